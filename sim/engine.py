@@ -1,0 +1,202 @@
+"""Event loops: one layer of neurons driven by a list of input events, exactly.
+
+The functions here know no particular neuron. `build_engine` closes them over the generated
+functions of a `CompiledModel`; Numba inlines those into the loops.
+
+Rules: input events of a layer come sorted by time; inputs at the same time act one after the
+other in their order. A spike that falls on the same instant as an input comes before it. Spikes
+at the same time are ordered by neuron. A spike at the trial's end T belongs to the trial.
+
+Layout of one layer's forward pass with K events and n neurons:
+
+- ``states`` (K + 2, n_coordinates, n): row 0 is the initial state; row k is the state just before
+  event k = 1..K; row K + 1 is the state at T.
+- spikes, in the order found (by segment, then neuron, then time): ``times``, ``neurons``,
+  ``segments`` (segment k runs from event k to event k + 1), and per spike in ``chains`` the
+  duration of the interval that it ends, the time left to the segment's end (-1 if the neuron
+  spikes again before) and the coordinates at the interval's start.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from sim.status import Status
+from spiketheory.compile import CompiledModel
+
+FIRST_CAPACITY = 64
+SMALL_SORT = 16
+
+
+def build_engine(model: CompiledModel) -> SimpleNamespace:
+    """Close the event loops over a model's functions.
+
+    Args:
+        model: The compiled model.
+
+    Returns:
+        ``forward_layer``, ``start_layer`` and ``sort_spikes``, compiled for the model's backend.
+    """
+    f = model.functions
+    jit = model.jit
+    jump, flow, fire = f.jump, f.flow, f.fire
+    will_spike, time_to_spike = f.will_spike, f.time_to_spike
+    propagator, load, store, initial_state = f.propagator, f.load, f.store, f.initial_state
+    n_coordinates = len(model.coordinates)
+    ok, too_many = int(Status.OK), int(Status.TOO_MANY_SPIKES)
+    not_finite = int(Status.NOT_FINITE)
+
+    @jit
+    def start_layer(initial: Any, row: Any, constants: Any) -> None:
+        """Write the initial states of a layer to ``row`` (n_coordinates, n)."""
+        for i in range(initial.shape[0]):
+            store(row, i, *initial_state(initial[i], *constants))
+
+    @jit
+    def advance(
+        before: Any, after: Any, weights: Any, step: Any, constants: Any, spiking: Any
+    ) -> int:
+        """Pass one event and the segment after it, as if no neuron spiked; say which do."""
+        count = 0
+        for i in range(weights.shape[0]):
+            state = jump(*load(before, i), weights[i], *constants)
+            spikes = will_spike(*state, *step, *constants)
+            spiking[i] = spikes
+            count += spikes
+            store(after, i, *flow(*state, *step, *constants))
+        return count
+
+    @jit
+    def follow(
+        state: Any, start: float, end: float, duration: float, constants: Any,
+        neuron: int, segment: int, spikes: Any, count: int, max_spikes: int,
+    ) -> Any:  # fmt: skip
+        """Follow one neuron through a segment in which it spikes; returns the state at its end."""
+        before = count
+        left = duration
+        step = propagator(left, *constants)
+        now = start
+        while count <= max_spikes and will_spike(*state, *step, *constants):
+            wait = min(max(time_to_spike(*state, *constants), 0.0), left)
+            spikes = ensure_room(spikes, count)
+            times, neurons, segments, chains = spikes
+            now = min(now + wait, end)
+            left -= wait
+            times[count] = now
+            neurons[count] = neuron
+            segments[count] = segment
+            chains[count, 0] = wait
+            chains[count, 1] = -1.0
+            store(chains[count : count + 1, 2:].T, 0, *state)
+            count += 1
+            state = fire(*state, *propagator(wait, *constants), *constants)
+            step = propagator(left, *constants)
+        if count > before:
+            spikes[3][count - 1, 1] = left
+        return flow(*state, *step, *constants), spikes, count
+
+    @jit
+    def ensure_room(spikes: Any, count: int) -> Any:
+        """Return the spike buffers, doubled if they are full."""
+        times, neurons, segments, chains = spikes
+        capacity = times.shape[0]
+        if count < capacity:
+            return spikes
+        new_times = np.empty(2 * capacity)
+        new_neurons = np.empty(2 * capacity, np.int64)
+        new_segments = np.empty(2 * capacity, np.int64)
+        new_chains = np.empty((2 * capacity, chains.shape[1]))
+        new_times[:capacity] = times
+        new_neurons[:capacity] = neurons
+        new_segments[:capacity] = segments
+        new_chains[:capacity] = chains
+        return new_times, new_neurons, new_segments, new_chains
+
+    @jit
+    def new_spikes() -> Any:
+        """Empty spike buffers."""
+        return (
+            np.empty(FIRST_CAPACITY),
+            np.empty(FIRST_CAPACITY, np.int64),
+            np.empty(FIRST_CAPACITY, np.int64),
+            np.empty((FIRST_CAPACITY, 2 + n_coordinates)),
+        )
+
+    @jit
+    def sort_spikes(times: Any, first: int, last: int, order: Any) -> None:
+        """Write to ``order[first:last]`` the indices of these spikes, stably sorted by time."""
+        if last - first > SMALL_SORT:
+            order[first:last] = first + np.argsort(times[first:last], kind="mergesort")
+            return
+        for k in range(first, last):
+            time = times[k]
+            place = k
+            while place > first and times[order[place - 1]] > time:
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = k
+
+    @jit
+    def order_spikes(spikes: Any, count: int) -> Any:
+        """Indices of all spikes in order of time; segments already are in order."""
+        order = np.empty(count, np.int64)
+        first = 0
+        for k in range(1, count + 1):
+            if k == count or spikes[2][k] != spikes[2][first]:
+                sort_spikes(spikes[0], first, k, order)
+                first = k
+        return order
+
+    @jit
+    def forward_layer(
+        states: Any, event_times: Any, event_rows: Any, n_events: int, weights: Any,
+        duration: float, constants: Any, spikes: Any, max_spikes: int,
+    ) -> Any:  # fmt: skip
+        """Run one layer through a trial.
+
+        Args:
+            states: Buffer; row 0 holds the initial states, the others are written.
+            event_times: Times of the input events, sorted, shape (>= n_events,) [time].
+            event_rows: Row of ``weights`` that each event adds, shape (>= n_events,).
+            n_events: Number of events.
+            weights: Shape (n_rows, n).
+            duration: The trial's end T.
+            constants: The model's derived constants.
+            spikes: Spike buffers.
+            max_spikes: More spikes than this end the run.
+
+        Returns:
+            Status, spike buffers (grown if need be) and number of spikes.
+        """
+        n = states.shape[2]
+        spiking = np.empty(n, np.bool_)
+        nothing = np.zeros(n)
+        count = 0
+        start = 0.0
+        for k in range(n_events + 1):
+            end = event_times[k] if k < n_events else duration
+            step = propagator(end - start, *constants)
+            row = nothing if k == 0 else weights[event_rows[k - 1]]
+            if advance(states[k], states[k + 1], row, step, constants, spiking) > 0:
+                for i in range(n):
+                    if spiking[i]:
+                        state = jump(*load(states[k], i), row[i], *constants)
+                        state, spikes, count = follow(
+                            state, start, end, end - start, constants, i, k, spikes, count,
+                            max_spikes,
+                        )
+                        store(states[k + 1], i, *state)
+                if count > max_spikes:
+                    return too_many, spikes, count
+            start = end
+        if not np.all(np.isfinite(states[n_events + 1])):
+            return not_finite, spikes, count
+        return ok, spikes, count
+
+    return SimpleNamespace(
+        start_layer=start_layer,
+        forward_layer=forward_layer,
+        order_spikes=order_spikes,
+        new_spikes=new_spikes,
+    )

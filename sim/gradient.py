@@ -1,0 +1,146 @@
+"""Backward passes: exact derivatives of a loss through one layer's events.
+
+With s- and s+ the states before and after an event, Phi the flow and l the covector (derivatives
+of the loss by the state), going backwards in time (DESIGN 4.4):
+
+- a segment without spikes: l <- DPhi^T l;
+- an input of weight w at time t: dL/dw = l . dJ/dw, dL/dt = l . (DJ F(s-) - F(s+)), l <- DJ^T l;
+- an own spike at time t*: l <- Xi^T l + dL/dt* . dt*/ds with the saltation matrix Xi.
+
+States before events are read from the forward pass, never recomputed backwards, so that
+contracting flows lose nothing.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from spiketheory.compile import CompiledModel
+
+
+def build_gradient(model: CompiledModel) -> SimpleNamespace:
+    """Close the backward pass over a model's functions.
+
+    Args:
+        model: The compiled model.
+
+    Returns:
+        ``backward_layer`` and ``backward_start``, compiled for the model's backend.
+    """
+    f = model.functions
+    jit = model.jit
+    jump, jump_vjp, flow_vjp, fire, fire_vjp = f.jump, f.jump_vjp, f.flow_vjp, f.fire, f.fire_vjp
+    propagator, load, store, initial_state_vjp = (
+        f.propagator, f.load, f.store, f.initial_state_vjp,
+    )  # fmt: skip
+    n = len(model.coordinates)
+
+    @jit
+    def retreat(
+        states: Any, weights: Any, step: Any, constants: Any,
+        covectors: Any, weight_gradient: Any, time_gradient: Any,
+    ) -> None:  # fmt: skip
+        """Go back through one segment and the event before it, as if no neuron spiked."""
+        for i in range(weights.shape[0]):
+            before = load(states, i)
+            after = jump(*before, weights[i], *constants)
+            covector = flow_vjp(*after, *step, *constants, *load(covectors, i))
+            pulled = jump_vjp(*before, weights[i], *constants, *covector)
+            store(covectors, i, *pulled[:n])
+            weight_gradient[i] += pulled[n]
+            time_gradient[i] = pulled[n + 1]
+
+    @jit
+    def unwind_spikes(
+        first: int, last: int, neurons: Any, chains: Any, spike_gradient: Any, constants: Any,
+        covectors: Any, unwound: Any, weight_gradient: Any, kept: Any,
+    ) -> None:  # fmt: skip
+        """Carry the covectors of the spiking neurons from a segment's end to its start."""
+        for p in range(last - 1, first - 1, -1):
+            i = neurons[p]
+            start = load(chains[p : p + 1, 2:].T, 0)
+            step = propagator(chains[p, 0], *constants)
+            if chains[p, 1] >= 0.0:
+                kept[i] = weight_gradient[i]
+                fired = fire(*start, *step, *constants)
+                tail = propagator(chains[p, 1], *constants)
+                covector = flow_vjp(*fired, *tail, *constants, *load(covectors, i))
+            else:
+                covector = load(unwound, i)
+            store(
+                unwound, i, *fire_vjp(*start, *step, *constants, *covector, spike_gradient[p])
+            )
+
+    @jit
+    def mend_spikes(
+        first: int, last: int, neurons: Any, chains: Any, constants: Any, states: Any,
+        weights: Any, covectors: Any, unwound: Any, weight_gradient: Any, time_gradient: Any,
+        kept: Any,
+    ) -> None:  # fmt: skip
+        """Replace what `retreat` wrote for the neurons that did spike."""
+        for p in range(first, last):
+            if chains[p, 1] >= 0.0:
+                i = neurons[p]
+                pulled = jump_vjp(*load(states, i), weights[i], *constants, *load(unwound, i))
+                store(covectors, i, *pulled[:n])
+                weight_gradient[i] = kept[i] + pulled[n]
+                time_gradient[i] = pulled[n + 1]
+
+    @jit
+    def backward_layer(
+        states: Any, event_times: Any, event_rows: Any, n_events: int, weights: Any,
+        duration: float, constants: Any, spikes: Any, count: int, spike_gradient: Any,
+        covectors: Any, weight_gradient: Any, event_gradient: Any,
+    ) -> None:  # fmt: skip
+        """Go back through one layer's trial.
+
+        Args:
+            states, event_times, event_rows, n_events, weights, duration, constants: As given to
+                ``forward_layer``.
+            spikes: Spike buffers that it returned.
+            count: Number of spikes.
+            spike_gradient: Derivatives of the loss by the spike times, in the buffers' order.
+            covectors: Derivatives by the states at T, shape (n_coordinates, n); replaced by the
+                derivatives by the initial states.
+            weight_gradient: The weights' gradient is added, shape (n_rows, n).
+            event_gradient: Derivatives by the event times are written, shape (>= n_events,).
+        """
+        _, neurons, segments, chains = spikes
+        width = states.shape[2]
+        unwound = np.empty_like(covectors)
+        kept = np.empty(width)
+        by_time = np.empty(width)
+        nothing = np.zeros(width)
+        unused = np.zeros(width)
+        last = count
+        end = duration
+        for k in range(n_events, -1, -1):
+            start = event_times[k - 1] if k > 0 else 0.0
+            first = last
+            while first > 0 and segments[first - 1] == k:
+                first -= 1
+            row = weights[event_rows[k - 1]] if k > 0 else nothing
+            gradient = weight_gradient[event_rows[k - 1]] if k > 0 else unused
+            unwind_spikes(
+                first, last, neurons, chains, spike_gradient, constants,
+                covectors, unwound, gradient, kept,
+            )  # fmt: skip
+            step = propagator(end - start, *constants)
+            retreat(states[k], row, step, constants, covectors, gradient, by_time)
+            mend_spikes(
+                first, last, neurons, chains, constants, states[k],
+                row, covectors, unwound, gradient, by_time, kept,
+            )  # fmt: skip
+            if k > 0:
+                event_gradient[k - 1] = np.sum(by_time)
+            last = first
+            end = start
+
+    @jit
+    def backward_start(initial: Any, constants: Any, covectors: Any, gradient: Any) -> None:
+        """Add the derivatives by the initial coordinates, shape (n,), to ``gradient``."""
+        for i in range(initial.shape[0]):
+            gradient[i] += initial_state_vjp(initial[i], *constants, *load(covectors, i))
+
+    return SimpleNamespace(backward_layer=backward_layer, backward_start=backward_start)

@@ -1,0 +1,146 @@
+"""Losses of output spike times.
+
+A loss is a function ``loss(times, target, settings, gradient) -> value`` of one sample that
+Numba can compile: ``times`` (n_outputs, n_required) are the first spikes of every output neuron,
+pseudospikes included; ``target`` (n_targets,) is what is wanted of this sample; ``settings`` are
+the loss's numbers; the derivatives by ``times`` are written to ``gradient``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spiketheory.errors import InputError, check_finite, check_shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A loss with its numbers.
+
+    Attributes:
+        name: Its name.
+        function: The function of one sample, see the module's docstring.
+        settings: Its numbers, passed to every call.
+        n_required: How many spikes of each output neuron it needs.
+    """
+
+    name: str
+    function: Callable[..., float]
+    settings: tuple[float, ...]
+    n_required: int = 1
+
+
+def first_spike_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
+    """Cross entropy of the softmax of minus the first spike times, plus a bound on the label's.
+
+    loss = -log softmax(-t)_label + gamma (exp(t_label / T) - 1); settings are (gamma, T).
+    """
+    gamma, duration = settings
+    label = int(target[0])
+    n_outputs = times.shape[0]
+    earliest = times[0, 0]
+    for i in range(1, n_outputs):
+        earliest = min(earliest, times[i, 0])
+    total = 0.0
+    for i in range(n_outputs):
+        gradient[i, 0] = np.exp(earliest - times[i, 0])
+        total += gradient[i, 0]
+    for i in range(n_outputs):
+        gradient[i, 0] = -gradient[i, 0] / total
+    late = times[label, 0]
+    gradient[label, 0] += 1.0 + gamma / duration * np.exp(late / duration)
+    return float(late - earliest + np.log(total) + gamma * np.expm1(late / duration))
+
+
+def target_time_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
+    """Half the squared distance of spike times to target times; NaN-free targets of inf count not.
+
+    Targets are listed output by output, ``n_required`` each; ``inf`` means "any time will do".
+    """
+    n_outputs, n_required = times.shape
+    total = 0.0
+    for i in range(n_outputs):
+        for k in range(n_required):
+            wanted = target[i * n_required + k]
+            if np.isfinite(wanted):
+                distance = times[i, k] - wanted
+                total += 0.5 * distance * distance
+                gradient[i, k] = distance
+            else:
+                gradient[i, k] = 0.0
+    return float(total)
+
+
+def linear_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
+    """Weighted sum of spike times: pulls any given derivatives back through the network.
+
+    Use it for a loss of your own: simulate, compute the derivatives of your loss by the output
+    times, and pass those as the weights.
+    """
+    n_outputs, n_required = times.shape
+    total = 0.0
+    for i in range(n_outputs):
+        for k in range(n_required):
+            gradient[i, k] = target[i * n_required + k]
+            total += gradient[i, k] * times[i, k]
+    return float(total)
+
+
+def make_first_spike_loss(*, gamma: float, duration: float) -> Loss:
+    """Time-to-first-spike cross entropy (DESIGN 4.7); targets are labels."""
+    return Loss(
+        name="first_spike", function=first_spike_loss, settings=(float(gamma), float(duration))
+    )
+
+
+def make_target_time_loss(*, n_required: int = 1) -> Loss:
+    """Half the squared distance to target spike times."""
+    return Loss(
+        name="target_time", function=target_time_loss, settings=(0.0,), n_required=n_required
+    )
+
+
+def make_linear_loss(*, n_required: int = 1) -> Loss:
+    """A weighted sum of spike times."""
+    return Loss(name="linear", function=linear_loss, settings=(0.0,), n_required=n_required)
+
+
+def prepare_targets(
+    loss: Loss, targets: np.ndarray, *, n_samples: int, n_outputs: int
+) -> np.ndarray:
+    """Check targets and bring them to shape (n_samples, n_targets).
+
+    Args:
+        loss: The loss that they are for.
+        targets: Labels, shape (n_samples,), for ``first_spike``; else numbers of shape
+            (n_samples, n_outputs) or (n_samples, n_outputs, n_required).
+        n_samples: Number of samples.
+        n_outputs: Number of output neurons.
+
+    Returns:
+        Float array that the loss's function takes, one row per sample.
+
+    Raises:
+        InputError: If shapes or labels do not fit.
+    """
+    if loss.name == "first_spike":
+        labels = check_shape("labels", np.asarray(targets), (n_samples,))
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise InputError(
+                f"Expected whole numbers as labels but got {labels.dtype}; convert them."
+            )
+        if np.any((labels < 0) | (labels >= n_outputs)):
+            raise InputError(
+                f"Expected labels from 0 to {n_outputs - 1} but got {labels.min()} to "
+                f"{labels.max()}; give one output neuron to every class."
+            )
+        return labels.astype(np.float64)[:, None]
+    flat = np.asarray(targets, dtype=np.float64).reshape(n_samples, -1)
+    check_shape("targets", flat, (n_samples, n_outputs * loss.n_required))
+    if loss.name == "linear":
+        check_finite("targets", flat)
+    elif np.any(np.isnan(flat)):
+        raise InputError("Expected target times but got NaN; use inf where any time will do.")
+    return np.ascontiguousarray(flat)

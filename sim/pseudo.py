@@ -1,0 +1,119 @@
+"""Pseudospikes of a feedforward network: spikes that come after the trial's end T (DESIGN 4.6).
+
+At T the network is read as a rate network: layer by layer, the pseudo input of a neuron is the
+sum of its weights times the pseudo rates of the layer before; the first layer's is zero. A
+neuron that lacks spikes gets them after T, so that its spike times are finite, continuous at T
+and have gradients, whether or not anything in the network spiked.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+from spiketheory.compile import CompiledModel
+
+
+def build_pseudo(model: CompiledModel) -> SimpleNamespace | None:
+    """Close the pseudospike passes over a model's functions; None if the model has none.
+
+    Args:
+        model: The compiled model.
+
+    Returns:
+        ``forward_rates``, ``backward_rates``, ``pseudospike`` and ``pseudospike_vjp``.
+    """
+    if not model.has_pseudospikes:
+        return None
+    f = model.functions
+    jit = model.jit
+    load, store = f.load, f.store
+    pseudospike, pseudospike_vjp = f.pseudospike, f.pseudospike_vjp
+    n = len(model.coordinates)
+
+    @jit
+    def forward_rates(end_states: Any, inputs: Any, constants: Any, rates: Any) -> None:
+        """Write the pseudo rates, shape (n,), of a layer with the given pseudo inputs."""
+        for i in range(rates.shape[0]):
+            _, _, rate = pseudospike(*load(end_states, i), inputs[i], *constants)
+            rates[i] = rate
+
+    @jit
+    def add_inputs(rates: Any, weights: Any, inputs: Any) -> None:
+        """Write the pseudo inputs ``rates @ weights``, shape (n_post,)."""
+        inputs[:] = 0.0
+        for j in range(rates.shape[0]):
+            rate = rates[j]
+            for i in range(inputs.shape[0]):
+                inputs[i] += rate * weights[j, i]
+
+    @jit
+    def pull_inputs(
+        rates: Any, weights: Any, input_gradient: Any, weight_gradient: Any, rate_gradient: Any
+    ) -> None:
+        """Pull derivatives by the pseudo inputs back to weights (added) and rates (written)."""
+        for j in range(rates.shape[0]):
+            rate = rates[j]
+            total = 0.0
+            for i in range(input_gradient.shape[0]):
+                weight_gradient[j, i] += rate * input_gradient[i]
+                total += weights[j, i] * input_gradient[i]
+            rate_gradient[j] = total
+
+    @jit
+    def backward_rates(
+        end_states: Any, inputs: Any, constants: Any, rate_gradient: Any,
+        covectors: Any, input_gradient: Any,
+    ) -> None:  # fmt: skip
+        """Add to the covectors at T and write derivatives by the pseudo inputs."""
+        for i in range(inputs.shape[0]):
+            pulled = pseudospike_vjp(
+                *load(end_states, i), inputs[i], *constants, 0.0, 0.0, rate_gradient[i]
+            )
+            add(covectors, i, pulled)
+            input_gradient[i] = pulled[n]
+
+    @jit
+    def add(covectors: Any, i: int, pulled: Any) -> None:
+        for c in range(n):
+            covectors[c, i] += pulled[c]
+
+    @jit
+    def forward_missing(
+        end_states: Any, inputs: Any, constants: Any, duration: float,
+        n_ordinary: Any, output_times: Any,
+    ) -> None:  # fmt: skip
+        """Fill the missing entries of ``output_times`` (n_outputs, n_required)."""
+        required = output_times.shape[1]
+        for i in range(output_times.shape[0]):
+            if n_ordinary[i] < required:
+                delay, period, _ = pseudospike(*load(end_states, i), inputs[i], *constants)
+                for k in range(n_ordinary[i], required):
+                    output_times[i, k] = duration + delay + (k - n_ordinary[i]) * period
+
+    @jit
+    def backward_missing(
+        end_states: Any, inputs: Any, constants: Any, n_ordinary: Any, time_gradient: Any,
+        covectors: Any, input_gradient: Any,
+    ) -> None:  # fmt: skip
+        """Add the missing spikes' part to the covectors at T; write that of the pseudo inputs."""
+        required = time_gradient.shape[1]
+        for i in range(time_gradient.shape[0]):
+            by_delay, by_period = 0.0, 0.0
+            for k in range(n_ordinary[i], required):
+                by_delay += time_gradient[i, k]
+                by_period += (k - n_ordinary[i]) * time_gradient[i, k]
+            input_gradient[i] = 0.0
+            if n_ordinary[i] < required:
+                pulled = pseudospike_vjp(
+                    *load(end_states, i), inputs[i], *constants, by_delay, by_period, 0.0
+                )
+                add(covectors, i, pulled)
+                input_gradient[i] = pulled[n]
+
+    return SimpleNamespace(
+        forward_rates=forward_rates,
+        backward_rates=backward_rates,
+        add_inputs=add_inputs,
+        pull_inputs=pull_inputs,
+        forward_missing=forward_missing,
+        backward_missing=backward_missing,
+    )

@@ -1,0 +1,68 @@
+"""Derive the closed forms of a neuron model: choose a method, solve, differentiate."""
+
+from types import ModuleType
+
+import sympy as sp
+
+from spiketheory.derivation import Derivation
+from spiketheory.errors import DerivationError
+from spiketheory.methods import riccati
+from spiketheory.model import NeuronModel
+from spiketheory.symbols import DURATION, WEIGHT
+
+METHODS: tuple[ModuleType, ...] = (riccati,)
+
+
+def derive(model: NeuronModel) -> Derivation:
+    """Derive flow, spike time, jump, reset, gradients and pseudospikes of ``model``.
+
+    Args:
+        model: The neuron model.
+
+    Returns:
+        The derivation; pass it to `spiketheory.verify.verify` before you rely on it.
+
+    Raises:
+        DerivationError: If no method solves the model; says what each one missed.
+    """
+    mismatches = []
+    for method in METHODS:
+        mismatch = method.explain_mismatch(model)
+        if mismatch is None:
+            derivation: Derivation = method.solve(model)
+            return derivation
+        mismatches.append(f"{method.NAME}: {mismatch}")
+    raise DerivationError(
+        f"Expected a model that one of the methods can solve but got {model.name!r}, for which "
+        f"none fits ({'; '.join(mismatches)}); rewrite the equations so that one of them applies."
+    )
+
+
+def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
+    """Return the Jacobians of flow, spike time, jump and pseudospikes.
+
+    Names are ``<of>_D_<by>``; rows are components of the function, columns of the variable:
+    the chart's coordinates (``state``), the duration (``dt``), the weight (``w``), the pseudo
+    input (``J``).
+    """
+    coordinates = derivation.chart.coordinates
+    flow = sp.Matrix(derivation.flow)
+    branch = derivation.propagator_values[0][1]
+    jump = sp.Matrix(derivation.jump)
+    jacobians = {
+        "flow_D_state": flow.jacobian(coordinates),
+        "flow_D_dt": flow.subs(branch).diff(DURATION),
+        "time_to_spike_D_state": sp.Matrix([derivation.time_to_spike_gradient]),
+        "jump_D_state": jump.jacobian(coordinates),
+        "jump_D_w": jump.diff(WEIGHT),
+        "reset_D_state": sp.Matrix(derivation.reset).jacobian(coordinates),
+    }
+    pseudo = derivation.pseudospike
+    if pseudo is not None:
+        from spiketheory.symbols import PSEUDO_INPUT
+
+        for name, value in (("delay", pseudo.delay), ("rate", pseudo.rate)):
+            gradient = sp.Matrix([value]).jacobian(coordinates)
+            jacobians[f"pseudo_{name}_D_state"] = gradient.applyfunc(sp.simplify)
+            jacobians[f"pseudo_{name}_D_J"] = sp.Matrix([sp.simplify(value.diff(PSEUDO_INPUT))])
+    return jacobians

@@ -1,0 +1,57 @@
+"""Writing files whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from spiketheory.errors import InputError
+
+
+@contextmanager
+def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it onto ``path`` when the block succeeds.
+
+    Args:
+        path: The file to write. Missing parent folders are created.
+
+    Yields:
+        The temporary file to write to. It is removed if the block raises.
+
+    Raises:
+        InputError: If the folder cannot be created or the file cannot be written.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o666 & ~current_umask())
+        temporary.replace(path)
+    except OSError as err:
+        raise InputError(
+            f"Expected to write {path} but the system said: {err.strerror or err}; "
+            "choose a folder that exists, can be written to and has room."
+        ) from err
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` to ``path`` in UTF-8, whole or not at all; see `replace_atomically`."""
+    with replace_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def current_umask() -> int:
+    """Return the process's umask (reading it means setting it and setting it back)."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

@@ -1,0 +1,489 @@
+"""Lower a verified derivation to kernel functions: vector-Jacobian products, CSE, counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+
+from spiketheory.derivation import Branch, Derivation, VerifiedDerivation
+from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
+
+
+class softplus(sp.Function):
+    """log(1 + exp(z)) without overflow."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Its derivative, the logistic function."""
+        return 1 / (1 + sp.exp(-self.args[0]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelBranch:
+    """Straight-line code: assignments, then results."""
+
+    condition: sp.Basic
+    assignments: tuple[tuple[sp.Symbol, sp.Expr], ...]
+    results: tuple[sp.Basic, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelFunction:
+    """One generated function.
+
+    Attributes:
+        name: Its name.
+        summary: First line of its docstring.
+        details: Further lines of its docstring: formulas and meanings.
+        arguments: Argument names, in order.
+        results: Names of the results, in order.
+        branches: Its cases; the first whose condition holds counts.
+        operations: How many operations of which kind the longest branch needs.
+    """
+
+    name: str
+    summary: str
+    details: tuple[str, ...]
+    arguments: tuple[str, ...]
+    results: tuple[str, ...]
+    branches: tuple[KernelBranch, ...]
+    operations: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelIR:
+    """Everything that code generation needs; no further mathematics happens after it."""
+
+    derivation: Derivation
+    constants: tuple[str, ...]
+    functions: tuple[KernelFunction, ...]
+
+
+def lower(verified: VerifiedDerivation) -> KernelIR:
+    """Lower a verified derivation to kernel functions.
+
+    Args:
+        verified: A derivation that passed `spiketheory.verify.verify`.
+
+    Returns:
+        The kernel functions in the order in which they are generated.
+
+    Raises:
+        TypeError: If given a derivation that was not verified.
+    """
+    if not isinstance(verified, VerifiedDerivation):
+        raise TypeError(
+            f"Expected a VerifiedDerivation but got {type(verified).__name__}; "
+            "call verify(derivation) first, since only checked mathematics becomes code."
+        )
+    return Lowering(verified.derivation).lower()
+
+
+class Lowering:
+    """The symbols that the kernel functions of one derivation share."""
+
+    def __init__(self, derivation: Derivation) -> None:
+        self.derivation = derivation
+        self.coordinates = derivation.chart.coordinates
+        self.propagator = derivation.propagator.symbols
+        self.parameters = tuple(p.symbol for p in derivation.model.parameters)
+        self.covector = tuple(sp.Symbol(f"l_{c}", real=True) for c in self.coordinates)
+        self.constants = tuple(c.symbol for c in derivation.constants)
+        self.constants += self.find_direct_parameters()
+
+    def find_direct_parameters(self) -> tuple[sp.Symbol, ...]:
+        """Parameters that the closed forms use beside the derived constants."""
+        d = self.derivation
+        expressions = [
+            *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.flow, *d.jump, *d.reset,
+            *d.time_to_spike_gradient, *d.initial.state, d.initial.value,
+            d.initial.lower, d.initial.upper, d.initial.default, d.will_spike,
+            *(v for b in (*d.time_to_spike, *d.propagator.branches) for v in b.values),
+        ]  # fmt: skip
+        if d.pseudospike is not None:
+            expressions += [d.pseudospike.delay, d.pseudospike.period, d.pseudospike.rate]
+        used = set().union(*(e.free_symbols for e in expressions))
+        return tuple(p for p in self.parameters if p in used)
+
+    def lower(self) -> KernelIR:
+        """Build all functions."""
+        functions = [
+            *self.lower_parameters(),
+            *self.lower_chart(),
+            *self.lower_flow(),
+            *self.lower_spike(),
+            *self.lower_jump(),
+            *self.lower_pseudospike(),
+        ]
+        return KernelIR(
+            derivation=self.derivation,
+            constants=tuple(c.name for c in self.constants),
+            functions=tuple(functions),
+        )
+
+    def lower_parameters(self) -> list[KernelFunction]:
+        """Domain check, derived constants and the bounds of the initial coordinate."""
+        d = self.derivation
+        direct = [c for c in self.constants if c in self.parameters]
+        values = [c.value for c in d.constants]
+        initial = d.initial
+        substitution = d.constant_values
+        return [
+            build_function(
+                "parameters_valid",
+                "Whether each parameter lies in its domain.",
+                tuple(str(p.domain) for p in d.model.parameters),
+                self.parameters,
+                [f"{p.name}_valid" for p in d.model.parameters],
+                [p.domain for p in d.model.parameters],
+            ),
+            build_chain(
+                "constants",
+                "Derived constants, computed once per simulation.",
+                tuple(f"{c.symbol} = {c.value}: {c.meaning}" for c in d.constants),
+                self.parameters,
+                [(c.symbol, value) for c, value in zip(d.constants, values, strict=True)],
+                direct,
+            ),
+            build_function(
+                "initial_bounds",
+                f"Smallest, largest and default value of {initial.symbol}.",
+                (f"{initial.symbol}: {initial.meaning}",),
+                self.parameters,
+                ["lower", "upper", "default"],
+                [
+                    bound.subs(substitution)
+                    for bound in (initial.lower, initial.upper, initial.default)
+                ],
+            ),
+        ]
+
+    def lower_chart(self) -> list[KernelFunction]:
+        """Into the chart and out of it."""
+        d = self.derivation
+        chart, initial = d.chart, d.initial
+        tangent = [
+            sum(
+                bar * value.diff(initial.symbol)
+                for bar, value in zip(self.covector, initial.state, strict=True)
+            )
+        ]
+        names = [c.name for c in self.coordinates]
+        return [
+            build_function(
+                "initial_state",
+                f"Coordinates of a neuron with given {initial.symbol}.",
+                (f"{initial.symbol}: {initial.meaning}",),
+                (initial.symbol, *self.constants),
+                names,
+                initial.state,
+            ),
+            build_function(
+                "initial_state_vjp",
+                f"Derivative of a loss by {initial.symbol}, from its derivatives by the state.",
+                (),
+                (initial.symbol, *self.constants, *self.covector),
+                [f"d_{initial.symbol}"],
+                tangent,
+            ),
+            build_function(
+                "initial_value",
+                f"The {initial.symbol} of a neuron with given coordinates.",
+                (f"{initial.symbol} = {initial.value}",),
+                (*self.coordinates, *self.constants),
+                [initial.symbol.name],
+                [initial.value],
+            ),
+            build_function(
+                "enter_chart",
+                "Coordinates of a given state.",
+                describe(names, chart.from_state),
+                (*d.model.state, *self.constants),
+                names,
+                chart.from_state,
+            ),
+            build_function(
+                "leave_chart",
+                "State of given coordinates; infinite at the spike.",
+                describe([s.name for s in d.model.state], chart.to_state),
+                (*self.coordinates, *self.constants),
+                [s.name for s in d.model.state],
+                chart.to_state,
+            ),
+        ]
+
+    def lower_flow(self) -> list[KernelFunction]:
+        """Propagator, flow and its vector-Jacobian product."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        jacobian = sp.Matrix(d.flow).jacobian(self.coordinates)
+        return [
+            build_branches(
+                "propagator",
+                "Numbers of the flow that depend on the duration alone.",
+                (),
+                (DURATION, *self.constants),
+                [s.name for s in self.propagator],
+                d.propagator.branches,
+            ),
+            build_function(
+                "flow",
+                "Coordinates after the propagator's duration without events.",
+                describe(names, d.flow),
+                (*self.coordinates, *self.propagator, *self.constants),
+                names,
+                d.flow,
+            ),
+            build_function(
+                "flow_vjp",
+                "Derivatives of a loss by the coordinates before the flow, from those after it.",
+                (),
+                (*self.coordinates, *self.propagator, *self.constants, *self.covector),
+                [f"d_{name}" for name in names],
+                pull_back(self.covector, jacobian),
+            ),
+        ]
+
+    def lower_spike(self) -> list[KernelFunction]:
+        """Spike predicate, spike time, the state after the spike and its vector-Jacobian product."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        arguments = (*self.coordinates, *self.propagator, *self.constants)
+        on_surface = dict(zip(self.coordinates, d.flow, strict=True))
+        fired = tuple(r.subs(on_surface, simultaneous=True) for r in d.reset)
+        return [
+            build_function(
+                "will_spike",
+                "Whether a spike comes within the propagator's duration.",
+                (f"{d.will_spike}",),
+                arguments,
+                ["spikes"],
+                [d.will_spike],
+            ),
+            build_branches(
+                "time_to_spike",
+                "Time to the next spike without further input; inf if there is none.",
+                tuple(f"{b.values[0]} if {b.condition}" for b in d.time_to_spike),
+                (*self.coordinates, *self.constants),
+                ["duration"],
+                d.time_to_spike,
+            ),
+            build_function(
+                "fire",
+                "Coordinates after the spike that ends the propagator's duration.",
+                describe(names, d.reset),
+                arguments,
+                names,
+                fired,
+            ),
+            build_function(
+                "fire_vjp",
+                "Derivatives of a loss by the coordinates before flow and spike.",
+                (
+                    "l_*: its derivatives by the coordinates after the spike, at fixed time;",
+                    "g_time: its derivative by the spike time",
+                ),
+                (*arguments, *self.covector, SPIKE_TIME_BAR),
+                [f"d_{name}" for name in names],
+                self.pull_back_spike(),
+            ),
+        ]
+
+    def pull_back_spike(self) -> list[sp.Expr]:
+        """Transposed saltation matrix (DESIGN 4.4) applied to the covector, through the flow.
+
+        With b the state at the spike, which comes t* after the state a: the state after the spike
+        changes by DR (DPhi da + F(b) dt*), and at a fixed later time by -F(R b) dt* more.
+        """
+        d = self.derivation
+        on_surface = dict(zip(self.coordinates, d.flow, strict=True))
+        after = dict(zip(self.coordinates, d.reset, strict=True))
+        flow_jacobian = sp.Matrix(d.flow).jacobian(self.coordinates)
+        reset_jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
+        field = sp.Matrix(d.chart.field)
+        covector = sp.Matrix([self.covector])
+        arriving = (covector * reset_jacobian * field)[0]
+        leaving = (covector * field.subs(after, simultaneous=True))[0]
+        through_time = SPIKE_TIME_BAR + (arriving - leaving).subs(on_surface, simultaneous=True)
+        through_state = covector * reset_jacobian.subs(on_surface, simultaneous=True)
+        through_state = through_state * flow_jacobian
+        return [
+            state + gradient * through_time
+            for state, gradient in zip(through_state, d.time_to_spike_gradient, strict=True)
+        ]
+
+    def lower_jump(self) -> list[KernelFunction]:
+        """Input jump and its vector-Jacobian product, which includes the input's time."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        jacobian = sp.Matrix(d.jump).jacobian(self.coordinates)
+        field = sp.Matrix(d.chart.field)
+        after = dict(zip(self.coordinates, d.jump, strict=True))
+        slip = sp.simplify(jacobian * field - field.subs(after, simultaneous=True))
+        by_weight = sp.Matrix(d.jump).diff(WEIGHT)
+        covector = sp.Matrix([self.covector])
+        return [
+            build_function(
+                "jump",
+                "Coordinates after an input of weight w.",
+                describe(names, d.jump),
+                (*self.coordinates, WEIGHT, *self.constants),
+                names,
+                d.jump,
+            ),
+            build_function(
+                "jump_vjp",
+                "Derivatives of a loss by the coordinates before the input, its weight and time.",
+                ("d_time: l . (DJ F(s) - F(J s))",),
+                (*self.coordinates, WEIGHT, *self.constants, *self.covector),
+                [*(f"d_{name}" for name in names), "d_w", "d_time"],
+                [
+                    *pull_back(self.covector, jacobian),
+                    (covector * by_weight)[0],
+                    sp.factor_terms(sp.expand((covector * slip)[0])),
+                ],
+            ),
+        ]
+
+    def lower_pseudospike(self) -> list[KernelFunction]:
+        """Pseudospikes and their vector-Jacobian product; nothing if the model has none."""
+        pseudo = self.derivation.pseudospike
+        if pseudo is None:
+            return []
+        values = (pseudo.delay, pseudo.period, pseudo.rate)
+        names = ["delay", "period", "rate"]
+        bars = tuple(sp.Symbol(f"g_{name}", real=True) for name in names)
+        gradient = [
+            sp.factor_terms(
+                sum(b * sp.simplify(v.diff(s)) for b, v in zip(bars, values, strict=True))
+            )
+            for s in (*self.coordinates, PSEUDO_INPUT)
+        ]
+        arguments = (*self.coordinates, PSEUDO_INPUT, *self.constants)
+        return [
+            build_function(
+                "pseudospike",
+                "First missing spike after the trial's end, time between more, pseudo rate.",
+                (pseudo.meaning, *describe(names, values)),
+                arguments,
+                names,
+                values,
+            ),
+            build_function(
+                "pseudospike_vjp",
+                "Derivatives of a loss by the coordinates at the trial's end and the pseudo input.",
+                ("g_*: its derivatives by delay, period and rate",),
+                (*arguments, *bars),
+                [*(f"d_{c.name}" for c in self.coordinates), "d_J"],
+                gradient,
+            ),
+        ]
+
+
+SPIKE_TIME_BAR = sp.Symbol("g_time", real=True)
+
+
+def pull_back(covector: Sequence[sp.Symbol], jacobian: sp.Matrix) -> list[sp.Expr]:
+    """The row vector ``covector * jacobian``."""
+    return list(sp.Matrix([list(covector)]) * jacobian)
+
+
+def describe(names: Sequence[str], values: Sequence[sp.Basic]) -> tuple[str, ...]:
+    """Lines ``name = value`` for a docstring."""
+    return tuple(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+
+
+def build_function(
+    name: str,
+    summary: str,
+    details: tuple[str, ...],
+    arguments: Sequence[sp.Symbol],
+    results: Sequence[str],
+    values: Sequence[sp.Basic],
+) -> KernelFunction:
+    """A function without branches."""
+    branch = Branch(condition=sp.true, values=tuple(values))
+    return build_branches(name, summary, details, arguments, results, (branch,))
+
+
+def build_branches(
+    name: str,
+    summary: str,
+    details: tuple[str, ...],
+    arguments: Sequence[sp.Symbol],
+    results: Sequence[str],
+    branches: Sequence[Branch],
+) -> KernelFunction:
+    """A function with branches, each after common subexpression elimination."""
+    lowered = tuple(eliminate_common(b.condition, b.values) for b in branches)
+    return finish_function(name, summary, details, arguments, results, lowered)
+
+
+def build_chain(
+    name: str,
+    summary: str,
+    details: tuple[str, ...],
+    arguments: Sequence[sp.Symbol],
+    chain: Sequence[tuple[sp.Symbol, sp.Expr]],
+    more: Sequence[sp.Symbol],
+) -> KernelFunction:
+    """A function that computes a chain of named values, each from the ones before, and more."""
+    assignments = tuple((symbol, rewrite_stably(value)) for symbol, value in chain)
+    results = [symbol for symbol, _ in chain] + list(more)
+    branch = KernelBranch(condition=sp.true, assignments=assignments, results=tuple(results))
+    return finish_function(
+        name, summary, details, arguments, [r.name for r in results], (branch,)
+    )  # fmt: skip
+
+
+def finish_function(
+    name: str,
+    summary: str,
+    details: tuple[str, ...],
+    arguments: Sequence[sp.Symbol],
+    results: Sequence[str],
+    branches: tuple[KernelBranch, ...],
+) -> KernelFunction:
+    """Count the operations and make the record."""
+    counts = [count_operations(b) for b in branches]
+    return KernelFunction(
+        name=name,
+        summary=summary,
+        details=details,
+        arguments=tuple(a.name for a in arguments),
+        results=tuple(results),
+        branches=branches,
+        operations=max(counts, key=lambda c: sum(c.values())),
+    )
+
+
+def eliminate_common(condition: sp.Basic, values: Sequence[sp.Basic]) -> KernelBranch:
+    """Common subexpression elimination over all results of one branch."""
+    rewritten = [rewrite_stably(v) for v in values]
+    names = (sp.Symbol(f"t{i}", real=True) for i in range(1_000_000))
+    assignments, results = sp.cse(rewritten, symbols=names, order="canonical")
+    return KernelBranch(
+        condition=condition, assignments=tuple(assignments), results=tuple(results)
+    )  # fmt: skip
+
+
+def rewrite_stably(expression: sp.Basic) -> sp.Basic:
+    """Replace forms that overflow or cancel by functions that do not."""
+    z = sp.Wild("z")
+    return expression.replace(sp.log(1 + sp.exp(z)), softplus(z))
+
+
+def count_operations(branch: KernelBranch) -> dict[str, int]:
+    """Count additions, multiplications, divisions, comparisons and function calls."""
+    counts: dict[str, int] = {}
+    kinds = {"ADD": "add", "SUB": "add", "NEG": "add", "MUL": "multiply", "DIV": "divide"}
+    for expression in (*(value for _, value in branch.assignments), *branch.results):
+        total = sp.count_ops(expression, visual=True)
+        for term in sp.Add.make_args(total):
+            number, symbol = term.as_coeff_Mul()
+            if symbol == 1:
+                continue
+            kind = kinds.get(str(symbol), str(symbol).lower())
+            counts[kind] = counts.get(kind, 0) + int(number)
+    return counts

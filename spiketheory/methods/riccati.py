@@ -1,0 +1,396 @@
+r"""Quadratic membrane equations with constant drive, linearised in homogeneous coordinates.
+
+A membrane equation $\dot V = A V^2 + B V + C$ with $A > 0$, a spike at $V \to \infty$, a reset to
+$-\infty$ and inputs that add to $V$ is a Riccati equation. Written as the ratio of two
+coordinates it is linear, and the point at infinity, where the neuron spikes, is a point like any
+other. With $D = C - B^2/(4A) > 0$ for all admissible parameters the flow is a rotation (chart
+"elliptic"); otherwise trigonometric, hyperbolic and linear flow appear as one entire function
+(chart "general").
+"""
+
+import sympy as sp
+
+from spiketheory.derivation import (
+    Branch,
+    Chart,
+    Constant,
+    Derivation,
+    InitialCoordinate,
+    Propagator,
+    Pseudospike,
+    Step,
+)
+from spiketheory.domains import is_positive
+from spiketheory.model import NeuronModel
+from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT, constant_symbol, state_symbol
+
+NAME = "riccati"
+REFERENCES = (
+    "W. T. Reid, Riccati Differential Equations, Academic Press (1972), ch. 1",
+    "G. B. Ermentrout and N. Kopell, SIAM J. Appl. Math. 46, 233 (1986)",
+    "C. Klos and R.-M. Memmesheimer, Phys. Rev. Lett. 134, 027301 (2025)",
+)
+PSEUDO_SOFTNESS = sp.Integer(1)
+
+X, Y = state_symbol("x"), state_symbol("y")
+
+
+def explain_mismatch(model: NeuronModel) -> str | None:
+    """Say why this method cannot solve ``model``; None if it can."""
+    if len(model.state) != 1:
+        return f"it has {len(model.state)} state variables, and the method takes one"
+    voltage = model.state[0]
+    polynomial = sp.Poly(sp.expand(model.derivatives[0]), voltage, domain="EX") if (
+        model.derivatives[0].is_polynomial(voltage)
+    ) else None  # fmt: skip
+    if polynomial is None or polynomial.degree() != 2:
+        return f"d{voltage}/dt is not a quadratic polynomial of {voltage}"
+    if not is_positive(polynomial.coeff_monomial(voltage**2), model.parameters):
+        return f"the coefficient of {voltage}**2 is not positive on the parameters' domains"
+    if not model.spike.is_blowup or model.reset != (-sp.oo,):
+        return f"its spike is not at {voltage} -> oo with reset to -oo"
+    if sp.simplify(model.jump[0] - voltage - WEIGHT) != 0:
+        return f"its input does not add the weight to {voltage}"
+    return None
+
+
+def solve(model: NeuronModel) -> Derivation:
+    """Derive flow, spike time, jump, reset, gradients and pseudospikes of a quadratic model.
+
+    Args:
+        model: A model for which `explain_mismatch` returns None.
+
+    Returns:
+        The derivation, not yet verified.
+    """
+    voltage = model.state[0]
+    a, b, c = (
+        sp.factor(model.derivatives[0].expand().coeff(voltage, power)) for power in (2, 1, 0)
+    )
+    center = sp.simplify(-b / (2 * a))
+    drive = sp.factor(sp.simplify(c - b**2 / (4 * a)))
+    square = Step(
+        title="Complete the square",
+        text="Shift the membrane potential to the parabola's minimum.",
+        equations=(
+            sp.Eq(sp.Symbol("u"), voltage - center, evaluate=False),
+            sp.Eq(sp.Symbol(r"\dot{u}"), a * sp.Symbol("u") ** 2 + drive, evaluate=False),
+        ),
+    )
+    if is_positive(drive, model.parameters):
+        return solve_elliptic(model, a, center, drive, square)
+    return solve_general(model, a, center, drive, square)
+
+
+def solve_elliptic(
+    model: NeuronModel, a: sp.Expr, center: sp.Expr, drive: sp.Expr, square: Step
+) -> Derivation:
+    """The drive is positive for all parameters: the neuron oscillates and the flow rotates."""
+    voltage = model.state[0]
+    scale = constant_symbol("b", positive=True)
+    omega = constant_symbol("omega", positive=True)
+    period = constant_symbol("Theta", positive=True)
+    phase = state_symbol("phi")
+    cos, sin = sp.Symbol("cos_dt", real=True), sp.Symbol("sin_dt", real=True)
+    turns = sp.Symbol("turns", nonnegative=True)
+    gain = constant_symbol("inverse_b", positive=True)
+    constants = (
+        Constant(
+            symbol=scale,
+            value=sp.sqrt(sp.simplify(drive / a)),
+            meaning=f"half-width of the parabola: u = {scale} x/y",
+        ),
+        Constant(
+            symbol=omega,
+            value=sp.simplify(a * scale),
+            meaning="angular velocity of the homogeneous coordinates",
+        ),
+        Constant(symbol=period, value=sp.pi / omega, meaning="period between spikes without input"),
+        Constant(symbol=gain, value=1 / scale, meaning="shear of the coordinates per input weight"),
+    )
+    chart = Chart(
+        name="homogeneous coordinates, scaled so that the flow is a rotation",
+        coordinates=(X, Y),
+        to_state=(center + scale * X / Y,),
+        from_state=((voltage - center) * gain, sp.Integer(1)),
+        field=(omega * Y, -omega * X),
+        surface=Y,
+        projective=True,
+    )
+    kicked = X + gain * PSEUDO_INPUT * Y
+    angle = sp.atan2(Y, kicked)
+    norm = X**2 + Y**2
+    return Derivation(
+        model=model,
+        method=NAME,
+        reason=(
+            f"d{voltage}/dt is quadratic in {voltage} with constant coefficients: a Riccati "
+            "equation, linear in homogeneous coordinates; its discriminant is negative for all "
+            "admissible parameters, so the flow is a rotation"
+        ),
+        chart=chart,
+        constants=constants,
+        propagator=Propagator(
+            symbols=(cos, sin, turns),
+            branches=(
+                Branch(
+                    condition=sp.true,
+                    values=(
+                        sp.cos(omega * DURATION),
+                        sp.sin(omega * DURATION),
+                        DURATION / period,
+                    ),
+                ),
+            ),
+        ),
+        flow=(X * cos + Y * sin, Y * cos - X * sin),
+        will_spike=sp.Or(turns >= 1, Y * cos - X * sin < 0),
+        time_to_spike=(Branch(condition=sp.true, values=(sp.atan2(Y, X) / omega,)),),
+        time_to_spike_gradient=(-Y / (omega * norm), X / (omega * norm)),
+        jump=(X + gain * WEIGHT * Y, Y),
+        reset=(sp.Integer(-1), sp.Integer(0)),
+        initial=InitialCoordinate(
+            symbol=phase,
+            meaning="initial phase: time since the last spike, without input",
+            state=(-sp.cos(omega * phase), sp.sin(omega * phase)),
+            value=(sp.pi - sp.atan2(Y, X)) / omega,
+            lower=sp.Integer(0),
+            upper=period,
+            default=period / 2,
+        ),
+        pseudospike=Pseudospike(
+            delay=angle / omega,
+            period=period,
+            rate=1 - angle / sp.pi,
+            meaning=(
+                "the pseudo input kicks the neuron once at the end of the trial; it then runs "
+                "freely, and its pseudo rate is its phase after the kick in units of the period"
+            ),
+        ),
+        steps=(square, *explain_elliptic(scale, omega, period)),
+        references=REFERENCES,
+    )
+
+
+def explain_elliptic(scale: sp.Symbol, omega: sp.Symbol, period: sp.Symbol) -> tuple[Step, ...]:
+    """The steps after completing the square, elliptic chart."""
+    psi = sp.Symbol("psi")
+    angle = sp.Eq(psi, sp.atan2(Y, X), evaluate=False)
+    return (
+        Step(
+            title="Homogeneous coordinates",
+            text=(
+                "Write u as a ratio. (x, y) and its multiples are the same state, so both sides "
+                "of the point at infinity are neighbours, and the equation becomes linear."
+            ),
+            equations=(
+                sp.Eq(sp.Symbol("u"), scale * X / Y, evaluate=False),
+                sp.Eq(sp.Symbol(r"\dot{x}"), omega * Y, evaluate=False),
+                sp.Eq(sp.Symbol(r"\dot{y}"), -omega * X, evaluate=False),
+            ),
+        ),
+        Step(
+            title="Flow",
+            text="The coordinates rotate with constant angular velocity.",
+            equations=(
+                sp.Eq(sp.Function("x")(DURATION),
+                      X * sp.cos(omega * DURATION) + Y * sp.sin(omega * DURATION)),
+                sp.Eq(sp.Function("y")(DURATION),
+                      Y * sp.cos(omega * DURATION) - X * sp.sin(omega * DURATION)),
+            ),
+        ),  # fmt: skip
+        Step(
+            title="Spike time",
+            text=(
+                "The potential is infinite where y = 0. With y >= 0 between spikes the angle psi "
+                "lies in (0, pi] and falls at the rate omega: the neuron always spikes, and "
+                "without input it does so every period."
+            ),
+            equations=(
+                angle,
+                sp.Eq(sp.Symbol("t_spike"), psi / omega, evaluate=False),
+                sp.Eq(period, sp.pi / omega, evaluate=False),
+            ),
+        ),
+        Step(
+            title="Input",
+            text="An input of weight w adds to V: a shear, which leaves y, and so spikes, alone.",
+            equations=(sp.Eq(sp.Symbol("x^+"), X + WEIGHT * Y / scale, evaluate=False),),
+        ),
+        Step(
+            title="Reset",
+            text=(
+                "Minus infinity is plus infinity reached from the other side: (x, 0) and (-1, 0) "
+                "are the same state. The reset changes nothing; it normalises the coordinates."
+            ),
+        ),
+    )
+
+
+def solve_general(
+    model: NeuronModel, a: sp.Expr, center: sp.Expr, drive: sp.Expr, square: Step
+) -> Derivation:
+    """The drive may have either sign: trigonometric, hyperbolic and linear flow in one."""
+    voltage = model.state[0]
+    gain = constant_symbol("a", positive=True)
+    force = constant_symbol("d", real=True)
+    beta = constant_symbol("beta", real=True)
+    rate = constant_symbol("kappa", nonnegative=True)
+    soft = constant_symbol("m", positive=True)
+    even, odd = sp.Symbol("c_dt", real=True), sp.Symbol("s_dt", real=True)
+    turns = sp.Symbol("turns", nonnegative=True)
+    initial = state_symbol(f"{voltage}_0")
+    ratio = force / (gain * PSEUDO_SOFTNESS)
+    constants = (
+        Constant(symbol=gain, value=a, meaning="coefficient of the quadratic term"),
+        Constant(symbol=force, value=drive, meaning="drive at the parabola's minimum"),
+        Constant(symbol=beta, value=gain * force, meaning="sign decides: > 0 oscillates"),
+        Constant(
+            symbol=rate, value=sp.sqrt(sp.Abs(beta)), meaning="angular velocity or decay rate"
+        ),
+        Constant(
+            symbol=soft,
+            value=sp.sqrt(PSEUDO_SOFTNESS * sp.log(1 + sp.exp(ratio))),
+            meaning="half-width of the parabola in the pseudodynamics (softplus of d/a)",
+        ),
+    )
+    chart = Chart(
+        name="homogeneous coordinates",
+        coordinates=(X, Y),
+        to_state=(center + X / Y,),
+        from_state=(voltage - center, sp.Integer(1)),
+        field=(force * Y, -gain * X),
+        surface=Y,
+        projective=True,
+    )
+    denominator = gain * X**2 + force * Y**2
+    angle = sp.atan2(soft * Y, X + PSEUDO_INPUT * Y)
+    return Derivation(
+        model=model,
+        method=NAME,
+        reason=(
+            f"d{voltage}/dt is quadratic in {voltage} with constant coefficients: a Riccati "
+            "equation, linear in homogeneous coordinates; its discriminant may have either sign, "
+            "so the flow is trigonometric, hyperbolic or linear"
+        ),
+        chart=chart,
+        constants=constants,
+        propagator=Propagator(
+            symbols=(even, odd, turns),
+            branches=(
+                Branch(
+                    condition=beta > 0,
+                    values=(
+                        sp.cos(rate * DURATION),
+                        sp.sin(rate * DURATION) / rate,
+                        rate * DURATION / sp.pi,
+                    ),
+                ),
+                # Coordinates are projective: dividing by cosh keeps them finite for any duration.
+                Branch(
+                    condition=beta < 0,
+                    values=(sp.Integer(1), sp.tanh(rate * DURATION) / rate, sp.Integer(0)),
+                ),
+                Branch(condition=sp.true, values=(sp.Integer(1), DURATION, sp.Integer(0))),
+            ),
+        ),
+        flow=(X * even + force * Y * odd, Y * even - gain * X * odd),
+        will_spike=sp.Or(turns >= 1, Y * even - gain * X * odd < 0),
+        time_to_spike=(
+            Branch(condition=beta > 0, values=(sp.atan2(rate * Y, gain * X) / rate,)),
+            Branch(condition=gain * X <= rate * Y, values=(sp.oo,)),
+            Branch(condition=beta < 0, values=(sp.atanh(rate * Y / (gain * X)) / rate,)),
+            Branch(condition=sp.true, values=(Y / (gain * X),)),
+        ),
+        time_to_spike_gradient=(-Y / denominator, X / denominator),
+        jump=(X + WEIGHT * Y, Y),
+        reset=(sp.Integer(-1), sp.Integer(0)),
+        initial=InitialCoordinate(
+            symbol=initial,
+            meaning="initial membrane potential",
+            state=(initial - center, sp.Integer(1)),
+            value=center + X / Y,
+            lower=-sp.oo,
+            upper=sp.oo,
+            default=model.rest[0],
+        ),
+        pseudospike=Pseudospike(
+            delay=angle / (gain * soft),
+            period=sp.pi / (gain * soft),
+            rate=1 - angle / sp.pi,
+            meaning=(
+                "the pseudo input kicks the neuron once at the end of the trial; it then runs "
+                "with the drive d replaced by a*log(1 + exp(d/a)) > 0, so that it always spikes"
+            ),
+        ),
+        steps=(square, *explain_general(gain, force, beta, rate, (even, odd))),
+        references=REFERENCES,
+    )
+
+
+def explain_general(
+    gain: sp.Symbol,
+    force: sp.Symbol,
+    beta: sp.Symbol,
+    rate: sp.Symbol,
+    propagator: tuple[sp.Symbol, sp.Symbol],
+) -> tuple[Step, ...]:
+    """The steps after completing the square, general chart."""
+    even, odd = propagator
+    sinc = sp.Piecewise(
+        (sp.sin(rate * DURATION) / rate, beta > 0),
+        (sp.sinh(rate * DURATION) / rate, beta < 0),
+        (DURATION, True),
+    )
+    cos = sp.Piecewise(
+        (sp.cos(rate * DURATION), beta > 0), (sp.cosh(rate * DURATION), beta < 0), (1, True)
+    )
+    return (
+        Step(
+            title="Homogeneous coordinates",
+            text=(
+                "Write u as a ratio. (x, y) and its multiples are the same state, so both sides "
+                "of the point at infinity are neighbours, and the equation becomes linear."
+            ),
+            equations=(
+                sp.Eq(sp.Symbol("u"), X / Y, evaluate=False),
+                sp.Eq(sp.Symbol(r"\dot{x}"), force * Y, evaluate=False),
+                sp.Eq(sp.Symbol(r"\dot{y}"), -gain * X, evaluate=False),
+            ),
+        ),
+        Step(
+            title="Flow",
+            text=(
+                "Both coordinates obey z'' = -beta z. Its two solutions are entire functions of "
+                "beta dt^2. Where they are hyperbolic, both are divided by cosh(kappa dt): the "
+                "same state, without overflow."
+            ),
+            equations=(
+                sp.Eq(beta, gain * force, evaluate=False),
+                sp.Eq(even, cos, evaluate=False),
+                sp.Eq(odd, sinc, evaluate=False),
+                sp.Eq(sp.Function("x")(DURATION), X * even + force * Y * odd, evaluate=False),
+                sp.Eq(sp.Function("y")(DURATION), Y * even - gain * X * odd, evaluate=False),
+            ),
+        ),
+        Step(
+            title="Spike time",
+            text=(
+                "The neuron spikes where y = 0. For beta > 0 it always does. Otherwise there is "
+                "an unstable fixed point at a x = kappa y, and the neuron spikes if and only if "
+                "it is above."
+            ),
+        ),
+        Step(
+            title="Input",
+            text="An input of weight w adds to V: a shear, which leaves y, and so spikes, alone.",
+            equations=(sp.Eq(sp.Symbol("x^+"), X + WEIGHT * Y, evaluate=False),),
+        ),
+        Step(
+            title="Reset",
+            text=(
+                "Minus infinity is plus infinity reached from the other side: (x, 0) and (-1, 0) "
+                "are the same state. The reset changes nothing; it normalises the coordinates."
+            ),
+        ),
+    )
