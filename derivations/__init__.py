@@ -1,0 +1,92 @@
+"""The built-in neuron models and the way from a model's name or file to running code."""
+
+import importlib
+import pkgutil
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+from spiketheory.compile import CompiledModel, load_compiled
+from spiketheory.errors import ModelError
+
+PACKAGE = Path(__file__).parent
+
+
+def list_models() -> list[str]:
+    """Names of the built-in models: every file of this package is one."""
+    return sorted(m.name for m in pkgutil.iter_modules([str(PACKAGE)]) if not m.ispkg)
+
+
+def is_file_name(model: str) -> bool:
+    """Whether ``model`` names a file rather than a built-in model."""
+    return model.endswith(".toml") or "/" in model or "\\" in model
+
+
+def read_neuron_model(model: str):  # type: ignore[no-untyped-def]
+    """Return the `NeuronModel` of a built-in name or a model file.
+
+    Args:
+        model: Name of a built-in model, or path of a TOML file.
+
+    Raises:
+        ModelError: If there is no such model, or the file is malformed.
+    """
+    if is_file_name(model):
+        from spiketheory.parse import read_model
+
+        return read_model(model)
+    check_name(model)
+    return importlib.import_module(f"derivations.{model}").MODEL
+
+
+def check_name(model: str) -> None:
+    """Raise `ModelError` unless ``model`` is built in."""
+    if model not in list_models():
+        raise ModelError(
+            f"Expected a built-in model ({', '.join(list_models())}) or the path of a .toml file "
+            f"but got {model!r}; correct the name, or give the path of your model file."
+        )
+
+
+@lru_cache(maxsize=64)
+def compile_model(model: str, *, backend: str = "numba") -> CompiledModel:
+    """Return the running code of a built-in name or a model file.
+
+    Built-in models load their checked-in module and do not need sympy. A model file is derived,
+    verified and generated once, and found in the user's cache folder from then on.
+
+    Args:
+        model: Name of a built-in model, or path of a TOML file.
+        backend: ``numba`` or ``numpy``.
+
+    Raises:
+        ModelError: If there is no such model, or the file is malformed.
+        DerivationError: If no method solves it.
+        VerificationError: If its derivation fails a check.
+    """
+    if is_file_name(model):
+        return load_compiled(generate_cached(model), backend=backend)
+    check_name(model)
+    return load_compiled(import_generated(model), backend=backend)
+
+
+def import_generated(model: str) -> ModuleType:
+    """Import the checked-in module of a built-in model."""
+    return importlib.import_module(f"derivations.generated.{model}")
+
+
+def generate_cached(path: str) -> ModuleType:
+    """Import the generated module of a model file, generating it if need be."""
+    from spiketheory.cache import load_or_generate
+
+    return load_or_generate(read_neuron_model(path))
+
+
+def generate_source(model: str, *, target: str = "module") -> str:
+    """Derive, verify, lower and print a model's code."""
+    from spiketheory.codegen import generate
+    from spiketheory.derive import derive
+    from spiketheory.lower import lower
+    from spiketheory.verify import verify
+
+    return generate(lower(verify(derive(read_neuron_model(model)))), target=target)

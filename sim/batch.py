@@ -19,7 +19,8 @@ from sim.loss import Loss, prepare_targets
 from sim.pseudo import build_pseudo
 from sim.records import Gradients, Input, Network, Outcome, Spikes
 from sim.status import Status, raise_status
-from spiketheory.compile import CompiledModel, get_parallel_range, get_thread_count
+from sim.threads import get_thread_count, run_on_threads
+from spiketheory.compile import CompiledModel
 from spiketheory.errors import InputError
 
 MAX_SPIKES = 1_000_000
@@ -134,13 +135,18 @@ def run_batch(
     kernel = build_batch(network.model, loss.function)
     n_outputs = network.layer_sizes[-1]
     wanted = prepare_targets(loss, targets, n_samples=len(events), n_outputs=n_outputs)
-    kernel.run(
-        work.limits, events.binned, events.times, events.rows, events.counts, events.bins,
-        flat, work.offsets, np.array(network.layer_sizes), network.initial, network.constants,
-        network.duration, wanted, loss.settings, gradient, max_spikes,
-        work.output_times, work.n_ordinary, work.losses, work.counters, work.weights,
-        work.initial, work.events, work.active, work.status,
-    )  # fmt: skip
+    sizes = np.array(network.layer_sizes)
+
+    def run_chunk(c: int) -> None:
+        kernel.run_chunk(
+            work.limits[c], work.limits[c + 1], events.binned, events.times, events.rows,
+            events.counts, events.bins, flat, work.offsets, sizes, network.initial,
+            network.constants, network.duration, wanted, loss.settings, gradient, max_spikes,
+            work.output_times, work.n_ordinary, work.losses, work.counters, work.weights[c],
+            work.initial[c], work.events, work.active[c], work.status[c],
+        )  # fmt: skip
+
+    run_on_threads(run_chunk, len(work.status))
     failed = np.flatnonzero(work.status[:, 0])
     if len(failed):
         status, sample = work.status[failed[0]]
@@ -162,7 +168,7 @@ def check_inputs(network: Network, events: Events) -> None:
 def make_work(network: Network, events: Events, loss: Loss, gradient: bool) -> SimpleNamespace:
     """Allocate the results of a batch and the chunks' buffers."""
     n_samples = len(events)
-    n_chunks = min(get_thread_count() if network.model.backend == "numba" else 1, n_samples)
+    n_chunks = min(get_thread_count(), n_samples)
     sizes = network.layer_sizes
     shapes = [n * m for n, m in zip(sizes[:-1], sizes[1:], strict=True)]
     n_weights = sum(shapes) if gradient else 0
@@ -259,12 +265,12 @@ def build_batch(model: CompiledModel, loss: Any) -> SimpleNamespace:
         loss: The loss's function; None if only spikes are to be recorded.
 
     Returns:
-        ``run`` (None without a loss) and ``record``, compiled for the model's backend.
+        ``run_chunk`` (None without a loss) and ``record``, compiled for the model's backend.
     """
     network = build_network(model)
     record = build_record(model, network)
-    run = None if loss is None else build_run(model, network, model.jit(loss))
-    return SimpleNamespace(run=run, record=record)
+    run_chunk = None if loss is None else build_run_chunk(model, network, model.jit(loss))
+    return SimpleNamespace(run_chunk=run_chunk, record=record)
 
 
 @lru_cache(maxsize=32)
@@ -349,8 +355,11 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
                 return status
             order = order_spikes(found, count)
             orders[layer] = order
-            times[layer] = found[0][order]
-            neurons[layer] = found[1][order]
+            times[layer] = np.empty(count)
+            neurons[layer] = np.empty(count, np.int64)
+            for k in range(count):
+                times[layer][k] = found[0][order[k]]
+                neurons[layer][k] = found[1][order[k]]
             first += width
         return ok
 
@@ -476,6 +485,7 @@ def build_record(model: CompiledModel, network: SimpleNamespace) -> Any:
     """The kernel that returns all spikes of one sample."""
     view_weights, gather_bins = network.view_weights, network.gather_bins
     new_layers, forward_sample = network.new_layers, network.forward_sample
+    ok = int(Status.OK)
 
     def record(
         b: int, binned: bool, event_times: Any, event_rows: Any, event_counts: Any, bins: Any,
@@ -496,20 +506,20 @@ def build_record(model: CompiledModel, network: SimpleNamespace) -> Any:
         all_neurons = np.empty(np.sum(counts), np.int64)
         place, first = 0, 0
         for layer in range(len(sizes) - 1):
-            if status == 0:
-                all_times[place : place + counts[layer]] = times[layer]
-                all_neurons[place : place + counts[layer]] = neurons[layer] + first
-            place += counts[layer]
+            if status == ok:
+                for k in range(counts[layer]):
+                    all_times[place] = times[layer][k]
+                    all_neurons[place] = neurons[layer][k] + first
+                    place += 1
             first += sizes[layer + 1]
         return status, all_times, all_neurons
 
     return model.jit(record)
 
 
-def build_run(model: CompiledModel, network: SimpleNamespace, loss: Any) -> Any:
-    """The kernel that runs a whole batch on all threads."""
+def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -> Any:
+    """The kernel that runs a chunk of samples."""
     jit = model.jit
-    parallel_range = get_parallel_range(model.backend)
     n_coordinates = len(model.coordinates)
     view_weights, gather_bins = network.view_weights, network.gather_bins
     scatter_bins, new_layers = network.scatter_bins, network.new_layers
@@ -562,14 +572,18 @@ def build_run(model: CompiledModel, network: SimpleNamespace, loss: Any) -> Any:
                 return
             n_inputs = n_events
             if binned:
-                n_inputs = np.sum(bins[b] < n_events)
+                n_inputs = 0
+                for v in bins[b]:
+                    n_inputs += v < n_events
             counters[b, 1] = n_inputs * sizes[1]
             count_operations(layers, sizes, counters[b], active)
             collect_outputs(
                 layers[4][n_layers - 1], layers[5][n_layers - 1], layers[3][n_layers - 1],
                 n_ordinary[b], output_times[b], sources,
             )  # fmt: skip
-            missing = np.min(n_ordinary[b]) < required
+            missing = False
+            for i in range(n_outputs):
+                missing = missing or n_ordinary[b, i] < required
             if missing:
                 rates, inputs = forward_pseudo(
                     layers, n_events, flat, offsets, sizes, constants, duration,
@@ -605,19 +619,4 @@ def build_run(model: CompiledModel, network: SimpleNamespace, loss: Any) -> Any:
             if binned:
                 scatter_bins(bins[b], summed, first_gradient)
 
-    def run(
-        limits: Any, binned: bool, event_times: Any, event_rows: Any, event_counts: Any,
-        bins: Any, flat: Any, offsets: Any, sizes: Any, initial: Any, constants: Any,
-        duration: float, targets: Any, settings: Any, want_gradient: bool, max_spikes: int,
-        output_times: Any, n_ordinary: Any, losses: Any, counters: Any, flat_gradient: Any,
-        initial_gradient: Any, event_gradient: Any, active: Any, ended: Any,
-    ) -> None:  # fmt: skip
-        for c in parallel_range(len(limits) - 1):
-            run_chunk(
-                limits[c], limits[c + 1], binned, event_times, event_rows, event_counts, bins,
-                flat, offsets, sizes, initial, constants, duration, targets, settings,
-                want_gradient, max_spikes, output_times, n_ordinary, losses, counters,
-                flat_gradient[c], initial_gradient[c], event_gradient, active[c], ended[c],
-            )  # fmt: skip
-
-    return jit(run, parallel=True)
+    return run_chunk

@@ -107,10 +107,12 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         new_neurons = np.empty(2 * capacity, np.int64)
         new_segments = np.empty(2 * capacity, np.int64)
         new_chains = np.empty((2 * capacity, chains.shape[1]))
-        new_times[:capacity] = times
-        new_neurons[:capacity] = neurons
-        new_segments[:capacity] = segments
-        new_chains[:capacity] = chains
+        for k in range(capacity):
+            new_times[k] = times[k]
+            new_neurons[k] = neurons[k]
+            new_segments[k] = segments[k]
+            for c in range(chains.shape[1]):
+                new_chains[k, c] = chains[k, c]
         return new_times, new_neurons, new_segments, new_chains
 
     @jit
@@ -124,28 +126,50 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         )
 
     @jit
-    def sort_spikes(times: Any, first: int, last: int, order: Any) -> None:
-        """Write to ``order[first:last]`` the indices of these spikes, stably sorted by time."""
-        if last - first > SMALL_SORT:
-            order[first:last] = first + np.argsort(times[first:last], kind="mergesort")
-            return
-        for k in range(first, last):
-            time = times[k]
+    def sort_spikes(times: Any, order: Any, first: int, last: int) -> None:
+        """Sort ``order[first:last]`` by time: insertion sort, which is stable."""
+        for k in range(first + 1, last):
+            moving = order[k]
             place = k
-            while place > first and times[order[place - 1]] > time:
+            while place > first and times[order[place - 1]] > times[moving]:
                 order[place] = order[place - 1]
                 place -= 1
-            order[place] = k
+            order[place] = moving
+
+    @jit
+    def merge_spikes(times: Any, order: Any, spare: Any, first: int, middle: int, last: int) -> None:
+        """Merge two sorted neighbouring runs of ``order`` by way of ``spare``; stable."""
+        left, right = first, middle
+        for k in range(first, last):
+            if right >= last or (left < middle and times[order[left]] <= times[order[right]]):
+                spare[k] = order[left]
+                left += 1
+            else:
+                spare[k] = order[right]
+                right += 1
+        for k in range(first, last):
+            order[k] = spare[k]
 
     @jit
     def order_spikes(spikes: Any, count: int) -> Any:
         """Indices of all spikes in order of time; segments already are in order."""
-        order = np.empty(count, np.int64)
+        times, _, segments, _ = spikes
+        order = np.arange(count)
+        spare = np.empty(count, np.int64)
         first = 0
-        for k in range(1, count + 1):
-            if k == count or spikes[2][k] != spikes[2][first]:
-                sort_spikes(spikes[0], first, k, order)
-                first = k
+        for last in range(1, count + 1):
+            if last == count or segments[last] != segments[first]:
+                for start in range(first, last, SMALL_SORT):
+                    sort_spikes(times, order, start, min(start + SMALL_SORT, last))
+                width = SMALL_SORT
+                while width < last - first:
+                    for start in range(first, last - width, 2 * width):
+                        merge_spikes(
+                            times, order, spare, start, start + width,
+                            min(start + 2 * width, last),
+                        )  # fmt: skip
+                    width *= 2
+                first = last
         return order
 
     @jit
@@ -172,7 +196,7 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         n = states.shape[2]
         spiking = np.empty(n, np.bool_)
         nothing = np.zeros(n)
-        count = 0
+        count = np.int64(0)
         start = 0.0
         for k in range(n_events + 1):
             end = event_times[k] if k < n_events else duration
@@ -190,8 +214,11 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
                 if count > max_spikes:
                     return too_many, spikes, count
             start = end
-        if not np.all(np.isfinite(states[n_events + 1])):
-            return not_finite, spikes, count
+        final = states[n_events + 1]
+        for c in range(n_coordinates):
+            for i in range(n):
+                if not np.isfinite(final[c, i]):
+                    return not_finite, spikes, count
         return ok, spikes, count
 
     return SimpleNamespace(

@@ -178,7 +178,7 @@ def _scale_log(axes: "Axes", values: np.ndarray) -> None:
     """Make the axis logarithmic with plain numbers at 1, 2, 5; zeros fall off its lower end."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     positive = values[values > 0]
     if not len(positive):
         axes.set_ylim(bottom=0)

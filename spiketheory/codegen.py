@@ -9,12 +9,13 @@ import sympy as sp
 
 from spiketheory import templates
 from spiketheory.errors import check_choice
+from spiketheory.layout import escape_docstring, lay_out_assignment, lay_out_call, wrap
 from spiketheory.lower import KernelBranch, KernelFunction, KernelIR
+from spiketheory.model import format_expression
 from spiketheory.printers import print_numpy
 
 FORMAT = 1
 TARGETS = ("module", "numba", "numpy")
-LINE_LENGTH = 96
 
 
 def generate(ir: KernelIR, *, target: str = "module") -> str:
@@ -54,33 +55,56 @@ def print_module(ir: KernelIR, functions: str, imports: str) -> str:
     )  # fmt: skip
     return templates.MODULE.format(
         title=f"Functions of the neuron model {model.name}.",
-        description=model.description or "No description.",
+        description=escape_docstring(model.description) or "No description.",
         digest=model.digest,
         method=derivation.method,
         chart=derivation.chart.name,
-        operations=", ".join(counts) + ".",
+        operations="\n".join(wrap(f"Operations per call: {', '.join(counts)}.")),
         imports=imports,
         format=FORMAT,
-        name=model.name,
-        parameters=tuple(p.name for p in model.parameters),
-        defaults=tuple(float(p.default) for p in model.parameters),
-        domains=tuple(str(p.domain) for p in model.parameters),
-        state=tuple(s.name for s in model.state),
-        coordinates=tuple(c.name for c in derivation.chart.coordinates),
-        constants=ir.constants,
-        propagator=tuple(s.name for s in derivation.propagator.symbols),
-        initial=derivation.initial.symbol.name,
-        has_pseudospikes=derivation.pseudospike is not None,
+        facts="\n".join(print_fact(name, value) for name, value in list_facts(ir).items()),
         functions=functions.rstrip("\n"),
     )
+
+
+def list_facts(ir: KernelIR) -> dict[str, object]:
+    """The module's constants; `spiketheory.compile` reads them."""
+    derivation = ir.derivation
+    model = derivation.model
+    return {
+        "NAME": model.name,
+        "DIGEST": model.digest,
+        "PARAMETERS": tuple(p.name for p in model.parameters),
+        "DEFAULTS": tuple(float(p.default) for p in model.parameters),
+        "DOMAINS": tuple(format_expression(p.domain) for p in model.parameters),
+        "STATE": tuple(s.name for s in model.state),
+        "COORDINATES": tuple(c.name for c in derivation.chart.coordinates),
+        "CONSTANTS": ir.constants,
+        "PROPAGATOR": tuple(s.name for s in derivation.propagator.symbols),
+        "INITIAL": derivation.initial.symbol.name,
+        "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
+    }
+
+
+def print_fact(name: str, value: object) -> str:
+    """A module constant: a string, a truth value, or a tuple of strings or numbers."""
+    if isinstance(value, tuple):
+        return lay_out_call(f"{name} = ", [print_literal(v) for v in value], indent="")
+    return f"{name} = {print_literal(value)}"
+
+
+def print_literal(value: object) -> str:
+    """A string in double quotes; anything else as Python prints it."""
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def print_layout(ir: KernelIR) -> str:
     """Text of ``load`` and ``store``: one neuron's coordinates in an array (coordinate, neuron)."""
     names = [c.name for c in ir.derivation.chart.coordinates]
+    loads = [f"array[{i}, neuron]" for i in range(len(names))]
     return templates.LAYOUT.format(
-        names=", ".join(names),
-        loads=", ".join(f"array[{i}, neuron]" for i in range(len(names))) + ",",
+        loads=print_return(loads, "    "),
+        store_signature=print_signature("store", ["array", "neuron", *names]),
         stores="\n".join(f"    array[{i}, neuron] = {name}" for i, name in enumerate(names)),
     )
 
@@ -98,8 +122,7 @@ def print_function(function: KernelFunction) -> str:
             lines.append(f"    if {print_numpy(branch.condition)}:")
             lines += print_body(branch, "        ")
     return templates.FUNCTION.format(
-        name=function.name,
-        arguments=", ".join(function.arguments),
+        signature=print_signature(function.name, function.arguments),
         docstring=print_docstring(function),
         body="\n".join(lines),
     )
@@ -107,55 +130,57 @@ def print_function(function: KernelFunction) -> str:
 
 def print_array_function(function: KernelFunction, name: str) -> str:
     """Text of the array twin of a function with branches."""
-    arguments = ", ".join(function.arguments)
     branches = [
         templates.ARRAY_BRANCH.format(
-            number=i, arguments=arguments, body="\n".join(print_body(branch, "        "))
+            signature=print_signature(f"branch_{i}", function.arguments, indent="    "),
+            body="\n".join(print_body(branch, "        ", scalar=function.scalar)),
         )
         for i, branch in enumerate(function.branches, 1)
     ]
+    names = [f"branch_{i}" for i in range(1, len(branches) + 1)]
     return templates.ARRAY_FUNCTION.format(
-        name=name,
-        arguments=arguments,
+        signature=print_signature(name, function.arguments),
         summary=function.summary,
         branches="\n".join(branches),
-        conditions=", ".join(print_numpy(b.condition) for b in function.branches),
-        names=", ".join(f"branch_{i}" for i in range(1, len(branches) + 1)),
+        conditions=print_tuple([print_numpy(b.condition) for b in function.branches]),
+        names=print_tuple(names),
+        arguments=print_tuple(function.arguments),
     )
 
 
-def print_body(branch: KernelBranch, indent: str) -> list[str]:
+def print_tuple(parts: Sequence[str]) -> str:
+    """A tuple as an argument of a call that is broken over lines."""
+    return lay_out_call("", parts, indent=" " * 8, closing="),").removesuffix(",")
+
+
+def print_signature(name: str, arguments: Sequence[str], *, indent: str = "") -> str:
+    """The first line of a function, broken if it is long."""
+    return lay_out_call(f"{indent}def {name}", arguments, indent=indent, closing="):", call=True)
+
+
+def print_body(branch: KernelBranch, indent: str, *, scalar: bool) -> list[str]:
     """Lines of straight-line code: assignments and a return statement."""
-    lines = [f"{indent}{s.name} = {print_numpy(value)}" for s, value in branch.assignments]
-    results = ", ".join(print_result(r) for r in branch.results)
-    return [*lines, f"{indent}return {results}"]
+    lines = [lay_out_assignment(f"{indent}{s.name} = ", v, indent) for s, v in branch.assignments]
+    results = [print_result(r) for r in branch.results]
+    if scalar:
+        return [*lines, lay_out_assignment(f"{indent}return ", branch.results[0], indent)]
+    return [*lines, print_return(results, indent)]
 
 
-def print_result(value: sp.Basic) -> str:
-    """Text of a result; whole numbers are written as floats, so that all branches agree in type."""
-    if value.is_Integer:
-        return f"{int(value)}.0"
-    return print_numpy(value)
+def print_return(results: Sequence[str], indent: str) -> str:
+    """Return a tuple; without parentheses where it fits on a line."""
+    line = f"{indent}return {', '.join(results)}"
+    if len(results) > 1 and len(line) <= LINE_LENGTH:
+        return line
+    return lay_out_call(f"{indent}return ", results, indent=indent)
 
 
 def print_docstring(function: KernelFunction) -> str:
     """Summary, details, results and operation count."""
     counts = ", ".join(f"{count} {kind}" for kind, count in function.operations.items())
+    last = f"Returns {', '.join(function.results) or 'nothing'}. Operations: {counts or 'none'}."
     lines = [function.summary, ""]
     lines += [f"    {line}" for detail in function.details for line in wrap(detail)]
-    if function.details:
-        lines.append("")
-    lines.append(f"    Returns {', '.join(function.results)}. Operations: {counts or 'none'}.")
+    lines += [""] if function.details else []
+    lines += [f"    {line}" for line in wrap(last)]
     return "\n".join([*lines, "    "])
-
-
-def wrap(text: str) -> list[str]:
-    """Break a long docstring line at spaces."""
-    lines, line = [], ""
-    for word in text.split(" "):
-        if line and len(line) + len(word) + 1 > LINE_LENGTH - 4:
-            lines.append(line)
-            line = "    " + word
-        else:
-            line = f"{line} {word}" if line else word
-    return [*lines, line]

@@ -4,14 +4,14 @@ import hashlib
 import importlib.metadata
 import inspect
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from spiketheory.errors import InputError, ModelError, check_choice
+from spiketheory.errors import ModelError, check_choice
 
 BACKENDS = ("numba", "numpy")
 GENERATED_FORMAT = 1
@@ -89,11 +89,11 @@ class CompiledModel:
                 )
         return values
 
-    def jit(self, function: Callable[..., Any], *, parallel: bool = False) -> Callable[..., Any]:
+    def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Compile ``function``, which may call the model's functions, for this backend."""
         if self.backend == "numpy":
             return function
-        return compile_function(function, key=self.key, parallel=parallel)
+        return compile_function(function, key=self.key)
 
 
 def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledModel:
@@ -144,9 +144,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
     )
 
 
-def compile_function(
-    function: Callable[..., Any], *, key: str, parallel: bool = False
-) -> Callable[..., Any]:
+def compile_function(function: Callable[..., Any], *, key: str) -> Callable[..., Any]:
     """Compile one function with Numba and keep the machine code on disk.
 
     Numba's own cache cannot tell two closures over different compiled functions apart, nor see
@@ -156,7 +154,6 @@ def compile_function(
     Args:
         function: The function; it may close over other compiled functions.
         key: Hash of everything outside the function's own package that it depends on.
-        parallel: Whether loops over `parallel_range` run on all threads.
     """
     import numba
     from numba.core.caching import FunctionCache
@@ -169,7 +166,7 @@ def compile_function(
         def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
             return (sig, codegen.magic_tuple(), self.full_key)
 
-    dispatcher = numba.njit(error_model="numpy", parallel=parallel, nogil=True)(function)
+    dispatcher = numba.njit(error_model="numpy", nogil=True)(function)
     if function.__closure__:
         parts = (key, read_package_source(function), importlib.metadata.version("numba"))
         dispatcher._cache = KeyedCache(function, hashlib.sha256("".join(parts).encode()).hexdigest())
@@ -183,36 +180,3 @@ def read_package_source(function: Callable[..., Any]) -> str:
 
     folder = Path(inspect.getfile(function)).parent
     return "".join(p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.py")))
-
-
-def get_parallel_range(backend: str) -> Callable[..., Sequence[int]]:
-    """The range whose iterations a parallel function spreads over threads."""
-    if backend == "numpy":
-        return range
-    import numba
-
-    return numba.prange
-
-
-def set_thread_count(threads: int) -> None:
-    """Use this many threads in parallel functions.
-
-    Raises:
-        InputError: If the machine was started with fewer.
-    """
-    import numba
-
-    if not 1 <= threads <= numba.config.NUMBA_NUM_THREADS:
-        raise InputError(
-            f"Expected between 1 and {numba.config.NUMBA_NUM_THREADS} threads but got {threads}; "
-            "choose a number that this machine has."
-        )
-    numba.set_num_threads(threads)
-
-
-def get_thread_count() -> int:
-    """How many threads parallel functions use."""
-    import numba
-
-    count: int = numba.get_num_threads()
-    return count

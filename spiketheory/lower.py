@@ -1,11 +1,15 @@
 """Lower a verified derivation to kernel functions: vector-Jacobian products, CSE, counts."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import sympy as sp
 
 from spiketheory.derivation import Branch, Derivation, VerifiedDerivation
+from spiketheory.model import Parameter
+from spiketheory.printers import is_reciprocal, print_plain, split_product
 from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 
 
@@ -40,6 +44,7 @@ class KernelFunction:
         results: Names of the results, in order.
         branches: Its cases; the first whose condition holds counts.
         operations: How many operations of which kind the longest branch needs.
+        scalar: Whether it returns a number; otherwise a tuple, also of one entry.
     """
 
     name: str
@@ -49,6 +54,7 @@ class KernelFunction:
     results: tuple[str, ...]
     branches: tuple[KernelBranch, ...]
     operations: dict[str, int]
+    scalar: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +105,8 @@ class Lowering:
             *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.flow, *d.jump, *d.reset,
             *d.time_to_spike_gradient, *d.initial.state, d.initial.value,
             d.initial.lower, d.initial.upper, d.initial.default, d.will_spike,
-            *(v for b in (*d.time_to_spike, *d.propagator.branches) for v in b.values),
+            *(e for b in (*d.time_to_spike, *d.propagator.branches)
+              for e in (b.condition, *b.values)),
         ]  # fmt: skip
         if d.pseudospike is not None:
             expressions += [d.pseudospike.delay, d.pseudospike.period, d.pseudospike.rate]
@@ -130,18 +137,25 @@ class Lowering:
         initial = d.initial
         substitution = d.constant_values
         return [
-            build_function(
+            # As it stands: sympy would evaluate tau > 0, of a positive symbol, to true.
+            finish_function(
                 "parameters_valid",
                 "Whether each parameter lies in its domain.",
-                tuple(str(p.domain) for p in d.model.parameters),
+                tuple(describe_domain(p) for p in d.model.parameters),
                 self.parameters,
                 [f"{p.name}_valid" for p in d.model.parameters],
-                [p.domain for p in d.model.parameters],
+                (
+                    KernelBranch(
+                        condition=sp.true,
+                        assignments=(),
+                        results=tuple(p.domain for p in d.model.parameters),
+                    ),
+                ),
             ),
             build_chain(
                 "constants",
                 "Derived constants, computed once per simulation.",
-                tuple(f"{c.symbol} = {c.value}: {c.meaning}" for c in d.constants),
+                tuple(f"{c.symbol} = {print_plain(c.value)}: {c.meaning}" for c in d.constants),
                 self.parameters,
                 [(c.symbol, value) for c, value in zip(d.constants, values, strict=True)],
                 direct,
@@ -186,14 +200,16 @@ class Lowering:
                 (initial.symbol, *self.constants, *self.covector),
                 [f"d_{initial.symbol}"],
                 tangent,
+                scalar=True,
             ),
             build_function(
                 "initial_value",
                 f"The {initial.symbol} of a neuron with given coordinates.",
-                (f"{initial.symbol} = {initial.value}",),
+                (f"{initial.symbol} = {print_plain(initial.value)}",),
                 (*self.coordinates, *self.constants),
                 [initial.symbol.name],
                 [initial.value],
+                scalar=True,
             ),
             build_function(
                 "enter_chart",
@@ -256,18 +272,20 @@ class Lowering:
             build_function(
                 "will_spike",
                 "Whether a spike comes within the propagator's duration.",
-                (f"{d.will_spike}",),
+                (print_plain(d.will_spike),),
                 arguments,
                 ["spikes"],
                 [d.will_spike],
+                scalar=True,
             ),
             build_branches(
                 "time_to_spike",
                 "Time to the next spike without further input; inf if there is none.",
-                tuple(f"{b.values[0]} if {b.condition}" for b in d.time_to_spike),
+                describe_branches(d.time_to_spike),
                 (*self.coordinates, *self.constants),
                 ["duration"],
                 d.time_to_spike,
+                scalar=True,
             ),
             build_function(
                 "fire",
@@ -391,7 +409,25 @@ def pull_back(covector: Sequence[sp.Symbol], jacobian: sp.Matrix) -> list[sp.Exp
 
 def describe(names: Sequence[str], values: Sequence[sp.Basic]) -> tuple[str, ...]:
     """Lines ``name = value`` for a docstring."""
-    return tuple(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+    return tuple(f"{name} = {print_plain(value)}" for name, value in zip(names, values, strict=True))
+
+
+def describe_branches(branches: Sequence[Branch]) -> tuple[str, ...]:
+    """Lines ``value if condition`` for a docstring."""
+    if len(branches) == 1:
+        return (print_plain(branches[0].values[0]),)
+    return tuple(
+        f"{print_plain(b.values[0])} {'if ' if b.condition != sp.true else ''}"
+        f"{print_plain(b.condition)}"
+        for b in branches
+    )
+
+
+def describe_domain(parameter: Parameter) -> str:
+    """A parameter's domain, for a docstring."""
+    if parameter.domain == sp.true:
+        return f"{parameter.name}: any real number"
+    return print_plain(parameter.domain)
 
 
 def build_function(
@@ -401,10 +437,12 @@ def build_function(
     arguments: Sequence[sp.Symbol],
     results: Sequence[str],
     values: Sequence[sp.Basic],
+    *,
+    scalar: bool = False,
 ) -> KernelFunction:
     """A function without branches."""
     branch = Branch(condition=sp.true, values=tuple(values))
-    return build_branches(name, summary, details, arguments, results, (branch,))
+    return build_branches(name, summary, details, arguments, results, (branch,), scalar=scalar)
 
 
 def build_branches(
@@ -414,10 +452,13 @@ def build_branches(
     arguments: Sequence[sp.Symbol],
     results: Sequence[str],
     branches: Sequence[Branch],
+    *,
+    scalar: bool = False,
 ) -> KernelFunction:
     """A function with branches, each after common subexpression elimination."""
-    lowered = tuple(eliminate_common(b.condition, b.values) for b in branches)
-    return finish_function(name, summary, details, arguments, results, lowered)
+    taken = {a.name for a in arguments}
+    lowered = tuple(eliminate_common(b.condition, b.values, taken=taken) for b in branches)
+    return finish_function(name, summary, details, arguments, results, lowered, scalar=scalar)
 
 
 def build_chain(
@@ -444,6 +485,8 @@ def finish_function(
     arguments: Sequence[sp.Symbol],
     results: Sequence[str],
     branches: tuple[KernelBranch, ...],
+    *,
+    scalar: bool = False,
 ) -> KernelFunction:
     """Count the operations and make the record."""
     counts = [count_operations(b) for b in branches]
@@ -455,14 +498,28 @@ def finish_function(
         results=tuple(results),
         branches=branches,
         operations=max(counts, key=lambda c: sum(c.values())),
+        scalar=scalar,
     )
 
 
-def eliminate_common(condition: sp.Basic, values: Sequence[sp.Basic]) -> KernelBranch:
-    """Common subexpression elimination over all results of one branch."""
+def eliminate_common(
+    condition: sp.Basic, values: Sequence[sp.Basic], *, taken: Collection[str] = ()
+) -> KernelBranch:
+    """Common subexpression elimination over all results of one branch.
+
+    Args:
+        condition: The branch's condition.
+        values: Its results.
+        taken: Names that the new variables must not have.
+    """
     rewritten = [rewrite_stably(v) for v in values]
-    names = (sp.Symbol(f"t{i}", real=True) for i in range(1_000_000))
-    assignments, results = sp.cse(rewritten, symbols=names, order="canonical")
+    names = (name for i in count() if (name := f"t{i}") not in taken)
+    assignments, results = sp.cse(
+        rewritten,
+        symbols=(sp.Symbol(name, real=True) for name in names),
+        optimizations="basic",
+        order="canonical",
+    )
     return KernelBranch(
         condition=condition, assignments=tuple(assignments), results=tuple(results)
     )  # fmt: skip
@@ -475,15 +532,35 @@ def rewrite_stably(expression: sp.Basic) -> sp.Basic:
 
 
 def count_operations(branch: KernelBranch) -> dict[str, int]:
-    """Count additions, multiplications, divisions, comparisons and function calls."""
-    counts: dict[str, int] = {}
-    kinds = {"ADD": "add", "SUB": "add", "NEG": "add", "MUL": "multiply", "DIV": "divide"}
+    """Count what the branch's text computes; signs and numbers such as 1/2 are free."""
+    counts: Counter[str] = Counter()
     for expression in (*(value for _, value in branch.assignments), *branch.results):
-        total = sp.count_ops(expression, visual=True)
-        for term in sp.Add.make_args(total):
-            number, symbol = term.as_coeff_Mul()
-            if symbol == 1:
-                continue
-            kind = kinds.get(str(symbol), str(symbol).lower())
-            counts[kind] = counts.get(kind, 0) + int(number)
-    return counts
+        add_operations(expression, counts)
+    order = [*ARITHMETIC, *sorted(set(counts) - set(ARITHMETIC))]
+    return {kind: counts[kind] for kind in order if counts[kind]}
+
+
+ARITHMETIC = ("add", "multiply", "divide", "compare", "logic", "sqrt", "power")
+
+
+def add_operations(part: sp.Basic, counts: Counter[str]) -> None:
+    """Add the operations of an expression tree to ``counts``, as `printers` writes it."""
+    operands = part.args
+    if part.is_Add:
+        counts["add"] += len(part.args) - 1
+    elif part.is_Mul or is_reciprocal(part):
+        _, above, below = split_product(part)
+        counts["multiply"] += max(len(above) - 1, 0) + max(len(below) - 1, 0)
+        counts["divide"] += bool(below)
+        operands = (*above, *below)
+    elif part.is_Pow:
+        kinds = {sp.S.Half: "sqrt", sp.Integer(2): "multiply"}
+        counts[kinds.get(part.exp, "power")] += 1
+    elif part.is_Relational:
+        counts["compare"] += 1
+    elif isinstance(part, sp.And | sp.Or):
+        counts["logic"] += len(part.args) - 1
+    elif part.is_Function:
+        counts[type(part).__name__.lower()] += 1
+    for operand in operands:
+        add_operations(operand, counts)

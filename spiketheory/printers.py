@@ -1,7 +1,13 @@
-"""Expression text: one printer for NumPy arrays, NumPy scalars and Numba."""
+"""Expression text: one printer for NumPy arrays, NumPy scalars and Numba, and one for people.
+
+The text is laid out as ``ruff format`` would: spaces around operators, none in ``x**3``, and no
+parentheses that precedence makes unnecessary.
+"""
+
+from collections.abc import Callable
 
 import sympy as sp
-from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.precedence import PRECEDENCE, precedence
 from sympy.printing.pycode import PythonCodePrinter
 
 FUNCTIONS = {
@@ -22,11 +28,14 @@ FUNCTIONS = {
     "tan": "np.tan",
     "tanh": "np.tanh",
 }
-LARGEST_UNROLLED_POWER = 4
+LARGEST_DYADIC = 1024
 
 
 class NumpyPrinter(PythonCodePrinter):
     """Prints expressions with ``np.`` functions, which take arrays and, under Numba, scalars."""
+
+    square_root = "np.sqrt"
+    infinity = "np.inf"
 
     def __init__(self) -> None:
         super().__init__({"fully_qualified_modules": False, "strict": True})
@@ -40,23 +49,72 @@ class NumpyPrinter(PythonCodePrinter):
             raise NotImplementedError(f"no NumPy text for the function {name}")
         return f"{FUNCTIONS[name]}({arguments})"
 
-    _print_Abs = _print_Function
+    def _print_Abs(self, expr: sp.Abs) -> str:
+        return self._print_Function(expr)
+
     for _name in FUNCTIONS:
-        locals()[f"_print_{_name}"] = _print_Function
+        locals()[f"_print_{_name}"] = _print_Abs
     del _name
+
+    def _print_Piecewise(self, expr: sp.Piecewise) -> str:
+        raise NotImplementedError("no NumPy text for Piecewise; make it branches of the function")
+
+    def _print_Add(self, expr: sp.Add, order: str | None = None) -> str:
+        # Positive terms first, so that the text does not begin with a minus for no reason.
+        terms = sorted(expr.as_ordered_terms(), key=is_negative)
+        text: str = self._print(terms[0])
+        for term in terms[1:]:
+            sign, size = ("-", -term) if is_negative(term) else ("+", term)
+            text += (
+                f" {sign} {self.parenthesize_factor(size) if size.is_Add else self._print(size)}"
+            )
+        return text
+
+    def _print_Mul(self, expr: sp.Mul) -> str:
+        sign, numerator, denominator = split_product(expr)
+        above = " * ".join(map(self.parenthesize_factor, numerator)) or "1"
+        if not denominator:
+            return f"{sign}{above}"
+        below = " * ".join(map(self.parenthesize_factor, denominator))
+        compound = len(denominator) > 1 or self.is_unrolled(denominator[0])
+        return f"{sign}{above} / {f'({below})' if compound else below}"
+
+    def is_unrolled(self, factor: sp.Expr) -> bool:
+        """Whether a factor is the square of a symbol, written as a product."""
+        return bool(factor.is_Pow and factor.exp == 2 and factor.base.is_Symbol)
+
+    def parenthesize_factor(self, factor: sp.Expr) -> str:
+        """Text of a factor of a product."""
+        text: str = self._print(factor)
+        return f"({text})" if precedence(factor) < PRECEDENCE["Mul"] else text
 
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
         base, exponent = expr.as_base_exp()
+        if is_reciprocal(expr):
+            return self._print_Mul(expr)
         if exponent == sp.S.Half:
-            return f"np.sqrt({self._print(base)})"
-        if exponent == -sp.S.Half:
-            return f"1/np.sqrt({self._print(base)})"
-        if exponent.is_Integer and 2 <= abs(exponent) <= LARGEST_UNROLLED_POWER:
-            factor = self.parenthesize(base, PRECEDENCE["Pow"])
-            product = "*".join([factor] * abs(int(exponent)))
-            return f"({product})" if exponent > 0 else f"(1/({product}))"
-        text: str = super()._print_Pow(expr, rational=rational)
-        return text
+            return f"{self.square_root}({self._print(base)})"
+        if self.is_unrolled(expr):
+            return f"{self._print(base)} * {self._print(base)}"
+        left, right = (self.parenthesize_operand(e) for e in (base, exponent))
+        simple = all(
+            e.is_Symbol or e.is_Number and "(" not in t
+            for e, t in ((base, left), (exponent, right))
+        )
+        return f"{left}**{right}" if simple else f"{left} ** {right}"
+
+    def parenthesize_operand(self, operand: sp.Expr) -> str:
+        """Text of a base or an exponent."""
+        text: str = self._print(operand)
+        atomic = operand.is_Symbol or operand.is_Function or text.replace(".", "", 1).isdigit()
+        return text if atomic else f"({text})"
+
+    def _print_Rational(self, expr: sp.Rational) -> str:
+        if expr.q & (expr.q - 1) == 0 and expr.q <= LARGEST_DYADIC:
+            return repr(float(expr))
+        return f"{expr.p} / {expr.q}"
+
+    _print_Half = _print_Rational
 
     def _print_Or(self, expr: sp.Or) -> str:
         return " | ".join(f"({self._print(a)})" for a in sorted_relations(expr))
@@ -68,10 +126,10 @@ class NumpyPrinter(PythonCodePrinter):
         return f"{self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)}"
 
     def _print_Infinity(self, expr: sp.Expr) -> str:
-        return "np.inf"
+        return self.infinity
 
     def _print_NegativeInfinity(self, expr: sp.Expr) -> str:
-        return "-np.inf"
+        return f"-{self.infinity}"
 
     def _print_Pi(self, expr: sp.Expr) -> str:
         return "np.pi"
@@ -80,12 +138,90 @@ class NumpyPrinter(PythonCodePrinter):
         return "np.e"
 
 
+class PlainPrinter(NumpyPrinter):
+    """Prints formulas for docstrings: the same layout, ordinary names of functions."""
+
+    square_root = "sqrt"
+    infinity = "inf"
+
+    def is_unrolled(self, factor: sp.Expr) -> bool:
+        """Whether a factor is the square of a symbol, written as a product: never."""
+        return False
+
+    def _print_Function(self, expr: sp.Function) -> str:
+        name = type(expr).__name__
+        return f"{name}({', '.join(self._print(a) for a in expr.args)})"
+
+    for _name in FUNCTIONS:
+        locals()[f"_print_{_name}"] = _print_Function
+    del _name
+
+    def _print_Abs(self, expr: sp.Abs) -> str:
+        return f"abs({self._print(expr.args[0])})"
+
+    def _print_Rational(self, expr: sp.Rational) -> str:
+        return f"{expr.p}/{expr.q}"
+
+    _print_Half = _print_Rational
+
+    def _print_Or(self, expr: sp.Or) -> str:
+        return " or ".join(map(self._print, sorted_relations(expr)))
+
+    def _print_And(self, expr: sp.And) -> str:
+        parts = ((self._print(a), a.func is sp.Or) for a in sorted_relations(expr))
+        return " and ".join(f"({text})" if is_or else text for text, is_or in parts)
+
+    def _print_BooleanTrue(self, expr: sp.Basic) -> str:
+        return "otherwise"
+
+    def _print_Pi(self, expr: sp.Expr) -> str:
+        return "pi"
+
+    def _print_Exp1(self, expr: sp.Expr) -> str:
+        return "e"
+
+
+def is_negative(term: sp.Expr) -> bool:
+    """Whether a term of a sum is written with a minus sign."""
+    return bool(term.could_extract_minus_sign()) and not term.is_Add
+
+
+def is_reciprocal(factor: sp.Expr) -> bool:
+    """Whether a factor belongs below the line."""
+    return bool(factor.is_Pow and factor.exp.is_Rational and factor.exp.is_negative)
+
+
+def split_product(expr: sp.Expr) -> tuple[str, list[sp.Expr], list[sp.Expr]]:
+    """Sign, numerator and denominator; whole numbers first, no factor of one."""
+    sign = ""
+    numerator: list[sp.Expr] = []
+    denominator: list[sp.Expr] = []
+    for factor in expr.as_ordered_factors():
+        if factor.is_Rational:
+            sign = {"": "-", "-": ""}[sign] if factor < 0 else sign
+            numerator += [sp.Integer(abs(factor.p))] if abs(factor.p) != 1 else []
+            denominator += [sp.Integer(factor.q)] if factor.q != 1 else []
+        elif is_reciprocal(factor):
+            denominator.append(1 / factor)
+        else:
+            numerator.append(factor)
+    return sign, numerator, denominator
+
+
 def sorted_relations(expr: sp.Basic) -> list[sp.Basic]:
     """The arguments of And and Or, in an order that does not depend on hashes."""
     return sorted(expr.args, key=sp.default_sort_key)
 
 
-def print_numpy(expression: sp.Basic) -> str:
-    """Return ``expression`` as Python text with NumPy functions."""
-    text: str = NumpyPrinter().doprint(expression)
-    return text
+def make_printer(printer: Callable[[], NumpyPrinter]) -> Callable[[sp.Basic], str]:
+    """Return the function that prints with a fresh printer."""
+
+    def print_expression(expression: sp.Basic) -> str:
+        text: str = printer().doprint(expression)
+        return text
+
+    return print_expression
+
+
+print_numpy = make_printer(NumpyPrinter)
+print_plain = make_printer(PlainPrinter)

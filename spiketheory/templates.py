@@ -13,49 +13,41 @@ Operations per call: {operations}
 {imports}
 
 FORMAT = {format}
-NAME = {name!r}
-DIGEST = {digest!r}
-PARAMETERS = {parameters!r}
-DEFAULTS = {defaults!r}
-DOMAINS = {domains!r}
-STATE = {state!r}
-COORDINATES = {coordinates!r}
-CONSTANTS = {constants!r}
-PROPAGATOR = {propagator!r}
-INITIAL = {initial!r}
-HAS_PSEUDOSPIKES = {has_pseudospikes!r}
+{facts}
+
 
 {functions}
 '''
 
-FUNCTION = '''def {name}({arguments}):
+FUNCTION = '''{signature}
     """{docstring}"""
 {body}
 '''
 
-ARRAY_FUNCTION = '''def {name}({arguments}):
+ARRAY_FUNCTION = '''{signature}
     """{summary}
 
     For arrays: every element is computed by its own branch.
     """
+
 {branches}
     return choose_branches(
-        ({conditions}),
-        ({names}),
-        ({arguments},),
+        {conditions},
+        {names},
+        {arguments},
     )
 '''
 
-ARRAY_BRANCH = """    def branch_{number}({arguments}):
+ARRAY_BRANCH = """{signature}
 {body}
 """
 
 LAYOUT = '''def load(array, neuron):
     """Coordinates of one neuron, from an array of shape (n_coordinates, n_neurons)."""
-    return ({loads})
+{loads}
 
 
-def store(array, neuron, {names}):
+{store_signature}
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
 {stores}
 '''

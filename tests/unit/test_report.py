@@ -121,7 +121,8 @@ def test_curve_and_axis_label_of_an_activity_have_the_same_colour():
 
 @pytest.mark.parametrize("epochs", [1, 2, 300])
 def test_learning_curves_of_any_length_can_be_drawn(epochs):
-    draw(draw_learning_curves(make_rows(epochs)))
+    figure = draw(draw_learning_curves(make_rows(epochs)))
+    assert all(tick == round(tick) for axes in figure.axes for tick in axes.get_xticks())
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

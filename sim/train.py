@@ -1,0 +1,383 @@
+"""Train a feedforward network by exact gradient descent."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sim.batch import Events, prepare_events, run_batch
+from sim.config import TrainConfig
+from sim.data import Dataset
+from sim.encoding import (
+    BinnedInput,
+    LatencyInput,
+    encode_bins,
+    encode_latency,
+    flip_bins,
+    shift_images,
+)
+from sim.energy import EnergyEstimate, estimate_energy
+from sim.loss import Loss, make_first_spike_loss, make_target_time_loss
+from sim.optim import Optimiser, make_optimiser, make_schedule
+from sim.records import Input, Network
+from spiketheory.compile import CompiledModel
+from spiketheory.errors import CheckpointError, InputError
+
+EVALUATION_BATCH = 2000
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """How well a network does on a set of samples.
+
+    Attributes:
+        loss: Mean loss, missing output spikes replaced by pseudospikes.
+        accuracy: Fraction of samples whose label's output spikes first, pseudospikes included.
+        loss_ordinary: Mean loss with missing output spikes at T.
+        accuracy_ordinary: The same with ordinary spikes alone; no output spike counts as wrong.
+        spikes_per_hidden_neuron: Ordinary spikes per hidden neuron and sample.
+        silent_fraction: Fraction of hidden neurons that spike in no sample.
+        energy: Synaptic operations per sample and the energy estimate from them.
+    """
+
+    loss: float
+    accuracy: float
+    loss_ordinary: float
+    accuracy_ordinary: float
+    spikes_per_hidden_neuron: float
+    silent_fraction: float
+    energy: EnergyEstimate
+
+
+@dataclass(kw_only=True, eq=False)
+class TrainState:
+    """Where a training run stands; everything that a checkpoint keeps.
+
+    Attributes:
+        parameters: Weights of all layers, then the initial coordinates; changed in place.
+        optimiser_state: Named arrays of the optimiser; changed in place.
+        epoch: Completed epochs.
+        rows: Metrics of the untrained network (epoch 0) and after every epoch.
+    """
+
+    parameters: list[np.ndarray]
+    optimiser_state: dict[str, np.ndarray]
+    epoch: int = 0
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a progress bar shows after every batch."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    loss: float
+    accuracy: float
+
+
+class Trainer:
+    """One training run: data, network and optimiser, advanced epoch by epoch."""
+
+    def __init__(self, config: TrainConfig, dataset: Dataset, model: CompiledModel) -> None:
+        self.config = config
+        self.dataset = dataset
+        self.model = model
+        self.sizes = (dataset.n_inputs, *config.hidden, dataset.n_classes)
+        self.loss = make_loss(config)
+        self.optimiser: Optimiser = make_optimiser(config.optimiser)
+        settings: dict[str, Any] = {"rate": config.learning_rate}
+        if config.schedule == "exponential":
+            settings["decay_epochs"] = config.decay_epochs
+        self.schedule = make_schedule(config.schedule, **settings)
+        if not model.has_pseudospikes:
+            raise InputError(
+                f"Expected a model with pseudospikes for training but {model.name} has none; "
+                "without them a silent network has no gradient. Choose theta or qif_delta."
+            )
+        self.train_inputs = encode_inputs(config, dataset.train_inputs)
+        self.test_inputs = encode_inputs(config, dataset.test_inputs)
+        self.train_events = prepare_events(self.train_inputs, duration=config.duration)
+        self.test_events = prepare_events(self.test_inputs, duration=config.duration)
+
+    def start(self) -> TrainState:
+        """The untrained network: uniform weights, default initial coordinates."""
+        rng = np.random.default_rng([self.config.seed, 0])
+        weights = []
+        for fan_in, width in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+            bound = self.config.weight_scale / np.sqrt(fan_in)
+            weights.append(rng.uniform(-bound, bound, (fan_in, width)))
+        initial = self.make_network(weights, None).initial
+        assert initial is not None
+        parameters = [*weights, initial.copy()]
+        return TrainState(
+            parameters=parameters, optimiser_state=self.optimiser.init(parameters)
+        )  # fmt: skip
+
+    def make_network(self, weights: list[np.ndarray], initial: np.ndarray | None) -> Network:
+        """A network with these weights and initial coordinates."""
+        return Network(
+            model=self.model,
+            parameters=dict(self.config.parameters),
+            duration=self.config.duration,
+            weights=tuple(weights),
+            initial=initial,
+        )
+
+    def network(self, state: TrainState) -> Network:
+        """The network that ``state`` stands for (it shares the arrays)."""
+        return self.make_network(state.parameters[:-1], state.parameters[-1])
+
+    def compile(self, state: TrainState) -> None:
+        """Compile the kernels on one sample, so that no epoch's time includes it."""
+        events = self.test_events.take(np.arange(1))
+        labels = self.dataset.test_labels[:1]
+        targets = make_targets(self.config, labels, self.dataset.n_classes)
+        run_batch(self.network(state), events, targets, self.loss, gradient=True)
+
+    def run_epoch(
+        self, state: TrainState, on_batch: Callable[[Progress], None] | None = None
+    ) -> Row:
+        """Train for one epoch and test; appends the metrics to ``state`` and returns them.
+
+        Args:
+            state: Changed in place.
+            on_batch: Called after every batch.
+        """
+        started = time.perf_counter()
+        rng = np.random.default_rng([self.config.seed, 1, state.epoch])
+        losses, hits, seen = 0.0, 0, 0
+        batches = list(self.split_batches(rng))
+        rate = 0.0
+        for k, indices in enumerate(batches):
+            rate = self.schedule(state.epoch + k / len(batches), self.config.epochs)
+            loss, correct = self.run_step(state, indices, rate, rng)
+            losses, hits, seen = losses + loss * len(indices), hits + correct, seen + len(indices)
+            if on_batch is not None:
+                on_batch(
+                    Progress(
+                        epoch=state.epoch + 1, epochs=self.config.epochs, batch=k + 1,
+                        batches=len(batches), loss=losses / seen, accuracy=hits / seen,
+                    )  # fmt: skip
+                )
+        state.epoch += 1
+        seconds = time.perf_counter() - started
+        return self.add_row(state, losses / seen, hits / seen, rate, seconds)
+
+    def run_step(
+        self, state: TrainState, indices: np.ndarray, rate: float, rng: np.random.Generator
+    ) -> tuple[float, int]:
+        """One optimiser step; returns the batch's mean loss and number of hits."""
+        labels = self.dataset.train_labels[indices]
+        targets = make_targets(self.config, labels, self.dataset.n_classes)
+        network = self.network(state)
+        outcome, gradients = run_batch(
+            network, self.augment(indices, rng), targets, self.loss, gradient=True
+        )
+        assert gradients is not None
+        self.optimiser.update(
+            state.parameters, [*gradients.weights, gradients.initial],
+            state.optimiser_state, rate,
+        )  # fmt: skip
+        lower, upper, _ = network.initial_bounds
+        np.clip(state.parameters[-1], lower, upper, out=state.parameters[-1])
+        guesses = np.argmin(outcome.output_times[:, :, 0], axis=1)
+        return float(outcome.loss.mean()), int(np.count_nonzero(guesses == labels))
+
+    def split_batches(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """The training samples in random order, cut into batches."""
+        order = rng.permutation(len(self.dataset.train_labels))
+        for first in range(0, len(order), self.config.batch):
+            yield order[first : first + self.config.batch]
+
+    def augment(self, indices: np.ndarray, rng: np.random.Generator) -> Events:
+        """Inputs of the samples at ``indices``, flipped and shifted at random."""
+        config = self.config
+        if not (config.flip or config.shift):
+            return self.train_events.take(indices)
+        if isinstance(self.train_inputs, BinnedInput):
+            bins = self.train_events.bins[indices]
+            if config.shift:
+                bins = shift_images(
+                    bins, self.image_shape, config.shift, rng, fill=len(self.train_inputs.times)
+                )
+            if config.flip:
+                bins = flip_bins(bins, len(self.train_inputs.times), config.flip, rng)
+            return self.train_events.with_bins(bins)
+        times = shift_images(
+            self.train_inputs.times[indices], self.image_shape, config.shift, rng, fill=np.inf
+        )
+        return prepare_events(LatencyInput(times=times), duration=config.duration)
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of the images; an error if the data are none."""
+        if self.dataset.image_shape is None:
+            raise InputError(
+                f"Expected images for shift > 0 but {self.dataset.name} has none; set shift to 0."
+            )
+        return self.dataset.image_shape
+
+    def add_row(
+        self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
+    ) -> Row:
+        """Test the network and append a row of metrics to ``state``."""
+        metrics = self.evaluate(state)
+        row = {
+            "epoch": state.epoch,
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "test_loss": metrics.loss,
+            "test_accuracy": metrics.accuracy,
+            "test_loss_ordinary": metrics.loss_ordinary,
+            "test_accuracy_ordinary": metrics.accuracy_ordinary,
+            "spikes_per_hidden_neuron": metrics.spikes_per_hidden_neuron,
+            "silent_fraction": metrics.silent_fraction,
+            "synaptic_operations": metrics.energy.synaptic_operations,
+            "learning_rate": rate,
+            "seconds": seconds,
+        }
+        state.rows.append(row)
+        return row
+
+    def evaluate(self, state: TrainState) -> Metrics:
+        """Metrics of the network on the test samples."""
+        targets = make_targets(self.config, self.dataset.test_labels, self.dataset.n_classes)
+        return evaluate_network(
+            self.network(state), self.test_events, self.dataset.test_labels, targets, self.loss
+        )
+
+    def to_arrays(self, state: TrainState) -> dict[str, np.ndarray]:
+        """The arrays of a checkpoint."""
+        arrays = {f"W{i}": w for i, w in enumerate(state.parameters[:-1])}
+        arrays["initial"] = state.parameters[-1]
+        arrays |= {f"optimiser_{name}": a for name, a in state.optimiser_state.items()}
+        return arrays
+
+    def from_arrays(
+        self, arrays: dict[str, np.ndarray], *, epoch: int, rows: list[Row]
+    ) -> TrainState:
+        """The state that a checkpoint's arrays hold.
+
+        Raises:
+            CheckpointError: If an array is missing or has another shape than this run's.
+        """
+        state = self.start()
+        expected = self.to_arrays(state)
+        for name, array in expected.items():
+            got = arrays.get(name)
+            if got is None or got.shape != array.shape or got.dtype != array.dtype:
+                came = "nothing" if got is None else f"{got.dtype} of shape {got.shape}"
+                raise CheckpointError(
+                    f"Expected {name} of shape {array.shape} and type {array.dtype} in the "
+                    f"checkpoint but got {came}; it belongs to another configuration."
+                )
+        layers = len(self.sizes) - 1
+        parameters = [arrays[f"W{i}"].copy() for i in range(layers)] + [arrays["initial"].copy()]
+        optimiser = {name: arrays[f"optimiser_{name}"].copy() for name in state.optimiser_state}
+        return TrainState(
+            parameters=parameters, optimiser_state=optimiser, epoch=epoch, rows=rows
+        )  # fmt: skip
+
+
+def make_loss(config: TrainConfig) -> Loss:
+    """The loss that a configuration names."""
+    if config.loss == "first_spike":
+        return make_first_spike_loss(gamma=config.gamma, duration=config.duration)
+    return make_target_time_loss()
+
+
+def make_targets(config: TrainConfig, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Labels, or the target times that stand for them."""
+    if config.loss == "first_spike":
+        return labels
+    targets = np.full((len(labels), n_classes), config.target_other * config.duration)
+    targets[np.arange(len(labels)), labels] = config.target_label * config.duration
+    return targets
+
+
+def encode_inputs(config: TrainConfig, inputs: np.ndarray) -> Input:
+    """Turn intensities into input spikes."""
+    if config.encoding == "bins":
+        return encode_bins(inputs, n_bins=config.n_bins, T=config.duration)
+    return encode_latency(
+        inputs, t_first=config.first_input, t_last=config.last_input, threshold=config.threshold
+    )
+
+
+def evaluate_network(
+    network: Network, events: Events, labels: np.ndarray, targets: np.ndarray, loss: Loss
+) -> Metrics:
+    """Metrics of a network on any number of samples, in batches.
+
+    Args:
+        network: The network.
+        events: The samples.
+        labels: Their labels, shape (n_samples,).
+        targets: Their targets, as the loss wants them.
+        loss: The loss.
+    """
+    outcomes = []
+    for first in range(0, len(labels), EVALUATION_BATCH):
+        indices = np.arange(first, min(first + EVALUATION_BATCH, len(labels)))
+        outcome, _ = run_batch(network, events.take(indices), targets[indices], loss)
+        outcomes.append(outcome)
+    times = np.concatenate([o.output_times[:, :, 0] for o in outcomes])
+    spiked = np.concatenate([o.n_ordinary for o in outcomes]) > 0
+    ordinary = np.where(spiked, times, np.inf)
+    decided = spiked.any(axis=1)
+    hidden = network.n_hidden
+    active = np.any([o.active for o in outcomes], axis=0)[:hidden]
+    spikes = np.concatenate([o.hidden_spikes for o in outcomes])
+    operations = np.concatenate([o.synaptic_operations for o in outcomes])
+    return Metrics(
+        loss=float(np.concatenate([o.loss for o in outcomes]).mean()),
+        accuracy=float((times.argmin(axis=1) == labels).mean()),
+        loss_ordinary=float(np.concatenate([o.loss_ordinary for o in outcomes]).mean()),
+        accuracy_ordinary=float((decided & (ordinary.argmin(axis=1) == labels)).mean()),
+        spikes_per_hidden_neuron=float(spikes.mean() / hidden) if hidden else 0.0,
+        silent_fraction=float(1.0 - active.mean()) if hidden else 0.0,
+        energy=estimate_energy(
+            synaptic_operations=float(operations.mean()), layer_sizes=network.layer_sizes
+        ),
+    )
+
+
+def train_network(
+    trainer: Trainer,
+    state: TrainState,
+    *,
+    on_batch: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[TrainState, Row], None] | None = None,
+) -> TrainState:
+    """Train until the configured number of epochs.
+
+    Args:
+        trainer: The run.
+        state: Where it stands; changed in place.
+        on_batch: Called after every batch.
+        on_epoch: Called after every epoch, and for epoch 0 before training.
+    """
+    if not state.rows:
+        metrics = trainer.evaluate(state)
+        row = trainer.add_row(state, metrics.loss, metrics.accuracy, 0.0, 0.0)
+        row["train_loss"] = row["train_accuracy"] = float("nan")
+        if on_epoch is not None:
+            on_epoch(state, row)
+    while state.epoch < trainer.config.epochs:
+        row = trainer.run_epoch(state, on_batch)
+        if on_epoch is not None:
+            on_epoch(state, row)
+    return state
+
+
+def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
+    """The same configuration with another number of epochs."""
+    return dataclasses.replace(config, epochs=epochs)

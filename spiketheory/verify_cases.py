@@ -1,0 +1,260 @@
+"""The cases of a derivation, and the proof that an expression is zero in one of them.
+
+A branch's condition on the derived constants is turned into an assumption by solving it for a
+parameter: ``beta > 0`` becomes ``beta = q**2`` with a positive ``q``, and ``beta < 0`` becomes
+``beta = -q**2``. Every closed form then is an expression of positive or real symbols, on which
+sympy decides conditions and simplifies roots by itself.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import mpmath
+import sympy as sp
+from sympy.core.relational import Relational
+
+from spiketheory.derivation import Branch, Derivation
+from spiketheory.errors import VerificationError
+from spiketheory.model import NeuronModel, Parameter, conjuncts
+from spiketheory.symbols import parameter_symbol
+
+DIGITS = 50
+TRANSCENDENTAL = (sp.exp, sp.log, sp.tanh, sp.sinh, sp.cosh, sp.sin, sp.cos, sp.atan)
+SIGNS = {1: ">", -1: "<", 0: "="}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Signs of the expressions that the branches ask about.
+
+    Attributes:
+        name: The signs in words; "" if the branches ask nothing of the parameters.
+        free: Symbols in which all parameters are expressed.
+        parameters: Every parameter in terms of them.
+        constants: Every derived constant in terms of them; one whose definition holds an
+            exponential or a logarithm stands for itself.
+        opaque: The definitions of these.
+    """
+
+    name: str
+    free: tuple[sp.Symbol, ...]
+    parameters: Mapping[sp.Symbol, sp.Expr]
+    constants: Mapping[sp.Symbol, sp.Expr]
+    opaque: Mapping[sp.Symbol, sp.Expr]
+
+    def apply(self, expression: sp.Basic) -> sp.Basic:
+        """Express parameters and constants in the free symbols; conditions evaluate."""
+        return expression.xreplace({**self.parameters, **self.constants})
+
+    def choose(self, branches: Iterable[Branch], what: str) -> list[Branch]:
+        """Return the branches that can count in this case, in their order, case applied."""
+        chosen = []
+        for branch in branches:
+            condition = self.apply(branch.condition)
+            if condition == sp.false:
+                continue
+            values = tuple(self.apply(value) for value in branch.values)
+            chosen.append(Branch(condition=condition, values=values))
+            if condition == sp.true:
+                return chosen
+        raise fail(
+            "branches",
+            f"the branches of {what}{self.where} to cover every state",
+            f"conditions {[str(branch.condition) for branch in branches]}",
+            "make the last branch hold always",
+        )
+
+    @property
+    def where(self) -> str:
+        """The case as a part of a sentence."""
+        return f" for {self.name}" if self.name else ""
+
+
+def fail(step: str, expected: str, got: str, remedy: str) -> VerificationError:
+    """Make the error of a failed check."""
+    return VerificationError(f"Check '{step}' failed: expected {expected} but got {got}; {remedy}.")
+
+
+def build_cases(derivation: Derivation) -> tuple[Case, ...]:
+    """Return one case for every combination of signs that the branches ask about.
+
+    Raises:
+        VerificationError: If a branch's condition cannot be solved for a parameter.
+    """
+    asked = find_conditions(derivation)
+    cases = []
+    for signs in itertools.product(SIGNS, repeat=len(asked)):
+        wanted = tuple(zip(asked, signs, strict=True))
+        name = ", ".join(f"{e} {SIGNS[s]} 0" for e, s in wanted)
+        parameters = shift_parameters(derivation.model)
+        for number, (expression, sign) in enumerate(wanted):
+            value = expression.xreplace(derivation.constant_values).xreplace(parameters)
+            parameters = impose_sign(derivation.model, parameters, value, sign, number, name)
+        cases.append(make_case(derivation, name, parameters))
+    return tuple(cases)
+
+
+def find_conditions(derivation: Derivation) -> tuple[sp.Expr, ...]:
+    """Expressions of constants and parameters alone whose sign decides between branches."""
+    known = {p.symbol for p in derivation.model.parameters}
+    known |= {c.symbol for c in derivation.constants}
+    found: list[sp.Expr] = []
+    for branch in (*derivation.propagator.branches, *derivation.time_to_spike):
+        for relation in sorted(branch.condition.atoms(Relational), key=str):
+            expression = relation.lhs - relation.rhs
+            new = expression not in found and -expression not in found
+            if new and expression.free_symbols and expression.free_symbols <= known:
+                found.append(expression)
+    return tuple(found)
+
+
+def shift_parameters(model: NeuronModel) -> dict[sp.Symbol, sp.Expr]:
+    """Write every parameter with a lower bound c as c + q**2, whose roots are simple."""
+    return {p.symbol: shift_parameter(p) for p in model.parameters}
+
+
+def shift_parameter(parameter: Parameter) -> sp.Expr:
+    """Write one parameter as its lower bound plus the square of a positive symbol."""
+    for relation in conjuncts(parameter.domain):
+        if parameter.symbol == relation.gts and relation.lts.is_number and relation.lts != 0:
+            return relation.lts + parameter_symbol(f"q_{parameter.name}", positive=True) ** 2
+    return parameter.symbol
+
+
+def impose_sign(
+    model: NeuronModel,
+    parameters: dict[sp.Symbol, sp.Expr],
+    value: sp.Expr,
+    sign: int,
+    number: int,
+    name: str,
+) -> dict[sp.Symbol, sp.Expr]:
+    """Choose one parameter such that ``value`` is ``sign`` times the square of a new symbol."""
+    target = sign * parameter_symbol(f"q_{number}", positive=True) ** 2
+    numerator = sp.expand(sp.fraction(sp.together(value - target))[0])
+    unbounded = [p.symbol for p in model.parameters if p.domain is sp.true]
+    bounded = [p.symbol for p in model.parameters if p.domain is not sp.true]
+    for symbol in (*unbounded, *bounded):
+        if parameters[symbol] != symbol or not numerator.has(symbol):
+            continue
+        if not numerator.is_polynomial(symbol) or sp.degree(numerator, symbol) != 1:
+            continue
+        constant, slope = numerator.coeff(symbol, 0), numerator.coeff(symbol, 1)
+        solution = sp.factor(-constant / slope)
+        if symbol.is_positive and not solution.is_positive:
+            solution = sp.expand(solution)
+        if not symbol.is_positive or solution.is_positive:
+            solved = {symbol: solution}
+            return {p: e.xreplace(solved) for p, e in parameters.items()} | solved
+    raise fail(
+        "branches",
+        "branch conditions that can be solved for a parameter",
+        f"{name}, where {value} depends linearly on none",
+        "rewrite the condition so that its sign decides and a parameter enters linearly",
+    )
+
+
+def make_case(
+    derivation: Derivation, name: str, parameters: Mapping[sp.Symbol, sp.Expr]
+) -> Case:  # fmt: skip
+    """Express the derived constants in the free symbols."""
+    constants: dict[sp.Symbol, sp.Expr] = {}
+    opaque: dict[sp.Symbol, sp.Expr] = {}
+    for constant in derivation.constants:
+        value = constant.value.xreplace({**parameters, **constants})
+        if value.has(*TRANSCENDENTAL):
+            opaque[constant.symbol] = value
+            continue
+        constants[constant.symbol] = sp.expand(sp.factor(value, deep=True))
+    free = set().union(*(e.free_symbols for e in parameters.values()))
+    return Case(
+        name=name,
+        free=tuple(sorted(free, key=str)),
+        parameters=parameters,
+        constants=constants,
+        opaque=opaque,
+    )
+
+
+def is_zero(expression: sp.Expr, case: Case) -> bool:
+    """Whether ``expression`` is proved to be zero for all values of its symbols.
+
+    Args:
+        expression: Any expression after `Case.apply`.
+        case: The case, which defines the constants that stand for themselves.
+    """
+    if reduce_algebraically(expression) == 0:
+        return True
+    full = expression.xreplace(case.opaque)
+    if not is_numerically_zero(full):
+        return False
+    return bool(reduce_algebraically(full) == 0 or sp.simplify(full) == 0)
+
+
+def is_numerically_zero(expression: sp.Expr) -> bool:
+    """Whether ``expression`` is zero to many digits at one point: cheap proof of the contrary."""
+    symbols = sorted(expression.free_symbols, key=str)
+    with mpmath.workdps(DIGITS):
+        at = [mpmath.mpf(2 * k + 3) / (k + 7) / 2 for k in range(len(symbols))]
+        value = sp.lambdify(symbols, expression, "mpmath")(*at)
+        return bool(abs(value) < mpmath.mpf(10) ** (-DIGITS // 2))
+
+
+def reduce_algebraically(expression: sp.Expr) -> sp.Expr:
+    """Return the numerator of ``expression`` as a polynomial of independent generators.
+
+    Exponentials and hyperbolic functions of one argument become powers of one symbol; cosine and
+    sine become rational functions of the tangent of half the angle.
+    """
+    if expression.has(sp.sinh, sp.cosh, sp.tanh):
+        expression = expression.rewrite([sp.sinh, sp.cosh, sp.tanh], sp.exp)
+    if expression.has(sp.cos, sp.sin):
+        expression = expand_arguments(expression, (sp.cos, sp.sin)).expand(
+            trig=True, mul=False, multinomial=False, power_base=False
+        )  # fmt: skip
+        expression = expression.replace(
+            lambda e: isinstance(e, sp.cos | sp.sin), rationalise_circle
+        )  # fmt: skip
+    if expression.has(sp.exp):
+        expression = expand_arguments(expression, (sp.exp,)).expand(
+            power_exp=True, mul=False, multinomial=False, power_base=False
+        )  # fmt: skip
+        expression = expression.xreplace(name_exponentials(expression))
+    return sp.expand(sp.fraction(sp.together(expression))[0])
+
+
+def expand_arguments(expression: sp.Expr, functions: tuple[type[sp.Function], ...]) -> sp.Expr:
+    """Multiply out the arguments of ``functions``."""
+    return expression.replace(
+        lambda e: isinstance(e, functions), lambda e: e.func(sp.expand(e.args[0]))
+    )
+
+
+def rationalise_circle(value: sp.Expr) -> sp.Expr:
+    """Write the cosine or sine of an angle with the tangent of half of it."""
+    half = sp.Dummy(f"tan_half_{value.args[0]}", real=True)
+    half = _REMEMBERED.setdefault(value.args[0], half)
+    if isinstance(value, sp.cos):
+        return (1 - half**2) / (1 + half**2)
+    return 2 * half / (1 + half**2)
+
+
+_REMEMBERED: dict[sp.Expr, sp.Symbol] = {}
+
+
+def name_exponentials(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+    """Replace exponentials by powers of one symbol per group of commensurable exponents."""
+    groups: dict[sp.Expr, list[tuple[sp.Rational, sp.Expr]]] = {}
+    for value in sorted(expression.atoms(sp.exp), key=str):
+        number, rest = value.args[0].as_coeff_Mul(rational=True)
+        groups.setdefault(rest, []).append((number, value))
+    named: dict[sp.Expr, sp.Expr] = {}
+    for rest, members in groups.items():
+        unit = sp.gcd_list([number for number, _ in members])
+        generator = sp.Dummy(f"exp_{rest}", positive=True)
+        named |= {value: generator ** (number / unit) for number, value in members}
+    return named
+
+
+Condition = Callable[[sp.Basic], sp.Basic]
