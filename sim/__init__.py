@@ -1,0 +1,1 @@
+"""Runs and trains networks of any compiled neuron model."""

@@ -189,8 +189,7 @@ def build_config(values: Mapping[str, Any]) -> TrainConfig:
     unknown = sorted(set(values) - set(fields))
     if unknown:
         raise InputError(
-            f"Expected options among {', '.join(fields)} but got {unknown[0]!r}; "
-            "correct its name."
+            f"Expected options among {', '.join(fields)} but got {unknown[0]!r}; correct its name."
         )
     made = {}
     for name, value in values.items():
@@ -233,7 +232,7 @@ CONVERTERS: dict[Any, Any] = {
     Mapping[str, float]: lambda value: {str(k): convert_float(v) for k, v in value.items()},
 }
 
-DESCRIPTIONS = {
+DESCRIPTIONS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     str: "a text",

@@ -4,8 +4,9 @@ The functions here know no particular neuron. `build_engine` closes them over th
 functions of a `CompiledModel`; Numba inlines those into the loops.
 
 Rules: input events of a layer come sorted by time; inputs at the same time act one after the
-other in their order. A spike that falls on the same instant as an input comes before it. Spikes
-at the same time are ordered by neuron. A spike at the trial's end T belongs to the trial.
+other, in their order. A spike counts when the state has passed the surface, so one that falls on
+the very instant of an input comes after that input, and one on the trial's end T is the first
+pseudospike. Spikes at the same time are ordered by neuron.
 
 Layout of one layer's forward pass with K events and n neurons:
 
@@ -137,7 +138,9 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
             order[place] = moving
 
     @jit
-    def merge_spikes(times: Any, order: Any, spare: Any, first: int, middle: int, last: int) -> None:
+    def merge_spikes(
+        times: Any, order: Any, spare: Any, first: int, middle: int, last: int
+    ) -> None:
         """Merge two sorted neighbouring runs of ``order`` by way of ``spare``; stable."""
         left, right = first, middle
         for k in range(first, last):
@@ -207,7 +210,15 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
                     if spiking[i]:
                         state = jump(*load(states[k], i), row[i], *constants)
                         state, spikes, count = follow(
-                            state, start, end, end - start, constants, i, k, spikes, count,
+                            state,
+                            start,
+                            end,
+                            end - start,
+                            constants,
+                            i,
+                            k,
+                            spikes,
+                            count,
                             max_spikes,
                         )
                         store(states[k + 1], i, *state)

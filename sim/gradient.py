@@ -68,9 +68,7 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
                 covector = flow_vjp(*fired, *tail, *constants, *load(covectors, i))
             else:
                 covector = load(unwound, i)
-            store(
-                unwound, i, *fire_vjp(*start, *step, *constants, *covector, spike_gradient[p])
-            )
+            store(unwound, i, *fire_vjp(*start, *step, *constants, *covector, spike_gradient[p]))
 
     @jit
     def mend_spikes(
@@ -95,16 +93,11 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
     ) -> None:  # fmt: skip
         """Go back through one layer's trial.
 
-        Args:
-            states, event_times, event_rows, n_events, weights, duration, constants: As given to
-                ``forward_layer``.
-            spikes: Spike buffers that it returned.
-            count: Number of spikes.
-            spike_gradient: Derivatives of the loss by the spike times, in the buffers' order.
-            covectors: Derivatives by the states at T, shape (n_coordinates, n); replaced by the
-                derivatives by the initial states.
-            weight_gradient: The weights' gradient is added, shape (n_rows, n).
-            event_gradient: Derivatives by the event times are written, shape (>= n_events,).
+        The arguments up to ``constants`` are those of ``forward_layer``; ``spikes`` and ``count``
+        are what it returned. ``spike_gradient`` holds the derivatives by the spike times, in the
+        buffers' order; ``covectors`` (n_coordinates, n) those by the states at T, replaced by
+        those by the initial states. The weights' gradient is added to ``weight_gradient``
+        (n_rows, n); derivatives by the event times are written to ``event_gradient``.
         """
         _, neurons, segments, chains = spikes
         width = states.shape[2]

@@ -10,22 +10,30 @@ from types import SimpleNamespace
 from typing import Any
 
 from spiketheory.compile import CompiledModel
+from spiketheory.errors import InputError
 
 
-def build_pseudo(model: CompiledModel) -> SimpleNamespace | None:
-    """Close the pseudospike passes over a model's functions; None if the model has none.
+def build_pseudo(model: CompiledModel) -> SimpleNamespace:
+    """Close the pseudospike passes over a model's functions.
 
     Args:
         model: The compiled model.
 
     Returns:
-        ``forward_rates``, ``backward_rates``, ``pseudospike`` and ``pseudospike_vjp``.
+        ``forward_rates``, ``backward_rates``, ``add_inputs``, ``pull_inputs``,
+        ``forward_missing`` and ``backward_missing``, compiled for the model's backend.
+
+    Raises:
+        InputError: If the model has no pseudospikes.
     """
     if not model.has_pseudospikes:
-        return None
+        raise InputError(
+            f"Expected a model with pseudospikes but {model.name} has none; feedforward networks "
+            "need them for neurons that do not spike. Choose theta or qif_delta."
+        )
     f = model.functions
     jit = model.jit
-    load, store = f.load, f.store
+    load = f.load
     pseudospike, pseudospike_vjp = f.pseudospike, f.pseudospike_vjp
     n = len(model.coordinates)
 

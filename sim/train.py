@@ -97,11 +97,6 @@ class Trainer:
         if config.schedule == "exponential":
             settings["decay_epochs"] = config.decay_epochs
         self.schedule = make_schedule(config.schedule, **settings)
-        if not model.has_pseudospikes:
-            raise InputError(
-                f"Expected a model with pseudospikes for training but {model.name} has none; "
-                "without them a silent network has no gradient. Choose theta or qif_delta."
-            )
         self.train_inputs = encode_inputs(config, dataset.train_inputs)
         self.test_inputs = encode_inputs(config, dataset.test_inputs)
         self.train_events = prepare_events(self.train_inputs, duration=config.duration)
@@ -163,9 +158,13 @@ class Trainer:
             if on_batch is not None:
                 on_batch(
                     Progress(
-                        epoch=state.epoch + 1, epochs=self.config.epochs, batch=k + 1,
-                        batches=len(batches), loss=losses / seen, accuracy=hits / seen,
-                    )  # fmt: skip
+                        epoch=state.epoch + 1,
+                        epochs=self.config.epochs,
+                        batch=k + 1,
+                        batches=len(batches),
+                        loss=losses / seen,
+                        accuracy=hits / seen,
+                    )
                 )
         state.epoch += 1
         seconds = time.perf_counter() - started

@@ -5,11 +5,22 @@ for scalars. A function with branches is written with ``if`` (only the branch th
 runs) and has a twin for arrays, ``<name>_array``.
 """
 
+import json
+from collections.abc import Sequence
+
 import sympy as sp
 
 from spiketheory import templates
 from spiketheory.errors import check_choice
-from spiketheory.layout import escape_docstring, lay_out_assignment, lay_out_call, wrap
+from spiketheory.layout import (
+    HARD_SPACE,
+    LINE_LENGTH,
+    escape_docstring,
+    lay_out_assignment,
+    lay_out_call,
+    print_result,
+    wrap,
+)
 from spiketheory.lower import KernelBranch, KernelFunction, KernelIR
 from spiketheory.model import format_expression
 from spiketheory.printers import print_numpy
@@ -51,8 +62,10 @@ def print_module(ir: KernelIR, functions: str, imports: str) -> str:
     derivation = ir.derivation
     model = derivation.model
     counts = (
-        f"{f.name} {sum(f.operations.values())}" for f in ir.functions if f.name in COUNTED
-    )  # fmt: skip
+        f"{f.name}{HARD_SPACE}{sum(f.operations.values())}"
+        for f in ir.functions
+        if f.name in COUNTED
+    )
     return templates.MODULE.format(
         title=f"Functions of the neuron model {model.name}.",
         description=escape_docstring(model.description) or "No description.",
@@ -117,10 +130,10 @@ def print_function(function: KernelFunction) -> str:
     lines: list[str] = []
     for branch in function.branches:
         if branch.condition == sp.true:
-            lines += print_body(branch, "    ")
+            lines += print_body(branch, "    ", scalar=function.scalar)
         else:
             lines.append(f"    if {print_numpy(branch.condition)}:")
-            lines += print_body(branch, "        ")
+            lines += print_body(branch, "        ", scalar=function.scalar)
     return templates.FUNCTION.format(
         signature=print_signature(function.name, function.arguments),
         docstring=print_docstring(function),
@@ -177,7 +190,7 @@ def print_return(results: Sequence[str], indent: str) -> str:
 
 def print_docstring(function: KernelFunction) -> str:
     """Summary, details, results and operation count."""
-    counts = ", ".join(f"{count} {kind}" for kind, count in function.operations.items())
+    counts = ", ".join(f"{count}{HARD_SPACE}{kind}" for kind, count in function.operations.items())
     last = f"Returns {', '.join(function.results) or 'nothing'}. Operations: {counts or 'none'}."
     lines = [function.summary, ""]
     lines += [f"    {line}" for detail in function.details for line in wrap(detail)]

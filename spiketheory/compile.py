@@ -166,7 +166,7 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
         def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
             return (sig, codegen.magic_tuple(), self.full_key)
 
-    dispatcher = numba.njit(error_model="numpy", nogil=True)(function)
+    dispatcher: Any = numba.njit(error_model="numpy", nogil=True)(function)
     if function.__closure__:
         parts = (key, read_package_source(function), importlib.metadata.version("numba"))
         dispatcher._cache = KeyedCache(function, hashlib.sha256("".join(parts).encode()).hexdigest())

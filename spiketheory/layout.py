@@ -8,6 +8,7 @@ from spiketheory.printers import is_negative, print_numpy
 
 LINE_LENGTH = 100
 TAB = "    "
+HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def lay_out_call(
@@ -26,7 +27,7 @@ def lay_out_call(
     inside = ", ".join(parts)
     comma = "," if len(parts) == 1 and not call else ""
     line = f"{opening}({inside}{comma}{closing}"
-    if len(indent) + len(line) - len(opening) + len(opening.lstrip()) <= LINE_LENGTH:
+    if len(line) <= LINE_LENGTH:
         return line
     if call and len(indent) + len(TAB) + len(inside) <= LINE_LENGTH:
         return f"{opening}(\n{indent}{TAB}{inside}\n{indent}{closing}"
@@ -73,4 +74,4 @@ def wrap(text: str, *, width: int = LINE_LENGTH - 2 * len(TAB)) -> list[str]:
             line = TAB + word
         else:
             line = f"{line} {word}" if line else word
-    return [*lines, line]
+    return [line.replace(HARD_SPACE, " ") for line in (*lines, line)]

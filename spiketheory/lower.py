@@ -262,7 +262,7 @@ class Lowering:
         ]
 
     def lower_spike(self) -> list[KernelFunction]:
-        """Spike predicate, spike time, the state after the spike and its vector-Jacobian product."""
+        """Spike predicate, spike time, the state after the spike and its gradient."""
         d = self.derivation
         names = [c.name for c in self.coordinates]
         arguments = (*self.coordinates, *self.propagator, *self.constants)
@@ -409,7 +409,9 @@ def pull_back(covector: Sequence[sp.Symbol], jacobian: sp.Matrix) -> list[sp.Exp
 
 def describe(names: Sequence[str], values: Sequence[sp.Basic]) -> tuple[str, ...]:
     """Lines ``name = value`` for a docstring."""
-    return tuple(f"{name} = {print_plain(value)}" for name, value in zip(names, values, strict=True))
+    return tuple(
+        f"{name} = {print_plain(value)}" for name, value in zip(names, values, strict=True)
+    )
 
 
 def describe_branches(branches: Sequence[Branch]) -> tuple[str, ...]:

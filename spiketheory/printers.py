@@ -98,7 +98,7 @@ class NumpyPrinter(PythonCodePrinter):
             return f"{self._print(base)} * {self._print(base)}"
         left, right = (self.parenthesize_operand(e) for e in (base, exponent))
         simple = all(
-            e.is_Symbol or e.is_Number and "(" not in t
+            e.is_Symbol or (e.is_Number and "(" not in t)
             for e, t in ((base, left), (exponent, right))
         )
         return f"{left}**{right}" if simple else f"{left} ** {right}"
@@ -155,6 +155,10 @@ class PlainPrinter(NumpyPrinter):
     for _name in FUNCTIONS:
         locals()[f"_print_{_name}"] = _print_Function
     del _name
+
+    def _print_Piecewise(self, expr: sp.Piecewise) -> str:
+        cases = ((self._print(v), self._print(c), c == sp.true) for v, c in expr.args)
+        return "; ".join(f"{v} {c}" if last else f"{v} if {c}" for v, c, last in cases)
 
     def _print_Abs(self, expr: sp.Abs) -> str:
         return f"abs({self._print(expr.args[0])})"

@@ -6,6 +6,7 @@ symbol of the project comes from here, and a model hands out its own (`NeuronMod
 
 import keyword
 import re
+from collections.abc import Collection
 
 import sympy as sp
 
@@ -36,6 +37,8 @@ RESERVED_NAMES = {
     "dt": "the time since the last event",
     "J_pseudo": "the input of the pseudodynamics",
     "real": "the assumption that a number is real",
+    "np": "NumPy in generated code",
+    "choose_branches": "a function of generated code",
 }
 """Names that a model may not use for its own, and what each means."""
 
@@ -61,6 +64,13 @@ def parameter_symbol(name: str, *, positive: bool | None = None) -> sp.Symbol:
 def constant_symbol(name: str, **assumptions: bool | None) -> sp.Symbol:
     """Return the symbol of an auxiliary constant: real unless ``assumptions`` say otherwise."""
     return sp.Symbol(name, **(assumptions or {"real": True}))
+
+
+def pick_name(name: str, taken: Collection[str]) -> str:
+    """Return ``name``, with underscores behind it until it is not among ``taken``."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def find_name_fault(name: str) -> str | None:

@@ -7,7 +7,7 @@ sympy decides conditions and simplifies roots by itself.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import mpmath
@@ -117,8 +117,9 @@ def shift_parameters(model: NeuronModel) -> dict[sp.Symbol, sp.Expr]:
 def shift_parameter(parameter: Parameter) -> sp.Expr:
     """Write one parameter as its lower bound plus the square of a positive symbol."""
     for relation in conjuncts(parameter.domain):
-        if parameter.symbol == relation.gts and relation.lts.is_number and relation.lts != 0:
-            return relation.lts + parameter_symbol(f"q_{parameter.name}", positive=True) ** 2
+        bound = getattr(relation, "lts", None)  # an equality has no smaller side
+        if bound is not None and bound.is_number and bound != 0 and relation.gts == parameter.symbol:
+            return bound + parameter_symbol(f"q_{parameter.name}", positive=True) ** 2
     return parameter.symbol
 
 
@@ -164,7 +165,7 @@ def make_case(
     for constant in derivation.constants:
         value = constant.value.xreplace({**parameters, **constants})
         if value.has(*TRANSCENDENTAL):
-            opaque[constant.symbol] = value
+            opaque[constant.symbol] = value.xreplace(opaque)
             continue
         constants[constant.symbol] = sp.expand(sp.factor(value, deep=True))
     free = set().union(*(e.free_symbols for e in parameters.values()))
@@ -213,9 +214,7 @@ def reduce_algebraically(expression: sp.Expr) -> sp.Expr:
         expression = expand_arguments(expression, (sp.cos, sp.sin)).expand(
             trig=True, mul=False, multinomial=False, power_base=False
         )  # fmt: skip
-        expression = expression.replace(
-            lambda e: isinstance(e, sp.cos | sp.sin), rationalise_circle
-        )  # fmt: skip
+        expression = expression.xreplace(rationalise_circle(expression))
     if expression.has(sp.exp):
         expression = expand_arguments(expression, (sp.exp,)).expand(
             power_exp=True, mul=False, multinomial=False, power_base=False
@@ -231,16 +230,14 @@ def expand_arguments(expression: sp.Expr, functions: tuple[type[sp.Function], ..
     )
 
 
-def rationalise_circle(value: sp.Expr) -> sp.Expr:
-    """Write the cosine or sine of an angle with the tangent of half of it."""
-    half = sp.Dummy(f"tan_half_{value.args[0]}", real=True)
-    half = _REMEMBERED.setdefault(value.args[0], half)
-    if isinstance(value, sp.cos):
-        return (1 - half**2) / (1 + half**2)
-    return 2 * half / (1 + half**2)
-
-
-_REMEMBERED: dict[sp.Expr, sp.Symbol] = {}
+def rationalise_circle(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+    """Write cosine and sine of every angle with the tangent of half of it."""
+    named: dict[sp.Expr, sp.Expr] = {}
+    for angle in sorted({value.args[0] for value in expression.atoms(sp.cos, sp.sin)}, key=str):
+        half = sp.Dummy(f"tan_half_{angle}", real=True)
+        named[sp.cos(angle)] = (1 - half**2) / (1 + half**2)
+        named[sp.sin(angle)] = 2 * half / (1 + half**2)
+    return named
 
 
 def name_exponentials(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
@@ -256,5 +253,3 @@ def name_exponentials(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
         named |= {value: generator ** (number / unit) for number, value in members}
     return named
 
-
-Condition = Callable[[sp.Basic], sp.Basic]

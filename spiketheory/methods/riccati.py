@@ -22,7 +22,14 @@ from spiketheory.derivation import (
 )
 from spiketheory.domains import is_positive
 from spiketheory.model import NeuronModel
-from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT, constant_symbol, state_symbol
+from spiketheory.symbols import (
+    DURATION,
+    PSEUDO_INPUT,
+    WEIGHT,
+    constant_symbol,
+    pick_name,
+    state_symbol,
+)
 
 NAME = "riccati"
 REFERENCES = (
@@ -32,7 +39,21 @@ REFERENCES = (
 )
 PSEUDO_SOFTNESS = sp.Integer(1)
 
-X, Y = state_symbol("x"), state_symbol("y")
+
+class Names:
+    """The symbols of a derivation, named apart from those of the model."""
+
+    def __init__(self, model: NeuronModel) -> None:
+        self.taken = model.symbols
+        self.x, self.y = self.state("x"), self.state("y")
+
+    def state(self, name: str) -> sp.Symbol:
+        """A real symbol: a coordinate, or a number of the propagator."""
+        return state_symbol(pick_name(name, self.taken))
+
+    def constant(self, name: str, **assumptions: bool) -> sp.Symbol:
+        """The symbol of a derived constant."""
+        return constant_symbol(pick_name(name, self.taken), **assumptions)
 
 
 def explain_mismatch(model: NeuronModel) -> str | None:
@@ -87,13 +108,15 @@ def solve_elliptic(
 ) -> Derivation:
     """The drive is positive for all parameters: the neuron oscillates and the flow rotates."""
     voltage = model.state[0]
-    scale = constant_symbol("b", positive=True)
-    omega = constant_symbol("omega", positive=True)
-    period = constant_symbol("Theta", positive=True)
-    phase = state_symbol("phi")
-    cos, sin = sp.Symbol("cos_dt", real=True), sp.Symbol("sin_dt", real=True)
-    turns = sp.Symbol("turns", nonnegative=True)
-    gain = constant_symbol("inverse_b", positive=True)
+    names = Names(model)
+    x, y = names.x, names.y
+    scale = names.constant("b", positive=True)
+    omega = names.constant("omega", positive=True)
+    period = names.constant("Theta", positive=True)
+    phase = names.state("phi0")
+    cos, sin = names.state("cos_dt"), names.state("sin_dt")
+    turns = names.constant("turns", nonnegative=True)
+    gain = names.constant("inverse_b", positive=True)
     constants = (
         Constant(
             symbol=scale,
@@ -110,16 +133,16 @@ def solve_elliptic(
     )
     chart = Chart(
         name="homogeneous coordinates, scaled so that the flow is a rotation",
-        coordinates=(X, Y),
-        to_state=(center + scale * X / Y,),
+        coordinates=(x, y),
+        to_state=(center + scale * x / y,),
         from_state=((voltage - center) * gain, sp.Integer(1)),
-        field=(omega * Y, -omega * X),
-        surface=Y,
+        field=(omega * y, -omega * x),
+        surface=y,
         projective=True,
     )
-    kicked = X + gain * PSEUDO_INPUT * Y
-    angle = sp.atan2(Y, kicked)
-    norm = X**2 + Y**2
+    kicked = x + gain * PSEUDO_INPUT * y
+    angle = sp.atan2(y, kicked)
+    norm = x**2 + y**2
     return Derivation(
         model=model,
         method=NAME,
@@ -143,17 +166,17 @@ def solve_elliptic(
                 ),
             ),
         ),
-        flow=(X * cos + Y * sin, Y * cos - X * sin),
-        will_spike=sp.Or(turns >= 1, Y * cos - X * sin < 0),
-        time_to_spike=(Branch(condition=sp.true, values=(sp.atan2(Y, X) / omega,)),),
-        time_to_spike_gradient=(-Y / (omega * norm), X / (omega * norm)),
-        jump=(X + gain * WEIGHT * Y, Y),
+        flow=(x * cos + y * sin, y * cos - x * sin),
+        will_spike=sp.Or(turns >= 1, y * cos - x * sin < 0),
+        time_to_spike=(Branch(condition=sp.true, values=(sp.atan2(y, x) / omega,)),),
+        time_to_spike_gradient=(-y / (omega * norm), x / (omega * norm)),
+        jump=(x + gain * WEIGHT * y, y),
         reset=(sp.Integer(-1), sp.Integer(0)),
         initial=InitialCoordinate(
             symbol=phase,
             meaning="initial phase: time since the last spike, without input",
             state=(-sp.cos(omega * phase), sp.sin(omega * phase)),
-            value=(sp.pi - sp.atan2(Y, X)) / omega,
+            value=(sp.pi - sp.atan2(y, x)) / omega,
             lower=sp.Integer(0),
             upper=period,
             default=period / 2,
@@ -167,15 +190,18 @@ def solve_elliptic(
                 "freely, and its pseudo rate is its phase after the kick in units of the period"
             ),
         ),
-        steps=(square, *explain_elliptic(scale, omega, period)),
+        steps=(square, *explain_elliptic(names, scale, omega, period)),
         references=REFERENCES,
     )
 
 
-def explain_elliptic(scale: sp.Symbol, omega: sp.Symbol, period: sp.Symbol) -> tuple[Step, ...]:
+def explain_elliptic(
+    names: Names, scale: sp.Symbol, omega: sp.Symbol, period: sp.Symbol
+) -> tuple[Step, ...]:
     """The steps after completing the square, elliptic chart."""
+    x, y = names.x, names.y
     psi = sp.Symbol("psi")
-    angle = sp.Eq(psi, sp.atan2(Y, X), evaluate=False)
+    angle = sp.Eq(psi, sp.atan2(y, x), evaluate=False)
     return (
         Step(
             title="Homogeneous coordinates",
@@ -184,9 +210,9 @@ def explain_elliptic(scale: sp.Symbol, omega: sp.Symbol, period: sp.Symbol) -> t
                 "of the point at infinity are neighbours, and the equation becomes linear."
             ),
             equations=(
-                sp.Eq(sp.Symbol("u"), scale * X / Y, evaluate=False),
-                sp.Eq(sp.Symbol(r"\dot{x}"), omega * Y, evaluate=False),
-                sp.Eq(sp.Symbol(r"\dot{y}"), -omega * X, evaluate=False),
+                sp.Eq(sp.Symbol("u"), scale * x / y, evaluate=False),
+                sp.Eq(sp.Symbol(r"\dot{x}"), omega * y, evaluate=False),
+                sp.Eq(sp.Symbol(r"\dot{y}"), -omega * x, evaluate=False),
             ),
         ),
         Step(
@@ -194,9 +220,9 @@ def explain_elliptic(scale: sp.Symbol, omega: sp.Symbol, period: sp.Symbol) -> t
             text="The coordinates rotate with constant angular velocity.",
             equations=(
                 sp.Eq(sp.Function("x")(DURATION),
-                      X * sp.cos(omega * DURATION) + Y * sp.sin(omega * DURATION)),
+                      x * sp.cos(omega * DURATION) + y * sp.sin(omega * DURATION)),
                 sp.Eq(sp.Function("y")(DURATION),
-                      Y * sp.cos(omega * DURATION) - X * sp.sin(omega * DURATION)),
+                      y * sp.cos(omega * DURATION) - x * sp.sin(omega * DURATION)),
             ),
         ),  # fmt: skip
         Step(
@@ -215,7 +241,7 @@ def explain_elliptic(scale: sp.Symbol, omega: sp.Symbol, period: sp.Symbol) -> t
         Step(
             title="Input",
             text="An input of weight w adds to V: a shear, which leaves y, and so spikes, alone.",
-            equations=(sp.Eq(sp.Symbol("x^+"), X + WEIGHT * Y / scale, evaluate=False),),
+            equations=(sp.Eq(sp.Symbol("x^+"), x + WEIGHT * y / scale, evaluate=False),),
         ),
         Step(
             title="Reset",
@@ -232,14 +258,16 @@ def solve_general(
 ) -> Derivation:
     """The drive may have either sign: trigonometric, hyperbolic and linear flow in one."""
     voltage = model.state[0]
-    gain = constant_symbol("a", positive=True)
-    force = constant_symbol("d", real=True)
-    beta = constant_symbol("beta", real=True)
-    rate = constant_symbol("kappa", nonnegative=True)
-    soft = constant_symbol("m", positive=True)
-    even, odd = sp.Symbol("c_dt", real=True), sp.Symbol("s_dt", real=True)
-    turns = sp.Symbol("turns", nonnegative=True)
-    initial = state_symbol(f"{voltage}_0")
+    names = Names(model)
+    x, y = names.x, names.y
+    gain = names.constant("a", positive=True)
+    force = names.constant("d", real=True)
+    beta = names.constant("beta", real=True)
+    rate = names.constant("kappa", nonnegative=True)
+    soft = names.constant("m", positive=True)
+    even, odd = names.state("c_dt"), names.state("s_dt")
+    turns = names.constant("turns", nonnegative=True)
+    initial = names.state(f"{voltage}0")
     ratio = force / (gain * PSEUDO_SOFTNESS)
     constants = (
         Constant(symbol=gain, value=a, meaning="coefficient of the quadratic term"),
@@ -256,15 +284,15 @@ def solve_general(
     )
     chart = Chart(
         name="homogeneous coordinates",
-        coordinates=(X, Y),
-        to_state=(center + X / Y,),
+        coordinates=(x, y),
+        to_state=(center + x / y,),
         from_state=(voltage - center, sp.Integer(1)),
-        field=(force * Y, -gain * X),
-        surface=Y,
+        field=(force * y, -gain * x),
+        surface=y,
         projective=True,
     )
-    denominator = gain * X**2 + force * Y**2
-    angle = sp.atan2(soft * Y, X + PSEUDO_INPUT * Y)
+    denominator = gain * x**2 + force * y**2
+    angle = sp.atan2(soft * y, x + PSEUDO_INPUT * y)
     return Derivation(
         model=model,
         method=NAME,
@@ -294,22 +322,22 @@ def solve_general(
                 Branch(condition=sp.true, values=(sp.Integer(1), DURATION, sp.Integer(0))),
             ),
         ),
-        flow=(X * even + force * Y * odd, Y * even - gain * X * odd),
-        will_spike=sp.Or(turns >= 1, Y * even - gain * X * odd < 0),
+        flow=(x * even + force * y * odd, y * even - gain * x * odd),
+        will_spike=sp.Or(turns >= 1, y * even - gain * x * odd < 0),
         time_to_spike=(
-            Branch(condition=beta > 0, values=(sp.atan2(rate * Y, gain * X) / rate,)),
-            Branch(condition=gain * X <= rate * Y, values=(sp.oo,)),
-            Branch(condition=beta < 0, values=(sp.atanh(rate * Y / (gain * X)) / rate,)),
-            Branch(condition=sp.true, values=(Y / (gain * X),)),
+            Branch(condition=beta > 0, values=(sp.atan2(rate * y, gain * x) / rate,)),
+            Branch(condition=gain * x <= rate * y, values=(sp.oo,)),
+            Branch(condition=beta < 0, values=(sp.atanh(rate * y / (gain * x)) / rate,)),
+            Branch(condition=sp.true, values=(y / (gain * x),)),
         ),
-        time_to_spike_gradient=(-Y / denominator, X / denominator),
-        jump=(X + WEIGHT * Y, Y),
+        time_to_spike_gradient=(-y / denominator, x / denominator),
+        jump=(x + WEIGHT * y, y),
         reset=(sp.Integer(-1), sp.Integer(0)),
         initial=InitialCoordinate(
             symbol=initial,
             meaning="initial membrane potential",
             state=(initial - center, sp.Integer(1)),
-            value=center + X / Y,
+            value=center + x / y,
             lower=-sp.oo,
             upper=sp.oo,
             default=model.rest[0],
@@ -323,12 +351,13 @@ def solve_general(
                 "with the drive d replaced by a*log(1 + exp(d/a)) > 0, so that it always spikes"
             ),
         ),
-        steps=(square, *explain_general(gain, force, beta, rate, (even, odd))),
+        steps=(square, *explain_general(names, gain, force, beta, rate, (even, odd))),
         references=REFERENCES,
     )
 
 
 def explain_general(
+    names: Names,
     gain: sp.Symbol,
     force: sp.Symbol,
     beta: sp.Symbol,
@@ -336,6 +365,7 @@ def explain_general(
     propagator: tuple[sp.Symbol, sp.Symbol],
 ) -> tuple[Step, ...]:
     """The steps after completing the square, general chart."""
+    x, y = names.x, names.y
     even, odd = propagator
     sinc = sp.Piecewise(
         (sp.sin(rate * DURATION) / rate, beta > 0),
@@ -353,9 +383,9 @@ def explain_general(
                 "of the point at infinity are neighbours, and the equation becomes linear."
             ),
             equations=(
-                sp.Eq(sp.Symbol("u"), X / Y, evaluate=False),
-                sp.Eq(sp.Symbol(r"\dot{x}"), force * Y, evaluate=False),
-                sp.Eq(sp.Symbol(r"\dot{y}"), -gain * X, evaluate=False),
+                sp.Eq(sp.Symbol("u"), x / y, evaluate=False),
+                sp.Eq(sp.Symbol(r"\dot{x}"), force * y, evaluate=False),
+                sp.Eq(sp.Symbol(r"\dot{y}"), -gain * x, evaluate=False),
             ),
         ),
         Step(
@@ -369,8 +399,8 @@ def explain_general(
                 sp.Eq(beta, gain * force, evaluate=False),
                 sp.Eq(even, cos, evaluate=False),
                 sp.Eq(odd, sinc, evaluate=False),
-                sp.Eq(sp.Function("x")(DURATION), X * even + force * Y * odd, evaluate=False),
-                sp.Eq(sp.Function("y")(DURATION), Y * even - gain * X * odd, evaluate=False),
+                sp.Eq(sp.Function("x")(DURATION), x * even + force * y * odd, evaluate=False),
+                sp.Eq(sp.Function("y")(DURATION), y * even - gain * x * odd, evaluate=False),
             ),
         ),
         Step(
@@ -384,7 +414,7 @@ def explain_general(
         Step(
             title="Input",
             text="An input of weight w adds to V: a shear, which leaves y, and so spikes, alone.",
-            equations=(sp.Eq(sp.Symbol("x^+"), X + WEIGHT * Y, evaluate=False),),
+            equations=(sp.Eq(sp.Symbol("x^+"), x + WEIGHT * y, evaluate=False),),
         ),
         Step(
             title="Reset",

@@ -1,0 +1,134 @@
+r"""How formulas are written for people: LaTeX, plain text, and two-dimensional text.
+
+Names follow `spiketheory.symbols.latex_name`; the few auxiliary symbols of the methods have a
+LaTeX of their own (``inverse_b`` is $b^{-1}$, ``cos_dt`` is $\cos_{\Delta t}$).
+"""
+
+import re
+from dataclasses import dataclass
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.pretty.pretty import PrettyPrinter
+from sympy.printing.pretty.pretty_symbology import pretty_symbol
+from sympy.printing.pretty.stringpict import prettyForm
+
+from spiketheory.printers import PlainPrinter
+from spiketheory.symbols import latex_name
+
+KEPT_NAMES = ("dt", "t_spike")
+AUXILIARY = {
+    "cos_dt": r"\cos_{\Delta t}",
+    "sin_dt": r"\sin_{\Delta t}",
+    "c_dt": r"c_{\Delta t}",
+    "s_dt": r"s_{\Delta t}",
+    "turns": r"n_{\mathrm{turns}}",
+    "t_spike": r"t_{\mathrm{spike}}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Math:
+    """A piece of mathematics in both writings.
+
+    Attributes:
+        plain: One line of text.
+        latex: LaTeX for math mode.
+        shape: Lines of two-dimensional text.
+        baseline: The line that goes on with the text around it.
+    """
+
+    plain: str
+    latex: str
+    shape: tuple[str, ...]
+    baseline: int = 0
+
+
+def write_math(expression: sp.Basic) -> Math:
+    """Write an expression, a relation or a matrix."""
+    plain, latex = write_plain(expression), write_latex(expression)
+    if isinstance(expression, sp.And | sp.Or):
+        return Math(plain=plain, latex=latex, shape=(plain,))
+    form = ShapePrinter({"use_unicode": True, "wrap_line": False})._print(expression)
+    shape = tuple(line.rstrip() for line in form.render(wrap_line=False).split("\n"))
+    return Math(plain=plain, latex=latex, shape=shape, baseline=form.baseline)
+
+
+def write_name(plain: str, latex: str) -> Math:
+    """Write something that is no expression, such as a name or an arrow."""
+    return Math(plain=plain, latex=latex, shape=(plain,))
+
+
+def write_latex(expression: sp.Basic) -> str:
+    """LaTeX of an expression for math mode; a condition that always holds is "otherwise"."""
+    if expression in (sp.true, True):
+        return r"\text{otherwise}"
+    text: str = NotationPrinter({"inv_trig_style": "full"}).doprint(expression)
+    return text
+
+
+def write_plain(expression: sp.Basic) -> str:
+    """One line of text."""
+    if isinstance(expression, sp.MatrixBase):
+        rows = (", ".join(map(write_plain, row)) for row in expression.tolist())
+        return "[" + "; ".join(rows) + "]"
+    text: str = LinePrinter().doprint(expression)
+    return text
+
+
+def name_in_text(symbol: sp.Symbol) -> str:
+    r"""What a symbol is called in text: Greek letters, and no LaTeX (``\dot{u}``, ``x^+``)."""
+    name = re.sub(r"\\dot\{(\w+)\}", r"d\1/dt", symbol.name).replace("^+", "⁺")
+    if name in KEPT_NAMES or name != symbol.name:
+        return name
+    if name.startswith("inverse_"):
+        return pretty_symbol(name.removeprefix("inverse_")) + "⁻¹"
+    text: str = pretty_symbol(name)
+    return text
+
+
+class LinePrinter(PlainPrinter):
+    """One line of text with Greek letters."""
+
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        return name_in_text(expr)
+
+    def _print_Pi(self, expr: sp.Expr) -> str:
+        return "π"
+
+    def _print_Infinity(self, expr: sp.Expr) -> str:
+        return "∞"
+
+
+class ShapePrinter(PrettyPrinter):
+    """Two-dimensional text with the same names."""
+
+    def _print_Symbol(self, e: sp.Symbol, bold_name: bool = False) -> prettyForm:
+        return prettyForm(name_in_text(e))
+
+
+class NotationPrinter(LatexPrinter):
+    """LaTeX with the project's names."""
+
+    def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        name = expr.name
+        if name in AUXILIARY:
+            return AUXILIARY[name]
+        if name.startswith("\\") or "^" in name:  # the text of a derivation step, LaTeX already
+            return name
+        if name.startswith("inverse_"):
+            return f"{latex_name(sp.Symbol(name.removeprefix('inverse_')))}^{{-1}}"
+        return latex_name(expr)
+
+    def _print_BooleanTrue(self, expr: sp.Basic) -> str:
+        return r"\text{otherwise}"
+
+    def _print_Or(self, expr: sp.Or) -> str:
+        return r" \;\text{or}\; ".join(
+            self._print(a) for a in sorted(expr.args, key=sp.default_sort_key)
+        )
+
+    def _print_And(self, expr: sp.And) -> str:
+        return r" \;\text{and}\; ".join(
+            self._print(a) for a in sorted(expr.args, key=sp.default_sort_key)
+        )

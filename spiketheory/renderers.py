@@ -1,0 +1,265 @@
+"""Print the blocks of a document: text for a terminal, LaTeX, Markdown."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+
+from spiketheory.document import (
+    Block,
+    Cell,
+    Code,
+    Formula,
+    Heading,
+    Listing,
+    Paragraph,
+    Table,
+)
+from spiketheory.notation import Math
+
+WIDTH = 96
+INDENT = "    "
+TALLEST = 9
+LONG_LATEX = 400
+
+
+def join_blocks(blocks: Sequence[Block], printers: dict[type, Callable[..., str]]) -> str:
+    """Print every block; a blank line between two."""
+    return "\n\n".join(printers[type(block)](block) for block in blocks) + "\n"
+
+
+# Text
+
+
+def render_text(blocks: Sequence[Block]) -> str:
+    """Plain text, up to `WIDTH` columns wide, formulas in two dimensions where they are small."""
+    return join_blocks(
+        blocks,
+        {
+            Heading: print_text_heading,
+            Paragraph: lambda block: textwrap.fill(block.text, WIDTH),
+            Formula: print_text_formula,
+            Table: print_text_table,
+            Listing: lambda block: "\n".join(wrap_item(item) for item in block.items),
+            Code: lambda block: textwrap.indent(block.text.rstrip("\n"), INDENT),
+        },
+    )
+
+
+def print_text_heading(heading: Heading) -> str:
+    """A heading, underlined; the deepest level is not."""
+    if heading.level > 2:
+        return heading.text
+    return f"{heading.text}\n{'=-'[heading.level - 1] * len(heading.text)}"
+
+
+def wrap_item(item: str) -> str:
+    """An item of a list."""
+    return textwrap.fill(item, WIDTH, initial_indent="  - ", subsequent_indent=INDENT)
+
+
+def print_text_formula(formula: Formula) -> str:
+    """A formula, indented; two-dimensional where it is small, else over several lines."""
+    left = formula.left
+    opening = f"{left.plain} = " if left else ""
+    if len(formula.cases) == 1 and formula.cases[0][1] is None:
+        return "\n".join(INDENT + line for line in place_beside(left, formula.cases[0][0]))
+    lines = [opening.rstrip()] if opening else []
+    shapes = [(shape_of(value, WIDTH - 40), condition) for value, condition in formula.cases]
+    width = max(len(line) for (shape, _), _ in shapes for line in shape)
+    tall = any(len(shape) > 1 for (shape, _), _ in shapes)
+    for (shape, baseline), condition in shapes:
+        lines += [""] if tall else []
+        for i, line in enumerate(shape):
+            note = condition.plain if condition and i == baseline else ""
+            lines.append(f"{INDENT}{line:<{width}}   {note}".rstrip())
+    return "\n".join(INDENT + line for line in lines)
+
+
+def shape_of(value: Math, width: int) -> tuple[tuple[str, ...], int]:
+    """Lines and baseline of a formula: two-dimensional if that fits, else broken text."""
+    if len(value.shape) <= TALLEST and max(map(len, value.shape)) <= width:
+        return value.shape, value.baseline
+    return break_formula(value.plain, width), 0
+
+
+def place_beside(left: Math | None, right: Math) -> list[str]:
+    """Lines of ``left = right``."""
+    opening = (left.shape[left.baseline] if left and len(left.shape) == 1 else left.plain) if (
+        left
+    ) else ""  # fmt: skip
+    opening += " = " if left else ""
+    shape, baseline = shape_of(right, WIDTH - len(INDENT) - len(opening))
+    return [
+        (opening if i == baseline else " " * len(opening)) + line for i, line in enumerate(shape)
+    ]
+
+
+def break_formula(text: str, width: int) -> tuple[str, ...]:
+    """Break one line of mathematics before operators and after separators of a matrix."""
+    lines, line = [], ""
+    for part in text.replace(" + ", "\0+ ").replace(" - ", "\0- ").replace("; ", ";\0").split("\0"):
+        if line and len(line) + 1 + len(part) > width:
+            lines.append(line)
+            line = "  " + part
+        else:
+            line = f"{line} {part}" if line else part
+    return (*lines, line)
+
+
+def plain_cell(cell: Cell) -> str:
+    """Text of a table's cell."""
+    if isinstance(cell, str):
+        return cell
+    return cell.shape[0] if len(cell.shape) == 1 else cell.plain
+
+
+def print_text_table(table: Table) -> str:
+    """A table with aligned columns; the last column wraps."""
+    rows = [tuple(map(plain_cell, row)) for row in (table.header, *table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    before = len(INDENT) + sum(widths[:-1]) + 2 * (len(widths) - 1)
+    widths[-1] = min(widths[-1], max(WIDTH - before, 24))
+    rows.insert(1, tuple("-" * width for width in widths))
+    lines = []
+    for row in rows:
+        start = "  ".join(f"{c:<{w}}" for c, w in zip(row[:-1], widths[:-1], strict=True))
+        first, *rest = textwrap.wrap(row[-1], widths[-1]) or [""]
+        lines.append(f"{INDENT}{start}  {first}".rstrip())
+        lines += [" " * before + line for line in rest]
+    return "\n".join(lines)
+
+
+# Markdown
+
+
+def render_markdown(blocks: Sequence[Block]) -> str:
+    """GitHub's Markdown with mathematics."""
+    return join_blocks(
+        blocks,
+        {
+            Heading: lambda block: f"{'#' * block.level} {escape_markdown(block.text)}",
+            Paragraph: lambda block: escape_markdown(block.text),
+            Formula: lambda block: f"```math\n{write_equation(block)}\n```",
+            Table: print_markdown_table,
+            Listing: lambda block: "\n".join(f"- {escape_markdown(i)}" for i in block.items),
+            Code: lambda block: f"```python\n{block.text.rstrip()}\n```",
+        },
+    )
+
+
+def escape_markdown(text: str) -> str:
+    """Text in which nothing means anything to Markdown."""
+    for character in "\\`*_<>$#|[]":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def print_markdown_table(table: Table) -> str:
+    """A pipe table."""
+    lines = [table.header, tuple("---" for _ in table.header), *table.rows]
+    return "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines)
+
+
+def markdown_cell(cell: Cell) -> str:
+    """A cell; a bar inside mathematics would end it."""
+    if isinstance(cell, str):
+        return escape_markdown(cell)
+    latex = cell.latex.replace(r"\left|", r"\left\vert ").replace(r"\right|", r"\right\vert ")
+    return f"${latex}$"
+
+
+# LaTeX
+
+PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
+\usepackage[utf8]{inputenc}
+\usepackage[margin=25mm]{geometry}
+\usepackage{amsmath,amssymb,booktabs,graphicx}
+\usepackage[hidelinks]{hyperref}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{0.5\baselineskip}
+% An equation as wide as the text at most.
+\newsavebox{\equationbox}
+\newcommand{\fitequation}[1]{%
+  \sbox{\equationbox}{$\displaystyle #1$}%
+  \[\ifdim\wd\equationbox>\linewidth
+    \resizebox{\linewidth}{!}{\usebox{\equationbox}}%
+  \else\usebox{\equationbox}\fi\]}
+"""
+HEADINGS = ("", r"\title", r"\section*", r"\subsection*")
+LATEX_ESCAPES = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}",
+    '"': "''",
+}  # fmt: skip
+
+
+def render_latex(blocks: Sequence[Block]) -> str:
+    """A complete document for pdflatex."""
+    title, *rest = blocks
+    assert isinstance(title, Heading)
+    body = join_blocks(
+        rest,
+        {
+            Heading: lambda block: f"{HEADINGS[block.level]}{{{escape_latex(block.text)}}}",
+            Paragraph: lambda block: escape_latex(block.text),
+            Formula: lambda block: rf"\fitequation{{{write_equation(block)}}}",
+            Table: print_latex_table,
+            Listing: print_latex_list,
+            Code: lambda block: (
+                f"{{\\scriptsize\n\\begin{{verbatim}}\n{clean_code(block.text)}"
+                "\n\\end{verbatim}\n}"
+            ),
+        },
+    )
+    head = f"\\title{{{escape_latex(title.text)}}}\n\\author{{spiketheory}}\n\\date{{}}\n"
+    return f"{PREAMBLE}{head}\\begin{{document}}\n\\maketitle\n\n{body}\n\\end{{document}}\n"
+
+
+def escape_latex(text: str) -> str:
+    """Text in which nothing is a command; characters that plain LaTeX lacks become ``?``."""
+    known = "".join(c if ord(c) < 0x250 else "?" for c in text)
+    return "".join(LATEX_ESCAPES.get(c, c) for c in known)
+
+
+def clean_code(text: str) -> str:
+    """Code that cannot end the verbatim environment, in characters that plain LaTeX has."""
+    text = text.rstrip().replace("\\end{verbatim}", "\\end{ verbatim}")
+    return "".join(c if ord(c) < 0x250 else "?" for c in text)
+
+
+def write_equation(formula: Formula) -> str:
+    """LaTeX of a formula; cases one below the other."""
+    left = f"{formula.left.latex} = " if formula.left else ""
+    if len(formula.cases) == 1:
+        value, condition = formula.cases[0]
+        note = rf" \qquad {condition.latex}" if condition else ""
+        return left + value.latex + note
+    rows = (
+        rf"\displaystyle {value.latex} & {condition.latex if condition else ''}"
+        for value, condition in formula.cases
+    )
+    return rf"{left}\begin{{cases}}" + r" \\[1ex] ".join(rows) + r"\end{cases}"
+
+
+def print_latex_table(table: Table) -> str:
+    """A table between rules; the last column wraps if it holds text."""
+    last_is_text = any(isinstance(row[-1], str) and len(row[-1]) > 30 for row in table.rows)
+    last = r"p{0.5\linewidth}" if last_is_text else "l"
+    columns = "l" * (len(table.header) - 1) + last
+    lines = [" & ".join(map(latex_cell, row)) + r" \\" for row in (table.header, *table.rows)]
+    body = "\n".join([r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"])
+    table = f"\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}"
+    return f"\\begin{{center}}\n{table}\n\\end{{center}}"
+
+
+def latex_cell(cell: Cell) -> str:
+    """A cell of a table."""
+    if isinstance(cell, str):
+        return escape_latex(cell)
+    return rf"$\displaystyle {cell.latex}$" if len(cell.shape) == 1 else f"${cell.latex}$"
+
+
+def print_latex_list(listing: Listing) -> str:
+    """A list of texts."""
+    items = "\n".join(rf"\item {escape_latex(item)}" for item in listing.items)
+    return f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}"

@@ -1,0 +1,338 @@
+"""The checks of a derivation that are proved by simplification to zero.
+
+Every function here takes a `Setting`, the derivation in one case, and yields claims.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy as sp
+
+from spiketheory.derivation import Branch, Check, Derivation
+from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
+from spiketheory.verify_cases import Case, fail, is_zero
+
+Point = Sequence[sp.Expr]
+SLACK = sp.Symbol("epsilon", positive=True)
+SPEED = sp.Symbol("speed", positive=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Something that must be as expected: identically, or in the limit."""
+
+    what: str
+    got: sp.Expr
+    expected: sp.Expr
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A derivation in one case: all expressions hold the case's free symbols only."""
+
+    derivation: Derivation
+    case: Case
+
+    @property
+    def coordinates(self) -> tuple[sp.Symbol, ...]:
+        """The chart's coordinates."""
+        return self.derivation.chart.coordinates
+
+    def apply(self, expressions: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
+        """Apply the case to each expression."""
+        return tuple(self.case.apply(e) for e in expressions)
+
+    @cached_property
+    def flows(self) -> list[tuple[sp.Expr, ...]]:
+        """The flow with every propagator branch that can count."""
+        propagator = self.derivation.propagator
+        flow = self.apply(self.derivation.flow)
+        branches = self.case.choose(propagator.branches, "the propagator")
+        named = [dict(zip(propagator.symbols, b.values, strict=True)) for b in branches]
+        return [tuple(e.xreplace(values) for e in flow) for values in named]
+
+    @cached_property
+    def spikes(self) -> list[Branch]:
+        """Every branch of the time to spike that can count and is finite."""
+        branches = self.case.choose(self.derivation.time_to_spike, "the time to spike")
+        return [b for b in branches if b.values[0] is not sp.oo]
+
+    def at(self, expressions: Sequence[sp.Expr], point: Point) -> tuple[sp.Expr, ...]:
+        """Express chart expressions at other coordinates."""
+        return tuple(e.xreplace(dict(zip(self.coordinates, point, strict=True)))
+                     for e in self.apply(expressions))  # fmt: skip
+
+    def to_state(self, point: Point) -> tuple[sp.Expr, ...]:
+        """The model's state at coordinates ``point``."""
+        return self.at(self.derivation.chart.to_state, point)
+
+    def field(self, point: Point) -> tuple[sp.Expr, ...]:
+        """The chart's field at coordinates ``point``."""
+        return self.at(self.derivation.chart.field, point)
+
+    def surface(self, point: Point) -> sp.Expr:
+        """The spike surface's function at coordinates ``point``."""
+        return self.at([self.derivation.chart.surface], point)[0]
+
+    def of_state(self, expressions: Sequence[sp.Expr], state: Point) -> tuple[sp.Expr, ...]:
+        """Express the model's expressions at a state."""
+        values = dict(zip(self.derivation.model.state, state, strict=True))
+        return tuple(e.xreplace(values) for e in self.apply(expressions))
+
+    def equal(self, what: str, got: Point, expected: Point) -> Iterator[Claim]:
+        """Claim that two points of the chart are the same, up to a multiple if it is projective."""
+        if not self.derivation.chart.projective:
+            for g, e in zip(got, expected, strict=True):
+                yield Claim(what=what, got=g, expected=e)
+            return
+        for i in range(len(got)):
+            for j in range(i):
+                yield Claim(what=f"{what}, up to a multiple,", got=got[i] * expected[j],
+                            expected=got[j] * expected[i])  # fmt: skip
+
+    @cached_property
+    def crossing(self) -> sp.Expr:
+        """Rate of change of the surface's function along the field."""
+        chart = self.derivation.chart
+        gradient = sp.Matrix([self.case.apply(chart.surface)]).jacobian(self.coordinates)
+        return (gradient * sp.Matrix(self.apply(chart.field)))[0]
+
+    @cached_property
+    def arrival(self) -> tuple[sp.Expr, ...]:
+        """Coordinates at a spike, reached with the rate of change ``-SPEED``."""
+        on_surface = solve_linear(self.case.apply(self.derivation.chart.surface), self.coordinates)
+        crossing = self.crossing.xreplace(on_surface)
+        left = [c for c in self.coordinates if c in crossing.free_symbols]
+        at_speed = solve_linear(crossing + SPEED, left) if left else {}
+        return tuple(c.xreplace(on_surface).xreplace(at_speed) for c in self.coordinates)
+
+    @cached_property
+    def departure(self) -> tuple[sp.Expr, ...]:
+        """Coordinates just after the spike at `arrival`."""
+        return self.at(self.derivation.reset, self.arrival)
+
+
+def solve_linear(expression: sp.Expr, symbols: Sequence[sp.Symbol]) -> dict[sp.Symbol, sp.Expr]:
+    """Solve ``expression = 0`` for the first symbol in which it is linear."""
+    for symbol in symbols:
+        slope = sp.diff(expression, symbol)
+        if slope != 0 and symbol not in slope.free_symbols:
+            return {symbol: sp.cancel(symbol - expression / slope)}
+    raise fail(
+        "spike surface",
+        f"one of {', '.join(s.name for s in symbols)} to enter linearly",
+        f"{expression}",
+        "choose a chart in which the spike surface is flat",
+    )
+
+
+def claim_round_trip(s: Setting) -> Iterator[Claim]:
+    """To the chart and back is where it started."""
+    state = s.derivation.model.state
+    back = s.to_state(s.apply(s.derivation.chart.from_state))
+    for name, got in zip(state, back, strict=True):
+        yield Claim(what=f"to_state(from_state({name}))", got=got, expected=name)
+
+
+def claim_field(s: Setting) -> Iterator[Claim]:
+    """The chart's field is the model's equation."""
+    state = s.to_state(s.coordinates)
+    got = sp.Matrix(state).jacobian(s.coordinates) * sp.Matrix(s.field(s.coordinates))
+    expected = s.of_state(s.derivation.model.derivatives, state)
+    for name, g, e in zip(s.derivation.model.state, got, expected, strict=True):
+        yield Claim(what=f"d{name}/dt in the chart", got=g, expected=e)
+
+
+def claim_flow(s: Setting) -> Iterator[Claim]:
+    """The flow satisfies the model's equation, and the chart's up to a multiple."""
+    for flow in s.flows:
+        state = s.to_state(flow)
+        expected = s.of_state(s.derivation.model.derivatives, state)
+        for name, g, e in zip(s.derivation.model.state, state, expected, strict=True):
+            yield Claim(what=f"d{name}/dt along the flow", got=g.diff(DURATION), expected=e)
+        residual = [g.diff(DURATION) - e for g, e in zip(flow, s.field(flow), strict=True)]
+        if s.derivation.chart.projective:
+            yield from s.equal("the residual of the chart's equation", residual, flow)
+        else:
+            yield from s.equal("the residual of the chart's equation", residual, [sp.S.Zero] * len(flow))
+
+
+def claim_start(s: Setting) -> Iterator[Claim]:
+    """No time, no change."""
+    for flow in s.flows:
+        start = [e.subs(DURATION, 0) for e in flow]
+        yield from s.equal("the flow of duration 0", start, s.coordinates)
+
+
+def claim_semigroup(s: Setting) -> Iterator[Claim]:
+    """Two durations one after the other are their sum."""
+    first, second = sp.symbols("dt_1 dt_2", nonnegative=True)
+    for flow in s.flows:
+        once = [e.xreplace({DURATION: first}) for e in flow]
+        twice = s.at([e.xreplace({DURATION: second}) for e in flow], once)
+        whole = [e.subs(DURATION, first + second) for e in flow]
+        yield from s.equal("the flow of dt_2 after dt_1", twice, whole)
+
+
+def claim_jump(s: Setting) -> Iterator[Claim]:
+    """The chart's jump is the model's."""
+    got = s.to_state(s.apply(s.derivation.jump))
+    expected = s.of_state(s.derivation.model.jump, s.to_state(s.coordinates))
+    for name, g, e in zip(s.derivation.model.state, got, expected, strict=True):
+        yield Claim(what=f"{name} after an input", got=g, expected=e)
+
+
+def claim_addition(s: Setting) -> Iterator[Claim]:
+    """Inputs at the same time add up."""
+    first, second = sp.symbols("w_1 w_2", real=True)
+    jump = s.apply(s.derivation.jump)
+    once = [e.xreplace({WEIGHT: first}) for e in jump]
+    twice = s.at([e.xreplace({WEIGHT: second}) for e in jump], once)
+    whole = [e.subs(WEIGHT, first + second) for e in jump]
+    yield from s.equal("the input of w_2 after w_1", twice, whole)
+
+
+def claim_reset(s: Setting) -> Iterator[Claim]:
+    """Coming out of the reset coordinates, the state is the model's reset."""
+    model = s.derivation.model
+    leaving = [c + SLACK * f for c, f in zip(s.departure, s.field(s.departure), strict=True)]
+    before = s.to_state([c - SLACK * f for c, f in zip(s.arrival, s.field(s.arrival), strict=True)])
+    after = s.to_state(leaving)
+    for name, got, reset in zip(model.state, after, model.reset, strict=True):
+        if reset.is_infinite:
+            expected = reset
+        else:
+            expected = sp.limit(s.of_state([reset], before)[0], SLACK, 0, "+")
+        yield Claim(what=f"{name} just after a spike", got=sp.limit(got, SLACK, 0, "+"),
+                    expected=expected)  # fmt: skip
+    neutral = all(r.is_infinite or r == v for r, v in zip(model.reset, model.state, strict=True))
+    if s.derivation.chart.projective and neutral:
+        yield from s.equal("the reset point", s.departure, s.arrival)
+
+
+def claim_surface(s: Setting) -> Iterator[Claim]:
+    """Going into the spike surface, the spiking variable tends to its value at the spike."""
+    spike = s.derivation.model.spike
+    index = s.derivation.model.state.index(spike.variable)
+    before = s.to_state([c - SLACK * f for c, f in zip(s.arrival, s.field(s.arrival), strict=True)])
+    limits = [sp.limit(value, SLACK, 0, "+") for value in before]
+    yield Claim(what=f"{spike.variable} just before a spike", got=limits[index],
+                expected=s.of_state([spike.value], limits)[0])  # fmt: skip
+
+
+def claim_time(s: Setting) -> Iterator[Claim]:
+    """The flow is on the spike surface after the time to spike."""
+    for branch in s.spikes:
+        for flow in s.flows:
+            arrived = [e.subs(DURATION, branch.values[0]) for e in flow]
+            yield Claim(what=f"the surface after {branch.values[0]}", got=s.surface(arrived),
+                        expected=sp.S.Zero)  # fmt: skip
+
+
+def claim_gradient(s: Setting) -> Iterator[Claim]:
+    """The gradient is the closed form's derivative and what the implicit function theorem gives."""
+    stated = s.apply(s.derivation.time_to_spike_gradient)
+    slopes = sp.Matrix([s.case.apply(s.derivation.chart.surface)]).jacobian(s.coordinates)
+    for branch in s.spikes:
+        time = branch.values[0]
+        for c, expected in zip(s.coordinates, stated, strict=True):
+            yield Claim(what=f"the derivative of {time} by {c}", got=time.diff(c), expected=expected)
+        for flow in s.flows:
+            arrived = [e.subs(DURATION, time) for e in flow]
+            moved = sp.Matrix(flow).jacobian(s.coordinates).subs(DURATION, time)
+            across = sp.Matrix([s.at(slopes, arrived)])
+            pushed = across * moved
+            speed = (across * sp.Matrix(s.field(arrived)))[0]
+            for c, got, expected in zip(s.coordinates, pushed, stated, strict=True):
+                yield Claim(what=f"minus the shift of the surface by {c} over its speed",
+                            got=-got / speed, expected=expected)  # fmt: skip
+
+
+def claim_transversality(s: Setting) -> Iterator[Claim]:
+    """On the surface the field points inwards after a spike, outwards before one."""
+    yield Claim(what="the sign of the surface's speed before a spike",
+                got=sp.sign(sp.cancel(s.at([s.crossing], s.arrival)[0])),
+                expected=sp.S.NegativeOne)  # fmt: skip
+    if s.surface(s.departure) == 0:
+        yield Claim(what="the sign of the surface's speed after a spike",
+                    got=sp.sign(s.at([s.crossing], s.departure)[0]), expected=sp.S.One)  # fmt: skip
+
+
+def claim_initial(s: Setting) -> Iterator[Claim]:
+    """The initial coordinate is read back, and its default is the model's rest."""
+    initial = s.derivation.initial
+    back = s.at([initial.value], s.apply(initial.state))[0]
+    yield Claim(what=f"d value(state({initial.symbol})) / d {initial.symbol}",
+                got=back.diff(initial.symbol), expected=sp.S.One)  # fmt: skip
+    start = {initial.symbol: s.case.apply(initial.default)}
+    rest = s.to_state([e.subs(start) for e in s.apply(initial.state)])
+    model = s.derivation.model
+    for name, got, expected in zip(model.state, rest, s.apply(model.rest), strict=True):
+        yield Claim(what=f"{name} of an untrained neuron", got=got, expected=expected)
+
+
+def claim_pseudospike(s: Setting) -> Iterator[Claim]:
+    """Pseudospikes join the spikes without a jump at the trial's end."""
+    pseudo = s.derivation.pseudospike
+    if pseudo is None:
+        return
+    delay, period, rate = (
+        e.subs(PSEUDO_INPUT, 0) for e in s.apply((pseudo.delay, pseudo.period, pseudo.rate))
+    )
+    at_spike, at_reset = s.at([delay, rate], s.arrival), s.at([delay, rate], s.departure)
+    yield Claim(what="the delay at a spike", got=at_spike[0], expected=sp.S.Zero)
+    yield Claim(what="the delay just after a spike", got=at_reset[0], expected=s.at([period], s.departure)[0])
+    yield Claim(what="the rate at a spike", got=at_spike[1], expected=sp.S.One)
+    yield Claim(what="the rate just after a spike", got=at_reset[1], expected=sp.S.Zero)
+    yield Claim(what="delay + rate*period", got=delay + rate * period, expected=period)
+
+
+SYMBOLIC: tuple[tuple[str, Callable[[Setting], Iterator[Claim]], str], ...] = (
+    ("chart round trip", claim_round_trip, "correct to_state or from_state of the chart"),
+    ("chart field", claim_field, "correct the chart's field"),
+    ("flow residual", claim_flow, "correct the flow, the propagator or its branches"),
+    ("flow at zero duration", claim_start, "correct the flow or the propagator"),
+    ("semigroup", claim_semigroup, "correct the flow or the propagator"),
+    ("input jump", claim_jump, "correct the jump of the derivation"),
+    ("simultaneous inputs", claim_addition, "correct the jump of the derivation"),
+    ("reset", claim_reset, "correct the reset of the derivation"),
+    ("spike surface", claim_surface, "correct the chart's surface"),
+    ("time to spike", claim_time, "correct the branches of the time to spike"),
+    ("spike time gradient", claim_gradient, "correct time_to_spike_gradient"),
+    ("transversality", claim_transversality, "orient the chart's surface towards the spike"),
+    ("initial coordinate", claim_initial, "correct the initial coordinate"),
+    ("pseudospike continuity", claim_pseudospike, "correct the pseudodynamics"),
+)
+"""Name, claims and remedy of every symbolic check, in their order."""
+
+
+def check_symbolically(settings: Sequence[Setting]) -> Iterator[Check]:
+    """Prove every claim in every case.
+
+    Raises:
+        VerificationError: If a claim is refuted or cannot be proved.
+    """
+    names = ", ".join(s.case.name for s in settings if s.case.name)
+    for name, claims, remedy in SYMBOLIC:
+        count = 0
+        for setting in settings:
+            for claim in claims(setting):
+                if not holds(claim, setting.case):
+                    expected = f"{claim.what} to be {claim.expected}{setting.case.where}"
+                    raise fail(name, expected, str(claim.got), remedy)
+                count += 1
+        if count:
+            cases = f" in {len(settings)} cases ({names})" if names else ""
+            plural = "identity" if count == 1 else "identities"
+            yield Check(name=name, method="symbolic", detail=f"{count} {plural}{cases}")
+
+
+def holds(claim: Claim, case: Case) -> bool:
+    """Whether a claim is proved."""
+    got, expected = claim.got, claim.expected
+    if got == expected:
+        return True
+    if any(e.is_infinite or e is sp.nan or e.has(sp.oo, -sp.oo, sp.zoo) for e in (got, expected)):
+        return False
+    return is_zero(got - expected, case)

@@ -1,0 +1,75 @@
+"""Options, Hypothesis profiles and fixtures of all tests; README.md says where a test goes."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+COMMON = {
+    "deadline": None,
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+settings.register_profile("dev", max_examples=30, **COMMON)
+settings.register_profile("ci", max_examples=60, derandomize=True, **COMMON)
+settings.register_profile("deep", max_examples=3000, **COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if IN_CI else "dev"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run tests marked slow")
+    parser.addoption("--update", action="store_true", help="rewrite golden files")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="takes minutes; add --slow"))
+
+
+@pytest.fixture(autouse=True)
+def _strict_floats() -> Iterator[None]:
+    """Make NumPy raise where it would warn; underflow is harmless.
+
+    NumPy keeps these settings per thread: in the simulator's own threads the warnings are turned
+    into errors by pytest's ``filterwarnings``.
+    """
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        yield
+
+
+@pytest.fixture(params=["numpy", "numba"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Both backends, one after the other; the first use of numba compiles for half a minute."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    """Folder with the reference results of DESIGN 5; skips without it, but fails in CI."""
+    return _require(ROOT.parent / "shared" / "reference")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder with MNIST and the spoken digits; skips without it, but fails in CI."""
+    named = os.environ.get("SPIKETHEORY_DATA")
+    return _require(Path(named) if named else ROOT.parent / "shared" / "data")
+
+
+def _require(folder: Path) -> Path:
+    if folder.is_dir():
+        return folder
+    reason = f"needs {folder}, which is not on this machine"
+    if IN_CI:
+        pytest.fail(reason)
+    pytest.skip(reason)
