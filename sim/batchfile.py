@@ -1,7 +1,9 @@
 """The feedforward batch file (DESIGN 5): an ``.npz`` in, an ``.npz`` out, no pickles."""
 
 import re
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +16,28 @@ from sim.encoding import BinnedInput
 from sim.loss import make_first_spike_loss, make_linear_loss
 from sim.records import Network, split_layers
 from spiketheory.compile import CompiledModel
-from spiketheory.errors import InputError, check_shape
+from spiketheory.errors import InputError, check_positive, check_shape
 from spiketheory.files import replace_atomically
 
 REQUIRED = ("model", "T", "input_times", "input_bins", "W0")
 OPTIONAL = ("gamma", "labels")
 RECURRENT = ("weights", "input_weights", "input_neurons")
+# What zipfile and NumPy may raise when they read a file that is none of theirs.
+DAMAGE = (
+    OSError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 ANSWERS = ("t_out", "loss", "spike_sample", "spike_neuron", "spike_time")
 
 
@@ -47,12 +65,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         InputError: If it is missing, truncated, no ``.npz``, or holds pickled objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it holds a single array")
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as err:
-        reason = "no such file" if isinstance(err, FileNotFoundError) else str(err)
+            arrays = {name: file[name] for name in file.files}
+            foreign = [name for name, a in arrays.items() if not isinstance(a, np.ndarray)]
+            if foreign:
+                raise ValueError(f"{foreign[0]} is no array")
+            return arrays
+    except DAMAGE as err:
+        reason = getattr(err, "strerror", None) or str(err) or type(err).__name__
         raise InputError(
             f"Expected a NumPy .npz file at {path} but reading it failed: {reason}; "
             "write one with numpy.savez and plain arrays."
@@ -87,7 +110,8 @@ def read_batch_file(
             f"Expected fields among {', '.join(sorted(known))} and W1, W2, ... in {path} but got "
             f"{unknown[0]!r}; correct its name or remove it."
         )
-    inputs = BinnedInput(times=arrays["input_times"], bins=arrays["input_bins"])
+    times = check_numbers("input_times", arrays["input_times"])
+    inputs = BinnedInput(times=times, bins=arrays["input_bins"])
     labels = arrays.get("labels")
     if labels is not None:
         check_shape("labels", labels, (len(inputs),))
@@ -95,7 +119,7 @@ def read_batch_file(
         network=read_network(arrays, compiled),
         inputs=inputs,
         labels=labels,
-        gamma=float(read_scalar(arrays, "gamma")) if "gamma" in arrays else 0.0,
+        gamma=read_gamma(arrays),
     )
 
 
@@ -128,6 +152,16 @@ def read_scalar(arrays: Mapping[str, np.ndarray], name: str, *, kind: str = "num
     return value.item()
 
 
+def read_gamma(arrays: Mapping[str, np.ndarray]) -> float:
+    """Return the strength of the bound on the label's spike time; 0 if the file has none."""
+    gamma = float(read_scalar(arrays, "gamma")) if "gamma" in arrays else 0.0
+    if not (np.isfinite(gamma) and gamma >= 0):
+        raise InputError(
+            f"Expected gamma >= 0 but got gamma={gamma}; give a finite strength, or leave it out."
+        )
+    return gamma
+
+
 def read_network(arrays: Mapping[str, np.ndarray], model: CompiledModel) -> Network:
     """Build the network of a batch file."""
     weights: list[np.ndarray] = []
@@ -146,7 +180,7 @@ def read_network(arrays: Mapping[str, np.ndarray], model: CompiledModel) -> Netw
     return Network(
         model=model,
         parameters=parameters,
-        duration=float(read_scalar(arrays, "T")),
+        duration=check_positive("T", float(read_scalar(arrays, "T"))),
         weights=tuple(weights),
         initial=None if initial is None else check_numbers(model.initial, initial),
     )

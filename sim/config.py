@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 
 from sim.data import DATASETS
@@ -87,12 +88,29 @@ class TrainConfig:
             check_at_least(name, getattr(self, name), 0)
         for width in self.hidden:
             check_at_least("every hidden layer", width, 1)
+        for name, (low, high) in RANGES.items():
+            check_range(name, getattr(self, name), low, high)
+        if self.first_input > self.last_input:
+            raise InputError(
+                f"Expected first_input <= last_input but got first_input={self.first_input}, "
+                f"last_input={self.last_input}; bright inputs spike first."
+            )
         if self.flip and self.encoding != "bins":
             raise InputError(
                 "Expected encoding = bins for flip > 0 but got latency; a latency has no opposite. "
                 "Set flip to 0 or use bins."
             )
 
+
+RANGES: dict[str, tuple[float, float]] = {
+    "flip": (0.0, 1.0),
+    "threshold": (0.0, 1.0),
+    "gamma": (0.0, np.inf),
+    "first_input": (0.0, np.inf),
+    "last_input": (0.0, np.inf),
+    "target_label": (-np.inf, np.inf),
+    "target_other": (-np.inf, np.inf),
+}
 
 CHOICES = {
     "dataset": tuple(DATASETS),
@@ -158,24 +176,49 @@ def check_at_least(name: str, value: int, least: int) -> None:
         )
 
 
-def make_config(*, preset: str | None = None, **options: Any) -> TrainConfig:
-    """Combine a preset (or the data set's defaults) with options that override it.
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise `InputError` unless ``value`` is finite and between ``low`` and ``high``."""
+    if not (np.isfinite(value) and low <= value <= high):
+        wanted = [f"{low:g} <= "] if np.isfinite(low) else [""]
+        wanted += [f" <= {high:g}"] if np.isfinite(high) else [""]
+        raise InputError(
+            f"Expected a finite {wanted[0]}{name}{wanted[1]} but got {name}={value}; "
+            "give a number in that range."
+        )
+
+
+def make_config(
+    *, preset: str | None = None, file: Path | None = None, **options: Any
+) -> TrainConfig:
+    """Combine a preset, a file or the data set's defaults with options that override it.
+
+    Parameters are merged by name as long as the model stays the same; another model starts from
+    its own defaults.
 
     Args:
         preset: Name of a preset; None takes the defaults of the data set.
+        file: A config.toml, in place of a preset.
         options: Fields of `TrainConfig`; a value of None is left out.
 
     Raises:
-        InputError: If a name or a value is not valid.
+        InputError: If a name or a value is not valid, or both a preset and a file are given.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    if preset is None:
+    if preset is not None and file is not None:
+        raise InputError(
+            f"Expected a preset or a configuration file but got both, {preset} and {file}; "
+            "choose one of them."
+        )
+    if file is not None:
+        base = config_to_dict(read_config(file))
+    elif preset is not None:
+        base = PRESETS[check_choice("preset", preset, PRESETS)]
+    else:
         dataset = check_choice("dataset", given.get("dataset", "digits"), DEFAULTS)
         base = {"dataset": dataset, **DEFAULTS[dataset]}
-    else:
-        base = PRESETS[check_choice("preset", preset, PRESETS)]
-    if given.get("model", base["model"]) != base["model"] and "parameters" not in given:
-        given["parameters"] = {}
+    same_model = given.get("model", base["model"]) == base["model"]
+    inherited = base["parameters"] if same_model else {}
+    given["parameters"] = {**inherited, **given.get("parameters", {})}
     return build_config({**base, **given})
 
 
@@ -196,7 +239,7 @@ def build_config(values: Mapping[str, Any]) -> TrainConfig:
         kind = fields[name].type
         try:
             made[name] = CONVERTERS[kind](value)
-        except (TypeError, ValueError) as err:
+        except (TypeError, ValueError, OverflowError) as err:
             raise InputError(
                 f"Expected {name} to be {DESCRIPTIONS[kind]} but got {value!r}; correct it."
             ) from err
@@ -205,7 +248,7 @@ def build_config(values: Mapping[str, Any]) -> TrainConfig:
 
 def convert_int(value: Any) -> int:
     """A whole number; refuses what would be rounded."""
-    if isinstance(value, bool) or int(value) != value:
+    if isinstance(value, bool | str) or int(value) != value:
         raise ValueError(value)
     return int(value)
 
@@ -224,12 +267,26 @@ def convert_text(value: Any) -> str:
     return value
 
 
+def convert_list(value: Any) -> tuple[int, ...]:
+    """Whole numbers; refuses a text, which Python would take apart."""
+    if not isinstance(value, list | tuple):
+        raise TypeError(value)
+    return tuple(convert_int(v) for v in value)
+
+
+def convert_table(value: Any) -> dict[str, float]:
+    """Numbers by name."""
+    if not isinstance(value, Mapping):
+        raise TypeError(value)
+    return {str(name): convert_float(number) for name, number in value.items()}
+
+
 CONVERTERS: dict[Any, Any] = {
     int: convert_int,
     float: convert_float,
     str: convert_text,
-    tuple[int, ...]: lambda value: tuple(convert_int(v) for v in value),
-    Mapping[str, float]: lambda value: {str(k): convert_float(v) for k, v in value.items()},
+    tuple[int, ...]: convert_list,
+    Mapping[str, float]: convert_table,
 }
 
 DESCRIPTIONS: dict[Any, str] = {

@@ -137,7 +137,10 @@ def prepare_targets(
                 f"{labels.max()}; give one output neuron to every class."
             )
         return labels.astype(np.float64)[:, None]
-    flat = np.asarray(targets, dtype=np.float64).reshape(n_samples, -1)
+    flat = np.asarray(targets, dtype=np.float64)
+    if flat.ndim == 3:
+        check_shape("targets", flat, (n_samples, n_outputs, loss.n_required))
+        flat = flat.reshape(n_samples, -1)
     check_shape("targets", flat, (n_samples, n_outputs * loss.n_required))
     if loss.name == "linear":
         check_finite("targets", flat)

@@ -1,5 +1,10 @@
 """A training run on disk: configuration, metrics, checkpoint and figures in one folder."""
 
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +13,10 @@ import numpy as np
 from sim.batch import record_spikes, run_batch
 from sim.checkpoint import load_checkpoint, save_checkpoint
 from sim.config import TrainConfig, build_config, config_to_dict, write_config
+from sim.data import load_dataset
 from sim.report import RasterPanel, plot_learning_curves, plot_rasters, write_metrics_csv
-from sim.train import Row, Trainer, TrainState, make_targets
+from sim.train import Row, Trainer, TrainState, make_targets, with_epochs
+from spiketheory.compile import CompiledModel
 from spiketheory.errors import CheckpointError, InputError
 
 CHECKPOINT = "checkpoint.npz"
@@ -17,6 +24,151 @@ CONFIG = "config.toml"
 METRICS = "metrics.csv"
 CURVES = "learning_curves.png"
 RASTERS = "rasters.png"
+RUNS = Path("runs")
+
+
+@dataclass(kw_only=True, eq=False)
+class Run:
+    """A training run: what is trained, where it stands, and where it is kept.
+
+    Attributes:
+        trainer: Data, network and optimiser.
+        state: Where it stands.
+        folder: Where it is kept.
+        saved_epoch: Epoch of the checkpoint in the folder; None if this run has written none.
+    """
+
+    trainer: Trainer
+    state: TrainState
+    folder: Path
+    saved_epoch: int | None = None
+
+    def save(self) -> None:
+        """Write configuration, metrics and checkpoint."""
+        save_run(self.folder, self.trainer, self.state)
+        self.saved_epoch = self.state.epoch
+
+    def discard_if_empty(self) -> None:
+        """Remove the folder if nothing was written into it."""
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+
+def make_trainer(
+    config: TrainConfig, *, compile_model: Callable[[str], CompiledModel], root: Path | None = None
+) -> Trainer:
+    """Load data and model of a configuration.
+
+    Args:
+        config: The configuration.
+        compile_model: Turns a model's name into running code.
+        root: Folder with data sets, see `sim.data.load_dataset`.
+
+    Raises:
+        InputError: If data are missing, or cannot be trained on with this configuration.
+        ModelError: If the model is unknown or a parameter lies outside its domain.
+    """
+    model = compile_model(config.model)
+    dataset = load_dataset(
+        config.dataset, seed=config.seed, root=root, validation=config.validation
+    )
+    return Trainer(config, dataset, model)
+
+
+def start_run(
+    config: TrainConfig,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    root: Path | None = None,
+    folder: Path | None = None,
+    overwrite: bool = False,
+) -> Run:
+    """Begin a run: data, untrained network, and a folder that can be written to.
+
+    Args:
+        config: The configuration.
+        compile_model: Turns a model's name into running code.
+        root: Folder with data sets.
+        folder: Folder of the run; None chooses `choose_folder`.
+        overwrite: Whether a run in the folder may be replaced.
+
+    Raises:
+        InputError: If anything about it is not valid; the folder is made last.
+        ModelError: If the model is unknown or a parameter lies outside its domain.
+    """
+    trainer = make_trainer(config, compile_model=compile_model, root=root)
+    state = trainer.start()
+    if folder is None:
+        folder = choose_folder(config, trainer.model.name, overwrite=overwrite)
+    open_folder(folder, overwrite=overwrite)
+    return Run(trainer=trainer, state=state, folder=folder)
+
+
+def choose_folder(config: TrainConfig, model: str, *, overwrite: bool) -> Path:
+    """``runs/DATASET-MODEL-seedSEED``, with -2, -3, ... behind it while that holds a run."""
+    first = RUNS / f"{config.dataset}-{model}-seed{config.seed}"
+    if overwrite or not (first / CHECKPOINT).exists():
+        return first
+    names = (first.with_name(f"{first.name}-{i}") for i in count(2))
+    return next(folder for folder in names if not (folder / CHECKPOINT).exists())
+
+
+def load_run(
+    folder: Path,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    root: Path | None = None,
+    epochs: int | None = None,
+) -> Run:
+    """Load a run as its checkpoint left it.
+
+    Args:
+        folder: Folder of the run, or its checkpoint.
+        compile_model: Turns a model's name into running code.
+        root: Folder with data sets.
+        epochs: Epochs in all; None keeps the configured number.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or it is damaged, foreign or of another model.
+        InputError: If its data are missing.
+    """
+    config, arrays, meta = read_run(folder)
+    if epochs is not None:
+        config = with_epochs(config, epochs)
+    trainer = make_trainer(config, compile_model=compile_model, root=root)
+    state = restore_state(trainer, arrays, meta)
+    place = folder if folder.is_dir() else folder.parent
+    return Run(trainer=trainer, state=state, folder=place, saved_epoch=state.epoch)
+
+
+def resume_run(
+    folder: Path,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    root: Path | None = None,
+    epochs: int | None = None,
+) -> Run:
+    """Load a run to train on.
+
+    Args:
+        folder: Folder of the run, or its checkpoint.
+        compile_model: Turns a model's name into running code.
+        root: Folder with data sets.
+        epochs: Epochs in all; None keeps the configured number.
+
+    Raises:
+        CheckpointError: As `load_run`.
+        InputError: As `load_run`; or if the run has more epochs behind it, or its folder cannot
+            be written to.
+    """
+    run = load_run(folder, compile_model=compile_model, root=root, epochs=epochs)
+    if run.state.epoch > run.trainer.config.epochs:
+        raise InputError(
+            f"Expected at least {run.state.epoch} epochs, which this run has behind it, but got "
+            f"epochs={run.trainer.config.epochs}; give a larger number."
+        )
+    open_folder(run.folder, overwrite=True)
+    return run
 
 
 def open_folder(folder: Path, *, overwrite: bool) -> None:
@@ -32,9 +184,8 @@ def open_folder(folder: Path, *, overwrite: bool) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.write_bytes(b"x")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
+            probe.write(b"x")
     except OSError as err:
         raise InputError(
             f"Expected to write into {folder} but the system said: {err.strerror or err}; "
@@ -68,13 +219,33 @@ def read_run(folder: Path) -> tuple[TrainConfig, dict[str, np.ndarray], dict[str
     path = folder / CHECKPOINT if folder.is_dir() else folder
     checkpoint = load_checkpoint(path)
     meta = dict(checkpoint.meta)
-    missing = [name for name in ("epoch", "rows", "model", "digest") if name not in meta]
-    if missing:
+    check_meta(path, meta)
+    try:
+        config = build_config(checkpoint.config)
+    except InputError as err:
         raise CheckpointError(
-            f"Expected a checkpoint of a training run but {path} lacks {missing[0]!r}; "
-            "give the folder that train wrote."
+            f"Expected the configuration of a training run in {path} but it is not valid ({err}); "
+            "give the folder that this version's train wrote."
+        ) from err
+    return config, dict(checkpoint.arrays), meta
+
+
+def check_meta(path: Path, meta: dict[str, Any]) -> None:
+    """Raise `CheckpointError` unless ``meta`` is what `save_run` writes."""
+    wanted = {"epoch": int, "rows": list, "model": str, "digest": str}
+    for name, kind in wanted.items():
+        if not isinstance(meta.get(name), kind):
+            came = f"{name}={meta[name]!r}" if name in meta else f"no {name}"
+            raise CheckpointError(
+                f"Expected a checkpoint of a training run but {path} has {came}; "
+                "give the folder that train wrote."
+            )
+    epochs = [row.get("epoch") if isinstance(row, dict) else None for row in meta["rows"]]
+    if epochs != list(range(meta["epoch"] + 1)):
+        raise CheckpointError(
+            f"Expected metrics of the epochs 0 to {meta['epoch']} in {path} but got those of "
+            f"{epochs}; give the folder that train wrote."
         )
-    return build_config(checkpoint.config), dict(checkpoint.arrays), meta
 
 
 def restore_state(
@@ -92,7 +263,7 @@ def restore_state(
             "the run was trained with, or train anew."
         )
     rows: list[Row] = [dict(row) for row in meta["rows"]]
-    return trainer.from_arrays(arrays, epoch=int(meta["epoch"]), rows=rows)
+    return trainer.from_arrays(arrays, epoch=meta["epoch"], rows=rows)
 
 
 def draw_run(folder: Path, trainer: Trainer, state: TrainState) -> list[Path]:

@@ -26,8 +26,8 @@ def get_thread_count() -> int:
 def run_on_threads(function: Callable[[int], None], n_tasks: int) -> None:
     """Call ``function(0)`` to ``function(n_tasks - 1)``, each on a thread of its own.
 
-    The first call runs alone, so that a kernel is compiled once. An exception of any call is
-    raised here.
+    An exception of any call is raised here. A kernel that is not compiled yet is compiled once:
+    Numba's compiler holds a lock of its own.
     """
     if n_tasks == 1:
         function(0)

@@ -4,7 +4,8 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,39 +20,20 @@ from sim.encoding import (
     flip_bins,
     shift_images,
 )
-from sim.energy import EnergyEstimate, estimate_energy
+from sim.evaluate import Metrics, evaluate_network
+from sim.kernels import build_batch
 from sim.loss import Loss, make_first_spike_loss, make_target_time_loss
+from sim.memory import check_memory
 from sim.optim import Optimiser, make_optimiser, make_schedule
 from sim.records import Input, Network
+from sim.threads import get_thread_count
 from spiketheory.compile import CompiledModel
-from spiketheory.errors import CheckpointError, InputError
+from spiketheory.errors import CheckpointError, InputError, SimulationError
 
-EVALUATION_BATCH = 2000
+COPIES_OF_WEIGHTS = 6
+"""Weights, the same in one piece, two moments, gradient, optimiser step; then one per thread."""
 
 Row = dict[str, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metrics:
-    """How well a network does on a set of samples.
-
-    Attributes:
-        loss: Mean loss, missing output spikes replaced by pseudospikes.
-        accuracy: Fraction of samples whose label's output spikes first, pseudospikes included.
-        loss_ordinary: Mean loss with missing output spikes at T.
-        accuracy_ordinary: The same with ordinary spikes alone; no output spike counts as wrong.
-        spikes_per_hidden_neuron: Ordinary spikes per hidden neuron and sample.
-        silent_fraction: Fraction of hidden neurons that spike in no sample.
-        energy: Synaptic operations per sample and the energy estimate from them.
-    """
-
-    loss: float
-    accuracy: float
-    loss_ordinary: float
-    accuracy_ordinary: float
-    spikes_per_hidden_neuron: float
-    silent_fraction: float
-    energy: EnergyEstimate
 
 
 @dataclass(kw_only=True, eq=False)
@@ -92,6 +74,7 @@ class Trainer:
         self.model = model
         self.sizes = (dataset.n_inputs, *config.hidden, dataset.n_classes)
         self.loss = make_loss(config)
+        self.check_feasible()
         self.optimiser: Optimiser = make_optimiser(config.optimiser)
         settings: dict[str, Any] = {"rate": config.learning_rate}
         if config.schedule == "exponential":
@@ -102,11 +85,30 @@ class Trainer:
         self.train_events = prepare_events(self.train_inputs, duration=config.duration)
         self.test_events = prepare_events(self.test_inputs, duration=config.duration)
 
+    def check_feasible(self) -> None:
+        """Find out now, not in an epoch, what cannot be trained.
+
+        Raises:
+            ModelError: If a parameter is unknown or outside its domain.
+            InputError: If the network does not fit into memory, the model lacks pseudospikes, or
+                the data are no images to shift.
+        """
+        self.model.check_parameters(self.config.parameters)
+        n_weights = sum(n * m for n, m in pairwise(self.sizes))
+        copies = COPIES_OF_WEIGHTS + get_thread_count()
+        check_memory(8 * copies * n_weights, f"the {n_weights:,} weights of these layers")
+        build_batch(self.model, self.loss.function)
+        if self.config.shift and self.config.shift >= min(self.image_shape):
+            raise InputError(
+                f"Expected shift below {min(self.image_shape)}, the size of the images of "
+                f"{self.dataset.name}, but got shift={self.config.shift}; shift by a few pixels."
+            )
+
     def start(self) -> TrainState:
         """The untrained network: uniform weights, default initial coordinates."""
         rng = np.random.default_rng([self.config.seed, 0])
         weights = []
-        for fan_in, width in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+        for fan_in, width in pairwise(self.sizes):
             bound = self.config.weight_scale / np.sqrt(fan_in)
             weights.append(rng.uniform(-bound, bound, (fan_in, width)))
         initial = self.make_network(weights, None).initial
@@ -177,14 +179,19 @@ class Trainer:
         labels = self.dataset.train_labels[indices]
         targets = make_targets(self.config, labels, self.dataset.n_classes)
         network = self.network(state)
-        outcome, gradients = run_batch(
-            network, self.augment(indices, rng), targets, self.loss, gradient=True
-        )
-        assert gradients is not None
-        self.optimiser.update(
-            state.parameters, [*gradients.weights, gradients.initial],
-            state.optimiser_state, rate,
-        )  # fmt: skip
+        try:
+            outcome, gradients = run_batch(
+                network, self.augment(indices, rng), targets, self.loss, gradient=True
+            )
+            assert gradients is not None
+            self.optimiser.update(
+                state.parameters, [*gradients.weights, gradients.initial],
+                state.optimiser_state, rate,
+            )  # fmt: skip
+        except SimulationError as err:
+            raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
+        if not all(np.isfinite(p).all() for p in state.parameters):
+            raise_diverged(state, "a weight is not finite any more")
         lower, upper, _ = network.initial_bounds
         np.clip(state.parameters[-1], lower, upper, out=state.parameters[-1])
         guesses = np.argmin(outcome.output_times[:, :, 0], axis=1)
@@ -270,6 +277,12 @@ class Trainer:
         """
         state = self.start()
         expected = self.to_arrays(state)
+        foreign = sorted(set(arrays) - set(expected))
+        if foreign:
+            raise CheckpointError(
+                f"Expected the arrays {', '.join(expected)} in the checkpoint but got also "
+                f"{foreign[0]}; it belongs to another configuration."
+            )
         for name, array in expected.items():
             got = arrays.get(name)
             if got is None or got.shape != array.shape or got.dtype != array.dtype:
@@ -284,6 +297,14 @@ class Trainer:
         return TrainState(
             parameters=parameters, optimiser_state=optimiser, epoch=epoch, rows=rows
         )  # fmt: skip
+
+
+def raise_diverged(state: TrainState, reason: str, err: Exception | None = None) -> NoReturn:
+    """Say in which epoch a training broke down, and what helps."""
+    raise SimulationError(
+        f"Expected training to stay in the range of numbers but in epoch {state.epoch + 1} "
+        f"{reason}; lower the learning rate."
+    ) from err
 
 
 def make_loss(config: TrainConfig) -> Loss:
@@ -308,44 +329,6 @@ def encode_inputs(config: TrainConfig, inputs: np.ndarray) -> Input:
         return encode_bins(inputs, n_bins=config.n_bins, T=config.duration)
     return encode_latency(
         inputs, t_first=config.first_input, t_last=config.last_input, threshold=config.threshold
-    )
-
-
-def evaluate_network(
-    network: Network, events: Events, labels: np.ndarray, targets: np.ndarray, loss: Loss
-) -> Metrics:
-    """Metrics of a network on any number of samples, in batches.
-
-    Args:
-        network: The network.
-        events: The samples.
-        labels: Their labels, shape (n_samples,).
-        targets: Their targets, as the loss wants them.
-        loss: The loss.
-    """
-    outcomes = []
-    for first in range(0, len(labels), EVALUATION_BATCH):
-        indices = np.arange(first, min(first + EVALUATION_BATCH, len(labels)))
-        outcome, _ = run_batch(network, events.take(indices), targets[indices], loss)
-        outcomes.append(outcome)
-    times = np.concatenate([o.output_times[:, :, 0] for o in outcomes])
-    spiked = np.concatenate([o.n_ordinary for o in outcomes]) > 0
-    ordinary = np.where(spiked, times, np.inf)
-    decided = spiked.any(axis=1)
-    hidden = network.n_hidden
-    active = np.any([o.active for o in outcomes], axis=0)[:hidden]
-    spikes = np.concatenate([o.hidden_spikes for o in outcomes])
-    operations = np.concatenate([o.synaptic_operations for o in outcomes])
-    return Metrics(
-        loss=float(np.concatenate([o.loss for o in outcomes]).mean()),
-        accuracy=float((times.argmin(axis=1) == labels).mean()),
-        loss_ordinary=float(np.concatenate([o.loss_ordinary for o in outcomes]).mean()),
-        accuracy_ordinary=float((decided & (ordinary.argmin(axis=1) == labels)).mean()),
-        spikes_per_hidden_neuron=float(spikes.mean() / hidden) if hidden else 0.0,
-        silent_fraction=float(1.0 - active.mean()) if hidden else 0.0,
-        energy=estimate_energy(
-            synaptic_operations=float(operations.mean()), layer_sizes=network.layer_sizes
-        ),
     )
 
 

@@ -12,6 +12,7 @@ import sympy as sp
 
 from spiketheory import templates
 from spiketheory.errors import check_choice
+from spiketheory.kernel import KernelBranch, KernelFunction, KernelIR
 from spiketheory.layout import (
     HARD_SPACE,
     LINE_LENGTH,
@@ -21,7 +22,6 @@ from spiketheory.layout import (
     print_result,
     wrap,
 )
-from spiketheory.lower import KernelBranch, KernelFunction, KernelIR
 from spiketheory.model import format_expression
 from spiketheory.printers import print_numpy
 

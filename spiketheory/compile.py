@@ -68,7 +68,7 @@ class CompiledModel:
             One value per parameter, in the order of `parameters`.
 
         Raises:
-            ModelError: If a name is unknown or a value lies outside its domain.
+            ModelError: If a name is unknown, or a value is no number or outside its domain.
         """
         unknown = sorted(set(overrides) - set(self.parameters))
         if unknown:
@@ -77,7 +77,7 @@ class CompiledModel:
                 f"{unknown[0]!r}; correct its name."
             )
         defaults = dict(zip(self.parameters, self.defaults, strict=True))
-        values = tuple(float(overrides.get(p, defaults[p])) for p in self.parameters)
+        values = tuple(read_number(p, overrides.get(p, defaults[p])) for p in self.parameters)
         valid = self.module.parameters_valid(*values)
         for name, value, domain, ok in zip(
             self.parameters, values, self.domains, valid, strict=True
@@ -94,6 +94,17 @@ class CompiledModel:
         if self.backend == "numpy":
             return function
         return compile_function(function, key=self.key)
+
+
+def read_number(name: str, value: object) -> float:
+    """Return ``value`` as a float, or raise `ModelError`."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as err:
+        raise ModelError(
+            f"Expected a number for {name} but got {name}={value!r}; "
+            "give it as an integer or a float."
+        ) from err
 
 
 def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledModel:
@@ -168,10 +179,29 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
 
     dispatcher: Any = numba.njit(error_model="numpy", nogil=True)(function)
     if function.__closure__:
-        parts = (key, read_package_source(function), importlib.metadata.version("numba"))
-        dispatcher._cache = KeyedCache(function, hashlib.sha256("".join(parts).encode()).hexdigest())
+        package, closed = read_package_source(function), read_closed_source(function)
+        parts = (key, package, closed, importlib.metadata.version("numba"))
+        full_key = hashlib.sha256("".join(parts).encode()).hexdigest()
+        dispatcher._cache = KeyedCache(function, full_key)
     compiled: Callable[..., Any] = dispatcher
     return compiled
+
+
+def read_closed_source(function: Callable[..., Any]) -> str:
+    """Names and text of the functions that ``function`` closes over directly, such as a loss.
+
+    Functions that are defined after it are left out; they stand in the same file.
+    """
+    text = ""
+    for cell in function.__closure__ or ():
+        try:
+            closed = cell.cell_contents
+        except ValueError:  # still empty
+            continue
+        closed = getattr(closed, "py_func", closed)
+        if inspect.isfunction(closed):
+            text += f"{closed.__module__}.{closed.__qualname__}\n{inspect.getsource(closed)}"
+    return text
 
 
 def read_package_source(function: Callable[..., Any]) -> str:

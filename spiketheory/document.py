@@ -4,73 +4,19 @@ The document is a list of blocks, built once; `spiketheory.renderers` has one re
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import sympy as sp
 
+from spiketheory import renderers
+from spiketheory.blocks import Block, Cell, Code, Formula, Heading, Listing, Paragraph, Table
 from spiketheory.derivation import Branch, Derivation, VerifiedDerivation
 from spiketheory.derive import differentiate
+from spiketheory.document_json import render_json
 from spiketheory.errors import check_choice
 from spiketheory.model import NeuronModel, format_expression
 from spiketheory.notation import Math, write_math, write_name
 
 FORMATS = ("text", "latex", "markdown", "json")
-
-Cell = str | Math
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heading:
-    """A heading; level 1 is the title."""
-
-    text: str
-    level: int = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paragraph:
-    """Running text."""
-
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Formula:
-    """An equation of its own, or several cases of one.
-
-    Attributes:
-        left: The left-hand side; None for a statement such as a condition.
-        cases: Right-hand side and condition, the first that holds counts; a condition of None
-            leaves the case without one.
-    """
-
-    left: Math | None
-    cases: tuple[tuple[Math, Math | None], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table with a header."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """A list of short texts."""
-
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Code:
-    """Program text."""
-
-    text: str
-
-
-Block = Heading | Paragraph | Formula | Table | Listing | Code
 
 
 def document(verified: VerifiedDerivation, *, format: str, code: str | None = None) -> str:
@@ -87,9 +33,6 @@ def document(verified: VerifiedDerivation, *, format: str, code: str | None = No
     Raises:
         InputError: If the format is unknown.
     """
-    from spiketheory import renderers
-    from spiketheory.document_json import render_json
-
     check_choice("format", format, FORMATS)
     if format == "json":
         return render_json(verified, code=code)
@@ -264,18 +207,27 @@ def explain_method(d: Derivation) -> list[Block]:
     ]
 
 
+WIDEST_VALUE = 40
+
+
 def explain_constants(d: Derivation) -> list[Block]:
     """Derived constants with their meanings."""
     if not d.constants:
         return []
-    rows = tuple(
-        (c.symbol.name, write_math(c.symbol), write_math(c.value), c.meaning) for c in d.constants
-    )
-    return [
+    blocks: list[Block] = [
         Heading(text="Constants"),
         Paragraph(text="They depend on the parameters alone; each may use the ones before it."),
-        Table(header=("Constant", "Symbol", "Value", "Meaning"), rows=rows),
     ]
+    columns = [(c.symbol.name, write_math(c.symbol), c.meaning) for c in d.constants]
+    values = [write_math(c.value) for c in d.constants]
+    if max(len(v.plain) for v in values) > WIDEST_VALUE:
+        table = Table(header=("Constant", "Symbol", "Meaning"), rows=tuple(columns))
+        return [*blocks, table, *(equate(c.symbol, c.value) for c in d.constants)]
+    rows = tuple(
+        (name, symbol, value, meaning)
+        for (name, symbol, meaning), value in zip(columns, values, strict=True)
+    )
+    return [*blocks, Table(header=("Constant", "Symbol", "Value", "Meaning"), rows=rows)]
 
 
 def explain_steps(d: Derivation) -> list[Block]:
@@ -379,8 +331,9 @@ def explain_gradients(d: Derivation) -> list[Block]:
     blocks: list[Block] = [
         Heading(text="Gradients"),
         Paragraph(
-            text=f"<of>_D_<by> is the Jacobian of <of> by <by>; the state is ({names}). Rows are "
-            "components of the function, columns of the variable."
+            text="Rows are components of the function, columns of the variable; the state is "
+            f"({names}). flow_D_state is the flow's derivative by the state that it starts "
+            "from, and so on."
         ),
     ]
     first = d.propagator.branches[0].condition

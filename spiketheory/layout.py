@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from spiketheory.printers import is_negative, print_numpy
+from spiketheory.printers import is_negative, print_numpy, split_product
 
 LINE_LENGTH = 100
 TAB = "    "
@@ -40,12 +40,27 @@ def lay_out_assignment(opening: str, value: sp.Basic, indent: str) -> str:
     text = print_result(value)
     if len(opening) + len(text) <= LINE_LENGTH:
         return opening + text
-    if len(indent) + len(TAB) + len(text) <= LINE_LENGTH or not value.is_Add:
+    if len(indent) + len(TAB) + len(text) <= LINE_LENGTH:
         return f"{opening}(\n{indent}{TAB}{text}\n{indent})"
-    first, *rest = sorted(value.as_ordered_terms(), key=is_negative)
+    before, total, after = find_sum(value, text)
+    if total is None:
+        return f"{opening}(\n{indent}{TAB}{text}\n{indent})"
+    first, *rest = sorted(total.as_ordered_terms(), key=is_negative)
     lines = [print_numpy(first)]
     lines += [f"{'-' if is_negative(t) else '+'} {print_term(t)}" for t in rest]
-    return f"{opening}(\n" + "".join(f"{indent}{TAB}{line}\n" for line in lines) + f"{indent})"
+    body = "".join(f"{indent}{TAB}{line}\n" for line in lines)
+    return f"{opening}{before}(\n{body}{indent}){after}"
+
+
+def find_sum(value: sp.Expr, text: str) -> tuple[str, sp.Expr | None, str]:
+    """The sum that a long expression is, or that is a factor of it, and the text around it."""
+    if value.is_Add:
+        return "", value, ""
+    for factor in split_product(value)[1]:
+        before, found, after = text.partition(f"({print_numpy(factor)})")
+        if factor.is_Add and found:
+            return before, factor, after
+    return text, None, ""
 
 
 def print_term(term: sp.Expr) -> str:

@@ -1,69 +1,22 @@
 """Lower a verified derivation to kernel functions: vector-Jacobian products, CSE, counts."""
 
-from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Sequence
 
 import sympy as sp
 
 from spiketheory.derivation import Branch, Derivation, VerifiedDerivation
+from spiketheory.kernel import (
+    KernelBranch,
+    KernelFunction,
+    KernelIR,
+    build_branches,
+    build_chain,
+    build_function,
+    finish_function,
+)
 from spiketheory.model import Parameter
-from spiketheory.printers import is_reciprocal, print_plain, split_product
-from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
-
-
-class softplus(sp.Function):
-    """log(1 + exp(z)) without overflow."""
-
-    nargs = 1
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Its derivative, the logistic function."""
-        return 1 / (1 + sp.exp(-self.args[0]))
-
-
-@dataclass(frozen=True, kw_only=True)
-class KernelBranch:
-    """Straight-line code: assignments, then results."""
-
-    condition: sp.Basic
-    assignments: tuple[tuple[sp.Symbol, sp.Expr], ...]
-    results: tuple[sp.Basic, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class KernelFunction:
-    """One generated function.
-
-    Attributes:
-        name: Its name.
-        summary: First line of its docstring.
-        details: Further lines of its docstring: formulas and meanings.
-        arguments: Argument names, in order.
-        results: Names of the results, in order.
-        branches: Its cases; the first whose condition holds counts.
-        operations: How many operations of which kind the longest branch needs.
-        scalar: Whether it returns a number; otherwise a tuple, also of one entry.
-    """
-
-    name: str
-    summary: str
-    details: tuple[str, ...]
-    arguments: tuple[str, ...]
-    results: tuple[str, ...]
-    branches: tuple[KernelBranch, ...]
-    operations: dict[str, int]
-    scalar: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class KernelIR:
-    """Everything that code generation needs; no further mathematics happens after it."""
-
-    derivation: Derivation
-    constants: tuple[str, ...]
-    functions: tuple[KernelFunction, ...]
+from spiketheory.printers import print_plain
+from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
 
 
 def lower(verified: VerifiedDerivation) -> KernelIR:
@@ -94,9 +47,15 @@ class Lowering:
         self.coordinates = derivation.chart.coordinates
         self.propagator = derivation.propagator.symbols
         self.parameters = tuple(p.symbol for p in derivation.model.parameters)
-        self.covector = tuple(sp.Symbol(f"l_{c}", real=True) for c in self.coordinates)
         self.constants = tuple(c.symbol for c in derivation.constants)
         self.constants += self.find_direct_parameters()
+        self.covector = tuple(self.name_derivative(f"l_{c}") for c in self.coordinates)
+        self.spike_time_bar = self.name_derivative("g_time")
+
+    def name_derivative(self, name: str) -> sp.Symbol:
+        """A symbol for a loss's derivative, named apart from everything a function may take."""
+        symbols = (*self.coordinates, *self.propagator, *self.constants)
+        return state_symbol(pick_name(name, {s.name for s in symbols}))
 
     def find_direct_parameters(self) -> tuple[sp.Symbol, ...]:
         """Parameters that the closed forms use beside the derived constants."""
@@ -302,7 +261,7 @@ class Lowering:
                     "l_*: its derivatives by the coordinates after the spike, at fixed time;",
                     "g_time: its derivative by the spike time",
                 ),
-                (*arguments, *self.covector, SPIKE_TIME_BAR),
+                (*arguments, *self.covector, self.spike_time_bar),
                 [f"d_{name}" for name in names],
                 self.pull_back_spike(),
             ),
@@ -323,7 +282,9 @@ class Lowering:
         covector = sp.Matrix([self.covector])
         arriving = (covector * reset_jacobian * field)[0]
         leaving = (covector * field.subs(after, simultaneous=True))[0]
-        through_time = SPIKE_TIME_BAR + (arriving - leaving).subs(on_surface, simultaneous=True)
+        through_time = self.spike_time_bar + (arriving - leaving).subs(
+            on_surface, simultaneous=True
+        )
         through_state = covector * reset_jacobian.subs(on_surface, simultaneous=True)
         through_state = through_state * flow_jacobian
         return [
@@ -371,7 +332,7 @@ class Lowering:
             return []
         values = (pseudo.delay, pseudo.period, pseudo.rate)
         names = ["delay", "period", "rate"]
-        bars = tuple(sp.Symbol(f"g_{name}", real=True) for name in names)
+        bars = tuple(self.name_derivative(f"g_{name}") for name in names)
         gradient = [
             sp.factor_terms(
                 sum(b * sp.simplify(v.diff(s)) for b, v in zip(bars, values, strict=True))
@@ -397,9 +358,6 @@ class Lowering:
                 gradient,
             ),
         ]
-
-
-SPIKE_TIME_BAR = sp.Symbol("g_time", real=True)
 
 
 def pull_back(covector: Sequence[sp.Symbol], jacobian: sp.Matrix) -> list[sp.Expr]:
@@ -430,139 +388,3 @@ def describe_domain(parameter: Parameter) -> str:
     if parameter.domain == sp.true:
         return f"{parameter.name}: any real number"
     return print_plain(parameter.domain)
-
-
-def build_function(
-    name: str,
-    summary: str,
-    details: tuple[str, ...],
-    arguments: Sequence[sp.Symbol],
-    results: Sequence[str],
-    values: Sequence[sp.Basic],
-    *,
-    scalar: bool = False,
-) -> KernelFunction:
-    """A function without branches."""
-    branch = Branch(condition=sp.true, values=tuple(values))
-    return build_branches(name, summary, details, arguments, results, (branch,), scalar=scalar)
-
-
-def build_branches(
-    name: str,
-    summary: str,
-    details: tuple[str, ...],
-    arguments: Sequence[sp.Symbol],
-    results: Sequence[str],
-    branches: Sequence[Branch],
-    *,
-    scalar: bool = False,
-) -> KernelFunction:
-    """A function with branches, each after common subexpression elimination."""
-    taken = {a.name for a in arguments}
-    lowered = tuple(eliminate_common(b.condition, b.values, taken=taken) for b in branches)
-    return finish_function(name, summary, details, arguments, results, lowered, scalar=scalar)
-
-
-def build_chain(
-    name: str,
-    summary: str,
-    details: tuple[str, ...],
-    arguments: Sequence[sp.Symbol],
-    chain: Sequence[tuple[sp.Symbol, sp.Expr]],
-    more: Sequence[sp.Symbol],
-) -> KernelFunction:
-    """A function that computes a chain of named values, each from the ones before, and more."""
-    assignments = tuple((symbol, rewrite_stably(value)) for symbol, value in chain)
-    results = [symbol for symbol, _ in chain] + list(more)
-    branch = KernelBranch(condition=sp.true, assignments=assignments, results=tuple(results))
-    return finish_function(
-        name, summary, details, arguments, [r.name for r in results], (branch,)
-    )  # fmt: skip
-
-
-def finish_function(
-    name: str,
-    summary: str,
-    details: tuple[str, ...],
-    arguments: Sequence[sp.Symbol],
-    results: Sequence[str],
-    branches: tuple[KernelBranch, ...],
-    *,
-    scalar: bool = False,
-) -> KernelFunction:
-    """Count the operations and make the record."""
-    counts = [count_operations(b) for b in branches]
-    return KernelFunction(
-        name=name,
-        summary=summary,
-        details=details,
-        arguments=tuple(a.name for a in arguments),
-        results=tuple(results),
-        branches=branches,
-        operations=max(counts, key=lambda c: sum(c.values())),
-        scalar=scalar,
-    )
-
-
-def eliminate_common(
-    condition: sp.Basic, values: Sequence[sp.Basic], *, taken: Collection[str] = ()
-) -> KernelBranch:
-    """Common subexpression elimination over all results of one branch.
-
-    Args:
-        condition: The branch's condition.
-        values: Its results.
-        taken: Names that the new variables must not have.
-    """
-    rewritten = [rewrite_stably(v) for v in values]
-    names = (name for i in count() if (name := f"t{i}") not in taken)
-    assignments, results = sp.cse(
-        rewritten,
-        symbols=(sp.Symbol(name, real=True) for name in names),
-        optimizations="basic",
-        order="canonical",
-    )
-    return KernelBranch(
-        condition=condition, assignments=tuple(assignments), results=tuple(results)
-    )  # fmt: skip
-
-
-def rewrite_stably(expression: sp.Basic) -> sp.Basic:
-    """Replace forms that overflow or cancel by functions that do not."""
-    z = sp.Wild("z")
-    return expression.replace(sp.log(1 + sp.exp(z)), softplus(z))
-
-
-def count_operations(branch: KernelBranch) -> dict[str, int]:
-    """Count what the branch's text computes; signs and numbers such as 1/2 are free."""
-    counts: Counter[str] = Counter()
-    for expression in (*(value for _, value in branch.assignments), *branch.results):
-        add_operations(expression, counts)
-    order = [*ARITHMETIC, *sorted(set(counts) - set(ARITHMETIC))]
-    return {kind: counts[kind] for kind in order if counts[kind]}
-
-
-ARITHMETIC = ("add", "multiply", "divide", "compare", "logic", "sqrt", "power")
-
-
-def add_operations(part: sp.Basic, counts: Counter[str]) -> None:
-    """Add the operations of an expression tree to ``counts``, as `printers` writes it."""
-    operands = part.args
-    if part.is_Add:
-        counts["add"] += len(part.args) - 1
-    elif part.is_Mul or is_reciprocal(part):
-        _, above, below = split_product(part)
-        counts["multiply"] += max(len(above) - 1, 0) + max(len(below) - 1, 0)
-        counts["divide"] += bool(below)
-        operands = (*above, *below)
-    elif part.is_Pow:
-        kinds = {sp.S.Half: "sqrt", sp.Integer(2): "multiply"}
-        counts[kinds.get(part.exp, "power")] += 1
-    elif part.is_Relational:
-        counts["compare"] += 1
-    elif isinstance(part, sp.And | sp.Or):
-        counts["logic"] += len(part.args) - 1
-    elif part.is_Function:
-        counts[type(part).__name__.lower()] += 1
-    for operand in operands:
-        add_operations(operand, counts)

@@ -13,11 +13,14 @@ from sympy.printing.pretty.pretty import PrettyPrinter
 from sympy.printing.pretty.pretty_symbology import pretty_symbol
 from sympy.printing.pretty.stringpict import prettyForm
 
-from spiketheory.printers import PlainPrinter
-from spiketheory.symbols import latex_name
+from spiketheory.printers import PlainPrinter, is_negative
+from spiketheory.symbols import DURATION, constant_symbol, latex_name
 
+LONGEST_LINE = 80
 KEPT_NAMES = ("dt", "t_spike")
+LAST_DURATION = constant_symbol("~dt", **DURATION.assumptions0)
 AUXILIARY = {
+    "~dt": r"\Delta t",
     "cos_dt": r"\cos_{\Delta t}",
     "sin_dt": r"\sin_{\Delta t}",
     "c_dt": r"c_{\Delta t}",
@@ -36,22 +39,43 @@ class Math:
         latex: LaTeX for math mode.
         shape: Lines of two-dimensional text.
         baseline: The line that goes on with the text around it.
+        latex_lines: The same LaTeX broken into lines, if it is a long sum.
     """
 
     plain: str
     latex: str
     shape: tuple[str, ...]
     baseline: int = 0
+    latex_lines: tuple[str, ...] = ()
 
 
 def write_math(expression: sp.Basic) -> Math:
     """Write an expression, a relation or a matrix."""
     plain, latex = write_plain(expression), write_latex(expression)
+    expression = put_duration_last(expression)
     if isinstance(expression, sp.And | sp.Or):
         return Math(plain=plain, latex=latex, shape=(plain,))
     form = ShapePrinter({"use_unicode": True, "wrap_line": False})._print(expression)
     shape = tuple(line.rstrip() for line in form.render(wrap_line=False).split("\n"))
-    return Math(plain=plain, latex=latex, shape=shape, baseline=form.baseline)
+    lines = break_latex(expression) if len(plain) > LONGEST_LINE else ()
+    return Math(plain=plain, latex=latex, shape=shape, baseline=form.baseline, latex_lines=lines)
+
+
+def break_latex(expression: sp.Basic) -> tuple[str, ...]:
+    """LaTeX of a sum in lines of about `LONGEST_LINE` letters; nothing if it is no sum."""
+    if not isinstance(expression, sp.Add):
+        return ()
+    lines: list[str] = []
+    length = LONGEST_LINE
+    for term in sorted(expression.as_ordered_terms(), key=is_negative):
+        text = write_latex(term) if not lines or is_negative(term) else f"+ {write_latex(term)}"
+        length += len(write_plain(term)) + 3
+        if length > LONGEST_LINE:
+            lines.append(text)
+            length = len(write_plain(term))
+        else:
+            lines[-1] += f" {text}"
+    return tuple(lines)
 
 
 def write_name(plain: str, latex: str) -> Math:
@@ -61,9 +85,9 @@ def write_name(plain: str, latex: str) -> Math:
 
 def write_latex(expression: sp.Basic) -> str:
     """LaTeX of an expression for math mode; a condition that always holds is "otherwise"."""
-    if expression in (sp.true, True):
+    if expression is sp.true:
         return r"\text{otherwise}"
-    text: str = NotationPrinter({"inv_trig_style": "full"}).doprint(expression)
+    text: str = NotationPrinter().doprint(put_duration_last(expression))
     return text
 
 
@@ -72,13 +96,19 @@ def write_plain(expression: sp.Basic) -> str:
     if isinstance(expression, sp.MatrixBase):
         rows = (", ".join(map(write_plain, row)) for row in expression.tolist())
         return "[" + "; ".join(rows) + "]"
-    text: str = LinePrinter().doprint(expression)
+    text: str = LinePrinter().doprint(put_duration_last(expression))
     return text
+
+
+def put_duration_last(expression: sp.Basic) -> sp.Basic:
+    """Rename the duration so that products end with it: omega dt, not dt omega."""
+    return expression.xreplace({DURATION: LAST_DURATION})
 
 
 def name_in_text(symbol: sp.Symbol) -> str:
     r"""What a symbol is called in text: Greek letters, and no LaTeX (``\dot{u}``, ``x^+``)."""
-    name = re.sub(r"\\dot\{(\w+)\}", r"d\1/dt", symbol.name).replace("^+", "⁺")
+    name = re.sub(r"\\dot\{(\w+)\}", r"d\1/dt", symbol.name)
+    name = name.replace("^+", "⁺").removeprefix("~")
     if name in KEPT_NAMES or name != symbol.name:
         return name
     if name.startswith("inverse_"):

@@ -5,6 +5,7 @@ parentheses that precedence makes unnecessary.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import sympy as sp
 from sympy.printing.precedence import PRECEDENCE, precedence
@@ -40,6 +41,13 @@ class NumpyPrinter(PythonCodePrinter):
     def __init__(self) -> None:
         super().__init__({"fully_qualified_modules": False, "strict": True})
 
+    def _print(self, expr: sp.Basic, **settings: Any) -> str:
+        # Past the base class's own methods for functions, which would name the module math.
+        if isinstance(expr, sp.Function) and not isinstance(expr, sp.Piecewise):
+            return self._print_Function(expr)
+        text: str = super()._print(expr, **settings)
+        return text
+
     def _print_Function(self, expr: sp.Function) -> str:
         name = type(expr).__name__
         arguments = ", ".join(self._print(a) for a in expr.args)
@@ -48,13 +56,6 @@ class NumpyPrinter(PythonCodePrinter):
         if name not in FUNCTIONS:
             raise NotImplementedError(f"no NumPy text for the function {name}")
         return f"{FUNCTIONS[name]}({arguments})"
-
-    def _print_Abs(self, expr: sp.Abs) -> str:
-        return self._print_Function(expr)
-
-    for _name in FUNCTIONS:
-        locals()[f"_print_{_name}"] = _print_Abs
-    del _name
 
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:
         raise NotImplementedError("no NumPy text for Piecewise; make it branches of the function")
@@ -149,19 +150,12 @@ class PlainPrinter(NumpyPrinter):
         return False
 
     def _print_Function(self, expr: sp.Function) -> str:
-        name = type(expr).__name__
+        name = "abs" if isinstance(expr, sp.Abs) else type(expr).__name__
         return f"{name}({', '.join(self._print(a) for a in expr.args)})"
-
-    for _name in FUNCTIONS:
-        locals()[f"_print_{_name}"] = _print_Function
-    del _name
 
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:
         cases = ((self._print(v), self._print(c), c == sp.true) for v, c in expr.args)
         return "; ".join(f"{v} {c}" if last else f"{v} if {c}" for v, c, last in cases)
-
-    def _print_Abs(self, expr: sp.Abs) -> str:
-        return f"abs({self._print(expr.args[0])})"
 
     def _print_Rational(self, expr: sp.Rational) -> str:
         return f"{expr.p}/{expr.q}"

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable, Sequence
 
-from spiketheory.document import (
+from spiketheory.blocks import (
     Block,
     Cell,
     Code,
@@ -18,7 +18,7 @@ from spiketheory.notation import Math
 WIDTH = 96
 INDENT = "    "
 TALLEST = 9
-LONG_LATEX = 400
+LATEX_COLUMNS = 84  # letters of plain text on a line
 
 
 def join_blocks(blocks: Sequence[Block], printers: dict[type, Callable[..., str]]) -> str:
@@ -71,7 +71,7 @@ def print_text_formula(formula: Formula) -> str:
         for i, line in enumerate(shape):
             note = condition.plain if condition and i == baseline else ""
             lines.append(f"{INDENT}{line:<{width}}   {note}".rstrip())
-    return "\n".join(INDENT + line for line in lines)
+    return "\n".join((INDENT + line).rstrip() for line in lines)
 
 
 def shape_of(value: Math, width: int) -> tuple[tuple[str, ...], int]:
@@ -172,7 +172,7 @@ def markdown_cell(cell: Cell) -> str:
 PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[margin=25mm]{geometry}
-\usepackage{amsmath,amssymb,booktabs,graphicx}
+\usepackage{amsmath,amssymb,array,booktabs,graphicx,longtable}
 \usepackage[hidelinks]{hyperref}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{0.5\baselineskip}
@@ -180,9 +180,10 @@ PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \newsavebox{\equationbox}
 \newcommand{\fitequation}[1]{%
   \sbox{\equationbox}{$\displaystyle #1$}%
-  \[\ifdim\wd\equationbox>\linewidth
+  {\centering\ifdim\wd\equationbox>\linewidth
     \resizebox{\linewidth}{!}{\usebox{\equationbox}}%
-  \else\usebox{\equationbox}\fi\]}
+  \else\usebox{\equationbox}\fi\par}}
+\renewcommand{\arraystretch}{1.2}
 """
 HEADINGS = ("", r"\title", r"\section*", r"\subsection*")
 LATEX_ESCAPES = {
@@ -233,6 +234,9 @@ def write_equation(formula: Formula) -> str:
     if len(formula.cases) == 1:
         value, condition = formula.cases[0]
         note = rf" \qquad {condition.latex}" if condition else ""
+        if len(value.latex_lines) > 1:
+            lines = r" \\ &\quad ".join(value.latex_lines)
+            return rf"\begin{{aligned}} {left}{{}}& {lines} {note} \end{{aligned}}"
         return left + value.latex + note
     rows = (
         rf"\displaystyle {value.latex} & {condition.latex if condition else ''}"
@@ -242,21 +246,27 @@ def write_equation(formula: Formula) -> str:
 
 
 def print_latex_table(table: Table) -> str:
-    """A table between rules; the last column wraps if it holds text."""
-    last_is_text = any(isinstance(row[-1], str) and len(row[-1]) > 30 for row in table.rows)
-    last = r"p{0.5\linewidth}" if last_is_text else "l"
+    """A table between rules, which may go on on the next page; the last column's text wraps."""
+    rows = [tuple(map(plain_cell, row)) for row in (table.header, *table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    last = "l"
+    if isinstance(table.rows[0][-1], str) and widths[-1] > 20:
+        room = 1 - (sum(widths[:-1]) + 4 * len(widths)) / LATEX_COLUMNS
+        last = rf">{{\raggedright\arraybackslash}}p{{{max(room, 0.2):.2f}\linewidth}}"
     columns = "l" * (len(table.header) - 1) + last
     lines = [" & ".join(map(latex_cell, row)) + r" \\" for row in (table.header, *table.rows)]
-    body = "\n".join([r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"])
-    table = f"\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}"
-    return f"\\begin{{center}}\n{table}\n\\end{{center}}"
+    body = "\n".join(
+        [r"\toprule", lines[0], r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot", *lines[1:]]
+    )
+    return f"\\begin{{longtable}}{{{columns}}}\n{body}\n\\end{{longtable}}"
 
 
 def latex_cell(cell: Cell) -> str:
     """A cell of a table."""
     if isinstance(cell, str):
         return escape_latex(cell)
-    return rf"$\displaystyle {cell.latex}$" if len(cell.shape) == 1 else f"${cell.latex}$"
+    strut = r"\rule[-2ex]{0pt}{5.5ex}" if len(cell.shape) > 1 else ""
+    return rf"{strut}$\displaystyle {cell.latex}$"
 
 
 def print_latex_list(listing: Listing) -> str:

@@ -118,7 +118,12 @@ def shift_parameter(parameter: Parameter) -> sp.Expr:
     """Write one parameter as its lower bound plus the square of a positive symbol."""
     for relation in conjuncts(parameter.domain):
         bound = getattr(relation, "lts", None)  # an equality has no smaller side
-        if bound is not None and bound.is_number and bound != 0 and relation.gts == parameter.symbol:
+        if (
+            bound is not None
+            and bound.is_number
+            and bound != 0
+            and relation.gts == parameter.symbol
+        ):
             return bound + parameter_symbol(f"q_{parameter.name}", positive=True) ** 2
     return parameter.symbol
 
@@ -252,4 +257,3 @@ def name_exponentials(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
         generator = sp.Dummy(f"exp_{rest}", positive=True)
         named |= {value: generator ** (number / unit) for number, value in members}
     return named
-

@@ -1,69 +1,277 @@
-"""Where the 50-digit checks look: parameters, states, and the kernel functions in mpmath.
+"""The checks of a derivation that compare numbers in 50 digits.
 
-The functions evaluated here are the very kernel functions that code generation prints, taken from
-`spiketheory.lower` and run branch by branch in arbitrary precision.
+Random parameters and states from a fixed seed, and far corners: parameters 1e-6 and 100 from the
+boundary of every case, potentials up to 1e8, weights up to 1e4, durations from 1e-12 to 1e3.
 """
 
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import mpmath
-import sympy as sp
 from mpmath import mpf
 
-from spiketheory.derivation import Derivation
-from spiketheory.lower import KernelBranch, KernelFunction, Lowering
-from spiketheory.model import conjuncts
-from spiketheory.verify_cases import Case, fail
+from spiketheory.derivation import Check
+from spiketheory.verify_cases import Case, find_conditions
+from spiketheory.verify_places import (
+    DIFFERENCE_DIGITS,
+    Place,
+    Tally,
+    Vector,
+    differentiate_numerically,
+    format_number,
+    place_parameters,
+    show,
+)
+from spiketheory.verify_reference import Reference
 
-Vector = list[mpf]
-SEED = 20250109
-CORNERS = ("1e8", "-1e8", "1e4", "-1e4")
-EDGE = mpf(10) ** -6
-
-
-def compile_kernels(derivation: Derivation) -> dict[str, Callable[..., Vector]]:
-    """Lower a derivation and make every kernel function callable with mpmath numbers."""
-    functions = Lowering(derivation).lower().functions
-    return {function.name: compile_kernel(function) for function in functions}
-
-
-def compile_kernel(function: KernelFunction) -> Callable[..., Vector]:
-    """Make one kernel function callable; the first branch whose condition holds counts."""
-    branches = [
-        (
-            sp.lambdify(list(function.arguments), branch.condition, "mpmath"),
-            compile_body(function, branch),
-        )
-        for branch in function.branches
-    ]
-
-    def call(*arguments: mpf) -> Vector:
-        for condition, body in branches:
-            if condition(*arguments):
-                return [value if isinstance(value, bool) else +value for value in body(*arguments)]
-        raise AssertionError(f"no branch of {function.name} holds")
-
-    return call
+DURATIONS = tuple(mpf(10) ** k for k in (-12, -3, 0, 1, 3))
+FRACTIONS = tuple(mpf(k) / 10 for k in range(1, 10))
+NEAR = mpf(10) ** -12
+LONG = mpf(2)
+TINY = mpf(10) ** -40
+TINY_ENOUGH = mpf(10) ** -25
+SHORT = tuple(mpf(10) ** -k for k in (10, 20, 30))
+CURRENTS = (mpf(0), mpf("0.8"), mpf("-1.7"), mpf(10) ** 4, -(mpf(10) ** 4))
+SEAM = tuple(mpf(10) ** -k for k in (5, 10, 15))
+"""Square roots of the distances from a seam at which the branches on its sides are compared."""
 
 
-def compile_body(function: KernelFunction, branch: KernelBranch) -> Callable[..., Any]:
-    """Run a branch's assignments, then its results."""
-
-    def keep_assignments(*_: Any) -> tuple[Any, Any]:
-        return branch.assignments, branch.results
-
-    modules = [{"softplus": lambda z: mpmath.log1p(mpmath.exp(z))}, "mpmath"]
-    results = [convert_number(value) for value in branch.results]
-    branch = KernelBranch(
-        condition=branch.condition, assignments=branch.assignments, results=tuple(results)
-    )
-    return sp.lambdify(list(function.arguments), results, modules, cse=keep_assignments)
+def check_integration(ordinary: Sequence[Place]) -> Iterator[Check]:
+    """Compare flow and time to spike with direct integration of the model's equation."""
+    flow = Tally("flow against direct integration", "correct the flow", "states")
+    spike = Tally("spike time against direct integration", "correct the time to spike", "spikes")
+    for place in ordinary:
+        reference = Reference(place.derivation.model, place.parameters)
+        for state in (place.states[0], place.states[3]):
+            compare_integration(flow, spike, reference, place, state)
+    yield from flow.report()
+    yield from spike.report()
 
 
-def convert_number(value: sp.Basic) -> sp.Basic:
-    """Integers would print as Python integers, which divide in double precision."""
-    return sp.Float(value, 60) if isinstance(value, sp.Integer) else value
+def compare_integration(
+    flow: Tally, spike: Tally, reference: Reference, place: Place, state: Vector
+) -> None:
+    """Integrate part of the way to the spike, then the rest of it."""
+    wait = place.wait(state)
+    duration = min(wait, LONG) * FRACTIONS[3]
+    there, early = reference.follow(place.to_state(state), duration)
+    where = f"after {format_number(duration)} from {place.show(state)}"
+    spike.demand(early is None, f"no spike {where}", f"one after {early}")
+    reached = place.to_state(place.flow(state, duration))
+    flow.compare(f"the state {where}", reached, there, scale=1)
+    if LONG <= wait < mpmath.inf:
+        return
+    more = reference.follow(there, min(wait, LONG))[1]
+    name = f"the time to spike from {place.show(state)}"
+    if mpmath.isinf(wait):
+        spike.demand(more is None, f"{name} to be finite", "inf")
+    else:
+        spike.demand(more is not None, f"{name} to be more than {LONG}", format_number(wait))
+        spike.compare(name, [wait], [duration + (more or 0)])
+
+
+def check_first_spike(places: Sequence[Place]) -> Iterator[Check]:
+    """Nothing spikes before the time to spike, and the prediction agrees with it."""
+    first = Tally("first spike", "correct the branches of the time to spike, and their order")
+    predicted = Tally("spike prediction", "correct will_spike")
+    for place in places:
+        for state in place.states:
+            wait = place.wait(state)
+            first.demand(
+                wait >= 0, f"time_to_spike >= 0 from {place.show(state)}", format_number(wait)
+            )
+            if mpmath.isinf(wait):
+                demand_silence(first, predicted, place, state, DURATIONS)
+                continue
+            inside = [wait * f for f in (NEAR, *FRACTIONS, 1 - NEAR) if wait]
+            demand_silence(first, predicted, place, state, inside)
+            demand_spike(first, predicted, place, state, wait)
+    yield from first.report()
+    yield from predicted.report()
+
+
+def demand_silence(
+    first: Tally, predicted: Tally, place: Place, state: Vector, durations: Sequence[mpf]
+) -> None:
+    """Demand that nothing spikes within ``durations``, and that none is predicted."""
+    for duration in durations:
+        name = f"no spike within {format_number(duration)} from {place.show(state)}"
+        height = place.surface(place.flow(state, duration))
+        first.demand(height > 0, name, f"the surface at {format_number(height)}")
+        predicted.demand(not place.will_spike(state, duration), name, "one")
+
+
+def demand_spike(
+    first: Tally, predicted: Tally, place: Place, state: Vector, wait: mpf
+) -> None:  # fmt: skip
+    """Demand that the surface is crossed after ``wait``, also seen from part of the way."""
+    name = place.show(state)
+    if wait:
+        left = place.wait(place.flow(state, wait * FRACTIONS[3]))
+        what = f"the time to spike, part of the way from {name}"
+        first.compare(what, [left], [wait * (1 - FRACTIONS[3])], scale=wait)
+    speed = place.run("crossing", *place.flow(state, wait))[0]
+    first.demand(speed < 0, f"the surface to fall at the spike from {name}", format_number(speed))
+    for late in (wait * (1 + NEAR), wait * (1 + FRACTIONS[4]), 3 * wait, 30 * wait):
+        if wait:
+            what = f"a spike predicted within {format_number(late)} from {name}"
+            predicted.demand(place.will_spike(state, late), what, "none")
+
+
+def check_initial(places: Sequence[Place]) -> Iterator[Check]:
+    """The initial coordinate is read back, its bounds are ordered, its default lies inside."""
+    tally = Tally("initial bounds", "correct bounds, default, state or value of the coordinate")
+    for place in places:
+        lower, upper, default = place.initial_bounds
+        got = f"{format_number(lower)}, {format_number(default)}, {format_number(upper)}"
+        ordered = lower <= default <= upper and lower < upper
+        tally.demand(ordered, f"lower <= default <= upper at {place.name}", got)
+        for value in place.initial_values:
+            state = place.run("initial_state", value)
+            what = f"the coordinate of the state with {format_number(value)} at {place.name}"
+            tally.compare(what, place.run("initial_value", *state), [value], scale=1)
+            height = place.surface(state)
+            what = f"the surface at {format_number(value)}, {place.name} > 0"
+            tally.demand(height > 0, what, format_number(height))
+    yield from tally.report()
+
+
+def check_pseudospike(places: Sequence[Place]) -> Iterator[Check]:
+    """Delay, period and rate are in range, and continuous where a spike meets the trial's end."""
+    tally = Tally("pseudospike values", "correct the pseudodynamics")
+    places = [p for p in places if p.derivation.pseudospike is not None]
+    for place in places:
+        for state in place.states:
+            for current in CURRENTS:
+                name = f"from {place.show(state)} with the input {format_number(current)}"
+                delay, period, rate = place.run("pseudospike", *state, current)
+                got = show([delay, period, rate])
+                in_range = 0 < delay <= period * (1 + TINY) and -TINY <= rate <= 1 + TINY
+                tally.demand(in_range, f"0 < delay <= period and 0 <= rate <= 1 {name}", got)
+            wait = place.wait(state)
+            if wait and mpmath.isfinite(wait):
+                near = place.flow(state, wait * (1 - TINY))
+                delay, period, rate = place.run("pseudospike", *near, mpf(0))
+                continuous = abs(delay / period) < TINY_ENOUGH and abs(rate - 1) < TINY_ENOUGH
+                what = f"delay = 0 and rate = 1 just before the spike from {place.show(state)}"
+                tally.demand(continuous, what, show([delay, period, rate]))
+    yield from tally.report()
+
+
+def check_seams(ordinary: Sequence[Place], cases: Sequence[Case]) -> Iterator[Check]:
+    """State and time to spike, with their derivatives by the state, agree across branches."""
+    tally = Tally("branch seams", "make the branches agree where they meet")
+    here = ordinary[0]
+    with mpmath.workdps(DIFFERENCE_DIGITS):
+        for number in range(len(find_conditions(here.derivation))):
+            for neighbours in find_neighbours(cases, number):
+                ways = [approach_seam(here, case, number) for case in neighbours]
+                for state in map(here.to_state, here.states[:4]):
+                    compare_seam(tally, ways, state)
+    for place in ordinary:
+        compare_spike_seams(tally, place)
+    yield from tally.report()
+
+
+def compare_seam(tally: Tally, ways: Sequence[Sequence[Place]], state: Vector) -> None:
+    """Compare places on both sides of a seam, and the one on it, from one state.
+
+    Where a side never spikes, the time to spike on the others must grow towards the seam.
+    """
+    waits = [[place.wait(place.run("enter_chart", *state)) for place in way] for way in ways]
+    last = [wait[-1] for wait in waits]
+    duration = min(*last, LONG) * FRACTIONS[3]
+    all_spike = all(map(mpmath.isfinite, last))
+    sides = [way[-1] for way in ways]
+    values = [list(look_at_seam(side, state, duration, all_spike)) for side in sides]
+    for side, got in zip(sides, values, strict=True):
+        what = f"state, time to spike and derivatives from {show(state)} at {side.name}"
+        tally.compare(what, got, values[0], scale=1)
+    if not all_spike:
+        what = f"the time to spike from {show(state)} to grow beyond all bounds at {sides[0].name}"
+        demand_growth(tally, what, waits)
+
+
+def demand_growth(tally: Tally, what: str, waits: Sequence[Vector]) -> None:
+    """Demand that each finite sequence of times grows."""
+    for times in waits:
+        if mpmath.isfinite(times[-1]) and len(times) > 1:
+            tally.demand(all(a < b for a, b in itertools.pairwise(times)), what, show(times))
+
+
+def find_neighbours(cases: Sequence[Case], number: int) -> Iterator[list[Case]]:
+    """Groups of cases that differ in the sign of one condition only."""
+    groups: dict[tuple[str, ...], list[Case]] = {}
+    for case in cases:
+        signs = case.name.split(", ")
+        groups.setdefault((*signs[:number], *signs[number + 1 :]), []).append(case)
+    yield from groups.values()
+
+
+def approach_seam(place: Place, case: Case, number: int) -> list[Place]:
+    """Places of ``case`` ever nearer to where condition ``number`` changes; one if it is there."""
+    sign = f"q_{number}"
+    distances = SEAM if any(symbol.name == sign for symbol in case.free) else SEAM[-1:]
+    places = []
+    for distance in distances:
+        free = {
+            symbol: distance if symbol.name == sign else place.parameters.get(symbol, mpf(1))
+            for symbol in case.free
+        }
+        places.append(Place(place.kernels, place_parameters(case, free), place.draw))
+    return places
+
+
+def look_at_seam(place: Place, state: Vector, duration: mpf, spikes: bool) -> Iterator[mpf]:
+    """Values that must not jump: the state after ``duration``, time to spike, derivatives."""
+
+    def follow(*at: mpf) -> Vector:
+        return place.to_state(place.flow(place.run("enter_chart", *at), duration))
+
+    def wait(*at: mpf) -> mpf:
+        return place.wait(place.run("enter_chart", *at))
+
+    functions = [lambda *at, i=i: follow(*at)[i] for i in range(len(state))]
+    for function in [*functions, *([wait] if spikes else [])]:
+        yield function(*state)
+        yield from (differentiate_numerically(function, state, i) for i in range(len(state)))
+
+
+def compare_spike_seams(tally: Tally, place: Place) -> None:
+    """Across a seam between states, the time to spike agrees, or grows beyond all bounds."""
+
+    def choose(state: Vector) -> int:
+        return place.kernels.choose_spike_branch(*state, *place.constants)
+
+    start = place.states[0]
+    for end in place.states[1:]:
+        if choose(start) == choose(end):
+            continue
+        inside, outside = bisect(choose, start, end)
+        ways = [[move(inside, start, d) for d in SHORT], [move(outside, end, d) for d in SHORT]]
+        waits = [[place.wait(state) for state in way] for way in ways]
+        name = f"between {place.show(start)} and {show(end)}"
+        if all(map(mpmath.isfinite, (waits[0][-1], waits[1][-1]))):
+            tally.compare(f"the time to spike at the seam {name}", waits[0][-1:], waits[1][-1:])
+        else:
+            what = f"the time to spike to grow beyond all bounds at the seam {name}"
+            demand_growth(tally, what, waits)
+
+
+def bisect(
+    choose: Callable[[Vector], int], start: Vector, end: Vector
+) -> tuple[Vector, Vector]:  # fmt: skip
+    """Narrow down where the branch changes between two states."""
+    here, there = start, end
+    while max(abs(a - b) for a, b in zip(here, there, strict=True)) > TINY:
+        middle = move(here, there, mpf(1) / 2)
+        if choose(middle) == choose(start):
+            here = middle
+        else:
+            there = middle
+    return here, there
+
+
+def move(start: Vector, end: Vector, part: mpf) -> Vector:
+    """A state on the way from one to another."""
+    return [a + (b - a) * part for a, b in zip(start, end, strict=True)]

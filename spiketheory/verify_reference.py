@@ -20,6 +20,7 @@ Field = Callable[[Vector], Vector]
 
 MAX_ROWS = 40
 MAX_STEPS = 400
+WORKING_DIGITS = 60
 ROWS_WANTED = 26
 TOLERANCE = mpf(10) ** -54
 
@@ -98,6 +99,11 @@ class Reference:
         Returns:
             The state, and None; or the state before the spike's step, and the spike's time.
         """
+        with mpmath.workdps(WORKING_DIGITS):
+            return self.follow_precisely(state, duration)
+
+    def follow_precisely(self, state: Vector, duration: mpf) -> tuple[Vector, mpf | None]:
+        """Integrate as `follow` does, in the working precision that the caller has set."""
         inverted = self.is_far(state, False)
         vector = self.swap(state) if inverted else list(state)
         left, step = duration, mpf(1) / 8

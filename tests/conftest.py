@@ -16,9 +16,9 @@ COMMON = {
     "print_blob": True,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-settings.register_profile("dev", max_examples=30, **COMMON)
-settings.register_profile("ci", max_examples=60, derandomize=True, **COMMON)
-settings.register_profile("deep", max_examples=3000, **COMMON)
+settings.register_profile("dev", max_examples=60, **COMMON)
+settings.register_profile("ci", max_examples=100, derandomize=True, **COMMON)
+settings.register_profile("deep", max_examples=6000, **COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if IN_CI else "dev"))
 
 

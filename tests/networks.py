@@ -4,6 +4,7 @@ A `Case` is plain numbers, so that Hypothesis can shrink it and print it as some
 into an ``@example``.
 """
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -115,7 +116,7 @@ class Case:
         )
 
     def compute_loss(self, rows):
-        """The loss in 40-digit arithmetic."""
+        """The loss in 50-digit arithmetic."""
         if self.label is None:
             return oracle.target_time_loss(rows, self.targets)
         return oracle.first_spike_loss(rows, self.label, GAMMA, oracle.exact(self.duration))
@@ -146,7 +147,7 @@ def cases(draw, models=("theta", "qif_delta")):
     weight = st.floats(-1, 1).map(lambda w: w * scale)
     weights = [
         [[draw(weight) for _ in range(n_post)] for _ in range(n_pre)]
-        for n_pre, n_post in zip(sizes[:-1], sizes[1:], strict=True)
+        for n_pre, n_post in itertools.pairwise(sizes)
     ]
     fraction = st.floats(0.01, 0.99)
     value = st.floats(-2, 3)

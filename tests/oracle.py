@@ -1,4 +1,4 @@
-"""An independent simulator of feedforward theta and qif_delta networks in 40-digit arithmetic.
+"""An independent simulator of feedforward theta and qif_delta networks in 50-digit arithmetic.
 
 Shares nothing with the package: no homogeneous coordinates, no generated code, no backward pass.
 A neuron is its membrane potential: with u = V - 1/2 the equation tau V' = V(V - 1) + I0 reads
@@ -19,12 +19,14 @@ from dataclasses import dataclass, field, replace
 import mpmath as mp
 
 m = mp.mp.clone()
-m.dps = 40
-STEP = m.mpf("1e-14")
+m.dps = 50
+STEP = m.mpf("1e-20")
+INFINITELY_CLOSE = m.mpf("1e-40")
+"""An angle this close to a spike is at the spike, before or after: no input moves it."""
 
 
 def exact(values):
-    """Floats to 40-digit numbers, exactly; lists and arrays stay nested."""
+    """Floats to 50-digit numbers, exactly; lists and arrays stay nested."""
     if hasattr(values, "tolist"):
         values = values.tolist()
     if isinstance(values, list | tuple):
@@ -34,7 +36,7 @@ def exact(values):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A network and one sample, in 40-digit numbers.
+    """A network and one sample, in 50-digit numbers.
 
     Attributes:
         model: ``theta`` (initial values are phases) or ``qif_delta`` (membrane potentials).
@@ -117,13 +119,12 @@ class Parabola:
         """Position after V += w; at u = -oo nothing happens (H(0, w) = 0)."""
         branch, a = position
         if branch == "tan":
+            if abs(m.cos(a)) < INFINITELY_CLOSE:
+                return position
             # a phase that a central difference pushed outside (-pi/2, pi/2) keeps its turn
             turns = m.floor(a / m.pi + m.mpf(1) / 2)
-            inside = a - turns * m.pi
-            if inside == -m.pi / 2:
-                return position
-            return branch, self.enter(self.leave((branch, inside)) + w)[1] + turns * m.pi
-        if branch != "rest" and a == 0 and branch != "tanh":
+            return branch, self.enter(self.leave(position) + w)[1] + turns * m.pi
+        if branch in ("inverse", "coth") and abs(a) < INFINITELY_CLOSE:
             return position
         return self.enter(self.leave(position) + w)
 
@@ -176,8 +177,10 @@ def run_pseudo(trial, parabola, end, kick):
         return period - phase, period, phase / period
     half_width = m.sqrt(m.log1p(m.exp(parabola.q)))
     period = trial.tau * m.pi / half_width
-    at_reset = end[0] != "rest" and end == parabola.reset
-    angle = -m.pi / 2 if at_reset else m.atan((parabola.leave(end) + kick) / half_width)
+    if end == parabola.reset:
+        angle = -m.pi / 2
+    else:
+        angle = m.atan((parabola.leave(end) + kick) / half_width)
     delay = trial.tau * (m.pi / 2 - angle) / half_width
     return delay, period, 1 - delay / period
 
@@ -194,21 +197,21 @@ def run_layers(trial, known=(), index=None, neuron=None):
     parabola = make_parabola(trial)
     first = index or 0
     layers = list(known[:first])
-    for l in range(first, len(trial.weights)):
-        if l == 0:
+    for depth in range(first, len(trial.weights)):
+        if depth == 0:
             pre = [[t] if t <= trial.duration else [] for t in trial.inputs]
             pre_rates = [m.mpf(0)] * len(trial.inputs)
         else:
-            pre, pre_rates = layers[l - 1].spikes, layers[l - 1].rates
+            pre, pre_rates = layers[depth - 1].spikes, layers[depth - 1].rates
         senders = sorted((t, j) for j, train in enumerate(pre) for t in train)
         layer = Layer()
-        offset = sum(trial.sizes[:l])
-        for i in range(trial.sizes[l]):
-            if l == first and neuron is not None and i != neuron:
-                old = known[l]
+        offset = sum(trial.sizes[:depth])
+        for i in range(trial.sizes[depth]):
+            if depth == first and neuron is not None and i != neuron:
+                old = known[depth]
                 spikes, end, kick, rate = old.spikes[i], old.ends[i], old.inputs[i], old.rates[i]
             else:
-                w = trial.weights[l]
+                w = trial.weights[depth]
                 start = start_position(trial, parabola, trial.initial[offset + i])
                 events = [(t, w[j][i]) for t, j in senders]
                 spikes, end = run_neuron(parabola, start, events, trial.duration)
@@ -274,11 +277,11 @@ def compute_gradients(trial, loss, n_required, step=STEP):
         )
         return (up - down) / (2 * step)
 
-    def move_weight(l, j, i):
+    def move_weight(depth, j, i):
         def change(h):
-            weights = [[list(row) for row in w] if k == l else w
+            weights = [[list(row) for row in w] if k == depth else w
                        for k, w in enumerate(trial.weights)]  # fmt: skip
-            weights[l][j][i] += h
+            weights[depth][j][i] += h
             return replace(trial, weights=weights)
 
         return change
@@ -292,11 +295,14 @@ def compute_gradients(trial, loss, n_required, step=STEP):
         return change
 
     weights = [
-        [[slope(move_weight(l, j, i), l, i) for i in range(len(row))] for j, row in enumerate(w)]
-        for l, w in enumerate(trial.weights)
+        [
+            [slope(move_weight(depth, j, i), depth, i) for i in range(len(row))]
+            for j, row in enumerate(w)
+        ]
+        for depth, w in enumerate(trial.weights)
     ]
-    places = [(l, i) for l, n in enumerate(trial.sizes) for i in range(n)]
-    initial = [slope(move_item("initial", k), l, i) for k, (l, i) in enumerate(places)]
+    places = [(depth, i) for depth, n in enumerate(trial.sizes) for i in range(n)]
+    initial = [slope(move_item("initial", k), depth, i) for k, (depth, i) in enumerate(places)]
     inputs = [
         slope(move_item("inputs", k), 0, None) if t <= trial.duration else m.mpf(0)
         for k, t in enumerate(trial.inputs)

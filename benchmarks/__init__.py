@@ -1,0 +1,1 @@
+"""Benchmarks: ratios within one run, interleaved, since machines are shared and noisy."""

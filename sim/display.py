@@ -1,0 +1,225 @@
+"""What the command line shows: plain values for programs, tables and a progress bar for people.
+
+Functions return what is to be printed; only `show_training` writes, to the console it is given.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.console import Console
+
+    from sim.batchfile import BatchFile
+    from sim.evaluate import Metrics
+    from sim.run import Run
+    from sim.train import Progress as BatchProgress
+    from sim.train import Row, TrainState
+
+
+def format_json(value: Any) -> str:
+    """JSON text; a number that is not finite, which JSON does not know, becomes null."""
+    return json.dumps(replace_nonfinite(value), indent=2, allow_nan=False)
+
+
+def replace_nonfinite(value: Any) -> Any:
+    """The same plain values with None for NaN and infinities."""
+    if isinstance(value, dict):
+        return {k: replace_nonfinite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [replace_nonfinite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def describe_models(models: Iterable[Any]) -> list[dict[str, Any]]:
+    """Neuron models as plain values."""
+    return [
+        {
+            "name": m.name,
+            "description": m.description,
+            "equations": m.source["equations"].strip(),
+            "parameters": {p.name: p.default for p in m.parameters},
+        }
+        for m in models
+    ]
+
+
+def draw_models(rows: list[dict[str, Any]]) -> Table:
+    """A table of neuron models."""
+    table = Table("model", "equations", "parameters", "description")
+    for row in rows:
+        parameters = "\n".join(f"{name} = {value:g}" for name, value in row["parameters"].items())
+        cells = (row["name"], row["equations"], parameters, row["description"])
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def describe_simulation(
+    batch: "BatchFile", results: dict[str, "np.ndarray"], counts: list[int], out: Path
+) -> dict[str, Any]:
+    """What a simulation did, as plain values."""
+    summary = {
+        "model": batch.network.model.name,
+        "samples": len(batch.inputs),
+        "layer_sizes": list(batch.network.layer_sizes),
+        "spikes_per_layer": counts,
+        "fields": list(results),
+        "out": str(out),
+    }
+    if "loss" in results:
+        summary["loss"] = float(results["loss"])
+    return summary
+
+
+def format_simulation(summary: dict[str, Any]) -> str:
+    """The same in words."""
+    lines = [
+        f"{summary['samples']} samples through {'-'.join(map(str, summary['layer_sizes']))} "
+        f"{summary['model']} neurons: {' + '.join(map(str, summary['spikes_per_layer']))} spikes "
+        "by layer."
+    ]
+    if "loss" in summary:
+        lines.append(f"Mean loss {summary['loss']:.6g}.")
+    return "\n".join([*lines, f"Wrote {', '.join(summary['fields'])} to {summary['out']}."])
+
+
+def show_training(run: "Run", console: "Console") -> None:
+    """Train to the end, show how it goes, and save after every epoch."""
+    from sim.train import train_network
+
+    config = run.trainer.config
+    console.print(format_start(run), highlight=False, markup=False, soft_wrap=True)
+    if run.saved_epoch == config.epochs:
+        return
+    with console.status("Compiling kernels (about 15 s the first time, then cached) ..."):
+        run.trainer.compile(run.state)
+    per_epoch = -(-len(run.trainer.dataset.train_labels) // config.batch)
+    with make_progress(console) as bar:
+        task = bar.add_task("Training", total=config.epochs * per_epoch, note="",
+                            completed=run.state.epoch * per_epoch)  # fmt: skip
+
+        def on_batch(progress: "BatchProgress") -> None:
+            bar.update(
+                task,
+                advance=1,
+                description=f"Epoch {progress.epoch}/{progress.epochs}",
+                note=f"loss {progress.loss:.3f}  accuracy {progress.accuracy:.1%}",
+            )
+
+        def on_epoch(state: "TrainState", row: "Row") -> None:
+            run.save()
+            if should_print(state.epoch, config.epochs):
+                console.print(format_row(row), highlight=False, markup=False, soft_wrap=True)
+
+        train_network(run.trainer, run.state, on_batch=on_batch, on_epoch=on_epoch)
+
+
+def make_progress(console: "Console") -> Progress:
+    """A progress bar that counts batches."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"),
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        console=console,
+    )  # fmt: skip
+
+
+def format_start(run: "Run") -> str:
+    """What is trained, in words."""
+    trainer, epochs = run.trainer, run.trainer.config.epochs
+    if run.saved_epoch == epochs:
+        return (
+            f"The run in {run.folder} has all its {epochs} epochs behind it; give a larger "
+            "--epochs to train on."
+        )
+    return (
+        f"Training {'-'.join(map(str, trainer.sizes))} {trainer.model.name} neurons on "
+        f"{trainer.config.dataset}: {len(trainer.dataset.train_labels)} samples, "
+        f"{len(trainer.dataset.test_labels)} held out."
+    )
+
+
+def should_print(epoch: int, epochs: int) -> bool:
+    """Whether an epoch gets a line: about ten per run."""
+    return epoch in (0, 1, epochs) or epoch % max(1, epochs // 10) == 0
+
+
+def format_row(row: "Row") -> str:
+    """One line of progress."""
+    return (
+        f"epoch {int(row['epoch']):3d}: {row['test_accuracy']:6.2%} of held-out samples correct, "
+        f"{row['spikes_per_hidden_neuron']:.2f} spikes per hidden neuron, "
+        f"{row['silent_fraction']:.0%} silent"
+    )
+
+
+def format_stop(run: "Run") -> str:
+    """What is left of a run that was stopped, and how to go on."""
+    if run.saved_epoch is None:
+        return "Stopped before the first epoch; nothing was saved."
+    return (
+        f"Stopped. Everything up to epoch {run.saved_epoch} is in {run.folder}; continue with\n"
+        f"  spiketheory train --resume {run.folder}"
+    )
+
+
+def describe_metrics(run: "Run", metrics: "Metrics") -> dict[str, Any]:
+    """How well a run's network does, as plain values."""
+    return {
+        "run": str(run.folder),
+        "dataset": run.trainer.config.dataset,
+        "model": run.trainer.model.name,
+        "epochs": run.state.epoch,
+        "samples": len(run.trainer.dataset.test_labels),
+        "accuracy": metrics.accuracy,
+        "loss": metrics.loss,
+        "accuracy_ordinary": metrics.accuracy_ordinary,
+        "loss_ordinary": metrics.loss_ordinary,
+        "spikes_per_hidden_neuron": metrics.spikes_per_hidden_neuron,
+        "silent_fraction": metrics.silent_fraction,
+        "synaptic_operations": metrics.energy.synaptic_operations,
+        "spiking_pj": metrics.energy.spiking_pj,
+        "dense_pj": metrics.energy.dense_pj,
+        "training_seconds": sum(row["seconds"] for row in run.state.rows),
+    }
+
+
+def draw_metrics(row: dict[str, Any]) -> Table:
+    """The same as a table that a person understands."""
+    title = f"{row['samples']} held-out samples of {row['dataset']}"
+    table = Table(title=title, show_header=False)
+    table.add_row("classified correctly", f"{row['accuracy']:.2%}")
+    table.add_row("  by ordinary spikes alone", f"{row['accuracy_ordinary']:.2%}")
+    table.add_row("loss", f"{row['loss']:.4f}")
+    table.add_row("  by ordinary spikes alone", f"{row['loss_ordinary']:.4f}")
+    table.add_row("spikes per hidden neuron and sample", f"{row['spikes_per_hidden_neuron']:.3f}")
+    table.add_row("hidden neurons that never spike", f"{row['silent_fraction']:.1%}")
+    table.add_row("synaptic operations per sample", f"{row['synaptic_operations']:,.0f}")
+    nanojoule, dense = row["spiking_pj"] / 1e3, row["dense_pj"] / 1e3
+    energy = f"{nanojoule:,.2f} nJ; dense network {dense:,.2f} nJ"
+    table.add_row("energy of these operations (45 nm)", energy)
+    return table
+
+
+def format_end(run: "Run", files: list[Path]) -> str:
+    """Where the run is and what to try next."""
+    names = [f.name for f in files] + ["metrics.csv", "config.toml", "checkpoint.npz"]
+    seconds = sum(row["seconds"] for row in run.state.rows)
+    return (
+        f"Trained for {run.state.epoch} epochs in {seconds:.1f} s.\n\n"
+        f"The run is in {run.folder}: {', '.join(names)}.\n"
+        f"Try next: spiketheory evaluate {run.folder}"
+    )

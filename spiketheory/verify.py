@@ -1,0 +1,75 @@
+"""Verify a derivation: symbolic proofs, and comparisons in 50 digits."""
+
+from collections.abc import Iterator
+
+import mpmath
+
+from spiketheory import verify_gradients, verify_numeric
+from spiketheory.derivation import Check, Derivation, VerifiedDerivation
+from spiketheory.verify_cases import DIGITS, Case, build_cases
+from spiketheory.verify_places import Kernels, build_places
+from spiketheory.verify_symbolic import Setting, check_symbolically
+
+
+def verify(derivation: Derivation) -> VerifiedDerivation:
+    r"""Run every check on ``derivation``; the only way to a `VerifiedDerivation`.
+
+    Symbolic checks are proved for every sign that the branches ask about (DESIGN 4.1, 4.4):
+
+    - *chart round trip*: ``to_state(from_state(s)) = s``.
+    - *chart field*: the chart's field is the model's equation.
+    - *flow residual*: along the flow the state obeys the model's equation, and the coordinates
+      the chart's (up to a multiple, if positive multiples are the same state).
+    - *flow at zero duration*, *semigroup*: the flow is one.
+    - *input jump*, *simultaneous inputs*: the jump is the model's; two at once add up.
+    - *reset*, *spike surface*: limits of the state on both sides of a spike.
+    - *time to spike*: the flow is on the surface after it, for every branch.
+    - *spike time gradient*: each branch's derivative, and
+      $-(\nabla g \cdot \mathrm{D}\Phi)/(\nabla g \cdot F)$, are the stated gradient.
+    - *transversality*: the field crosses the surface, outwards before and inwards after a spike.
+    - *initial coordinate*: it is read back, and its default is the model's rest.
+    - *pseudospike continuity*: delay 0 and rate 1 at a spike, a period and 0 just after it.
+
+    Checks in 50 digits run the kernel functions that will be generated, at random parameters,
+    states and inputs from a fixed seed, and in far corners:
+
+    - *flow*, *spike time against direct integration*: of the model's own equation, in V, or 1/V
+      where V is large.
+    - *first spike*, *spike prediction*: nothing comes before the time to spike, and
+      ``will_spike`` agrees with it.
+    - *initial bounds*, *pseudospike values*: ranges, also of the gradients.
+    - *branch seams*: values and derivatives of neighbouring branches agree where they meet.
+    - *gradient of ...*: each vector-Jacobian product against central differences of the composed
+      maps: the spike time, flow-input-flow with the input's time, flow-spike-flow, the initial
+      state, the pseudospikes.
+
+    Args:
+        derivation: What `spiketheory.derive.derive` returned.
+
+    Returns:
+        The derivation and what was checked.
+
+    Raises:
+        VerificationError: If a check fails; names it, what was expected and what came.
+    """
+    with mpmath.workdps(DIGITS):
+        cases = build_cases(derivation)
+        settings = [Setting(derivation, case) for case in cases]
+        checks = [*check_symbolically(settings), *check_numerically(derivation, cases)]
+    return VerifiedDerivation(derivation=derivation, checks=tuple(checks))
+
+
+def check_numerically(derivation: Derivation, cases: tuple[Case, ...]) -> Iterator[Check]:
+    """Run the checks in 50 digits, in their order."""
+    ordinary, far = build_places(Kernels(derivation), cases)
+    everywhere = [*ordinary, *far]
+    yield from verify_numeric.check_first_spike(everywhere)
+    yield from verify_numeric.check_integration(ordinary)
+    yield from verify_numeric.check_initial(everywhere)
+    yield from verify_numeric.check_pseudospike(everywhere)
+    yield from verify_numeric.check_seams(ordinary, cases)
+    yield from verify_gradients.check_wait_gradient(everywhere)
+    yield from verify_gradients.check_trial(everywhere)
+    yield from verify_gradients.check_fire(everywhere)
+    yield from verify_gradients.check_start(everywhere)
+    yield from verify_gradients.check_pseudospike_gradient(everywhere)

@@ -1,0 +1,205 @@
+"""The vector-Jacobian products of a derivation against central differences of composed maps.
+
+Coordinates of a projective chart are defined up to a positive multiple, so what is differentiated
+is a function of them that does not depend on it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import mpmath
+from mpmath import mpf
+
+from spiketheory.derivation import Check
+from spiketheory.verify_places import (
+    Place,
+    Tally,
+    Vector,
+    differentiate_numerically,
+    format_number,
+    show,
+)
+
+WEIGHTS = (mpf("0.7"), mpf("-1.3"), mpf(10) ** 4, -(mpf(10) ** 4))
+DURATIONS = tuple(mpf(k) for k in ("0.6", "1e-12", "2.5", "1e3"))
+CURRENTS = (mpf(0), mpf("0.8"), mpf("-1.7"), mpf(10) ** 4)
+AFTER = mpf("0.9")
+TIME_BAR = mpf("0.37")
+DELAY_BAR = (mpf(1), mpf(0), mpf(0))
+BARS = (mpf("0.8"), mpf("-0.3"), mpf("1.7"))
+
+
+class Observer:
+    """A smooth function of the chart's coordinates, and its gradient.
+
+    A ratio of two linear functions if the chart is projective, else linear plus quadratic.
+    """
+
+    def __init__(self, place: Place) -> None:
+        chart = place.derivation.chart
+        self.projective = chart.projective
+        count = len(chart.coordinates)
+        self.first, self.second = (
+            [mpf(place.draw.uniform(0.5, 1.5)) for _ in range(count)] for _ in range(2)
+        )
+        # Alternating signs: neither vector is a multiple of the other.
+        self.first = [-v if i % 2 else v for i, v in enumerate(self.first)]
+
+    def value(self, state: Sequence[mpf]) -> mpf:
+        """The function."""
+        first, second = dot(self.first, state), dot(self.second, state)
+        return first / second if self.projective else first + second**2 / 2
+
+    def gradient(self, state: Sequence[mpf]) -> Vector:
+        """Its derivatives by the coordinates."""
+        first, second = dot(self.first, state), dot(self.second, state)
+        pairs = zip(self.first, self.second, strict=True)
+        if self.projective:
+            return [(p * second - r * first) / second**2 for p, r in pairs]
+        return [p + r * second for p, r in pairs]
+
+
+def dot(left: Sequence[mpf], right: Sequence[mpf]) -> mpf:
+    """The scalar product."""
+    return sum((a * b for a, b in zip(left, right, strict=True)), mpf(0))
+
+
+def largest(vector: Sequence[mpf]) -> mpf:
+    """The largest absolute value."""
+    return max(map(abs, vector))
+
+
+def check_wait_gradient(places: Sequence[Place]) -> Iterator[Check]:
+    """The gradient of the time to spike against differences of the closed form."""
+    tally = Tally("gradient of the spike time", "correct time_to_spike_gradient", "gradients")
+    for place in places:
+        for state in spiking_states(place):
+            zero = [mpf(0)] * len(state)
+            propagator = place.run("propagator", place.wait(state))
+            got = place.run("fire_vjp", *state, *propagator, after=[*zero, mpf(1)])
+            want = differentiate_all(lambda *s, place=place: place.wait(list(s)), state)
+            tally.compare(f"the gradient from {place.show(state)}", got, want)
+    yield from tally.report()
+
+
+def spiking_states(place: Place) -> list[Vector]:
+    """States inside the surface from which a spike comes."""
+    waits = [(state, place.wait(state)) for state in place.states]
+    return [s for s, wait in waits if wait > 0 and mpmath.isfinite(wait) and place.surface(s) > 0]
+
+
+def differentiate_all(
+    function: Callable[..., mpf], arguments: Sequence[mpf], *, size: mpf | int = 1
+) -> Vector:
+    """Central differences by every argument."""
+    indices = range(len(arguments))
+    return [differentiate_numerically(function, arguments, i, size=size) for i in indices]
+
+
+def check_trial(places: Sequence[Place]) -> Iterator[Check]:
+    """Flow, input and flow: derivatives by state, weight and input time."""
+    tally = Tally("gradient of a trial", "correct flow, jump or field", "gradients")
+    for place in places:
+        observer = Observer(place)
+        for number, state in enumerate(place.states):
+            for k in (number, number + 3):
+                weight, after = WEIGHTS[k % 4], DURATIONS[k % 4]
+                before = DURATIONS[(k + 1 + number // 2) % 4]
+                if not place.derivation.chart.projective:
+                    before, after = (min(d, place.wait(state) / 3) for d in (before, after))
+                compare_trial(tally, place, observer, [*state, weight], before, after)
+    yield from tally.report()
+
+
+def compare_trial(
+    tally: Tally, place: Place, observer: Observer, start: Vector, before: mpf, after: mpf
+) -> None:
+    """Compare one trial; ``start`` is the state and the weight."""
+    total = before + after
+
+    def run(*arguments: mpf) -> mpf:
+        *at, w, time = arguments
+        return observer.value(place.flow(place.jump(place.flow(at, time), w), total - time))
+
+    *state, weight = start
+    arrived = place.flow(state, before)
+    jumped = place.jump(arrived, weight)
+    end = place.flow(jumped, after)
+    covector = place.flow_vjp(jumped, after, observer.gradient(end))
+    *covector, by_weight, by_time = place.run("jump_vjp", *arrived, weight, after=covector)
+    got = [*place.flow_vjp(state, before, covector), by_weight, by_time]
+    want = differentiate_all(run, [*start, before])
+    scale = largest(observer.gradient(end)) * largest(end)
+    name = (
+        f"from {place.show(state)} with w = {format_number(weight)} after {format_number(before)}"
+    )
+    for what, g, w in zip((*place.coordinate_names, "w", "time"), got, want, strict=True):
+        tally.compare(f"the derivative by {what} {name}", [g], [w], scale=scale)
+
+
+def check_fire(places: Sequence[Place]) -> Iterator[Check]:
+    """Flow, spike and flow: derivatives by the state, of a later state and of the spike time."""
+    tally = Tally("gradient through a spike", "correct reset, field or gradient", "gradients")
+    for place in places:
+        observer = Observer(place)
+        for state in spiking_states(place):
+            compare_fire(tally, place, observer, state)
+    yield from tally.report()
+
+
+def compare_fire(tally: Tally, place: Place, observer: Observer, state: Vector) -> None:
+    """Compare one spike, and the state at a fixed time after it."""
+    wait = place.wait(state)
+    total = wait + AFTER
+
+    def run(*at: mpf) -> mpf:
+        first = place.wait(list(at))
+        end = place.flow(place.fire(list(at), first), total - first)
+        return observer.value(end) + TIME_BAR * first
+
+    fired = place.fire(state, wait)
+    end = place.flow(fired, AFTER)
+    covector = place.flow_vjp(fired, AFTER, observer.gradient(end))
+    propagator = place.run("propagator", wait)
+    got = place.run("fire_vjp", *state, *propagator, after=[*covector, TIME_BAR])
+    tally.compare(f"the gradient from {place.show(state)}", got, differentiate_all(run, state))
+
+
+def check_start(places: Sequence[Place]) -> Iterator[Check]:
+    """Initial coordinate and flow: derivative by the coordinate."""
+    tally = Tally("gradient of the initial state", "correct the initial coordinate", "gradients")
+    for place in places:
+        observer = Observer(place)
+
+        def run(value: mpf, place: Place = place, observer: Observer = observer) -> mpf:
+            return observer.value(place.run("initial_state", value))
+
+        for value in place.initial_values:
+            covector = observer.gradient(place.run("initial_state", value))
+            got = place.run("initial_state_vjp", value, after=covector)
+            what = f"the derivative by {format_number(value)} at {place.name}"
+            tally.compare(what, got, differentiate_all(run, [value]))
+    yield from tally.report()
+
+
+def check_pseudospike_gradient(places: Sequence[Place]) -> Iterator[Check]:
+    """Delay, period and rate: derivatives by state and pseudo input, which do not vanish."""
+    tally = Tally("gradient of a pseudospike", "correct the pseudodynamics", "gradients")
+    for place in places:
+        if place.derivation.pseudospike is None:
+            continue
+
+        def run(*at: mpf, place: Place = place) -> mpf:
+            return dot(BARS, place.run("pseudospike", *at))
+
+        inside = [state for state in place.states if place.surface(state) > 0]
+        for number, state in enumerate(inside):
+            for current in (CURRENTS[number % 4], CURRENTS[(number + 1) % 4]):
+                name = f"from {place.show(state)} with the input {format_number(current)}"
+                got = place.run("pseudospike_vjp", *state, current, after=BARS)
+                want = differentiate_all(run, [*state, current], size=run(*state, current))
+                for g, w in zip(got, want, strict=True):
+                    tally.compare(f"the gradient {name}", [g], [w])
+                slopes = place.run("pseudospike_vjp", *state, current, after=DELAY_BAR)
+                steep = largest(slopes[:-1]) > 0 and slopes[-1] != 0
+                tally.demand(steep, f"a gradient of the delay {name}", show(slopes))
+    yield from tally.report()

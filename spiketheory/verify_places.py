@@ -1,0 +1,339 @@
+"""Where the 50-digit checks look: parameters, states, and the kernel functions in mpmath.
+
+The functions evaluated here are the very kernel functions that code generation prints, taken from
+`spiketheory.lower` and run branch by branch in arbitrary precision.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import mpmath
+import sympy as sp
+from mpmath import mpf
+
+from spiketheory.derivation import Check, Derivation
+from spiketheory.lower import KernelBranch, KernelFunction, Lowering
+from spiketheory.model import conjuncts
+from spiketheory.verify_cases import DIGITS, Case, fail
+
+Vector = list[mpf]
+Kernel = Callable[..., Vector]
+
+SEED = 20250109
+CORNERS = (mpf(10) ** 8, -(mpf(10) ** 8), mpf(10) ** 4)
+EDGE = mpf(10) ** -6
+FAR = mpf(100)
+MAX_DRAWS = 1000
+TOLERANCE = mpf(10) ** -25
+DIFFERENCE_DIGITS = 90
+DIFFERENCE_STEP = mpf(10) ** -30
+
+
+class Kernels:
+    """The kernel functions of a derivation, callable with mpmath numbers.
+
+    Attributes:
+        derivation: The derivation.
+        functions: Kernel functions by name, and ``surface`` and ``crossing``: the function that
+            falls through zero at the spike, and how fast.
+        choose_spike_branch: Number of the branch of the time to spike that counts.
+    """
+
+    def __init__(self, derivation: Derivation) -> None:
+        self.derivation = derivation
+        lowering = Lowering(derivation)
+        functions = lowering.lower().functions
+        self.functions = {f.name: compile_kernel(f) for f in functions}
+        self.choose_spike_branch = next(
+            compile_choice(f) for f in functions if f.name == "time_to_spike"
+        )
+        chart, arguments = derivation.chart, (*lowering.coordinates, *lowering.constants)
+        slopes = sp.Matrix([chart.surface]).jacobian(lowering.coordinates)
+        crossing = (slopes * sp.Matrix(chart.field))[0]
+        for name, value in (("surface", chart.surface), ("crossing", crossing)):
+            self.functions[name] = sp.lambdify(arguments, [value], "mpmath")
+
+
+def compile_kernel(function: KernelFunction) -> Kernel:
+    """Make a kernel function callable; the first branch whose condition holds counts."""
+    choose = compile_choice(function)
+    bodies = [compile_body(function, branch) for branch in function.branches]
+
+    def call(*arguments: mpf) -> Vector:
+        values = bodies[choose(*arguments)](*arguments)
+        return [value if isinstance(value, bool) else mpf(value) for value in values]
+
+    return call
+
+
+def compile_choice(function: KernelFunction) -> Callable[..., int]:
+    """Return a function that says which branch counts."""
+    if function.branches[0].condition == sp.true:
+        return lambda *arguments: 0
+    conditions = [
+        sp.lambdify(list(function.arguments), branch.condition, "mpmath")
+        for branch in function.branches
+    ]
+    return lambda *arguments: next(i for i, holds in enumerate(conditions) if holds(*arguments))
+
+
+def compile_body(function: KernelFunction, branch: KernelBranch) -> Callable[..., Any]:
+    """Run a branch's assignments, then its results."""
+
+    def reuse_assignments(_: Any) -> tuple[Any, Any]:
+        return branch.assignments, list(branch.results)
+
+    softplus = {"softplus": lambda z: mpmath.log1p(mpmath.exp(z))}
+    return sp.lambdify(
+        list(function.arguments), list(branch.results), [softplus, "mpmath"], cse=reuse_assignments
+    )
+
+
+class Place:
+    """One set of parameters, and states to look at there.
+
+    Args:
+        kernels: The kernel functions.
+        parameters: A value for every parameter, by symbol.
+        draw: Where random states come from.
+    """
+
+    def __init__(
+        self, kernels: Kernels, parameters: Mapping[sp.Symbol, mpf], draw: random.Random
+    ) -> None:
+        self.kernels = kernels
+        self.derivation = kernels.derivation
+        self.parameters = {p.symbol: parameters[p.symbol] for p in self.derivation.model.parameters}
+        self.constants = kernels.functions["constants"](*self.parameters.values())
+        self.draw = draw
+
+    @cached_property
+    def name(self) -> str:
+        """The parameters in words."""
+        return ", ".join(f"{p} = {format_number(v)}" for p, v in self.parameters.items())
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """Names of the chart's coordinates."""
+        return tuple(c.name for c in self.derivation.chart.coordinates)
+
+    @cached_property
+    def states(self) -> list[Vector]:
+        """Coordinates of random states, of far corners, and just after a spike."""
+        inside = [self.draw_state(None) for _ in range(3)]
+        corners = [self.draw_state(c) for c in CORNERS] if self.may_be_far else []
+        states = [*inside, *corners]
+        spiking = [s for s in states if mpmath.isfinite(self.wait(s))]
+        return [*states, *(self.fire(s, self.wait(s)) for s in spiking[:1])]
+
+    @property
+    def may_be_far(self) -> bool:
+        """Whether the spiking variable may take any value."""
+        return self.derivation.model.spike.is_blowup
+
+    def draw_state(self, spiking: mpf | None) -> Vector:
+        """Draw coordinates of a state that has not spiked yet."""
+        model = self.derivation.model
+        for _ in range(MAX_DRAWS):
+            state = [
+                mpf(self.draw.gauss(0, 2))
+                if spiking is None or s != model.spike.variable else spiking
+                for s in model.state
+            ]  # fmt: skip
+            coordinates = self.run("enter_chart", *state)
+            if self.surface(coordinates) > 0:
+                return coordinates
+        raise fail(
+            "first spike",
+            f"states on the inner side of the spike surface at {self.name}",
+            f"none among {MAX_DRAWS} random ones",
+            "orient the chart's surface so that it falls through zero at the spike",
+        )
+
+    @cached_property
+    def initial_bounds(self) -> Vector:
+        """Smallest, largest and default value of the initial coordinate."""
+        return self.kernels.functions["initial_bounds"](*self.parameters.values())
+
+    @cached_property
+    def initial_values(self) -> Vector:
+        """Values of the initial coordinate strictly between its bounds."""
+        lower, upper, default = self.initial_bounds
+        if mpmath.isinf(lower) or mpmath.isinf(upper):
+            drawn = [default + self.draw.gauss(0, 2) for _ in range(4)]
+            return [value for value in (default, *drawn) if lower < value < upper]
+        return [lower + (upper - lower) * k / 7 for k in range(1, 7)]
+
+    def run(self, kernel: str, *arguments: mpf, after: Sequence[mpf] = ()) -> Vector:
+        """Run a kernel function, with the constants between ``arguments`` and ``after``."""
+        return self.kernels.functions[kernel](*arguments, *self.constants, *after)
+
+    def flow(self, state: Vector, duration: mpf) -> Vector:
+        """Coordinates after ``duration``."""
+        return self.run("flow", *state, *self.run("propagator", duration))
+
+    def flow_vjp(self, state: Vector, duration: mpf, covector: Vector) -> Vector:
+        """Pull a covector back through the flow."""
+        return self.run("flow_vjp", *state, *self.run("propagator", duration), after=covector)
+
+    def jump(self, state: Vector, weight: mpf) -> Vector:
+        """Coordinates after an input."""
+        return self.run("jump", *state, weight)
+
+    def wait(self, state: Vector) -> mpf:
+        """Time to the next spike."""
+        return self.run("time_to_spike", *state)[0]
+
+    def will_spike(self, state: Vector, duration: mpf) -> bool:
+        """Whether a spike comes within ``duration``."""
+        return bool(self.run("will_spike", *state, *self.run("propagator", duration))[0])
+
+    def fire(self, state: Vector, duration: mpf) -> Vector:
+        """Coordinates after the spike that comes after ``duration``."""
+        return self.run("fire", *state, *self.run("propagator", duration))
+
+    def surface(self, state: Vector) -> mpf:
+        """The function that falls through zero at the spike."""
+        return self.run("surface", *state)[0]
+
+    def to_state(self, state: Vector) -> Vector:
+        """The model's state."""
+        return self.run("leave_chart", *state)
+
+    def show(self, state: Vector) -> str:
+        """A state in words."""
+        return f"({show(state)}) at {self.name}"
+
+
+class Tally:
+    """Counts the comparisons of one check and keeps the worst.
+
+    Args:
+        name: The check's name.
+        remedy: What to do if it fails.
+        what: What is counted.
+    """
+
+    def __init__(self, name: str, remedy: str, what: str = "values") -> None:
+        self.name, self.remedy, self.what = name, remedy, what
+        self.compared, self.demanded, self.worst = 0, 0, mpf(0)
+
+    def compare(
+        self, what: str, got: Sequence[mpf], want: Sequence[mpf], *, scale: mpf | int = 0
+    ) -> None:
+        """Compare two vectors, relative to the larger of ``want`` and ``scale``."""
+        size = max([abs(scale), *map(abs, want)]) or mpf(1)
+        same = len(got) == len(want)
+        error = (
+            max(abs(g - w) for g, w in zip(got, want, strict=True)) / size if same else mpmath.inf
+        )
+        if not error <= TOLERANCE:
+            raise fail(self.name, f"{what} to be {show(want)}", show(got), self.remedy)
+        self.worst = max(self.worst, error)
+        self.compared += 1
+
+    def demand(self, holds: bool, expected: str, got: str) -> None:
+        """Demand that something holds."""
+        if not holds:
+            raise fail(self.name, expected, got, self.remedy)
+        self.demanded += 1
+
+    def report(self) -> Iterator[Check]:
+        """The check, unless there was nothing to look at."""
+        details = []
+        if self.compared:
+            # Numbers that agree in every digit say no more than that.
+            exact = self.worst < mpf(10) ** -DIGITS
+            error = f"below 1e-{DIGITS}" if exact else mpmath.nstr(self.worst, 2)
+            details.append(f"worst relative error {error} over {self.compared} {self.what}")
+        if self.demanded:
+            details.append(f"{self.demanded} conditions hold")
+        if details:
+            yield Check(name=self.name, method=f"{DIGITS} digits", detail=", ".join(details))
+
+
+def format_number(value: mpf) -> str:
+    """A number in words."""
+    return str(mpmath.nstr(value, 8))
+
+
+def show(vector: Sequence[mpf]) -> str:
+    """Several numbers in words."""
+    return ", ".join(map(format_number, vector))
+
+
+def differentiate_numerically(
+    function: Callable[..., mpf], arguments: Sequence[mpf], index: int, *, size: mpf | int = 1
+) -> mpf:
+    """Central difference by one argument, in more digits than it is compared in.
+
+    Args:
+        function: What to differentiate.
+        arguments: Where.
+        index: By which argument.
+        size: Size of the function's values if they are much larger than its changes.
+    """
+    with mpmath.workdps(DIFFERENCE_DIGITS + max(0, mpmath.mag(size)) // 3):
+        step = DIFFERENCE_STEP * (abs(arguments[index]) or 1)
+        above, below = list(arguments), list(arguments)
+        above[index] += step
+        below[index] -= step
+        return (function(*above) - function(*below)) / (2 * step)
+
+
+def build_places(kernels: Kernels, cases: Sequence[Case]) -> tuple[list[Place], list[Place]]:
+    """Return ordinary places, one for the defaults and one per case, and far ones."""
+    draw = random.Random(SEED)
+    model = kernels.derivation.model
+    defaults = {p.symbol: mpf(repr(p.default)) for p in model.parameters}
+    ordinary = [Place(kernels, defaults, draw)]
+    far = []
+    for case in cases:
+        ordinary.append(
+            Place(kernels, draw_parameters(kernels.derivation, case, draw, mpf(1)), draw)
+        )
+        for distance in (FAR, EDGE) if set(case.free) - set(defaults) else ():
+            parameters = draw_parameters(kernels.derivation, case, draw, distance)
+            far.append(Place(kernels, parameters, draw))
+    return ordinary, far
+
+
+def draw_parameters(
+    derivation: Derivation, case: Case, draw: random.Random, distance: mpf
+) -> dict[sp.Symbol, mpf]:
+    """Draw parameters of a case; ``distance`` scales how far they are from its boundary."""
+    parameters = {p.symbol for p in derivation.model.parameters}
+    for _ in range(MAX_DRAWS):
+        free = {}
+        for symbol in case.free:
+            size = mpmath.exp(mpf(draw.uniform(-0.7, 0.7)))
+            size *= 1 if symbol in parameters else distance
+            free[symbol] = size if symbol.is_positive else mpf(draw.gauss(0, 2))
+        values = place_parameters(case, free)
+        if is_admissible(derivation, values):
+            return values
+    raise fail(
+        "branches",
+        f"parameters inside their domains{case.where}",
+        f"none among {MAX_DRAWS} random ones",
+        "check the domains and the branch conditions",
+    )
+
+
+def place_parameters(case: Case, free: Mapping[sp.Symbol, mpf]) -> dict[sp.Symbol, mpf]:
+    """Parameters at given values of the case's free symbols."""
+    compiled = sp.lambdify(list(case.free), list(case.parameters.values()), "mpmath")
+    values = compiled(*(free[symbol] for symbol in case.free))
+    return {p: mpf(v) for p, v in zip(case.parameters, values, strict=True)}
+
+
+def is_admissible(derivation: Derivation, values: Mapping[sp.Symbol, mpf]) -> bool:
+    """Whether parameters lie in their domains."""
+    names = list(values)
+    return all(
+        sp.lambdify(names, relation, "mpmath")(*values.values())
+        for parameter in derivation.model.parameters
+        for relation in conjuncts(parameter.domain)
+    )

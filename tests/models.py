@@ -1,0 +1,71 @@
+"""Models of the tests' own, and the way from a model to an imported generated module."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from spiketheory.codegen import generate
+from spiketheory.derivation import Check, Derivation, VerifiedDerivation
+from spiketheory.derive import derive
+from spiketheory.lower import lower
+from spiketheory.model import NeuronModel
+from spiketheory.parse import build_model
+
+CHECKS = (
+    Check(name="residual of the flow", method="symbolic", detail="0"),
+    Check(name="time to spike", method="50 digits", detail="largest error 3e-49"),
+)
+
+
+def make_quadratic(
+    equation: str = "dv/dt = (a_2*v**2 + a_1*v + a_0)/C_m",
+    parameters: dict | None = None,
+    *,
+    state: str = "v",
+    name: str = "mine",
+    description: str = "",
+) -> NeuronModel:
+    """A model that spikes at infinity, with inputs that add to its state."""
+    if parameters is None:
+        parameters = {
+            "a_2": {"default": 0.5, "domain": "a_2 > 0"},
+            "a_1": {"default": -1.0},
+            "a_0": {"default": 2.0},
+            "C_m": {"default": 3.0, "domain": "C_m > 0", "unit": "pF"},
+        }
+    return build_model(
+        name=name,
+        description=description,
+        equations=equation,
+        spike=f"{state} -> oo",
+        reset=f"{state} = -oo",
+        input=f"{state} += w",
+        rest={state: "0"},
+        parameters=parameters,
+        assumptions={},
+        origin="mine.toml",
+    )
+
+
+def pretend_verified(derivation: Derivation) -> VerifiedDerivation:
+    """A verified derivation without the work: for tests of what comes after."""
+    return VerifiedDerivation(derivation=derivation, checks=CHECKS)
+
+
+def generate_text(model: NeuronModel, *, target: str = "module") -> str:
+    """The generated module of a model."""
+    return generate(lower(pretend_verified(derive(model))), target=target)
+
+
+def import_text(text: str, folder: Path, *, name: str = "generated_by_a_test") -> ModuleType:
+    """Import a module from its text; it is forgotten when its folder's test ends."""
+    path = folder / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"{name}_{abs(hash(folder))}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    return module

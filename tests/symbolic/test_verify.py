@@ -1,0 +1,170 @@
+"""One contract for all models: what derive returns passes every check of verify."""
+
+import dataclasses
+from functools import lru_cache
+
+import pytest
+import sympy as sp
+
+import derivations
+from spiketheory.derivation import (
+    Branch,
+    Chart,
+    Check,
+    Constant,
+    Derivation,
+    InitialCoordinate,
+    Propagator,
+    VerifiedDerivation,
+)
+from spiketheory.derive import derive
+from spiketheory.errors import VerificationError
+from spiketheory.parse import build_model
+from spiketheory.symbols import DURATION, WEIGHT, state_symbol
+from spiketheory.verify import verify
+
+EVERY_MODEL = {
+    "chart round trip",
+    "chart field",
+    "flow residual",
+    "flow at zero duration",
+    "semigroup",
+    "input jump",
+    "simultaneous inputs",
+    "reset",
+    "spike surface",
+    "time to spike",
+    "spike time gradient",
+    "transversality",
+    "initial coordinate",
+    "first spike",
+    "spike prediction",
+    "flow against direct integration",
+    "spike time against direct integration",
+    "initial bounds",
+    "gradient of the spike time",
+    "gradient of a trial",
+    "gradient through a spike",
+    "gradient of the initial state",
+}
+PSEUDOSPIKES = {"pseudospike continuity", "pseudospike values", "gradient of a pseudospike"}
+
+
+@lru_cache
+def verify_built_in(name):
+    return verify(derive(derivations.read_neuron_model(name)))
+
+
+@pytest.fixture(params=derivations.list_models())
+def verified(request):
+    return verify_built_in(request.param)
+
+
+def test_every_built_in_model_verifies(verified):
+    assert isinstance(verified, VerifiedDerivation)
+
+
+def test_every_check_is_reported_once(verified):
+    names = [check.name for check in verified.checks]
+    expected = EVERY_MODEL | (PSEUDOSPIKES if verified.derivation.pseudospike else set())
+    if len(verified.derivation.propagator.branches) > 1:
+        expected |= {"branch seams"}
+    assert len(names) == len(set(names))
+    assert set(names) == expected
+
+
+def test_every_check_says_how_and_how_much(verified):
+    for check in verified.checks:
+        assert check.method in {"symbolic", "50 digits"}
+        assert any(character.isdigit() for character in check.detail), check
+
+
+def test_symbolic_checks_cover_every_case_of_the_branches(verified):
+    branches = verified.derivation.propagator.branches
+    for check in verified.checks:
+        if check.method == "symbolic" and len(branches) > 1:
+            assert f"in {len(branches)} cases" in check.detail
+
+
+def test_verification_is_deterministic():
+    again = verify(derive(derivations.read_neuron_model("theta")))
+    assert again == verify_built_in("theta")
+
+
+LIF = build_model(
+    name="lif_delta",
+    equations="dV/dt = (I0 - V)/tau",
+    spike="V = V_th",
+    reset="V = 0",
+    input="V += w",
+    rest={"V": 0},
+    parameters={
+        "tau": {"default": 1.0, "domain": "tau > 0"},
+        "I0": {"default": 1.5},
+        "V_th": {"default": 1.0, "domain": "V_th > 0"},
+    },
+)
+
+
+def derive_lif_by_hand() -> Derivation:
+    """A chart that is not projective, a finite threshold, a reset that is not neutral."""
+    V, tau, I0, V_th = (LIF.symbols[name] for name in ("V", "tau", "I0", "V_th"))
+    decay, start = sp.Symbol("decay", positive=True), state_symbol("V_0")
+    rate = sp.Symbol("rate", positive=True)
+    flow = I0 + (V - I0) * decay
+    return Derivation(
+        model=LIF,
+        method="by hand",
+        reason="test",
+        chart=Chart(
+            name="V",
+            coordinates=(V,),
+            to_state=(V,),
+            from_state=(V,),
+            field=((I0 - V) * rate,),
+            surface=V_th - V,
+            projective=False,
+        ),
+        constants=(Constant(symbol=rate, value=1 / tau, meaning="rate"),),
+        propagator=Propagator(
+            symbols=(decay,),
+            branches=(Branch(condition=sp.true, values=(sp.exp(-rate * DURATION),)),),
+        ),
+        flow=(flow,),
+        will_spike=flow > V_th,
+        time_to_spike=(
+            Branch(condition=I0 > V_th, values=(sp.log((I0 - V) / (I0 - V_th)) / rate,)),
+            Branch(condition=sp.true, values=(sp.oo,)),
+        ),
+        time_to_spike_gradient=(-1 / (rate * (I0 - V)),),
+        jump=(V + WEIGHT,),
+        reset=(sp.Integer(0),),
+        initial=InitialCoordinate(
+            symbol=start,
+            meaning="initial potential",
+            state=(start,),
+            value=V,
+            lower=-sp.oo,
+            upper=V_th,
+            default=sp.Integer(0),
+        ),
+        pseudospike=None,
+        steps=(),
+        references=(),
+    )
+
+
+def test_a_chart_with_a_finite_threshold_and_no_multiples_verifies():
+    names = {check.name for check in verify(derive_lif_by_hand()).checks}
+    assert names == EVERY_MODEL | {"branch seams"}
+
+
+def test_a_wrong_reset_of_a_finite_threshold_is_found():
+    wrong = dataclasses.replace(derive_lif_by_hand(), reset=(sp.Rational(1, 2),))
+    with pytest.raises(VerificationError, match="Check 'reset' failed: expected V just after"):
+        verify(wrong)
+
+
+def test_a_check_is_a_plain_record():
+    check = verify_built_in("theta").checks[0]
+    assert check == Check(name="chart round trip", method="symbolic", detail="1 identity")

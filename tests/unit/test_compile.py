@@ -1,0 +1,157 @@
+import types
+
+import numpy as np
+import pytest
+from models import generate_text, import_text, make_quadratic
+
+from derivations import import_generated
+from spiketheory.compile import (
+    GENERATED_FORMAT,
+    CompiledModel,
+    compile_function,
+    load_compiled,
+    read_package_source,
+)
+from spiketheory.errors import InputError, ModelError
+
+
+@pytest.fixture(scope="module")
+def theta() -> CompiledModel:
+    return load_compiled(import_generated("theta"), backend="numpy")
+
+
+def test_a_generated_module_becomes_a_model_with_its_facts(theta):
+    assert theta.name == "theta"
+    assert theta.backend == "numpy"
+    assert theta.parameters == ("tau", "I0")
+    assert theta.defaults == (1.0, 1.25)
+    assert theta.coordinates == ("x", "y")
+    assert theta.has_pseudospikes
+    assert len(theta.digest) == len(theta.key) == 64
+
+
+def test_all_scalar_functions_are_attributes_and_array_twins_are_not():
+    model = load_compiled(import_generated("qif_delta"), backend="numpy")
+    names = vars(model.functions)
+    assert {"flow", "time_to_spike", "jump", "load", "store", "pseudospike_vjp"} <= set(names)
+    assert not [name for name in names if name.endswith("_array")]
+    assert "choose_branches" not in names
+
+
+def test_an_array_function_is_the_twin_where_there_is_one():
+    model = load_compiled(import_generated("qif_delta"), backend="numpy")
+    assert model.array_function("time_to_spike") is model.module.time_to_spike_array
+    assert model.array_function("flow") is model.module.flow
+
+
+def test_a_module_of_another_format_is_refused():
+    for module, found in ((types.ModuleType("foreign"), None), (types.ModuleType("old"), 0)):
+        if found is not None:
+            module.FORMAT = found
+        with pytest.raises(ModelError) as info:
+            load_compiled(module)
+        assert str(info.value) == (
+            f"Expected a generated module of format {GENERATED_FORMAT} but {module.__name__} has "
+            f"format {found}; generate it again."
+        )
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(InputError, match="Expected backend to be one of numba, numpy but got 'c'"):
+        load_compiled(import_generated("theta"), backend="c")
+
+
+def test_parameters_left_out_keep_their_defaults_and_come_in_the_models_order(theta):
+    assert theta.check_parameters({}) == (1.0, 1.25)
+    assert theta.check_parameters({"I0": 2, "tau": 3}) == (3.0, 2.0)
+    assert theta.check_parameters({"I0": np.float32(0.5)}) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"Tau": 1.0}, "Expected parameters of theta (tau, I0) but got 'Tau'; correct its name."),
+        ({"tau": -1.0}, "Expected tau > 0 but got tau=-1.0; give a value inside the domain of"),
+        ({"tau": 0.0}, "Expected tau > 0 but got tau=0.0"),
+        ({"I0": 0.25}, "Expected I0 > 1/4 but got I0=0.25"),
+        ({"tau": float("nan")}, "Expected tau > 0 but got tau=nan"),
+        ({"tau": float("inf")}, "Expected tau > 0 but got tau=inf"),
+        ({"tau": "fast"}, "Expected a number for tau but got tau='fast'; give it as an integer"),
+        ({"tau": None}, "Expected a number for tau but got tau=None"),
+        ({"tau": 10**400}, "Expected a number for tau but got tau=1000"),
+    ],
+)
+def test_a_wrong_parameter_is_told_what_was_expected(theta, overrides, message):
+    with pytest.raises(ModelError) as info:
+        theta.check_parameters(overrides)
+    assert str(info.value).startswith(message)
+
+
+def test_a_parameter_without_a_domain_must_still_be_finite():
+    model = load_compiled(import_generated("qif_delta"), backend="numpy")
+    with pytest.raises(ModelError, match="Expected a finite I0 but got I0=nan; give a value"):
+        model.check_parameters({"I0": float("nan")})
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_models_with_no_or_one_parameter_are_checked_too(count, tmp_path):
+    parameters = {"k": {"default": 1.0, "domain": "k > 0"}} if count else {}
+    source = make_quadratic(f"dv/dt = {'k*' * count}v**2 + 1", parameters)
+    module = import_text(generate_text(source), tmp_path, name=f"with_{count}")
+    model = load_compiled(module, backend="numpy")
+    assert model.check_parameters({}) == (1.0,) * count
+    if count:
+        with pytest.raises(ModelError, match="Expected k > 0 but got k=-1"):
+            model.check_parameters({"k": -1})
+
+
+def test_the_numpy_backend_leaves_functions_as_they_are(theta):
+    assert theta.functions.flow is theta.module.flow
+    assert theta.jit(root) is root
+
+
+def root(value):
+    return np.sqrt(value)
+
+
+def test_numba_compiles_the_same_source_to_the_same_numbers(theta):
+    compiled = load_compiled(import_generated("theta"), backend="numba")
+    constants = theta.functions.constants(1.0, 1.25)
+    assert compiled.functions.constants(1.0, 1.25) == pytest.approx(constants, rel=1e-15)
+    state = (0.3, 0.7)
+    plain = theta.functions.time_to_spike(*state, *constants)
+    assert compiled.functions.time_to_spike(*state, *constants) == pytest.approx(plain, rel=1e-15)
+    assert compiled.key == theta.key
+
+
+def test_a_compiled_closure_calls_the_models_functions_and_is_kept_by_their_text():
+    model = load_compiled(import_generated("theta"), backend="numba")
+    constants = model.functions.constants
+
+    @model.jit
+    def period(tau, drive):
+        return constants(tau, drive)[2]
+
+    assert period(1.0, 1.25) == pytest.approx(np.pi)
+    assert period._cache.full_key
+
+
+def test_division_by_zero_in_compiled_code_is_infinite_as_in_numpy():
+    def invert(value):
+        return 1.0 / value
+
+    assert compile_function(invert, key="test")(0.0) == np.inf
+
+
+def test_the_text_that_a_cache_depends_on_is_the_whole_package_of_a_function():
+    text = read_package_source(load_compiled)
+    assert "def load_compiled" in text
+    assert "class NeuronModel" in text
+
+
+def test_the_key_changes_with_the_text(tmp_path):
+    source = generate_text(make_quadratic("dv/dt = v**2 + 1", {}))
+    one = load_compiled(import_text(source, tmp_path, name="one"), backend="numpy")
+    two = load_compiled(import_text(source + "\n# more\n", tmp_path, name="two"), backend="numpy")
+    assert one.key != two.key
+    assert one.digest == two.digest

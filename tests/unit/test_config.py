@@ -1,0 +1,224 @@
+import dataclasses
+import re
+
+import pytest
+
+from sim import config as module
+from sim.config import (
+    DEFAULTS,
+    PRESETS,
+    TrainConfig,
+    build_config,
+    config_to_dict,
+    make_config,
+    read_config,
+    write_config,
+)
+from spiketheory.errors import InputError
+
+UNUSUAL = {
+    "dataset": "yinyang",
+    "model": "my models/nöuron.toml",
+    "parameters": {"tau": 0.1 + 0.2, "I0": 1e-300},
+    "duration": 1 / 3,
+    "hidden": (3, 1, 4),
+    "encoding": "latency",
+    "n_bins": 7,
+    "first_input": 0.25,
+    "last_input": 0.75,
+    "threshold": 0.125,
+    "weight_scale": 2.5,
+    "loss": "target_time",
+    "gamma": 0.5,
+    "target_label": 0.3,
+    "target_other": 0.9,
+    "epochs": 3,
+    "batch": 9,
+    "optimiser": "sgd",
+    "learning_rate": 1e-7,
+    "schedule": "cosine",
+    "decay_epochs": 12.5,
+    "shift": 2,
+    "validation": 11,
+    "seed": 2**62,
+}
+
+
+def test_a_config_survives_toml_bit_for_bit(tmp_path):
+    config = TrainConfig(**UNUSUAL)
+    write_config(config, tmp_path / "config.toml")
+    assert read_config(tmp_path / "config.toml") == config
+    unset = {f.name for f in dataclasses.fields(TrainConfig)} - set(UNUSUAL)
+    assert unset == {"flip"}  # which needs bins
+
+
+@pytest.mark.parametrize("dataset", DEFAULTS)
+def test_the_defaults_of_every_dataset_survive_toml(dataset, tmp_path):
+    config = make_config(dataset=dataset)
+    write_config(config, tmp_path / "config.toml")
+    assert read_config(tmp_path / "config.toml") == config
+
+
+def test_a_config_survives_plain_values():
+    config = make_config(preset="paper", hidden=())
+    assert build_config(config_to_dict(config)) == config
+    assert config_to_dict(config)["hidden"] == []
+
+
+def test_the_paper_preset_is_the_experiment_of_the_paper():
+    config = make_config(preset="paper")
+    assert config == TrainConfig(
+        dataset="mnist",
+        model="theta",
+        parameters={"tau": 6 / 3.141592653589793, "I0": 1.25},
+        duration=2.0,
+        hidden=(100, 100),
+        encoding="bins",
+        n_bins=1,
+        weight_scale=0.5,
+        loss="first_spike",
+        gamma=0.01,
+        epochs=100,
+        batch=1000,
+        optimiser="adabelief",
+        learning_rate=4e-3,
+        schedule="exponential",
+        decay_epochs=100.0,
+        flip=0.02,
+        shift=0,
+        validation=0,
+        seed=0,
+    )
+
+
+def test_without_options_the_dataset_is_digits():
+    assert make_config() == make_config(dataset="digits")
+    assert make_config().dataset == "digits"
+
+
+def test_options_override_defaults_and_none_leaves_them():
+    config = make_config(dataset="mnist", epochs=3, batch=None)
+    assert (config.epochs, config.batch) == (3, DEFAULTS["mnist"]["batch"])
+
+
+def test_options_override_a_preset():
+    config = make_config(preset="paper", dataset="digits", seed=4)
+    assert (config.dataset, config.seed, config.epochs) == ("digits", 4, 100)
+
+
+def test_one_parameter_leaves_the_others_as_the_dataset_has_them():
+    config = make_config(parameters={"I0": 2.0})
+    assert config.parameters == {"tau": 1.909859317102744, "I0": 2.0}
+    assert PRESETS["paper"]["parameters"]["I0"] == 1.25
+
+
+def test_another_model_starts_from_its_own_parameters():
+    assert make_config(model="qif_delta").parameters == {}
+    assert make_config(model="qif_delta", parameters={"I0": 1.0}).parameters == {"I0": 1.0}
+    assert make_config(model="theta").parameters == make_config().parameters
+
+
+def test_a_file_takes_the_place_of_a_preset(tmp_path):
+    write_config(TrainConfig(**UNUSUAL), tmp_path / "config.toml")
+    config = make_config(file=tmp_path / "config.toml", epochs=8, parameters={"I0": 2.0})
+    assert config == TrainConfig(
+        **{**UNUSUAL, "epochs": 8, "parameters": {"tau": 0.1 + 0.2, "I0": 2.0}}
+    )
+
+
+def test_a_preset_and_a_file_exclude_each_other(tmp_path):
+    with pytest.raises(InputError, match="a preset or a configuration file but got both, paper"):
+        make_config(preset="paper", file=tmp_path / "config.toml")
+
+
+def test_whole_numbers_may_be_written_as_floats_where_floats_are_wanted():
+    assert build_config({"duration": 2, "hidden": [3.0]}) == TrainConfig(duration=2.0, hidden=(3,))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"dataset": "cifar"}, "Expected dataset to be one of digits, mnist, yinyang but got 'cif"),
+        ({"encoding": "rate"}, "Expected encoding to be one of bins, latency but got 'rate'"),
+        ({"loss": "mse"}, "Expected loss to be one of first_spike, target_time but got 'mse'"),
+        ({"optimiser": "lion"}, "Expected optimiser to be one of adabelief, adam, sgd but got 'li"),
+        ({"schedule": "step"}, "Expected schedule to be one of .* but got 'step'"),
+        ({"duration": 0.0}, "Expected duration > 0 but got duration=0.0"),
+        ({"duration": float("nan")}, "Expected duration > 0 but got duration=nan"),
+        ({"weight_scale": -1.0}, "Expected weight_scale > 0 but got weight_scale=-1.0"),
+        ({"learning_rate": float("inf")}, "Expected learning_rate > 0 but got learning_rate=inf"),
+        ({"decay_epochs": 0.0}, "Expected decay_epochs > 0 but got decay_epochs=0.0"),
+        ({"epochs": 0}, "Expected epochs to be a whole number of at least 1 but got 0"),
+        ({"epochs": -3}, "Expected epochs to be a whole number of at least 1 but got -3"),
+        ({"epochs": 1.5}, "Expected epochs to be a whole number but got 1.5"),
+        ({"epochs": True}, "Expected epochs to be a whole number but got True"),
+        ({"epochs": "7"}, "Expected epochs to be a whole number but got '7'"),
+        ({"epochs": float("inf")}, "Expected epochs to be a whole number but got inf"),
+        ({"epochs": float("nan")}, "Expected epochs to be a whole number but got nan"),
+        ({"epochs": None}, "Expected epochs to be a whole number but got None"),
+        ({"batch": 0}, "Expected batch to be a whole number of at least 1 but got 0"),
+        ({"n_bins": 0}, "Expected n_bins to be a whole number of at least 1 but got 0"),
+        ({"shift": -1}, "Expected shift to be a whole number of at least 0 but got -1"),
+        ({"validation": -1}, "Expected validation to be a whole number of at least 0 but got -1"),
+        ({"seed": -1}, "Expected seed to be a whole number of at least 0 but got -1"),
+        ({"hidden": [10, 0]}, "Expected every hidden layer to be .* at least 1 but got 0"),
+        ({"hidden": [1.5]}, re.escape("Expected hidden to be a list of whole numbers but got [1.")),
+        ({"hidden": "12"}, "Expected hidden to be a list of whole numbers but got '12'"),
+        ({"hidden": 12}, "Expected hidden to be a list of whole numbers but got 12"),
+        ({"flip": 1.5}, "Expected a finite 0 <= flip <= 1 but got flip=1.5"),
+        ({"flip": float("nan")}, "Expected a finite 0 <= flip <= 1 but got flip=nan"),
+        ({"flip": "much"}, "Expected flip to be a number but got 'much'"),
+        ({"flip": True}, "Expected flip to be a number but got True"),
+        ({"flip": 10**400}, "Expected flip to be a number but got 1000"),
+        ({"flip": 0.1, "encoding": "latency"}, "Expected encoding = bins for flip > 0 but got lat"),
+        ({"threshold": -0.1}, "Expected a finite 0 <= threshold <= 1 but got threshold=-0.1"),
+        ({"gamma": -1.0}, "Expected a finite 0 <= gamma but got gamma=-1.0"),
+        ({"gamma": float("inf")}, "Expected a finite 0 <= gamma but got gamma=inf"),
+        ({"first_input": -1.0}, "Expected a finite 0 <= first_input but got first_input=-1.0"),
+        ({"first_input": 2.0}, "Expected first_input <= last_input but got first_input=2.0, last"),
+        ({"target_label": float("nan")}, "Expected a finite target_label but got target_label=nan"),
+        ({"target_other": float("inf")}, "Expected a finite target_other but got target_other=inf"),
+        ({"model": 3}, "Expected model to be a text but got 3"),
+        ({"parameters": ["tau"]}, "Expected parameters to be a table of numbers but got .'tau'"),
+        ({"parameters": {"tau": "x"}}, "Expected parameters to be a table of numbers but got"),
+        ({"learning_rat": 0.1}, "Expected options among dataset, .* but got 'learning_rat'"),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_was_expected(values, message):
+    with pytest.raises(InputError, match=message) as caught:
+        build_config(values)
+    assert "; " in str(caught.value)  # ... and what to do
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_preset_or_dataset_is_refused():
+    with pytest.raises(InputError, match="Expected preset to be one of paper but got 'book'"):
+        make_config(preset="book")
+    with pytest.raises(InputError, match="Expected dataset to be one of"):
+        make_config(dataset="book")
+
+
+def test_every_field_can_be_converted_and_described():
+    kinds = {f.type for f in dataclasses.fields(TrainConfig)}
+    assert kinds == set(module.CONVERTERS) == set(module.DESCRIPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"epochs = = 3", "Invalid value"),
+        (b"\xff\xfe", "utf-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(content, reason, tmp_path):
+    path = tmp_path / "config.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=f"Expected a training configuration in .*{reason}"):
+        read_config(path)
+
+
+def test_a_folder_is_no_configuration_file(tmp_path):
+    with pytest.raises(InputError, match="Expected a training configuration in .*directory"):
+        read_config(tmp_path)

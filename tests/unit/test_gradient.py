@@ -1,0 +1,127 @@
+"""Derivatives of spike times against formulas on paper; `properties/` compares whole networks."""
+
+import numpy as np
+import pytest
+from networks import latencies, network
+
+from sim.batch import run_batch
+from sim.encoding import BinnedInput
+from sim.loss import make_linear_loss, make_target_time_loss
+
+PERIOD = np.pi
+NEVER = np.inf
+
+
+def pull(built, inputs, by_time):
+    """Outcome and gradients of sum(by_time * output times)."""
+    by_time = np.array(by_time, dtype=float)
+    loss = make_linear_loss(n_required=by_time.shape[-1])
+    return run_batch(built, inputs, by_time, loss, gradient=True)
+
+
+def test_gradients_are_computed_only_if_asked_for():
+    built = network([[[1.0]]], duration=3.0)
+    outcome, gradients = run_batch(
+        built, latencies([0.5]), np.ones((1, 1)), make_target_time_loss()
+    )  # fmt: skip
+    assert gradients is None
+    assert outcome.loss.shape == (1,)
+
+
+@pytest.mark.parametrize("duration", [1.0, 4.0, 40.0])
+def test_a_later_phase_is_an_earlier_spike_whether_ordinary_or_pseudo(duration):
+    built = network([[[0.0]]], duration=duration, initial=[0.5])
+    _, gradients = pull(built, latencies([NEVER]), [[[1, 10, 100]]])
+    assert gradients.initial[0] == pytest.approx(-111, rel=1e-14)
+    assert gradients.weights[0].tolist() == [[0]]
+
+
+@pytest.mark.parametrize("w", [-3.0, 0.0, 0.7, 20.0])
+def test_one_input_has_the_derivatives_of_the_formula_on_paper(w):
+    # u jumps from tan(a) by w; t = t_in + pi/2 - atan(u + w), a = phase + t_in - pi/2
+    phase, t_in = 1.0, 0.4
+    u = np.tan(phase + t_in - PERIOD / 2)
+    by_w = -1 / (1 + (u + w) ** 2)
+    by_phase = by_w * (1 + u**2)
+    built = network([[[w]]], duration=9.0, initial=[phase])
+    _, gradients = pull(built, latencies([t_in]), [[[1.0]]])
+    assert gradients.weights[0][0, 0] == pytest.approx(by_w, rel=1e-14)
+    assert gradients.initial[0] == pytest.approx(by_phase, rel=1e-14)
+    assert gradients.input_times[0, 0] == pytest.approx(1 + by_phase, rel=1e-14, abs=1e-15)
+
+
+@pytest.mark.parametrize("model", ["theta", "qif_delta"])
+def test_a_time_shift_leaves_only_the_initial_state_behind(model):
+    # all times shift together: sum of dt/dt_in = 1 + rate of change of the initial value
+    built = network([np.array([[0.7], [-0.4], [1.1]])], duration=9.0, model=model, initial=[1.0])
+    _, gradients = pull(built, latencies([0.2, 0.9, 1.3]), [[[1.0]]])
+    speed = 1.0 if model == "theta" else 1.0 * (1.0 - 1.0) + 1.25
+    total = gradients.input_times.sum() - speed * gradients.initial[0]
+    assert total == pytest.approx(1.0, rel=1e-13)
+
+
+def test_inputs_that_never_come_or_come_too_late_have_no_gradient():
+    built = network([np.full((3, 1), 0.5)], duration=2.0)
+    _, gradients = pull(built, latencies([0.5, 2.5, NEVER]), [[[1.0, 1.0]]])
+    assert gradients.weights[0][0, 0] != 0
+    assert gradients.weights[0][1:, 0].tolist() == [0, 0]
+    assert gradients.input_times[0, 1:].tolist() == [0, 0]
+
+
+def test_inputs_after_the_last_required_spike_have_no_gradient():
+    built = network([np.full((2, 1), 0.5)], duration=6.0, initial=[2.0])
+    _, gradients = pull(built, latencies([0.5, 3.0]), [[[1.0]]])
+    assert gradients.weights[0][0, 0] != 0
+    assert gradients.weights[0][1, 0] == gradients.input_times[0, 1] == 0
+
+
+def test_simultaneous_inputs_have_the_same_derivative_by_their_weights():
+    built = network([np.array([[0.5], [-1.5], [2.0]])], duration=6.0)
+    _, gradients = pull(built, latencies([0.5, 0.5, 0.5]), [[[1.0, -1.0]]])
+    column = gradients.weights[0][:, 0]
+    np.testing.assert_allclose(column, column[0], rtol=1e-13)
+
+
+def test_the_gradient_of_a_batch_is_the_mean_over_its_samples(backend):
+    rng = np.random.default_rng(5)
+    built = network(
+        [rng.normal(size=(3, 4)), rng.normal(size=(4, 2))], duration=6.0, backend=backend
+    )  # fmt: skip
+    inputs, by_time = latencies(*rng.uniform(0, 7, (5, 3))), rng.normal(size=(5, 2, 2))
+    _, together = pull(built, inputs, by_time)
+    alone = [pull(built, inputs.take([b]), by_time[[b]])[1] for b in range(5)]
+    for layer in range(2):
+        np.testing.assert_allclose(
+            together.weights[layer], np.mean([g.weights[layer] for g in alone], axis=0), atol=1e-13
+        )
+    np.testing.assert_allclose(
+        together.initial, np.mean([g.initial for g in alone], axis=0), atol=1e-13
+    )
+    np.testing.assert_allclose(
+        together.input_times, np.concatenate([g.input_times for g in alone]) / 5, atol=1e-13
+    )
+
+
+def test_the_gradient_of_a_bins_time_is_the_sum_over_its_inputs():
+    rng = np.random.default_rng(6)
+    built = network([rng.normal(size=(6, 3)), rng.normal(size=(3, 2))], duration=5.0)
+    times, bins = np.array([0.3, 1.1, 4.0, 6.0]), rng.integers(0, 5, (4, 6))
+    by_time = rng.normal(size=(4, 2, 1))
+    _, binned = pull(built, BinnedInput(times=times, bins=bins), by_time)
+    own = np.append(times, NEVER)[bins]
+    _, latency = pull(built, latencies(*own), by_time)
+    for a, b in zip(binned.weights, latency.weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-13)
+    summed = [latency.input_times[bins == v].sum() for v in range(4)]
+    np.testing.assert_allclose(binned.input_times, summed, atol=1e-13)
+    assert binned.input_times[3] == 0
+
+
+def test_many_periods_of_one_neuron_keep_the_gradient_exact(backend):
+    built = network([[[0.8]]], duration=300 * PERIOD, initial=[1.0], backend=backend)
+    by_time = np.zeros((1, 1, 290))
+    by_time[0, 0, [0, -1]] = [1, -1]
+    _, gradients = pull(built, latencies([0.5]), by_time)
+    # first and last spike move together
+    assert abs(gradients.weights[0][0, 0]) < 1e-12
+    assert abs(gradients.initial[0]) < 1e-12

@@ -1,0 +1,174 @@
+import dataclasses
+
+import pytest
+import sympy as sp
+from models import make_quadratic, pretend_verified
+
+from derivations import list_models, read_neuron_model
+from spiketheory.derivation import Branch
+from spiketheory.derive import derive
+from spiketheory.kernel import (
+    KernelBranch,
+    build_branches,
+    build_function,
+    count_operations,
+    eliminate_common,
+    rewrite_stably,
+    softplus,
+)
+from spiketheory.lower import lower
+from spiketheory.symbols import state_symbol
+
+x, y = state_symbol("x"), state_symbol("y")
+
+
+@pytest.fixture(params=list_models())
+def ir(request):
+    return lower(pretend_verified(derive(read_neuron_model(request.param))))
+
+
+def get_function(ir, name):
+    return next(f for f in ir.functions if f.name == name)
+
+
+def test_a_derivation_that_was_not_verified_is_refused():
+    with pytest.raises(TypeError) as info:
+        lower(derive(read_neuron_model("theta")))
+    assert str(info.value) == (
+        "Expected a VerifiedDerivation but got Derivation; call verify(derivation) first, since "
+        "only checked mathematics becomes code."
+    )
+
+
+def test_every_function_has_one_result_name_per_result(ir):
+    for function in ir.functions:
+        for branch in function.branches:
+            assert len(branch.results) == len(function.results), function.name
+
+
+def test_every_function_uses_only_its_arguments_and_its_own_variables(ir):
+    for function in ir.functions:
+        for branch in function.branches:
+            known = set(function.arguments)
+            assert {s.name for s in branch.condition.free_symbols} <= known
+            for symbol, value in branch.assignments:
+                assert {s.name for s in value.free_symbols} <= known, function.name
+                known.add(symbol.name)
+            for result in branch.results:
+                assert {s.name for s in result.free_symbols} <= known, function.name
+
+
+def test_arguments_and_results_have_different_names_within_a_function(ir):
+    for function in ir.functions:
+        assert len(set(function.arguments)) == len(function.arguments), function.name
+
+
+def test_only_four_functions_return_a_number_and_all_others_a_tuple(ir):
+    assert {f.name for f in ir.functions if f.scalar} == {
+        "initial_state_vjp",
+        "initial_value",
+        "will_spike",
+        "time_to_spike",
+    }
+
+
+def test_domains_are_checked_as_they_were_written():
+    ir = lower(pretend_verified(derive(read_neuron_model("theta"))))
+    assert [str(r) for r in get_function(ir, "parameters_valid").branches[0].results] == [
+        "tau > 0",
+        "I0 > 1/4",
+    ]
+
+
+def test_a_parameter_that_only_a_condition_needs_is_handed_over():
+    d = derive(make_quadratic())
+    c_m = d.model.symbols["C_m"]
+    first, *rest = d.time_to_spike
+    changed = Branch(condition=sp.And(first.condition, c_m > 1), values=first.values)
+    ir = lower(pretend_verified(dataclasses.replace(d, time_to_spike=(changed, *rest))))
+    assert "C_m" in get_function(ir, "time_to_spike").arguments
+
+
+@pytest.mark.parametrize("name", ["t0", "l_x", "g_time", "g_delay", "x", "a", "turns", "V0"])
+def test_a_parameter_may_have_the_name_of_anything_that_the_compiler_makes_up(name):
+    model = make_quadratic(
+        f"dV/dt = V**2/{name} + 1", {name: {"default": 2.0, "domain": f"{name} > 0"}}, state="V"
+    )
+    for function in lower(pretend_verified(derive(model))).functions:
+        made = [s.name for b in function.branches for s, _ in b.assignments]
+        if function.name != "constants":
+            assert not set(made) & set(function.arguments)
+        assert len(set(function.arguments)) == len(function.arguments)
+
+
+def test_a_common_subexpression_is_computed_once():
+    branch = eliminate_common(sp.true, [sp.cos(x * y), sp.sin(x * y)])
+    ((symbol, value),) = branch.assignments
+    assert (symbol.name, value) == ("t0", x * y)
+    assert branch.results == (sp.cos(symbol), sp.sin(symbol))
+
+
+def test_elimination_does_not_change_the_results():
+    values = [(x + y) ** 2 / (x + y + 1), sp.exp(x + y) - x, x]
+    branch = eliminate_common(sp.true, values)
+    back = list(branch.results)
+    for symbol, value in reversed(branch.assignments):
+        back = [b.subs(symbol, value) for b in back]
+    assert [sp.simplify(b - v) for b, v in zip(back, values, strict=True)] == [0, 0, 0]
+
+
+def test_new_variables_avoid_the_names_that_are_taken():
+    branch = eliminate_common(sp.true, [sp.cos(x * y), sp.sin(x * y)], taken={"t0", "t1"})
+    assert [s.name for s, _ in branch.assignments] == ["t2"]
+
+
+def test_each_branch_is_lowered_by_itself():
+    branches = (
+        Branch(condition=x > 0, values=(sp.cos(x * y) + sp.sin(x * y),)),
+        Branch(condition=sp.true, values=(y,)),
+    )
+    function = build_branches("f", "Summary.", (), (x, y), ["r"], branches, scalar=True)
+    assert [len(b.assignments) for b in function.branches] == [1, 0]
+    assert function.operations == {"add": 1, "multiply": 1, "cos": 1, "sin": 1}
+
+
+def test_softplus_is_not_computed_as_the_logarithm_of_an_exponential():
+    assert rewrite_stably(sp.sqrt(sp.log(1 + sp.exp(x / y)))) == sp.sqrt(softplus(x / y))
+    assert softplus(x).diff(x) == 1 / (1 + sp.exp(-x))
+
+
+@pytest.mark.parametrize(
+    ("expression", "counts"),
+    [
+        (x, {}),
+        (-x, {}),
+        (sp.Rational(1, 2), {}),
+        (x + y + 1, {"add": 2}),
+        (x - y, {"add": 1}),
+        (2 * x * y, {"multiply": 2}),
+        (x / 2, {"divide": 1}),
+        (1 / x, {"divide": 1}),
+        (x / (2 * y), {"multiply": 1, "divide": 1}),
+        (x**2, {"multiply": 1}),
+        (1 / (x**2 + y**2), {"add": 1, "multiply": 2, "divide": 1}),
+        (x**3, {"power": 1}),
+        (sp.sqrt(x), {"sqrt": 1}),
+        (1 / sp.sqrt(x), {"divide": 1, "sqrt": 1}),
+        (sp.atan2(y, x) / sp.pi, {"divide": 1, "atan2": 1}),
+        (sp.Or(x > 1, y < x * y), {"multiply": 1, "compare": 2, "logic": 1}),
+    ],
+)
+def test_operations_are_counted_as_they_are_written(expression, counts):
+    branch = KernelBranch(condition=sp.true, assignments=(), results=(expression,))
+    assert count_operations(branch) == counts
+
+
+def test_the_flow_of_theta_takes_four_multiplications_and_two_additions():
+    ir = lower(pretend_verified(derive(read_neuron_model("theta"))))
+    assert get_function(ir, "flow").operations == {"add": 2, "multiply": 4}
+
+
+def test_the_longest_branch_gives_the_operation_count():
+    function = build_function("f", "Summary.", (), (x,), ["r"], (x + 1,))
+    assert function.operations == {"add": 1}
+    assert function.branches[0].condition == sp.true

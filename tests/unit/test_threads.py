@@ -1,0 +1,84 @@
+import threading
+
+import pytest
+
+from sim.memory import check_memory, get_memory_size
+from sim.threads import get_thread_count, run_on_threads
+from spiketheory.errors import InputError
+
+
+def test_without_the_variable_every_usable_core_counts(monkeypatch):
+    monkeypatch.delenv("SPIKETHEORY_THREADS", raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
+    assert get_thread_count() == 3
+
+
+def test_a_system_without_affinity_counts_its_cores(monkeypatch):
+    monkeypatch.delenv("SPIKETHEORY_THREADS", raising=False)
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert get_thread_count() == 1
+
+
+def test_the_variable_sets_the_number_of_threads(monkeypatch):
+    monkeypatch.setenv("SPIKETHEORY_THREADS", "7")
+    assert get_thread_count() == 7
+
+
+@pytest.mark.parametrize("value", ["", "0", "-2", "two", "1.5", "²"])
+def test_a_variable_that_is_no_positive_whole_number_is_refused(value, monkeypatch):
+    monkeypatch.setenv("SPIKETHEORY_THREADS", value)
+    with pytest.raises(InputError, match="Expected SPIKETHEORY_THREADS to be a positive") as caught:
+        get_thread_count()
+    assert repr(value) in str(caught.value)
+    assert "unset it" in str(caught.value)
+
+
+def test_every_task_runs_once_and_all_at_the_same_time():
+    barrier = threading.Barrier(4, timeout=10)  # breaks unless four threads wait for each other
+    done = []
+
+    def task(i):
+        barrier.wait()
+        done.append(i)
+
+    run_on_threads(task, 4)
+    assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_a_single_task_runs_on_the_callers_thread():
+    seen = []
+    run_on_threads(lambda i: seen.append((i, threading.current_thread())), 1)
+    assert seen == [(0, threading.current_thread())]
+
+
+@pytest.mark.parametrize("n_tasks", [1, 3])
+def test_an_error_of_any_task_reaches_the_caller(n_tasks):
+    def task(i):
+        if i == n_tasks - 1:
+            raise KeyError("of the last task")
+
+    with pytest.raises(KeyError, match="of the last task"):
+        run_on_threads(task, n_tasks)
+
+
+def test_what_fits_into_memory_passes():
+    size = get_memory_size()
+    assert size is None or size > 2**20
+    check_memory(2**20, "a thousand weights")
+
+
+def test_what_cannot_fit_into_memory_is_refused(monkeypatch):
+    monkeypatch.setattr("sim.memory.get_memory_size", lambda: 2**30)
+    with pytest.raises(InputError) as caught:
+        check_memory(2**43, "the weights")
+    assert str(caught.value) == (
+        "Expected a network that fits into 1.0 GiB of memory but the weights need about "
+        "8,192.0 GiB; choose fewer neurons or a machine with more memory."
+    )
+
+
+def test_a_system_that_does_not_tell_its_memory_is_not_limited(monkeypatch):
+    monkeypatch.delattr("os.sysconf", raising=False)
+    assert get_memory_size() is None
+    check_memory(2**80, "the weights")
