@@ -22,7 +22,7 @@ MODEL_OPTION = click.option(
     "--model",
     required=True,
     metavar="NAME|FILE.toml",
-    help="A built-in model (see `spiketheory models`) or a model file.  [required]",
+    help="A built-in model (see `spiketheory models`) or a model file.",
 )
 OUT_OPTION = click.option(
     "--out",
@@ -118,7 +118,9 @@ def models(as_json: bool) -> None:
     show_default=True,
     help="How to print it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="The same as --format json.  [default: --format]"
+)
 @click.option("--code", is_flag=True, help="Add the generated code.  [default: formulas only]")
 @OUT_OPTION
 def derive(model: str, style: str, as_json: bool, code: bool, out: Path | None) -> None:
@@ -170,7 +172,7 @@ def codegen(model: str, target: str, out: Path | None) -> None:
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="Write the results to this .npz file.  [required]",
+    help="Write the results to this .npz file.",
 )
 @click.option(
     "--model",

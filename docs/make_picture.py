@@ -53,7 +53,7 @@ def trace_theta(
     for k, time in enumerate(times):
         state, passed = (start, time) if time < INPUT_TIME else (jumped, time - INPUT_TIME)
         state = f.flow(*state, *f.propagator(passed, *constants), *constants)
-        potential[k] = f.leave_chart(*state, *constants)
+        (potential[k],) = f.leave_chart(*state, *constants)
     return potential, spike
 
 

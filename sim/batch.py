@@ -17,7 +17,7 @@ from sim.loss import Loss, prepare_targets
 from sim.records import Gradients, Input, Network, Outcome, Spikes
 from sim.status import raise_status
 from sim.threads import get_thread_count, run_on_threads
-from spiketheory.errors import InputError
+from spiketheory.errors import InputError, SimulationError
 
 MAX_SPIKES = 1_000_000
 
@@ -89,7 +89,7 @@ def prepare_events(inputs: Input, *, duration: float) -> Events:
     rows = np.argsort(inputs.times, axis=1, kind="stable")[:, :n_events]
     return Events(
         times=np.take_along_axis(inputs.times, rows, axis=1),
-        rows=rows,
+        rows=np.ascontiguousarray(rows),
         counts=counts,
         bins=np.empty((len(inputs.times), 0), dtype=np.uint8),
         n_inputs=inputs.n_inputs,
@@ -103,6 +103,7 @@ def run_batch(
     loss: Loss,
     *,
     gradient: bool = False,
+    input_times: bool = False,
     max_spikes: int = MAX_SPIKES,
 ) -> tuple[Outcome, Gradients | None]:
     """Simulate a batch, and go back through it if ``gradient``.
@@ -113,6 +114,7 @@ def run_batch(
         targets: As the loss wants them, see `sim.loss.prepare_targets`.
         loss: The loss of each sample's output times.
         gradient: Whether to compute derivatives of the mean loss.
+        input_times: Whether to compute them by the input times, too.
         max_spikes: More spikes of a layer in one sample are an error.
 
     Returns:
@@ -137,7 +139,8 @@ def run_batch(
         kernel.run_chunk(
             work.limits[c], work.limits[c + 1], events.binned, events.times, events.rows,
             events.counts, events.bins, flat, work.offsets, sizes, network.initial,
-            network.constants, network.duration, wanted, loss.settings, gradient, max_spikes,
+            network.constants, network.duration, wanted, loss.settings, gradient, input_times,
+            max_spikes,
             work.output_times, work.n_ordinary, work.losses, work.counters, work.weights[c],
             work.initial[c], work.events, work.active[c], work.status[c],
         )  # fmt: skip
@@ -147,7 +150,16 @@ def run_batch(
     if len(failed):
         status, sample = work.status[failed[0]]
         raise_status(int(status), sample=int(sample), limit=max_spikes)
-    return collect_outcome(work), collect_gradients(network, events, work) if gradient else None
+    outcome = collect_outcome(work)
+    if not np.isfinite(outcome.loss).all():
+        sample = int(np.argmin(np.isfinite(outcome.loss)))
+        raise SimulationError(
+            f"Expected a finite loss but sample {sample} has {outcome.loss[sample]}; its output "
+            "times are too late or too many. Raise the drive or the weights, or lower gamma."
+        )
+    if not gradient:
+        return outcome, None
+    return outcome, collect_gradients(network, events, work, input_times)
 
 
 def check_inputs(network: Network, events: Events) -> None:
@@ -197,7 +209,9 @@ def collect_outcome(work: SimpleNamespace) -> Outcome:
     )
 
 
-def collect_gradients(network: Network, events: Events, work: SimpleNamespace) -> Gradients:
+def collect_gradients(
+    network: Network, events: Events, work: SimpleNamespace, input_times: bool
+) -> Gradients:
     """Add up the chunks and divide by the number of samples."""
     n_samples = len(events)
     flat = work.weights.sum(axis=0) / n_samples
@@ -205,16 +219,27 @@ def collect_gradients(network: Network, events: Events, work: SimpleNamespace) -
         part.reshape(w.shape)
         for part, w in zip(np.split(flat, work.offsets[1:-1]), network.weights, strict=True)
     ]
-    if events.binned:
-        input_times = work.events.sum(axis=0) / n_samples
-    else:
-        input_times = np.zeros((n_samples, events.n_inputs))
-        np.put_along_axis(input_times, events.rows, work.events / n_samples, axis=1)
-    return Gradients(
+    gradients = Gradients(
         weights=tuple(weights),
         initial=work.initial.sum(axis=0) / n_samples,
-        input_times=input_times,
+        input_times=collect_input_times(events, work.events / n_samples) if input_times else None,
     )
+    for name, values in (("weights", flat), ("initial coordinates", gradients.initial)):
+        if not np.isfinite(values).all():
+            raise SimulationError(
+                f"Expected finite derivatives by the {name} but got NaN or inf; the states left "
+                "the range of the number format. Lower the weights."
+            )
+    return gradients
+
+
+def collect_input_times(events: Events, gradient: np.ndarray) -> np.ndarray:
+    """Derivatives by the input times, in the order of the inputs."""
+    if events.binned:
+        return np.asarray(gradient.sum(axis=0))
+    by_input = np.zeros((len(events), events.n_inputs))
+    np.put_along_axis(by_input, events.rows, gradient, axis=1)
+    return by_input
 
 
 def record_spikes(

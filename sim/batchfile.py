@@ -213,13 +213,14 @@ def simulate_batch(batch: BatchFile) -> dict[str, np.ndarray]:
         loss = make_first_spike_loss(gamma=batch.gamma, duration=network.duration)
         targets = batch.labels
     outcome, gradients = run_batch(
-        network, batch.inputs, targets, loss, gradient=batch.labels is not None
+        network, batch.inputs, targets, loss, gradient=batch.labels is not None, input_times=True
     )
     results["t_out"] = outcome.output_times[:, :, 0]
     if gradients is not None:
         results["loss"] = np.array(outcome.loss.mean())
         results |= {f"grad_W{i}": g for i, g in enumerate(gradients.weights)}
         results[f"grad_{network.model.initial}"] = gradients.initial
+        assert gradients.input_times is not None
         results["grad_input_times"] = gradients.input_times
     spikes = record_spikes(network, batch.inputs)
     results["spike_sample"] = spikes.sample

@@ -86,10 +86,49 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
                 time_gradient[i] = pulled[n + 1]
 
     @jit
+    def pull_segment(
+        states: Any, weights: Any, step: Any, constants: Any, covectors: Any,
+        first: int, last: int, neurons: Any, unwound: Any, pulled: Any,
+    ) -> None:  # fmt: skip
+        """Write to ``pulled`` the covectors just after the event that starts a segment."""
+        for i in range(weights.shape[0]):
+            after = jump(*load(states, i), weights[i], *constants)
+            store(pulled, i, *flow_vjp(*after, *step, *constants, *load(covectors, i)))
+        for p in range(first, last):
+            store(pulled, neurons[p], *load(unwound, neurons[p]))
+
+    @jit
+    def share_ties(
+        states: Any, rows: Any, first: int, last: int, weights: Any, constants: Any,
+        pulled: Any, gradient: Any,
+    ) -> None:  # fmt: skip
+        """Derivatives by the times of events ``first`` to ``last - 1``, which are simultaneous.
+
+        Two inputs at the same time are a kink of the loss as a function of either time: which
+        comes first matters to second order in the state but to first order in the time. The
+        derivative written is the mean of the two one-sided ones, of the event moved before all
+        others and of it moved behind them. It does not depend on how neurons are numbered.
+        """
+        gradient[first:last] = 0.0
+        for i in range(weights.shape[1]):
+            state = load(states, i)
+            covector = load(pulled, i)
+            total = 0.0
+            for e in range(first, last):
+                total += weights[rows[e], i]
+            for e in range(first, last):
+                weight = weights[rows[e], i]
+                rest = total - weight
+                behind = jump_vjp(*jump(*state, rest, *constants), weight, *constants, *covector)
+                later = jump_vjp(*jump(*state, weight, *constants), rest, *constants, *covector)
+                before = jump_vjp(*state, weight, *constants, *later[:n])
+                gradient[e] += 0.5 * (before[n + 1] + behind[n + 1])
+
+    @jit
     def backward_layer(
         states: Any, event_times: Any, event_rows: Any, n_events: int, weights: Any,
         duration: float, constants: Any, spikes: Any, count: int, spike_gradient: Any,
-        covectors: Any, weight_gradient: Any, event_gradient: Any,
+        covectors: Any, weight_gradient: Any, event_gradient: Any, want_times: bool,
     ) -> None:  # fmt: skip
         """Go back through one layer's trial.
 
@@ -97,7 +136,8 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         are what it returned. ``spike_gradient`` holds the derivatives by the spike times, in the
         buffers' order; ``covectors`` (n_coordinates, n) those by the states at T, replaced by
         those by the initial states. The weights' gradient is added to ``weight_gradient``
-        (n_rows, n); derivatives by the event times are written to ``event_gradient``.
+        (n_rows, n); derivatives by the event times are written to ``event_gradient``, exact also
+        for simultaneous events (see ``share_ties``) only if ``want_times``.
         """
         _, neurons, segments, chains = spikes
         width = states.shape[2]
@@ -106,6 +146,8 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         by_time = np.empty(width)
         nothing = np.zeros(width)
         unused = np.zeros(width)
+        pulled = np.empty_like(covectors)
+        tied = n_events
         last = count
         end = duration
         for k in range(n_events, -1, -1):
@@ -120,6 +162,14 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
                 covectors, unwound, gradient, kept,
             )  # fmt: skip
             step = propagator(end - start, *constants)
+            follows = k > 1 and event_times[k - 2] == start
+            precedes = 0 < k < n_events and event_times[k] == start
+            if want_times and follows and not precedes:
+                tied = k
+                pull_segment(
+                    states[k], row, step, constants, covectors, first, last, neurons, unwound,
+                    pulled,
+                )  # fmt: skip
             retreat(states[k], row, step, constants, covectors, gradient, by_time)
             mend_spikes(
                 first, last, neurons, chains, constants, states[k],
@@ -127,6 +177,11 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
             )  # fmt: skip
             if k > 0:
                 event_gradient[k - 1] = np.sum(by_time)
+            if want_times and precedes and not follows:
+                share_ties(
+                    states[k], event_rows, k - 1, tied, weights, constants, pulled,
+                    event_gradient,
+                )  # fmt: skip
             last = first
             end = start
 

@@ -201,7 +201,7 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
         event_times: Any, event_rows: Any, n_events: int, first_weights: Any, first_gradient: Any,
         flat: Any, flat_gradient: Any, offsets: Any, sizes: Any, initial: Any,
         initial_gradient: Any, constants: Any, duration: float, layers: Any, covectors: Any,
-        spike_gradient: Any, event_gradient: Any,
+        spike_gradient: Any, event_gradient: Any, want_times: bool,
     ) -> None:  # fmt: skip
         """Go back through all layers of one sample."""
         states, spikes, counts, orders, times, neurons = layers
@@ -215,7 +215,7 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
                     states[layer], times[layer - 1], neurons[layer - 1], counts[layer - 1],
                     view_weights(flat, offsets, sizes, layer), duration, constants,
                     spikes[layer], counts[layer], spike_gradient, covectors[layer],
-                    view_weights(flat_gradient, offsets, sizes, layer), by_event,
+                    view_weights(flat_gradient, offsets, sizes, layer), by_event, True,
                 )  # fmt: skip
                 spike_gradient = np.empty(counts[layer - 1])
                 for k in range(counts[layer - 1]):
@@ -224,7 +224,7 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
                 backward_layer(
                     states[0], event_times, event_rows, n_events, first_weights, duration,
                     constants, spikes[0], counts[0], spike_gradient, covectors[0],
-                    first_gradient, event_gradient,
+                    first_gradient, event_gradient, want_times,
                 )  # fmt: skip
             backward_start(
                 initial[first : first + width], constants, covectors[layer],
@@ -308,8 +308,9 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
         first: int, last: int, binned: bool, event_times: Any, event_rows: Any,
         event_counts: Any, bins: Any, flat: Any, offsets: Any, sizes: Any, initial: Any,
         constants: Any, duration: float, targets: Any, settings: Any, want_gradient: bool,
-        max_spikes: int, output_times: Any, n_ordinary: Any, losses: Any, counters: Any,
-        flat_gradient: Any, initial_gradient: Any, event_gradient: Any, active: Any, ended: Any,
+        want_times: bool, max_spikes: int, output_times: Any, n_ordinary: Any, losses: Any,
+        counters: Any, flat_gradient: Any, initial_gradient: Any, event_gradient: Any, active: Any,
+        ended: Any,
     ) -> None:  # fmt: skip
         """Run the samples ``first`` to ``last`` one after the other."""
         layers = new_layers(sizes)
@@ -352,11 +353,10 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
                     layers, n_events, flat, offsets, sizes, constants, duration,
                     n_ordinary[b], output_times[b],
                 )  # fmt: skip
-            if not want_gradient:
-                for i in range(n_outputs):
-                    for k in range(required):
-                        clipped[i, k] = min(output_times[b, i, k], duration)
-                losses[b, 1] = loss(clipped, targets[b], settings, time_gradient)
+            for i in range(n_outputs):
+                for k in range(required):
+                    clipped[i, k] = min(output_times[b, i, k], duration)
+            losses[b, 1] = loss(clipped, targets[b], settings, time_gradient)
             losses[b, 0] = loss(output_times[b], targets[b], settings, time_gradient)
             if not want_gradient:
                 continue
@@ -377,7 +377,7 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
             backward_sample(
                 event_times[e], event_rows[e], n_events, first_weights, summed, flat,
                 flat_gradient, offsets, sizes, initial, initial_gradient, constants, duration,
-                layers, covectors, spike_gradient, event_gradient[b],
+                layers, covectors, spike_gradient, event_gradient[b], want_times,
             )  # fmt: skip
             if binned:
                 scatter_bins(bins[b], summed, first_gradient)

@@ -51,8 +51,8 @@ TRAIN_OPTIONS = (
     click.option("--hidden", callback=parse_hidden, metavar="N,N,...",
                  help="Neurons of each hidden layer; '' for none.  [default: 100; mnist 100,100]"),
     click.option("--epochs", type=int,
-                 help="Passes through the training set.  [default: digits 40, mnist 10, "
-                 "yinyang 50; paper 100]"),
+                 help="Passes through the training set.  [default: 40; mnist 10; yinyang 50; "
+                 "paper 100]"),
     click.option("--batch", type=int,
                  help="Samples per optimiser step.  [default: 50; mnist 1000]"),
     click.option("--seed", type=int,
@@ -81,7 +81,7 @@ TRAIN_OPTIONS = (
                  help="Shift training images at random by up to this many pixels.  [default: 0]"),
     click.option("--validation", type=int,
                  help="Test on this many samples taken from the training set, and leave the test "
-                 "set alone.  [default: 0, use the test set]"),
+                 "set alone; 0 uses the test set.  [default: 0]"),
 )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from sim.encoding import BinnedInput, LatencyInput
 from spiketheory.compile import CompiledModel
 from spiketheory.errors import InputError, check_finite, check_positive, check_shape
 
+LARGEST_WEIGHT = 1e100
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
@@ -30,13 +32,18 @@ class Network:
     initial: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        check_positive("duration", self.duration)
+        object.__setattr__(self, "duration", float(check_positive("duration", self.duration)))
         weights = tuple(np.ascontiguousarray(w, dtype=np.float64) for w in self.weights)
         if not weights:
             raise InputError("Expected at least one layer of weights but got none; add W0.")
         for i, w in enumerate(weights):
             check_shape(f"W{i}", w, (None if i == 0 else weights[i - 1].shape[1], None))
             check_finite(f"W{i}", w)
+            if np.abs(w).max(initial=0.0) > LARGEST_WEIGHT:
+                raise InputError(
+                    f"Expected weights of at most {LARGEST_WEIGHT:g} in W{i} but got "
+                    f"{np.abs(w).max():g}; squares of larger ones leave the range of floats."
+                )
             if 0 in w.shape:
                 raise InputError(
                     f"Expected neurons on both sides of W{i} but got shape {w.shape}; "
@@ -150,12 +157,14 @@ class Gradients:
         weights: By the weights, one array per layer, shape (n_pre, n_post).
         initial: By the initial coordinates, shape (n_neurons,).
         input_times: By the input times: shape (n_bins,) for binned input, which shares them
-            between samples, or (n_samples, n_inputs) for latencies (0 where no spike).
+            between samples, or (n_samples, n_inputs) for latencies (0 where no spike); None
+            unless asked for. Where spikes are simultaneous it is the mean of both one-sided
+            derivatives (see `sim.gradient`).
     """
 
     weights: tuple[np.ndarray, ...]
     initial: np.ndarray
-    input_times: np.ndarray
+    input_times: np.ndarray | None
 
 
 def split_layers(values: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:

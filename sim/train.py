@@ -25,7 +25,7 @@ from sim.kernels import build_batch
 from sim.loss import Loss, make_first_spike_loss, make_target_time_loss
 from sim.memory import check_memory
 from sim.optim import Optimiser, make_optimiser, make_schedule
-from sim.records import Input, Network
+from sim.records import LARGEST_WEIGHT, Input, Network
 from sim.threads import get_thread_count
 from spiketheory.compile import CompiledModel
 from spiketheory.errors import CheckpointError, InputError, SimulationError
@@ -190,8 +190,8 @@ class Trainer:
             )  # fmt: skip
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
-        if not all(np.isfinite(p).all() for p in state.parameters):
-            raise_diverged(state, "a weight is not finite any more")
+        if not all(np.max(np.abs(p)) <= LARGEST_WEIGHT for p in state.parameters):  # or NaN
+            raise_diverged(state, f"a weight left the range of +-{LARGEST_WEIGHT:g}")
         lower, upper, _ = network.initial_bounds
         np.clip(state.parameters[-1], lower, upper, out=state.parameters[-1])
         guesses = np.argmin(outcome.output_times[:, :, 0], axis=1)

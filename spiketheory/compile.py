@@ -1,5 +1,6 @@
 """Compile generated source; the only file that names Numba."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import inspect
@@ -134,7 +135,9 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         and value.__module__ == module.__name__
         and not name.endswith("_array")
     ]
-    key = hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+    # Machine code on disk refers to the module by name: equal text under another name is another key.
+    identity = f"{module.__name__}\n{inspect.getsource(module)}"
+    key = hashlib.sha256(identity.encode()).hexdigest()
     functions = {name: getattr(module, name) for name in names}
     if backend == "numba":
         functions = {name: compile_function(f, key=key) for name, f in functions.items()}
@@ -160,7 +163,8 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
 
     Numba's own cache cannot tell two closures over different compiled functions apart, nor see
     that a function they call has changed. The cache is therefore keyed by ``key`` and by the text
-    of every file that takes part.
+    of every file that takes part. Where it cannot be read or written, the function is compiled
+    anew.
 
     Args:
         function: The function; it may close over other compiled functions.
@@ -177,12 +181,23 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
         def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
             return (sig, codegen.magic_tuple(), self.full_key)
 
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            try:
+                return super().load_overload(sig, target_context)
+            except Exception:  # damaged, or of a module that is gone: compile and write it anew
+                return None
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            with contextlib.suppress(OSError):  # a full disk costs time, not the result
+                super().save_overload(sig, data)
+
     dispatcher: Any = numba.njit(error_model="numpy", nogil=True)(function)
     if function.__closure__:
         package, closed = read_package_source(function), read_closed_source(function)
         parts = (key, package, closed, importlib.metadata.version("numba"))
         full_key = hashlib.sha256("".join(parts).encode()).hexdigest()
-        dispatcher._cache = KeyedCache(function, full_key)
+        with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
+            dispatcher._cache = KeyedCache(function, full_key)
     compiled: Callable[..., Any] = dispatcher
     return compiled
 

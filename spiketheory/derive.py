@@ -8,7 +8,7 @@ from spiketheory.derivation import Derivation
 from spiketheory.errors import DerivationError
 from spiketheory.methods import riccati
 from spiketheory.model import NeuronModel
-from spiketheory.symbols import DURATION, WEIGHT
+from spiketheory.symbols import PSEUDO_INPUT, WEIGHT
 
 METHODS: tuple[ModuleType, ...] = (riccati,)
 
@@ -43,15 +43,15 @@ def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
 
     Names are ``<of>_D_<by>``; rows are components of the function, columns of the variable:
     the chart's coordinates (``state``), the duration (``dt``), the weight (``w``), the pseudo
-    input (``J``).
+    input (``J``). In a projective chart ``flow_D_dt`` is defined up to a multiple of the flow.
     """
     coordinates = derivation.chart.coordinates
     flow = sp.Matrix(derivation.flow)
-    branch = derivation.propagator_values[0][1]
+    along = dict(zip(coordinates, derivation.flow, strict=True))
     jump = sp.Matrix(derivation.jump)
     jacobians = {
         "flow_D_state": flow.jacobian(coordinates),
-        "flow_D_dt": flow.subs(branch).diff(DURATION),
+        "flow_D_dt": sp.Matrix(derivation.chart.field).subs(along, simultaneous=True),
         "time_to_spike_D_state": sp.Matrix([derivation.time_to_spike_gradient]),
         "jump_D_state": jump.jacobian(coordinates),
         "jump_D_w": jump.diff(WEIGHT),
@@ -59,8 +59,6 @@ def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
     }
     pseudo = derivation.pseudospike
     if pseudo is not None:
-        from spiketheory.symbols import PSEUDO_INPUT
-
         for name, value in (("delay", pseudo.delay), ("rate", pseudo.rate)):
             gradient = sp.Matrix([value]).jacobian(coordinates)
             jacobians[f"pseudo_{name}_D_state"] = gradient.applyfunc(sp.simplify)

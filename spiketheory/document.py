@@ -336,18 +336,15 @@ def explain_gradients(d: Derivation) -> list[Block]:
             "from, and so on."
         ),
     ]
-    first = d.propagator.branches[0].condition
     for name, jacobian in differentiate(d).items():
         left = name_jacobian(name)
-        # The duration enters through the propagator; its first branch stands for the others.
-        condition = first if name == "flow_D_dt" else sp.true
         if jacobian.shape == (1, 1):
-            blocks.append(distinguish(left, [(jacobian[0], condition)]))
+            blocks.append(distinguish(left, [(jacobian[0], sp.true)]))
         elif max(map(len, write_math(jacobian).shape)) <= WIDEST_JACOBIAN:
-            blocks.append(distinguish(left, [(jacobian, condition)]))
+            blocks.append(distinguish(left, [(jacobian, sp.true)]))
         else:
             blocks += [
-                distinguish(name_entry(left, i, j), [(jacobian[i, j], condition)])
+                distinguish(name_entry(left, i, j), [(jacobian[i, j], sp.true)])
                 for i in range(jacobian.rows)
                 for j in range(jacobian.cols)
             ]

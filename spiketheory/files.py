@@ -23,6 +23,11 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: If the folder cannot be created or the file cannot be written.
     """
     path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(  # renaming onto /dev/null would remove the device
+            f"Expected a regular file to write to but {path} is a device or a pipe; choose another "
+            "path, or leave it out to print."
+        )
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,12 @@ from spiketheory.errors import VerificationError
 from spiketheory.model import NeuronModel, Parameter, conjuncts
 from spiketheory.symbols import parameter_symbol
 
+Values = dict[sp.Symbol, sp.Expr]
+
 DIGITS = 50
 TRANSCENDENTAL = (sp.exp, sp.log, sp.tanh, sp.sinh, sp.cosh, sp.sin, sp.cos, sp.atan)
+ROOT = "root__"
+"""Begins the names of the cases' own symbols; no model may use a double underscore."""
 SIGNS = {1: ">", -1: "<", 0: "="}
 
 
@@ -77,7 +81,7 @@ def fail(step: str, expected: str, got: str, remedy: str) -> VerificationError:
 
 
 def build_cases(derivation: Derivation) -> tuple[Case, ...]:
-    """Return one case for every combination of signs that the branches ask about.
+    """Return a case for every combination of signs that the branches ask about and can occur.
 
     Raises:
         VerificationError: If a branch's condition cannot be solved for a parameter.
@@ -87,11 +91,19 @@ def build_cases(derivation: Derivation) -> tuple[Case, ...]:
     for signs in itertools.product(SIGNS, repeat=len(asked)):
         wanted = tuple(zip(asked, signs, strict=True))
         name = ", ".join(f"{e} {SIGNS[s]} 0" for e, s in wanted)
-        parameters = shift_parameters(derivation.model)
+        solutions: list[Values] = [{p.symbol: p.symbol for p in derivation.model.parameters}]
         for number, (expression, sign) in enumerate(wanted):
-            value = expression.xreplace(derivation.constant_values).xreplace(parameters)
-            parameters = impose_sign(derivation.model, parameters, value, sign, number, name)
-        cases.append(make_case(derivation, name, parameters))
+            value = expression.xreplace(derivation.constant_values)
+            root = sign * parameter_symbol(f"{ROOT}{number}", positive=True) ** 2
+            solutions = [
+                solved
+                for parameters in solutions
+                for solved in impose_sign(derivation.model, parameters, value, root)
+            ]
+        cases += [
+            make_case(derivation, name, shift_parameters(derivation.model, parameters))
+            for parameters in solutions
+        ]
     return tuple(cases)
 
 
@@ -109,61 +121,104 @@ def find_conditions(derivation: Derivation) -> tuple[sp.Expr, ...]:
     return tuple(found)
 
 
-def shift_parameters(model: NeuronModel) -> dict[sp.Symbol, sp.Expr]:
-    """Write every parameter with a lower bound c as c + q**2, whose roots are simple."""
-    return {p.symbol: shift_parameter(p) for p in model.parameters}
+def shift_parameters(model: NeuronModel, parameters: Values) -> Values:
+    """Write every free parameter with a lower bound c as c + r**2, whose roots are simple."""
+    free = {
+        p.symbol: shift_parameter(p) for p in model.parameters if parameters[p.symbol] == p.symbol
+    }
+    return {p: e.xreplace(free) for p, e in parameters.items()}
 
 
 def shift_parameter(parameter: Parameter) -> sp.Expr:
-    """Write one parameter as its lower bound plus the square of a positive symbol."""
+    """Write one parameter as a bound plus or minus the square of a positive symbol."""
+    square = parameter_symbol(f"{ROOT}{parameter.name}", positive=True) ** 2
     for relation in conjuncts(parameter.domain):
-        bound = getattr(relation, "lts", None)  # an equality has no smaller side
-        if (
-            bound is not None
-            and bound.is_number
-            and bound != 0
-            and relation.gts == parameter.symbol
-        ):
-            return bound + parameter_symbol(f"q_{parameter.name}", positive=True) ** 2
+        if not isinstance(relation, sp.Gt | sp.Ge | sp.Lt | sp.Le):
+            continue
+        large, small = relation.gts, relation.lts
+        if large == parameter.symbol and small.is_number and small != 0:
+            return small + square
+        if small == parameter.symbol and large.is_number:
+            return large - square
     return parameter.symbol
 
 
 def impose_sign(
-    model: NeuronModel,
-    parameters: dict[sp.Symbol, sp.Expr],
-    value: sp.Expr,
-    sign: int,
-    number: int,
-    name: str,
-) -> dict[sp.Symbol, sp.Expr]:
-    """Choose one parameter such that ``value`` is ``sign`` times the square of a new symbol."""
-    target = sign * parameter_symbol(f"q_{number}", positive=True) ** 2
-    numerator = sp.expand(sp.fraction(sp.together(value - target))[0])
-    unbounded = [p.symbol for p in model.parameters if p.domain is sp.true]
-    bounded = [p.symbol for p in model.parameters if p.domain is not sp.true]
-    for symbol in (*unbounded, *bounded):
-        if parameters[symbol] != symbol or not numerator.has(symbol):
-            continue
-        if not numerator.is_polynomial(symbol) or sp.degree(numerator, symbol) != 1:
-            continue
-        constant, slope = numerator.coeff(symbol, 0), numerator.coeff(symbol, 1)
-        solution = sp.factor(-constant / slope)
-        if symbol.is_positive and not solution.is_positive:
-            solution = sp.expand(solution)
-        if not symbol.is_positive or solution.is_positive:
-            solved = {symbol: solution}
-            return {p: e.xreplace(solved) for p, e in parameters.items()} | solved
+    model: NeuronModel, parameters: Values, expression: sp.Expr, root: sp.Expr
+) -> list[Values]:
+    """Choose one parameter such that ``expression`` is ``root``, plus or minus a square or 0.
+
+    Returns:
+        Every solution: none if the domains fix another sign, several if the equation is not linear.
+    """
+    value = sp.factor(expression.xreplace(parameters))
+    shifted = value.xreplace(shift_parameters(model, parameters))
+    for sign, holds in ((1, shifted.is_positive), (-1, shifted.is_negative), (0, shifted.is_zero)):
+        if holds:
+            return [parameters] if sp.sign(root) == sign else []
+    equation = value - root
+    free = [p for p in model.parameters if parameters[p.symbol] == p.symbol]
+    found = []
+    for solve in (solve_linearly, solve_otherwise):
+        # A parameter without a domain comes first: whatever it has to be is admissible.
+        for parameter in sorted(free, key=lambda p: p.domain is not sp.true):
+            solutions = solve(equation, parameter.symbol)
+            choices = [insert(parameters, parameter.symbol, solution) for solution in solutions]
+            if choices and all(is_surely_admissible(model, choice) for choice in choices):
+                return choices
+            found += [choices] if choices else []
+    if found:
+        return found[0]
     raise fail(
         "branches",
         "branch conditions that can be solved for a parameter",
-        f"{name}, where {value} depends linearly on none",
-        "rewrite the condition so that its sign decides and a parameter enters linearly",
+        f"{value}, of which the sign decides",
+        "write it as a parameter of its own",
     )
 
 
-def make_case(
-    derivation: Derivation, name: str, parameters: Mapping[sp.Symbol, sp.Expr]
-) -> Case:  # fmt: skip
+def solve_linearly(equation: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:
+    """Solve an equation that is linear in a parameter; [] if it is not."""
+    numerator = sp.expand(sp.fraction(sp.together(equation))[0])
+    if not numerator.is_polynomial(symbol) or sp.degree(numerator, symbol) != 1:
+        return []
+    return [sp.factor(-numerator.coeff(symbol, 0) / numerator.coeff(symbol, 1))]
+
+
+def solve_otherwise(equation: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:
+    """Solve an equation that is quadratic in a parameter or holds it once; [] if it does not."""
+    numerator = sp.expand(sp.fraction(sp.together(equation))[0])
+    if numerator.is_polynomial(symbol):
+        solvable = sp.degree(numerator, symbol) == 2
+    else:
+        solvable = numerator.count(symbol) == 1
+    # A symbol that is not positive: solutions of either sign are wanted.
+    unknown = sp.Dummy(symbol.name)
+    return list(sp.solve(numerator.xreplace({symbol: unknown}), unknown)) if solvable else []
+
+
+def insert(parameters: Values, symbol: sp.Symbol, solution: sp.Expr) -> Values:
+    """Insert the solution for one parameter."""
+    return {p: e.xreplace({symbol: solution}) for p, e in parameters.items()}
+
+
+def is_surely_admissible(model: NeuronModel, parameters: Values) -> bool:
+    """Whether sympy sees that the parameters lie in their domains."""
+    shifted = shift_parameters(model, parameters)
+    for parameter in model.parameters:
+        if parameters[parameter.symbol] == parameter.symbol:
+            continue
+        for relation in conjuncts(parameter.domain):
+            try:
+                holds = relation.func(*(sp.expand(e.xreplace(shifted)) for e in relation.args))
+            except TypeError:  # a side is not real
+                return False
+            if holds is not sp.true:
+                return False
+    return True
+
+
+def make_case(derivation: Derivation, name: str, parameters: Values) -> Case:
     """Express the derived constants in the free symbols."""
     constants: dict[sp.Symbol, sp.Expr] = {}
     opaque: dict[sp.Symbol, sp.Expr] = {}

@@ -11,6 +11,7 @@ from mpmath import mpf
 
 from spiketheory.derivation import Check
 from spiketheory.verify_places import (
+    DIFFERENCE_DIGITS,
     Place,
     Tally,
     Vector,
@@ -87,11 +88,9 @@ def spiking_states(place: Place) -> list[Vector]:
     return [s for s, wait in waits if wait > 0 and mpmath.isfinite(wait) and place.surface(s) > 0]
 
 
-def differentiate_all(
-    function: Callable[..., mpf], arguments: Sequence[mpf], *, size: mpf | int = 1
-) -> Vector:
+def differentiate_all(function: Callable[..., mpf], arguments: Sequence[mpf]) -> Vector:
     """Central differences by every argument."""
-    indices = range(len(arguments))
+    size, indices = function(*arguments), range(len(arguments))
     return [differentiate_numerically(function, arguments, i, size=size) for i in indices]
 
 
@@ -149,7 +148,8 @@ def check_fire(places: Sequence[Place]) -> Iterator[Check]:
 def compare_fire(tally: Tally, place: Place, observer: Observer, state: Vector) -> None:
     """Compare one spike, and the state at a fixed time after it."""
     wait = place.wait(state)
-    total = wait + AFTER
+    with mpmath.workdps(DIFFERENCE_DIGITS):
+        total = place.wait(state) + AFTER
 
     def run(*at: mpf) -> mpf:
         first = place.wait(list(at))
@@ -196,7 +196,7 @@ def check_pseudospike_gradient(places: Sequence[Place]) -> Iterator[Check]:
             for current in (CURRENTS[number % 4], CURRENTS[(number + 1) % 4]):
                 name = f"from {place.show(state)} with the input {format_number(current)}"
                 got = place.run("pseudospike_vjp", *state, current, after=BARS)
-                want = differentiate_all(run, [*state, current], size=run(*state, current))
+                want = differentiate_all(run, [*state, current])
                 for g, w in zip(got, want, strict=True):
                     tally.compare(f"the gradient {name}", [g], [w])
                 slopes = place.run("pseudospike_vjp", *state, current, after=DELAY_BAR)

@@ -87,7 +87,9 @@ class Case:
             loss = make_first_spike_loss(gamma=GAMMA, duration=self.duration)
             targets = [self.label]
         inputs = latencies(self.inputs)
-        outcome, gradients = run_batch(built, inputs, np.array(targets), loss, gradient=True)
+        outcome, gradients = run_batch(
+            built, inputs, np.array(targets), loss, gradient=True, input_times=True
+        )
         return built, outcome, gradients
 
     def make_trial(self):

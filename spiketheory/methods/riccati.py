@@ -56,6 +56,16 @@ class Names:
         return constant_symbol(pick_name(name, self.taken), **assumptions)
 
 
+def dot(symbol: sp.Symbol) -> sp.Symbol:
+    """A symbol's derivative by time, for a step."""
+    return sp.Symbol(rf"\dot{{{symbol.name}}}")
+
+
+def after(symbol: sp.Symbol) -> sp.Symbol:
+    """A symbol just after an event, for a step."""
+    return sp.Symbol(f"{symbol.name}^+")
+
+
 def explain_mismatch(model: NeuronModel) -> str | None:
     """Say why this method cannot solve ``model``; None if it can."""
     if len(model.state) != 1:
@@ -90,12 +100,13 @@ def solve(model: NeuronModel) -> Derivation:
     )
     center = sp.simplify(-b / (2 * a))
     drive = sp.factor(sp.simplify(c - b**2 / (4 * a)))
+    shifted = Names(model).state("u")
     square = Step(
         title="Complete the square",
         text="Shift the membrane potential to the parabola's minimum.",
         equations=(
-            sp.Eq(sp.Symbol("u"), voltage - center, evaluate=False),
-            sp.Eq(sp.Symbol(r"\dot{u}"), a * sp.Symbol("u") ** 2 + drive, evaluate=False),
+            sp.Eq(shifted, voltage - center, evaluate=False),
+            sp.Eq(dot(shifted), a * shifted**2 + drive, evaluate=False),
         ),
     )
     if is_positive(drive, model.parameters):
@@ -140,6 +151,7 @@ def solve_elliptic(
         surface=y,
         projective=True,
     )
+    rest = sp.simplify(model.rest[0] - center)
     kicked = x + gain * PSEUDO_INPUT * y
     angle = sp.atan2(y, kicked)
     norm = x**2 + y**2
@@ -179,7 +191,7 @@ def solve_elliptic(
             value=(sp.pi - sp.atan2(y, x)) / omega,
             lower=sp.Integer(0),
             upper=period,
-            default=period / 2,
+            default=period / 2 if rest == 0 else (sp.pi - sp.atan2(scale, rest)) / omega,
         ),
         pseudospike=Pseudospike(
             delay=angle / omega,
@@ -200,7 +212,7 @@ def explain_elliptic(
 ) -> tuple[Step, ...]:
     """The steps after completing the square, elliptic chart."""
     x, y = names.x, names.y
-    psi = sp.Symbol("psi")
+    psi = names.state("psi")
     angle = sp.Eq(psi, sp.atan2(y, x), evaluate=False)
     return (
         Step(
@@ -210,19 +222,23 @@ def explain_elliptic(
                 "of the point at infinity are neighbours, and the equation becomes linear."
             ),
             equations=(
-                sp.Eq(sp.Symbol("u"), scale * x / y, evaluate=False),
-                sp.Eq(sp.Symbol(r"\dot{x}"), omega * y, evaluate=False),
-                sp.Eq(sp.Symbol(r"\dot{y}"), -omega * x, evaluate=False),
+                sp.Eq(names.state("u"), scale * x / y, evaluate=False),
+                sp.Eq(dot(x), omega * y, evaluate=False),
+                sp.Eq(dot(y), -omega * x, evaluate=False),
             ),
         ),
         Step(
             title="Flow",
             text="The coordinates rotate with constant angular velocity.",
             equations=(
-                sp.Eq(sp.Function("x")(DURATION),
-                      x * sp.cos(omega * DURATION) + y * sp.sin(omega * DURATION)),
-                sp.Eq(sp.Function("y")(DURATION),
-                      y * sp.cos(omega * DURATION) - x * sp.sin(omega * DURATION)),
+                sp.Eq(
+                    sp.Function("x")(DURATION),
+                    x * sp.cos(omega * DURATION) + y * sp.sin(omega * DURATION),
+                ),
+                sp.Eq(
+                    sp.Function("y")(DURATION),
+                    y * sp.cos(omega * DURATION) - x * sp.sin(omega * DURATION),
+                ),
             ),
         ),  # fmt: skip
         Step(
@@ -240,8 +256,11 @@ def explain_elliptic(
         ),
         Step(
             title="Input",
-            text="An input of weight w adds to V: a shear, which leaves y, and so spikes, alone.",
-            equations=(sp.Eq(sp.Symbol("x^+"), x + WEIGHT * y / scale, evaluate=False),),
+            text=(
+                "An input of weight w adds to the potential: a shear, which leaves the second "
+                "coordinate, and so spikes, alone."
+            ),
+            equations=(sp.Eq(after(x), x + WEIGHT * y / scale, evaluate=False),),
         ),
         Step(
             title="Reset",
@@ -383,9 +402,9 @@ def explain_general(
                 "of the point at infinity are neighbours, and the equation becomes linear."
             ),
             equations=(
-                sp.Eq(sp.Symbol("u"), x / y, evaluate=False),
-                sp.Eq(sp.Symbol(r"\dot{x}"), force * y, evaluate=False),
-                sp.Eq(sp.Symbol(r"\dot{y}"), -gain * x, evaluate=False),
+                sp.Eq(names.state("u"), x / y, evaluate=False),
+                sp.Eq(dot(x), force * y, evaluate=False),
+                sp.Eq(dot(y), -gain * x, evaluate=False),
             ),
         ),
         Step(
@@ -413,8 +432,11 @@ def explain_general(
         ),
         Step(
             title="Input",
-            text="An input of weight w adds to V: a shear, which leaves y, and so spikes, alone.",
-            equations=(sp.Eq(sp.Symbol("x^+"), x + WEIGHT * y, evaluate=False),),
+            text=(
+                "An input of weight w adds to the potential: a shear, which leaves the second "
+                "coordinate, and so spikes, alone."
+            ),
+            equations=(sp.Eq(after(x), x + WEIGHT * y, evaluate=False),),
         ),
         Step(
             title="Reset",

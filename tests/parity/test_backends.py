@@ -170,7 +170,7 @@ def test_networks_agree_between_the_backends(name):
             network, inputs, targets = draw_network(name, backend, np.random.default_rng(seed))
             pairs.append(
                 (record_spikes(network, inputs),
-                 *run_batch(network, inputs, targets, loss, gradient=True))
+                 *run_batch(network, inputs, targets, loss, gradient=True, input_times=True))
             )  # fmt: skip
         (spikes, outcome, gradients), (fast, fast_outcome, fast_gradients) = pairs
         n_spikes += len(spikes.time)
@@ -208,7 +208,7 @@ def test_the_time_to_first_spike_loss_agrees_between_the_backends():
         network, inputs, targets = draw_network("theta", backend, np.random.default_rng(1))
         loss = make_first_spike_loss(gamma=0.01, duration=network.duration)
         labels = np.arange(3) % targets.shape[1]
-        results.append(run_batch(network, inputs, labels, loss, gradient=True))
+        results.append(run_batch(network, inputs, labels, loss, gradient=True, input_times=True))
     (outcome, gradients), (fast, fast_gradients) = results
     np.testing.assert_allclose(fast.loss, outcome.loss, rtol=1e-13)
     np.testing.assert_allclose(fast_gradients.weights[0], gradients.weights[0], rtol=1e-10)

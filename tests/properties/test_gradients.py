@@ -221,9 +221,6 @@ def test_the_silent_cases_are_silent_and_the_saturated_one_is_saturated():
     assert min(len(train) for layer in layers for train in layer.spikes) >= 7
 
 
-@pytest.mark.xfail(
-    raises=AssertionError, reason="ties are taken by number: a one-sided derivative, not the mean"
-)
 def test_gradients_of_tied_spikes_are_the_mean_of_both_orders_in_one_pass():
     _, arrays, _ = find_worst_errors(TWINS, compiled("theta"), mean_of_orders=False)
     assert arrays <= GRADIENT_TOLERANCE

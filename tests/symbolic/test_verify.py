@@ -133,7 +133,7 @@ def derive_lif_by_hand() -> Derivation:
         flow=(flow,),
         will_spike=flow > V_th,
         time_to_spike=(
-            Branch(condition=I0 > V_th, values=(sp.log((I0 - V) / (I0 - V_th)) / rate,)),
+            Branch(condition=V_th < I0, values=(sp.log((I0 - V) / (I0 - V_th)) / rate,)),
             Branch(condition=sp.true, values=(sp.oo,)),
         ),
         time_to_spike_gradient=(-1 / (rate * (I0 - V)),),

@@ -29,7 +29,9 @@ def simulated(key, backend):
     )  # fmt: skip
     inputs = BinnedInput(times=key["input_times"], bins=key["input_bins"])
     loss = make_first_spike_loss(gamma=float(key["gamma"]), duration=float(key["T"]))
-    outcome, gradients = run_batch(built, inputs, key["labels"], loss, gradient=True)
+    outcome, gradients = run_batch(
+        built, inputs, key["labels"], loss, gradient=True, input_times=True
+    )
     return outcome, gradients, record_spikes(built, inputs)
 
 

@@ -207,7 +207,7 @@ def test_a_bad_field_is_refused_with_what_was_expected(changes, message, write):
 
 def test_an_object_array_is_refused_without_unpickling(tmp_path):
     np.savez(tmp_path / "batch.npz", **make_arrays(W0=np.array([[1, None]], dtype=object)))
-    with pytest.raises(InputError, match="Expected a NumPy .npz file .* allow_pickle=False"):
+    with pytest.raises(InputError, match=r"Expected a NumPy .npz file .* allow_pickle=False"):
         read(tmp_path / "batch.npz")
 
 

@@ -2,8 +2,6 @@ import sys
 
 import pytest
 
-pytest.importorskip("spiketheory.verify")
-
 from spiketheory import cache
 from spiketheory.errors import InputError
 from spiketheory.parse import build_model
@@ -37,8 +35,7 @@ def made(monkeypatch, tmp_path):
     monkeypatch.setattr(cache, "lower", lambda verified: verified)
     monkeypatch.setattr(cache, "generate", lambda ir: SOURCE.format(value=ir.parameters[0].default))
     yield models
-    for name in [n for n in sys.modules if n.startswith("spiketheory_generated_")]:
-        del sys.modules[name]
+    forget_modules()
 
 
 def forget_modules():
@@ -102,5 +99,5 @@ def test_a_cache_that_cannot_be_written_to_is_an_input_error(made, monkeypatch, 
     blocker = tmp_path / "file"
     blocker.write_text("")
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: blocker / name)
-    with pytest.raises(InputError, match="Expected to write .* but the system said"):
+    with pytest.raises(InputError, match=r"Expected to write .* but the system said"):
         cache.load_or_generate(make_model())

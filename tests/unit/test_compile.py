@@ -155,3 +155,38 @@ def test_the_key_changes_with_the_text(tmp_path):
     two = load_compiled(import_text(source + "\n# more\n", tmp_path, name="two"), backend="numpy")
     assert one.key != two.key
     assert one.digest == two.digest
+
+
+def test_the_key_changes_with_the_name_of_the_module_that_machine_code_refers_to(tmp_path):
+    source = generate_text(make_quadratic("dv/dt = v**2 + 1", {}))
+    models = [
+        load_compiled(import_text(source, tmp_path, name=name), backend="numpy")
+        for name in ("under_one_name", "under_another_name")
+    ]
+    assert models[0].key != models[1].key
+
+
+def refuse(error):
+    def fail(*arguments):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        ("__init__", RuntimeError("cannot cache function: no locator available")),
+        ("load_overload", ModuleNotFoundError("No module named 'generated_long_ago'")),
+        ("load_overload", EOFError("Ran out of input")),
+        ("save_overload", OSError(28, "No space left on device")),
+    ],
+)
+def test_a_cache_that_fails_costs_time_and_not_the_result(method, error, monkeypatch):
+    monkeypatch.setattr(f"numba.core.caching.FunctionCache.{method}", refuse(error))
+    offset = 2.0
+
+    def add(value):
+        return value + offset
+
+    assert compile_function(add, key=f"{method} {error}")(1.0) == 3.0

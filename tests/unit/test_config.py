@@ -220,5 +220,5 @@ def test_a_file_that_cannot_be_read_is_refused(content, reason, tmp_path):
 
 
 def test_a_folder_is_no_configuration_file(tmp_path):
-    with pytest.raises(InputError, match="Expected a training configuration in .*directory"):
+    with pytest.raises(InputError, match=r"Expected a training configuration in .*directory"):
         read_config(tmp_path)

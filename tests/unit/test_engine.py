@@ -7,6 +7,7 @@ from networks import compiled, latencies, network, trains
 from sim.batch import record_spikes, run_batch
 from sim.engine import FIRST_CAPACITY, SMALL_SORT, build_engine
 from sim.loss import make_target_time_loss
+from sim.records import LARGEST_WEIGHT
 from spiketheory.errors import SimulationError
 
 PERIOD = np.pi
@@ -196,17 +197,16 @@ def test_more_spikes_than_allowed_are_an_error(backend):
 
 
 def test_a_state_beyond_the_number_range_is_an_error(backend):
-    built = network([np.full((3, 1), -1e308)], duration=3.0, backend=backend)
+    built = network([np.full((5, 1), -1e100)], duration=3.0, backend=backend)
     with (
         np.errstate(all="ignore"),
         pytest.raises(SimulationError, match="sample 0 left the range of the number format"),
     ):
-        record_spikes(built, latencies([0.5, 0.5, 0.5]))
+        record_spikes(built, latencies([0.5, 0.7, 0.9, 1.1, 1.3]))
 
 
 def test_the_largest_weight_alone_is_simulated():
-    # the square of the coordinate overflows, the spike time does not
-    assert fire(times=[0.5], weights=[1e300], duration=1.0) == [0.5]
+    assert fire(times=[0.5], weights=[LARGEST_WEIGHT], duration=1.0) == [0.5]
 
 
 # --- order ---------------------------------------------------------------------------------------

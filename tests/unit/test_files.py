@@ -86,3 +86,13 @@ def test_the_systems_error_is_kept_as_the_cause(tmp_path):
     with pytest.raises(InputError) as info:
         write_text_atomically(Path(tmp_path, "file", "a.txt"), "text")
     assert isinstance(info.value.__cause__, OSError)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_device_or_a_pipe_is_refused_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match=r"Expected a regular file .*pipe is a device or a pipe"):
+        write_text_atomically(pipe, "text")
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

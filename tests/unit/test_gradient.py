@@ -16,7 +16,7 @@ def pull(built, inputs, by_time):
     """Outcome and gradients of sum(by_time * output times)."""
     by_time = np.array(by_time, dtype=float)
     loss = make_linear_loss(n_required=by_time.shape[-1])
-    return run_batch(built, inputs, by_time, loss, gradient=True)
+    return run_batch(built, inputs, by_time, loss, gradient=True, input_times=True)
 
 
 def test_gradients_are_computed_only_if_asked_for():

@@ -53,6 +53,7 @@ def test_a_membrane_potential_has_no_bounds():
     ("changes", "message"),
     [
         ({"duration": 0.0}, "Expected duration > 0 but got duration=0.0"),
+        ({"weights": (1e101 * W0,)}, "Expected weights of at most 1e+100 in W0 but got 1e+101"),
         ({"duration": -1.0}, "Expected duration > 0 but got duration=-1.0"),
         ({"duration": np.nan}, "Expected duration > 0 but got duration=nan"),
         ({"duration": np.inf}, "Expected duration > 0 but got duration=inf"),

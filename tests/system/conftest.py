@@ -1,0 +1,53 @@
+"""Fixtures of the tests of the command line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import SMALL, run_ok
+
+import spiketheory.verify
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    """An empty working folder, and no data or caches of a user."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.delenv("SPIKETHEORY_DATA", raising=False)
+    for variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def verified():
+    """Derivations that were verified already, by model."""
+    return {}
+
+
+@pytest.fixture
+def verify_once(verified, monkeypatch):
+    """Verify a model once in all tests together; it takes a second or two."""
+    real = spiketheory.verify.verify
+
+    def verify(derivation):
+        key = derivation.model.digest
+        if key not in verified:
+            verified[key] = real(derivation)
+        return verified[key]
+
+    monkeypatch.setattr(spiketheory.verify, "verify", verify)
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory):
+    """A run of two epochs, not to be changed."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    run_ok("train", *SMALL, "--out", folder)
+    return folder
+
+
+@pytest.fixture
+def trained(trained_once):
+    """A copy of it in the folder ``run``."""
+    return Path(shutil.copytree(trained_once, "run"))

@@ -1,0 +1,284 @@
+"""The command line: help, models, derive, codegen, simulate."""
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import assert_refused, list_files, run, run_ok, run_process, write_batch
+
+from cli import main
+from sim.config import DEFAULTS, TrainConfig, make_config
+from sim.options import TRAIN_OPTIONS
+from spiketheory.errors import VerificationError
+
+COMMANDS = ("models", "derive", "codegen", "simulate", "train", "evaluate")
+pytestmark = pytest.mark.usefixtures("own_folder")
+
+
+def test_without_arguments_the_program_says_what_it_can_do():
+    result = run()
+    assert all(command in result.output for command in COMMANDS)
+    assert "Exit codes: 0 success, 1 a check failed, 2 bad usage or input." in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_help_text_that_states_its_default(command):
+    for parameter in main.commands[command].params:
+        if parameter.param_type_name == "option":
+            assert parameter.help
+            stated = parameter.show_default or re.search(r"\[default: .+\]", parameter.help)
+            assert stated or parameter.required
+    text = run_ok(command, "--help").output
+    assert main.commands[command].help.splitlines()[0] in " ".join(text.split())
+    assert run_ok(command, "-h").output == text
+
+
+def read_defaults(text):
+    """``[default: 50; mnist 1000]`` as {"": "50", "mnist": "1000"}."""
+    general, *others = re.search(r"\[default: ([^]]*)\]", text).group(1).split("; ")
+    return {"": general} | dict(other.split(" ", 1) for other in others)
+
+
+def write_default(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={number:.7g}" for name, number in value.items())
+    return (
+        ",".join(map(str, value)) if isinstance(value, tuple) else re.sub(r"\.0$", "", str(value))
+    )
+
+
+def test_the_help_of_train_states_the_true_defaults():
+    stated = {option.name: read_defaults(option.help) for option in main.commands["train"].params}
+    stated["parameters"][""] = stated["parameters"][""].removesuffix(
+        " for theta, else the model's own"
+    )
+    names = [field.name for field in fields(TrainConfig) if field.name in stated]
+    assert len(names) == len(TRAIN_OPTIONS)
+    for dataset in DEFAULTS:
+        config = make_config(dataset=dataset)
+        for name in set(names) - {"dataset"}:
+            text = stated[name].get(dataset, stated[name][""])
+            assert text == write_default(getattr(config, name)), (dataset, name)
+    assert stated["dataset"][""] == make_config().dataset
+    paper = make_config(preset="paper")
+    for name in set(names) - {"dataset"}:
+        text = stated[name].get("paper", stated[name].get("mnist", stated[name][""]))
+        assert text == write_default(getattr(paper, name)), name
+
+
+def test_help_starts_without_importing_anything_heavy():
+    code = (
+        "import sys; sys.argv = ['spiketheory', 'train', '--help']\n"
+        "import atexit, cli\n"
+        "heavy = {'numpy', 'sympy', 'numba', 'rich', 'sklearn', 'matplotlib', 'platformdirs'}\n"
+        "atexit.register(lambda: print('loaded', sorted(heavy & set(sys.modules))))\n"
+        "cli.main()"
+    )
+    code, stdout, stderr = run_process(code=code)
+    assert (code, stderr) == (0, "")
+    assert stdout.endswith("loaded []\n")
+
+
+def test_an_unknown_command_or_option_is_bad_usage():
+    assert run("trian").exit_code == 2
+    assert run("train", "--epoch-count", 3).exit_code == 2
+    assert run("simulate", "file.npz").exit_code == 2
+    assert "Missing option '--out'" in run("simulate", "file.npz").stderr
+    assert run("derive").exit_code == 2
+
+
+def test_models_are_listed_with_equations_and_parameters():
+    text = run_ok("models").output
+    assert "theta" in text
+    assert "qif_delta" in text
+    assert "dV/dt" in text
+    assert "I0 = 1.25" in text
+
+
+def test_models_are_listed_for_programs():
+    rows = json.loads(run_ok("models", "--json").stdout)
+    theta = next(row for row in rows if row["name"] == "theta")
+    assert theta["parameters"] == {"tau": 1.0, "I0": 1.25}
+    assert theta["equations"] == "dV/dt = (V*(V - 1) + I0)/tau"
+    assert all(row["description"] for row in rows)
+
+
+@pytest.mark.parametrize("style", ["text", "latex", "markdown"])
+def test_a_derivation_is_shown_in_every_format(style, verify_once):
+    text = run_ok("derive", "--model", "theta", "--format", style).stdout
+    assert "theta" in text
+    assert "riccati" in text
+    assert "\\" in text or style == "text"
+
+
+def test_a_derivation_is_shown_for_programs(verify_once):
+    first = run_ok("derive", "--model", "theta", "--format", "json").stdout
+    assert run_ok("derive", "--model", "theta", "--json").stdout == first
+    assert "theta" in json.dumps(json.loads(first))
+
+
+def test_a_derivation_comes_with_its_code_if_asked(verify_once):
+    assert "def flow" in run_ok("derive", "--model", "theta", "--code").stdout
+
+
+def test_a_derivation_is_written_to_a_file(verify_once):
+    result = run_ok("derive", "--model", "theta", "--format", "markdown", "--out", "new/theta.md")
+    assert result.stdout == ""
+    assert "Wrote" in result.stderr
+    assert "theta" in Path("new/theta.md").read_text(encoding="utf-8")
+    assert list_files() == {"new/theta.md"}
+
+
+def test_generated_code_runs(verify_once):
+    source = run_ok("codegen", "--model", "theta").stdout
+    namespace = {"__name__": "generated"}
+    exec(compile(source, "theta.py", "exec"), namespace)
+    assert namespace["NAME"] == "theta"
+    for target in ("numpy", "numba"):
+        text = run_ok("codegen", "--model", "theta", "--target", target).stdout
+        compile(text, target, "exec")
+        assert ("def load(" in text) == (target == "numba")
+
+
+MODEL_FILE = """
+[model]
+name = "mine"
+equations = "dV/dt = (a*V**2 + b*V + I0)/tau"
+spike = "V -> oo"
+reset = "V = -oo"
+input = "V += w"
+rest = {V = 0}
+[parameters]
+tau = {default = 1.0, domain = "tau > 0"}
+a = {default = 2.0, domain = "a > 0"}
+b = {default = -1.0}
+I0 = {default = 0.5}
+"""
+BAD_MODELS = {
+    "no toml": (MODEL_FILE.replace("[model]", "[model"), "Expected"),
+    "syntax error": (MODEL_FILE.replace("b*V +", "b*V + +*"), "mine|bad.toml"),
+    "unknown name": (MODEL_FILE.replace("b*V", "b*W"), "W"),
+    "undefined parameter": (MODEL_FILE.replace("b = {default = -1.0}", ""), "b"),
+    "call": (
+        MODEL_FILE.replace("b*V", "__import__('os').system('touch pwned')"),
+        "__import__|call",
+    ),
+    "attribute": (MODEL_FILE.replace("b*V", "V.__class__"), "Expected"),
+    "unknown function": (MODEL_FILE.replace("b*V", "frobnicate(V)"), "frobnicate"),
+    "missing field": (MODEL_FILE.replace('spike = "V -> oo"', ""), "spike"),
+    "default outside domain": (MODEL_FILE.replace("default = 2.0", "default = -2.0"), "a > 0"),
+    "no method": (MODEL_FILE.replace("a*V**2", "a*V**3"), "Expected"),
+}
+
+
+def write_model(text):
+    path = Path("bad.toml")
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("command", ["derive", "codegen"])
+@pytest.mark.parametrize("case", BAD_MODELS)
+def test_a_bad_model_file_is_refused_and_nothing_written(command, case):
+    text, message = BAD_MODELS[case]
+    result = run(command, "--model", write_model(text), "--out", "out.txt")
+    assert_refused(result, message)
+    assert list_files() == {"bad.toml"}
+
+
+@pytest.mark.parametrize("command", ["derive", "codegen"])
+@pytest.mark.parametrize("name", ["hodgkin", "nowhere.toml", "./folder.toml", ""])
+def test_a_model_that_is_not_there_is_refused(command, name):
+    Path("folder.toml").mkdir()
+    assert_refused(run(command, "--model", name), "Expected .* but")
+
+
+def test_a_model_file_is_derived():
+    assert "mine" in run_ok("derive", "--model", write_model(MODEL_FILE)).stdout
+
+
+def test_a_failed_check_is_exit_code_1(monkeypatch):
+    def fail(derivation):
+        raise VerificationError("Expected a residual of 0 but got 1 in step 3; report it.")
+
+    monkeypatch.setattr("spiketheory.verify.verify", fail)
+    for command in ("derive", "codegen"):
+        result = run(command, "--model", "theta", "--out", "out.txt")
+        assert result.exit_code == 1
+        assert result.stderr == (
+            "Error: Expected a residual of 0 but got 1 in step 3; report it.\n"
+        )
+    assert list_files() == set()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_batch_file_is_simulated(backend):
+    result = run_ok("simulate", write_batch(), "--out", "results/out.npz", "--backend", backend)
+    assert re.match(r"3 samples through 3-2-2 theta neurons: \d \+ \d spikes by l", result.stdout)
+    assert "Mean loss" in result.stdout
+    with np.load("results/out.npz") as found:
+        assert found["t_out"].shape == (3, 2)
+        assert set(found) >= {"loss", "grad_W0", "grad_W1", "grad_phi0", "spike_time"}
+    assert list_files() == {"batch.npz", "results/out.npz"}
+
+
+def test_a_simulation_is_summed_up_for_programs():
+    arguments = ("--out", "out.npz", "--backend", "numpy", "--json")
+    summary = json.loads(run_ok("simulate", write_batch(), *arguments).stdout)
+    assert summary["samples"] == 3
+    assert summary["layer_sizes"] == [3, 2, 2]
+    with np.load("out.npz") as found:
+        assert summary["loss"] == found["loss"]
+        assert sum(summary["spikes_per_layer"]) == len(found["spike_time"])
+        assert summary["fields"] == list(found)
+    bare = json.loads(run_ok("simulate", write_batch(labels=None), *arguments).stdout)
+    assert "loss" not in bare
+
+
+def test_the_model_of_a_batch_file_can_be_overridden():
+    arguments = ("--out", "out.npz", "--backend", "numpy", "--model", "qif_delta")
+    assert "qif_delta neurons" in run_ok("simulate", write_batch(), *arguments).stdout
+
+
+BAD_BATCHES = {
+    "wrong shape": {"W0": np.ones((2, 2))},
+    "layers that do not fit": {"W1": np.ones((3, 2))},
+    "NaN weight": {"W1": np.array([[1.0, np.nan], [0.0, 1.0]])},
+    "infinite weight": {"W1": np.array([[1.0, np.inf], [0.0, 1.0]])},
+    "negative time": {"input_times": np.array([-0.1, 0.5])},
+    "unsorted times": {"input_times": np.array([0.5, 0.1])},
+    "NaN time": {"input_times": np.array([0.5, np.nan])},
+    "unknown model": {"model": "hodgkin"},
+    "model of the wrong type": {"model": 7},
+    "parameter outside its domain": {"tau": -1.0},
+    "trial without end": {"T": np.inf},
+    "bin out of range": {"input_bins": np.full((3, 3), 9)},
+    "label out of range": {"labels": np.array([0, 1, 2])},
+    "missing field": {"W0": None},
+    "unknown field": {"weigths": np.ones(3)},
+    "pickled objects": {"W1": np.array([None, {}], dtype=object)},
+    "no samples": {"input_bins": np.zeros((0, 3), dtype=int), "labels": np.zeros(0, dtype=int)},
+}
+
+
+@pytest.mark.parametrize("case", BAD_BATCHES)
+def test_a_bad_network_file_is_refused_and_nothing_written(case):
+    path = write_batch(**BAD_BATCHES[case])
+    result = run("simulate", path, "--out", "out.npz", "--backend", "numpy")
+    assert_refused(result, r"^Error: Expected .* but .*; [^\n]*\.\n$")
+    assert list_files() == {"batch.npz"}
+
+
+@pytest.mark.parametrize("content", [None, "folder", b"", b"W0 = 1", b"PK\x03\x04 cut off"])
+def test_a_file_that_is_no_network_is_refused(content):
+    if content == "folder":
+        Path("batch.npz").mkdir()
+    elif content is not None:
+        Path("batch.npz").write_bytes(content)
+    before = list_files()
+    result = run("simulate", "batch.npz", "--out", "out.npz", "--backend", "numpy")
+    assert_refused(result, r"^Error: Expected a NumPy .npz file at batch.npz but .* failed: ")
+    assert list_files() == before
