@@ -24,6 +24,7 @@ from sim.threads import get_thread_count
 SIZES = (784, 100, 100, 10)
 BATCH = 1000
 ROUNDS = 15
+PAUSE = 0.1  # BLAS threads spin for a while after their work and would slow what comes next
 
 
 def make_spiking_step(rng: np.random.Generator, *, gradient: bool) -> Callable[[], float]:
@@ -87,6 +88,7 @@ def measure(steps: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
             start = time.perf_counter()
             step()
             seconds[name].append(time.perf_counter() - start)
+            time.sleep(PAUSE)
     return seconds
 
 

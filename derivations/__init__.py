@@ -48,7 +48,6 @@ def check_name(model: str) -> None:
         )
 
 
-@lru_cache(maxsize=64)
 def compile_model(model: str, *, backend: str = "numba") -> CompiledModel:
     """Return the running code of a built-in name or a model file.
 
@@ -65,9 +64,15 @@ def compile_model(model: str, *, backend: str = "numba") -> CompiledModel:
         VerificationError: If its derivation fails a check.
     """
     if is_file_name(model):
-        return load_compiled(generate_cached(model), backend=backend)
+        return load_once(generate_cached(model), backend)
     check_name(model)
-    return load_compiled(import_generated(model), backend=backend)
+    return load_once(import_generated(model), backend)
+
+
+@lru_cache(maxsize=64)
+def load_once(module: ModuleType, backend: str) -> CompiledModel:
+    """The compiled model of a module: the same object for the same module, for kernel caches."""
+    return load_compiled(module, backend=backend)
 
 
 def import_generated(model: str) -> ModuleType:

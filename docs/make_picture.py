@@ -39,9 +39,7 @@ def trace_lif(weight: float, times: np.ndarray) -> tuple[np.ndarray, float]:
     return potential, spike
 
 
-def trace_theta(
-    model: CompiledModel, weight: float, times: np.ndarray
-) -> tuple[np.ndarray, float]:
+def trace_theta(model: CompiledModel, weight: float, times: np.ndarray) -> tuple[np.ndarray, float]:
     """Theta neuron: potential and spike time."""
     f = model.module
     constants = f.constants(6.0 / np.pi, 1.25)

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +11,7 @@ import platformdirs
 
 from spiketheory.codegen import generate
 from spiketheory.derive import derive
+from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
 from spiketheory.lower import lower
 from spiketheory.model import NeuronModel
@@ -31,8 +33,15 @@ def load_or_generate(model: NeuronModel) -> ModuleType:
     """
     key = hashlib.sha256(f"{model.name}{model.digest}{hash_generator()}".encode()).hexdigest()
     path = platformdirs.user_cache_path("spiketheory") / "models" / f"{model.name}_{key[:16]}.py"
+    if name_module(path) in sys.modules:
+        return sys.modules[name_module(path)]
     if not path.exists():
-        write_text_atomically(path, generate(lower(verify(derive(model)))))
+        source = generate(lower(verify(derive(model))))
+        try:
+            write_text_atomically(path, source)
+        except InputError:  # a cache that cannot be written costs time, not the result
+            path = Path(tempfile.mkdtemp(prefix="spiketheory-")) / path.name
+            write_text_atomically(path, source)
     return import_file(path)
 
 
@@ -43,11 +52,14 @@ def hash_generator() -> str:
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 
+def name_module(path: Path) -> str:
+    """The name that a generated file is imported under; the file's name holds its key."""
+    return f"spiketheory_generated_{path.stem}"
+
+
 def import_file(path: Path) -> ModuleType:
-    """Import a Python file under a name of its own."""
-    name = f"spiketheory_generated_{path.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
+    """Import a generated file."""
+    name = name_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -135,7 +135,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         and value.__module__ == module.__name__
         and not name.endswith("_array")
     ]
-    # Machine code on disk refers to the module by name: equal text under another name is another key.
+    # Machine code on disk refers to the module by name, so equal text under another name differs.
     identity = f"{module.__name__}\n{inspect.getsource(module)}"
     key = hashlib.sha256(identity.encode()).hexdigest()
     functions = {name: getattr(module, name) for name in names}

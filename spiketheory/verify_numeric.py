@@ -77,6 +77,7 @@ def check_first_spike(places: Sequence[Place]) -> Iterator[Check]:
     """Nothing spikes before the time to spike, and the prediction agrees with it."""
     first = Tally("first spike", "correct the branches of the time to spike, and their order")
     predicted = Tally("spike prediction", "correct will_spike")
+    crossed = Tally("crossing at spikes", "correct the surface or the field")
     for place in places:
         for state in place.states:
             wait = place.wait(state)
@@ -88,9 +89,10 @@ def check_first_spike(places: Sequence[Place]) -> Iterator[Check]:
                 continue
             inside = [wait * f for f in (NEAR, *FRACTIONS, 1 - NEAR) if wait]
             demand_silence(first, predicted, place, state, inside)
-            demand_spike(first, predicted, place, state, wait)
+            demand_spike(first, predicted, crossed, place, state, wait)
     yield from first.report()
     yield from predicted.report()
+    yield from crossed.report()
 
 
 def demand_silence(
@@ -109,7 +111,7 @@ def demand_silence(
 
 
 def demand_spike(
-    first: Tally, predicted: Tally, place: Place, state: Vector, wait: mpf
+    first: Tally, predicted: Tally, crossed: Tally, place: Place, state: Vector, wait: mpf
 ) -> None:  # fmt: skip
     """Demand that the surface is crossed after ``wait``, also seen from part of the way."""
     name = place.show(state)
@@ -118,7 +120,7 @@ def demand_spike(
         what = f"the time to spike, part of the way from {name}"
         first.compare(what, [left], [wait * (1 - FRACTIONS[3])], scale=wait)
     speed = place.run("crossing", *place.flow(state, wait))[0]
-    first.demand(speed < 0, f"the surface to fall at the spike from {name}", format_number(speed))
+    crossed.demand(speed < 0, f"the surface to fall at the spike from {name}", format_number(speed))
     for late in (wait * (1 + NEAR), wait * (1 + FRACTIONS[4]), 3 * wait, 30 * wait):
         if wait:
             what = f"a spike predicted within {format_number(late)} from {name}"

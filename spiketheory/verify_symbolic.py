@@ -265,13 +265,19 @@ def claim_gradient(s: Setting) -> Iterator[Claim]:
 
 
 def claim_transversality(s: Setting) -> Iterator[Claim]:
-    """On the surface the field points outwards before a spike."""
-    if s.spikes:
-        yield Claim(
-            what="the sign of the surface's speed before a spike",
-            got=sp.sign(sp.cancel(s.at([s.crossing], s.arrival)[0])),
-            expected=sp.S.NegativeOne,
-        )
+    """Nothing grazes the surface: where the field does, all coordinates vanish, which is no state.
+
+    Other charts may be grazed, in states that `spiketheory.certify` looks for.
+    """
+    if not s.derivation.chart.projective:
+        return
+    on_surface = solve_linear(s.case.apply(s.derivation.chart.surface), s.coordinates)
+    crossing = s.crossing.xreplace(on_surface)
+    left = [c for c in s.coordinates if c not in on_surface]
+    grazing = solve_linear(crossing, left)
+    for c in s.coordinates:
+        got = c.xreplace(on_surface).xreplace(grazing)
+        yield Claim(what=f"{c} where the field grazes the surface", got=got, expected=sp.S.Zero)
 
 
 def claim_initial(s: Setting) -> Iterator[Claim]:
@@ -319,7 +325,7 @@ SYMBOLIC: tuple[tuple[str, Callable[[Setting], Iterator[Claim]], str], ...] = (
     ("reset", claim_reset, "correct the reset of the derivation"),
     ("time to spike", claim_time, "correct the branches of the time to spike"),
     ("spike time gradient", claim_gradient, "correct time_to_spike_gradient"),
-    ("transversality", claim_transversality, "orient the chart's surface towards the spike"),
+    ("transversality", claim_transversality, "choose a surface that the field crosses"),
     ("initial coordinate", claim_initial, "correct the initial coordinate"),
     ("pseudospike continuity", claim_pseudospike, "correct the pseudodynamics"),
 )

@@ -240,7 +240,7 @@ def explain_elliptic(
                     y * sp.cos(omega * DURATION) - x * sp.sin(omega * DURATION),
                 ),
             ),
-        ),  # fmt: skip
+        ),
         Step(
             title="Spike time",
             text=(

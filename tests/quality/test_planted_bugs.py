@@ -10,8 +10,11 @@ import derivations
 from spiketheory.derivation import Branch
 from spiketheory.derive import derive
 from spiketheory.errors import VerificationError
+from spiketheory.lower import Lowering
 from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 from spiketheory.verify import verify
+from spiketheory.verify_cases import build_cases
+from spiketheory.verify_symbolic import SYMBOLIC, Setting, holds
 
 
 @lru_cache
@@ -352,3 +355,97 @@ BUGS = [
 def test_a_planted_bug_is_found_by_the_check_it_belongs_to(model, check, plant):
     with pytest.raises(VerificationError, match=f"^Check '{check}' failed: expected .* but got "):
         verify(plant(derive_built_in(model)))
+
+
+# Checks that stand behind others must find bugs of their own kind when asked alone.
+ALONE = {
+    "the flow speeds up": (
+        "semigroup",
+        propagate(
+            with_values(
+                lambda c, s, n: (c.subs(DURATION, DURATION**2), s.subs(DURATION, DURATION**2), n)
+            )
+        ),
+    ),
+    "inputs act by their square": (
+        "simultaneous inputs",
+        in_derivation(jump=lambda d: (d.jump[0].subs(WEIGHT, WEIGHT**2), d.jump[1])),
+    ),
+    "the surface is tilted": (
+        "transversality",
+        in_chart(surface=lambda d: y(d) - x(d) + 1),
+    ),
+    "the flow is scaled": (
+        "flow at zero duration",
+        propagate(with_values(lambda c, s, n: (c, s + 1, n))),
+    ),
+}
+
+
+@pytest.mark.parametrize(("check", "plant"), ALONE.values(), ids=ALONE)
+def test_a_check_that_stands_behind_others_finds_bugs_alone(check, plant):
+    derivation = plant(derive_built_in("theta"))
+    claims = {name: claims for name, claims, _ in SYMBOLIC}[check]
+    settings = [Setting(derivation, case) for case in build_cases(derivation)]
+    assert not all(holds(claim, s.case) for s in settings for claim in claims(s))
+
+
+# Bugs of the code generator: the mathematics is right, the kernel functions are not.
+KERNEL_BUGS = {
+    "leave_chart": "flow against direct integration",
+    "flow": "first spike",
+    "will_spike": "spike prediction",
+    "time_to_spike": "first spike",
+    "initial_value": "initial bounds",
+    "flow_vjp": "gradient of a trial",
+    "jump_vjp": "gradient of a trial",
+    "fire_vjp": "gradient of the spike time",
+    "initial_state_vjp": "gradient of the initial state",
+    "pseudospike": "pseudospike values",
+    "pseudospike_vjp": "gradient of a pseudospike",
+    "fire": "first spike",
+}
+
+
+@pytest.mark.parametrize(("kernel", "check"), KERNEL_BUGS.items(), ids=KERNEL_BUGS)
+@pytest.mark.parametrize("model", ["theta", "qif_delta"])
+def test_a_kernel_function_that_was_lowered_wrongly_is_found(model, kernel, check, monkeypatch):
+    lower = Lowering.lower
+
+    def spoil(branch):
+        first, *rest = branch.results
+        wrong = sp.Not(first) if kernel == "will_spike" else -3 * first - 1
+        return replace(branch, results=(wrong, *rest))
+
+    def lower_wrongly(self):
+        ir = lower(self)
+        functions = tuple(
+            replace(f, branches=tuple(map(spoil, f.branches))) if f.name == kernel else f
+            for f in ir.functions
+        )
+        return replace(ir, functions=functions)
+
+    monkeypatch.setattr(Lowering, "lower", lower_wrongly)
+    with pytest.raises(VerificationError, match=f"^Check '{check}' failed: expected .* but got "):
+        verify(derive_built_in(model))
+
+
+@pytest.mark.parametrize("digits", [20, 24])
+def test_an_error_that_no_float_shows_is_found(digits, monkeypatch):
+    lower = Lowering.lower
+
+    def err(branch):
+        results = tuple(r * (1 + sp.Rational(1, 10**digits)) for r in branch.results)
+        return replace(branch, results=results)
+
+    def lower_wrongly(self):
+        ir = lower(self)
+        functions = tuple(
+            replace(f, branches=tuple(map(err, f.branches))) if f.name == "time_to_spike" else f
+            for f in ir.functions
+        )
+        return replace(ir, functions=functions)
+
+    monkeypatch.setattr(Lowering, "lower", lower_wrongly)
+    with pytest.raises(VerificationError, match="^Check 'spike time against direct integration' "):
+        verify(derive_built_in("theta"))

@@ -146,7 +146,9 @@ def test_latencies_equal_bins_with_the_same_times(backend):
 
 def test_a_batch_without_any_input_spike_runs(backend):
     built = make(backend=backend)
-    outcome, gradients = run(built, latencies([NEVER] * 5, [9.0] * 5), gradient=True, input_times=True)
+    outcome, gradients = run(
+        built, latencies([NEVER] * 5, [9.0] * 5), gradient=True, input_times=True
+    )
     assert outcome.output_times[0].tolist() == outcome.output_times[1].tolist()
     assert not gradients.weights[0].any()
     assert gradients.weights[1].any()
@@ -255,7 +257,9 @@ def test_relabelling_neurons_permutes_the_results():
         initial=np.concatenate([p[o] for p, o in zip(parts, order[1:], strict=True)]),
     )
     rng_targets = np.random.default_rng(4).uniform(0, 8, (3, 3))
-    one, g = run_batch(built, inputs, rng_targets, make_target_time_loss(), gradient=True, input_times=True)
+    one, g = run_batch(
+        built, inputs, rng_targets, make_target_time_loss(), gradient=True, input_times=True
+    )
     two, h = run_batch(
         relabelled, LatencyInput(times=inputs.times[:, order[0]]), rng_targets[:, order[3]],
         make_target_time_loss(), gradient=True, input_times=True,
