@@ -22,11 +22,12 @@ def verify(derivation: Derivation) -> VerifiedDerivation:
       the chart's (up to a multiple, if positive multiples are the same state).
     - *flow at zero duration*, *semigroup*: the flow is one.
     - *input jump*, *simultaneous inputs*: the jump is the model's; two at once add up.
-    - *reset*, *spike surface*: limits of the state on both sides of a spike.
+    - *spike surface*, *reset*: limits of the state on both sides of a spike; a reset onto the
+      surface leads inside.
     - *time to spike*: the flow is on the surface after it, for every branch.
     - *spike time gradient*: each branch's derivative, and
       $-(\nabla g \cdot \mathrm{D}\Phi)/(\nabla g \cdot F)$, are the stated gradient.
-    - *transversality*: the field crosses the surface, outwards before and inwards after a spike.
+    - *transversality*: in a projective chart the field grazes the surface nowhere.
     - *initial coordinate*: it is read back, and its default is the model's rest.
     - *pseudospike continuity*: delay 0 and rate 1 at a spike, a period and 0 just after it.
 
@@ -37,6 +38,7 @@ def verify(derivation: Derivation) -> VerifiedDerivation:
       where V is large.
     - *first spike*, *spike prediction*: nothing comes before the time to spike, and
       ``will_spike`` agrees with it.
+    - *crossing at spikes*: the surface's function falls there.
     - *initial bounds*, *pseudospike values*: ranges, also of the gradients.
     - *branch seams*: values and derivatives of neighbouring branches agree where they meet.
     - *gradient of ...*: each vector-Jacobian product against central differences of the composed

@@ -75,19 +75,21 @@ def compare_integration(
 
 def check_first_spike(places: Sequence[Place]) -> Iterator[Check]:
     """Nothing spikes before the time to spike, and the prediction agrees with it."""
-    first = Tally("first spike", "correct the branches of the time to spike, and their order")
+    first = Tally(
+        "first spike", "correct the time to spike, its branches and their order, or the reset"
+    )
     predicted = Tally("spike prediction", "correct will_spike")
     crossed = Tally("crossing at spikes", "correct the surface or the field")
     for place in places:
         for state in place.states:
             wait = place.wait(state)
             first.demand(
-                wait >= 0, f"time_to_spike >= 0 from {place.show(state)}", format_number(wait)
+                wait > 0, f"time_to_spike > 0 from {place.show(state)}", format_number(wait)
             )
             if mpmath.isinf(wait):
                 demand_silence(first, predicted, place, state, DURATIONS)
                 continue
-            inside = [wait * f for f in (NEAR, *FRACTIONS, 1 - NEAR) if wait]
+            inside = [wait * f for f in (NEAR, *FRACTIONS, 1 - NEAR)]
             demand_silence(first, predicted, place, state, inside)
             demand_spike(first, predicted, crossed, place, state, wait)
     yield from first.report()
@@ -115,16 +117,14 @@ def demand_spike(
 ) -> None:  # fmt: skip
     """Demand that the surface is crossed after ``wait``, also seen from part of the way."""
     name = place.show(state)
-    if wait:
-        left = place.wait(place.flow(state, wait * FRACTIONS[3]))
-        what = f"the time to spike, part of the way from {name}"
-        first.compare(what, [left], [wait * (1 - FRACTIONS[3])], scale=wait)
+    left = place.wait(place.flow(state, wait * FRACTIONS[3]))
+    what = f"the time to spike, part of the way from {name}"
+    first.compare(what, [left], [wait * (1 - FRACTIONS[3])], scale=wait)
     speed = place.run("crossing", *place.flow(state, wait))[0]
     crossed.demand(speed < 0, f"the surface to fall at the spike from {name}", format_number(speed))
     for late in (wait * (1 + NEAR), wait * (1 + FRACTIONS[4]), 3 * wait, 30 * wait):
-        if wait:
-            what = f"a spike predicted within {format_number(late)} from {name}"
-            predicted.demand(place.will_spike(state, late), what, "none")
+        what = f"a spike predicted within {format_number(late)} from {name}"
+        predicted.demand(place.will_spike(state, late), what, "none")
 
 
 def check_initial(places: Sequence[Place]) -> Iterator[Check]:
@@ -158,7 +158,7 @@ def check_pseudospike(places: Sequence[Place]) -> Iterator[Check]:
                 in_range = 0 < delay <= period * (1 + TINY) and -TINY <= rate <= 1 + TINY
                 tally.demand(in_range, f"0 < delay <= period and 0 <= rate <= 1 {name}", got)
             wait = place.wait(state)
-            if 0 < wait < LONGEST:
+            if wait < LONGEST:
                 near = place.flow(state, wait * (1 - TINY))
                 delay, period, rate = place.run("pseudospike", *near, mpf(0))
                 continuous = abs(delay / period) < TINY_ENOUGH and abs(rate - 1) < TINY_ENOUGH

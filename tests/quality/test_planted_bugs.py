@@ -447,5 +447,5 @@ def test_an_error_that_no_float_shows_is_found(digits, monkeypatch):
         return replace(ir, functions=functions)
 
     monkeypatch.setattr(Lowering, "lower", lower_wrongly)
-    with pytest.raises(VerificationError, match="^Check 'spike time against direct integration' "):
+    with pytest.raises(VerificationError, match=r"^Check 'first spike' failed"):
         verify(derive_built_in("theta"))

@@ -172,3 +172,67 @@ def test_a_wrong_reset_of_a_finite_threshold_is_found():
 def test_a_check_is_a_plain_record():
     check = verify_built_in("theta").checks[0]
     assert check == Check(name="chart round trip", method="symbolic", detail="1 identity")
+
+
+def parameter(default, domain=None):
+    return {"default": default} | ({"domain": domain} if domain else {})
+
+
+QUADRATIC = {
+    "no parameters, silent": ("dv/dt = v**2 - 1", {}),
+    "no parameters, oscillating": ("dv/dt = v**2 + 1", {}),
+    "no parameters, between": ("dv/dt = v**2", {}),
+    "silent for all parameters": ("dv/dt = v**2 - c", {"c": parameter(1.0, "c > 0")}),
+    "an upper bound": ("dv/dt = v*(v - 1) + c", {"c": parameter(0.1, "c < 1/4")}),
+    "two bounds, a rest that is not the center": (
+        "dv/dt = v*(v - 1) + c",
+        {"c": parameter(1.0, "c > 1/4 and c < 2")},
+    ),
+    "a parameter that enters by its square": ("dv/dt = v**2 + c**2 - 1", {"c": parameter(0.5)}),
+    "a parameter in an exponential": ("dv/dt = v**2 + exp(c) - 2", {"c": parameter(0.1)}),
+    "positive parameters whose difference decides": (
+        "dv/dt = a*v**2 + b*v + c",
+        {"a": parameter(1.0, "a > 0"), "b": parameter(-1.0), "c": parameter(2.0, "c > 0")},
+    ),
+    "names that the derivation would have liked": (
+        "dv/dt = omega*v**2 + b*v + beta",
+        {"omega": parameter(1.0, "omega > 0"), "b": parameter(-1.0), "beta": parameter(0.3)},
+    ),
+    "a membrane in millivolts": (
+        "dv/dt = (g*(v - E_L)*(v - V_T) + R*I0)/tau",
+        {
+            "g": parameter(0.1, "g > 0"),
+            "E_L": parameter(-65.0),
+            "V_T": parameter(-50.0),
+            "R": parameter(10.0, "R > 0"),
+            "I0": parameter(0.0),
+            "tau": parameter(20.0, "tau > 0"),
+        },
+    ),
+}
+
+
+def make_quadratic(equation, parameters):
+    return build_model(
+        name="mine",
+        equations=equation,
+        spike="v -> oo",
+        reset="v = -oo",
+        input="v += w",
+        rest={"v": "0"},
+        parameters=parameters,
+    )
+
+
+@pytest.mark.parametrize(("equation", "parameters"), QUADRATIC.values(), ids=QUADRATIC)
+def test_every_quadratic_model_verifies(equation, parameters):
+    names = {c.name for c in verify(derive(make_quadratic(equation, parameters))).checks}
+    assert names - {"branch seams"} == EVERY_MODEL | PSEUDOSPIKES | {"transversality"}
+
+
+def test_a_condition_that_cannot_be_solved_for_a_parameter_is_refused_with_a_remedy():
+    model = make_quadratic("dv/dt = v**2 + c**3 - c", {"c": parameter(0.1)})
+    with pytest.raises(
+        VerificationError, match=r"'branches' .* write it as a parameter of its own"
+    ):
+        verify(derive(model))
