@@ -4,6 +4,9 @@ Nothing heavier than click is imported until a command runs, so that ``--help`` 
 """
 
 import errno
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +37,8 @@ DATA_OPTION = click.option(
     "root",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder that holds data sets, such as MNIST/raw; digits and yinyang need none.  "
-    "[default: $SPIKETHEORY_DATA, then your user data folder]",
+    help="Folder that holds data sets, such as MNIST/raw, and the only one that is searched; "
+    "digits and yinyang need none.  [default: $SPIKETHEORY_DATA, then your user data folder]",
 )
 JSON_OPTION = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs.  [default: text for people]"
@@ -289,14 +292,25 @@ def train_run(run: "Run", *, as_json: bool) -> None:
     try:
         show_training(run, Console(stderr=True, quiet=as_json))
     except KeyboardInterrupt:
-        click.echo(format_stop(run), err=True)
+        click.echo(format_stop(run, program=name_program()), err=True)
         click.get_current_context().exit(EXIT_STOPPED)
     finally:
         run.discard_if_empty()
     figures = draw_run(run.folder, run.trainer, run.state)
     print_metrics(run, as_json=as_json)
     if not as_json:
-        click.echo(format_end(run, figures))
+        click.echo(format_end(run, figures, program=name_program()))
+
+
+def name_program() -> str:
+    """What to type to run this program again: the way that it was called this time."""
+    path = Path(sys.argv[0])
+    if path.name == "cli.py":
+        return shlex.join([sys.orig_argv[0], sys.argv[0]])
+    found = shutil.which("spiketheory")
+    if path.stem != "spiketheory" or (found and Path(found).absolute() == path.absolute()):
+        return "spiketheory"
+    return shlex.quote(sys.argv[0])
 
 
 @main.command()

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from spiketheory.compile import CompiledModel, load_compiled
 from spiketheory.errors import ModelError
+from spiketheory.files import is_file_name
 
 PACKAGE = Path(__file__).parent
 
@@ -15,11 +16,6 @@ PACKAGE = Path(__file__).parent
 def list_models() -> list[str]:
     """Names of the built-in models: every file of this package is one."""
     return sorted(m.name for m in pkgutil.iter_modules([str(PACKAGE)]) if not m.ispkg)
-
-
-def is_file_name(model: str) -> bool:
-    """Whether ``model`` names a file rather than a built-in model."""
-    return model.endswith(".toml") or "/" in model or "\\" in model
 
 
 def read_neuron_model(model: str):  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""The feedforward batch file (DESIGN 5): an ``.npz`` in, an ``.npz`` out, no pickles."""
+"""The feedforward batch file (docs/formats.md, 2): an ``.npz`` in, an ``.npz`` out, no pickles."""
 
 import re
 import tokenize
@@ -199,7 +199,7 @@ def simulate_batch(batch: BatchFile) -> dict[str, np.ndarray]:
     """Simulate a batch file; with labels also loss and gradients.
 
     Returns:
-        The result fields of DESIGN 5: ``t_out`` (n_samples, n_outputs), ``spike_sample``,
+        The result fields of docs/formats.md, 2: ``t_out`` (n_samples, n_outputs), ``spike_sample``,
         ``spike_neuron``, ``spike_time`` (n_spikes,), and with labels ``loss`` (mean over the
         batch), ``grad_W0``, ..., ``grad_input_times`` (n_bins,) and the gradient by the initial
         coordinates.

@@ -156,8 +156,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         **PAPER,
         "hidden": (100,),
         "encoding": "latency",
-        "last_input": 1.0,
-        "epochs": 50,
+        "duration": 4.0,
+        "last_input": 2.0,
+        "weight_scale": 3.0,
+        "gamma": 0.03,
+        "epochs": 60,
         "batch": 50,
         "flip": 0.0,
         "schedule": "cosine",
@@ -201,7 +204,8 @@ def make_config(
         options: Fields of `TrainConfig`; a value of None is left out.
 
     Raises:
-        InputError: If a name or a value is not valid, or both a preset and a file are given.
+        InputError: If a name or a value is not valid, both a preset and a file are given, or the
+            preset belongs to another data set.
     """
     given = {name: value for name, value in options.items() if value is not None}
     if preset is not None and file is not None:
@@ -213,6 +217,11 @@ def make_config(
         base = config_to_dict(read_config(file))
     elif preset is not None:
         base = PRESETS[check_choice("preset", preset, PRESETS)]
+        if given.get("dataset", base["dataset"]) != base["dataset"]:
+            raise InputError(
+                f"Expected dataset = {base['dataset']} for the preset {preset}, which is an "
+                f"experiment on it, but got {given['dataset']}; leave out one of the two."
+            )
     else:
         dataset = check_choice("dataset", given.get("dataset", "digits"), DEFAULTS)
         base = {"dataset": dataset, **DEFAULTS[dataset]}

@@ -93,9 +93,10 @@ def load_dataset(
 
     - ``digits``: 1,797 handwritten digits of 8x8 pixels that come with scikit-learn.
     - ``mnist``: 70,000 handwritten digits of 28x28 pixels. The IDX files (plain or ``.gz``) are
-      looked for under ``MNIST/raw`` in ``root``, in ``$SPIKETHEORY_DATA`` and in the user data
-      folder; the first folder that holds all four is read. If none does and torchvision is
-      installed, it downloads them into the user data folder.
+      looked for under ``MNIST/raw`` in ``root`` alone if it is given, else in
+      ``$SPIKETHEORY_DATA`` and in the user data folder; the first folder that holds all four is
+      read. If none does and torchvision is installed, it downloads them into the user data
+      folder, but never if ``root`` is given.
     - ``yinyang``: 5,000 + 1,000 points in a yin-yang sign, generated.
 
     Training and test part are always the same; ``seed`` only chooses the validation samples.
@@ -103,7 +104,7 @@ def load_dataset(
     Args:
         name: ``digits``, ``mnist`` or ``yinyang``.
         seed: Chooses which samples are set aside for validation.
-        root: Folder that holds ``MNIST/raw``; looked into first. Other names need none.
+        root: Folder that holds ``MNIST/raw``; no other is searched. Other names need none.
         validation: If n > 0, n random training samples leave the training part and become the
             test part, in place of the real one: choose models with it, and keep the real test
             samples unseen until the end.
@@ -197,11 +198,17 @@ def _read_bytes(path: Path, header_length: int) -> tuple[bytes, bytes]:
 
 
 def _load_mnist(root: str | os.PathLike[str] | None) -> Dataset:
-    folders = _data_folders(root)
+    folders = _data_folders() if root is None else [Path(root).expanduser()]
     for folder in folders:
         files = _find_mnist(folder)
         if len(files) == len(MNIST_FILES):
             return _read_mnist(files)
+    if root is not None:
+        raise InputError(
+            f"Expected the MNIST files but {_missing(folders[0])}, and no other folder was "
+            "searched; name the folder that holds MNIST/raw, or none (no --data) to search "
+            f"${DATA_VARIABLE} and your user data folder."
+        )
     _download_mnist(folders)
     files = _find_mnist(folders[-1])
     if len(files) < len(MNIST_FILES):
@@ -212,11 +219,11 @@ def _load_mnist(root: str | os.PathLike[str] | None) -> Dataset:
     return _read_mnist(files)
 
 
-def _data_folders(root: str | os.PathLike[str] | None) -> list[Path]:
+def _data_folders() -> list[Path]:
     """Where data may lie, in the order of the search; the last is where downloads go."""
     user_folder = platformdirs.user_data_path("spiketheory")
-    named = [root, os.environ.get(DATA_VARIABLE)]
-    return [Path(folder).expanduser() for folder in named if folder] + [user_folder]
+    named = os.environ.get(DATA_VARIABLE)
+    return [Path(named).expanduser(), user_folder] if named else [user_folder]
 
 
 def _find_mnist(folder: Path) -> dict[str, Path]:
@@ -244,7 +251,7 @@ def _download_mnist(folders: list[Path]) -> None:
         raise InputError(
             f"Expected the MNIST files but {'; '.join(map(_missing, folders))}; set "
             f"{DATA_VARIABLE} to the folder that holds MNIST/raw, or let torchvision download "
-            f'them: pip install "spiketheory[mnist]" (it said: {err}).'
+            f'them: pip install ".[mnist]" in the source folder (it said: {err}).'
         ) from err
     try:
         MNIST(str(folders[-1]), download=True)

@@ -5,16 +5,15 @@ Functions return what is to be printed; only `show_training` writes, to the cons
 
 import json
 import math
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
@@ -123,17 +122,17 @@ def show_training(run: "Run", console: "Console") -> None:
         def on_epoch(state: "TrainState", row: "Row") -> None:
             run.save()
             if should_print(state.epoch, config.epochs):
-                console.print(format_row(row), highlight=False, markup=False, soft_wrap=True)
+                text = format_row(row, hidden=bool(config.hidden))
+                console.print(text, highlight=False, markup=False, soft_wrap=True)
 
         train_network(run.trainer, run.state, on_batch=on_batch, on_epoch=on_epoch)
 
 
 def make_progress(console: "Console") -> Progress:
-    """A progress bar that counts batches."""
+    """A progress bar that advances by batches and fits into 80 columns."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"),
-        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-        console=console,
+        TextColumn("{task.description}"), BarColumn(bar_width=20), TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"), console=console,
     )  # fmt: skip
 
 
@@ -142,7 +141,7 @@ def format_start(run: "Run") -> str:
     trainer, epochs = run.trainer, run.trainer.config.epochs
     if run.saved_epoch == epochs:
         return (
-            f"The run in {run.folder} has all its {epochs} epochs behind it; give a larger "
+            f"The run in {run.folder} has all its {count_epochs(epochs)} behind it; give a larger "
             "--epochs to train on."
         )
     return (
@@ -157,22 +156,29 @@ def should_print(epoch: int, epochs: int) -> bool:
     return epoch in (0, 1, epochs) or epoch % max(1, epochs // 10) == 0
 
 
-def format_row(row: "Row") -> str:
-    """One line of progress."""
+def count_epochs(number: int) -> str:
+    """``1 epoch``, ``2 epochs``."""
+    return f"{number} epoch" if number == 1 else f"{number} epochs"
+
+
+def format_row(row: "Row", *, hidden: bool = True) -> str:
+    """One line of progress; without hidden neurons nothing about them."""
+    text = f"epoch {int(row['epoch']):3d}: {row['test_accuracy']:6.2%} of held-out samples correct"
+    if not hidden:
+        return text
     return (
-        f"epoch {int(row['epoch']):3d}: {row['test_accuracy']:6.2%} of held-out samples correct, "
-        f"{row['spikes_per_hidden_neuron']:.2f} spikes per hidden neuron, "
+        f"{text}, {row['spikes_per_hidden_neuron']:.2f} spikes per hidden neuron, "
         f"{row['silent_fraction']:.0%} silent"
     )
 
 
-def format_stop(run: "Run") -> str:
-    """What is left of a run that was stopped, and how to go on."""
+def format_stop(run: "Run", *, program: str = "spiketheory") -> str:
+    """What is left of a run that was stopped, and how to go on with ``program``."""
     if run.saved_epoch is None:
         return "Stopped before the first epoch; nothing was saved."
     return (
         f"Stopped. Everything up to epoch {run.saved_epoch} is in {run.folder}; continue with\n"
-        f"  spiketheory train --resume {run.folder}"
+        f"  {program} train --resume {shlex.quote(str(run.folder))}"
     )
 
 
@@ -182,6 +188,7 @@ def describe_metrics(run: "Run", metrics: "Metrics") -> dict[str, Any]:
         "run": str(run.folder),
         "dataset": run.trainer.config.dataset,
         "model": run.trainer.model.name,
+        "layer_sizes": list(run.trainer.sizes),
         "epochs": run.state.epoch,
         "samples": len(run.trainer.dataset.test_labels),
         "accuracy": metrics.accuracy,
@@ -198,15 +205,17 @@ def describe_metrics(run: "Run", metrics: "Metrics") -> dict[str, Any]:
 
 
 def draw_metrics(row: dict[str, Any]) -> Table:
-    """The same as a table that a person understands."""
+    """The same as a table that a person understands; hidden neurons only if there are any."""
     title = f"{row['samples']} held-out samples of {row['dataset']}"
     table = Table(title=title, show_header=False)
     table.add_row("classified correctly", f"{row['accuracy']:.2%}")
     table.add_row("  by ordinary spikes alone", f"{row['accuracy_ordinary']:.2%}")
     table.add_row("loss", f"{row['loss']:.4f}")
     table.add_row("  by ordinary spikes alone", f"{row['loss_ordinary']:.4f}")
-    table.add_row("spikes per hidden neuron and sample", f"{row['spikes_per_hidden_neuron']:.3f}")
-    table.add_row("hidden neurons that never spike", f"{row['silent_fraction']:.1%}")
+    if len(row["layer_sizes"]) > 2:
+        spikes = f"{row['spikes_per_hidden_neuron']:.3f}"
+        table.add_row("spikes per hidden neuron and sample", spikes)
+        table.add_row("hidden neurons that never spike", f"{row['silent_fraction']:.1%}")
     table.add_row("synaptic operations per sample", f"{row['synaptic_operations']:,.0f}")
     nanojoule, dense = row["spiking_pj"] / 1e3, row["dense_pj"] / 1e3
     energy = f"{nanojoule:,.2f} nJ; dense network {dense:,.2f} nJ"
@@ -214,12 +223,13 @@ def draw_metrics(row: dict[str, Any]) -> Table:
     return table
 
 
-def format_end(run: "Run", files: list[Path]) -> str:
-    """Where the run is and what to try next."""
+def format_end(run: "Run", files: list[Path], *, program: str = "spiketheory") -> str:
+    """Where the run is and what to try next with ``program``."""
     names = [f.name for f in files] + ["metrics.csv", "config.toml", "checkpoint.npz"]
+    names += ["model.toml"] if run.model_file is not None else []
     seconds = sum(row["seconds"] for row in run.state.rows)
     return (
-        f"Trained for {run.state.epoch} epochs in {seconds:.1f} s.\n\n"
+        f"Trained for {count_epochs(run.state.epoch)} in {seconds:.1f} s.\n\n"
         f"The run is in {run.folder}: {', '.join(names)}.\n"
-        f"Try next: spiketheory evaluate {run.folder}"
+        f"Try next: {program} evaluate {shlex.quote(str(run.folder))}"
     )

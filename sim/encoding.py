@@ -1,7 +1,7 @@
 """Intensities to input spikes: binned latencies, latencies, and random changes for training.
 
 An encoding turns intensities in [0, 1] into at most one spike per input and sample. `BinnedInput`
-lets all samples share a few spike times (the digit task of the paper, DESIGN 4.7); `LatencyInput`
+lets all samples share a few spike times (the digit task, docs/mathematics.md, 5); `LatencyInput`
 gives every input its own time. `flip_bins` and `shift_images` are the random changes of the
 training samples.
 """
@@ -118,7 +118,7 @@ def encode_bins(inputs: ArrayLike, *, n_bins: int, T: float) -> BinnedInput:
         InputError: If an intensity or an option is out of range.
 
     References:
-        Klos & Memmesheimer (2025), supplement; DESIGN 4.7.
+        Klos & Memmesheimer (2025), supplement; docs/mathematics.md, 5.
     """
     values = check_intensities("inputs", inputs)
     times = bin_times(n_bins=n_bins, T=T)

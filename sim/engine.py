@@ -12,6 +12,8 @@ Layout of one layer's forward pass with K events and n neurons:
 
 - ``states`` (K + 2, n_coordinates, n): row 0 is the initial state; row k is the state just before
   event k = 1..K; row K + 1 is the state at T.
+- ``scales`` (K // EVENTS_PER_SCALING + 1, n): coordinates of a projective chart grow with inputs
+  between spikes; every so many events large ones are divided by a power of two, kept here.
 - spikes, in the order found (by segment, then neuron, then time): ``times``, ``neurons``,
   ``segments`` (segment k runs from event k to event k + 1), and per spike in ``chains`` the
   duration of the interval that it ends, the time left to the segment's end (-1 if the neuron
@@ -27,6 +29,11 @@ from sim.status import Status
 from spiketheory.compile import CompiledModel
 
 FIRST_CAPACITY = 64
+EVENTS_PER_SCALING = 32
+LARGE_COORDINATE = 2.0**64
+SCALING = 2.0**-128
+LARGEST_COORDINATE = 1e150
+"""Gradients square the coordinates; beyond, their squares leave the range of floats."""
 SMALL_SORT = 16
 
 
@@ -47,6 +54,7 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
     n_coordinates = len(model.coordinates)
     ok, too_many = int(Status.OK), int(Status.TOO_MANY_SPIKES)
     not_finite = int(Status.NOT_FINITE)
+    projective = model.projective
 
     @jit
     def start_layer(initial: Any, row: Any, constants: Any) -> None:
@@ -96,6 +104,28 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         if count > before:
             spikes[3][count - 1, 1] = left
         return flow(*state, *step, *constants), spikes, count
+
+    @jit
+    def is_far(row: Any) -> bool:
+        """Whether a coordinate is NaN or so large that gradients would lose it."""
+        for c in range(row.shape[0]):
+            for i in range(row.shape[1]):
+                if not abs(row[c, i]) <= LARGEST_COORDINATE:
+                    return True
+        return False
+
+    @jit
+    def scale_down(row: Any, scales: Any) -> None:
+        """Divide large coordinates of a projective chart by a power of two, which is exact."""
+        for i in range(row.shape[1]):
+            largest = 0.0
+            for c in range(n_coordinates):
+                largest = max(largest, abs(row[c, i]))
+            scales[i] = 1.0
+            while largest * scales[i] > LARGE_COORDINATE:
+                scales[i] *= SCALING
+            for c in range(n_coordinates):
+                row[c, i] *= scales[i]
 
     @jit
     def ensure_room(spikes: Any, count: int) -> Any:
@@ -177,13 +207,14 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
 
     @jit
     def forward_layer(
-        states: Any, event_times: Any, event_rows: Any, n_events: int, weights: Any,
+        states: Any, scales: Any, event_times: Any, event_rows: Any, n_events: int, weights: Any,
         duration: float, constants: Any, spikes: Any, max_spikes: int,
     ) -> Any:  # fmt: skip
         """Run one layer through a trial.
 
         Args:
             states: Buffer; row 0 holds the initial states, the others are written.
+            scales: Buffer of the powers of two that coordinates were multiplied by.
             event_times: Times of the input events, sorted, shape (>= n_events,) [time].
             event_rows: Row of ``weights`` that each event adds, shape (>= n_events,).
             n_events: Number of events.
@@ -210,26 +241,19 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
                     if spiking[i]:
                         state = jump(*load(states[k], i), row[i], *constants)
                         state, spikes, count = follow(
-                            state,
-                            start,
-                            end,
-                            end - start,
-                            constants,
-                            i,
-                            k,
-                            spikes,
-                            count,
+                            state, start, end, end - start, constants, i, k, spikes, count,
                             max_spikes,
-                        )
+                        )  # fmt: skip
                         store(states[k + 1], i, *state)
                 if count > max_spikes:
                     return too_many, spikes, count
+            if k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1 and is_far(states[k + 1]):
+                return not_finite, spikes, count
+            if projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
+                scale_down(states[k + 1], scales[k // EVENTS_PER_SCALING])
             start = end
-        final = states[n_events + 1]
-        for c in range(n_coordinates):
-            for i in range(n):
-                if not np.isfinite(final[c, i]):
-                    return not_finite, spikes, count
+        if is_far(states[n_events + 1]) or is_far(spikes[3][:count, 2:]):
+            return not_finite, spikes, count
         return ok, spikes, count
 
     return SimpleNamespace(

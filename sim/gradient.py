@@ -1,7 +1,7 @@
 """Backward passes: exact derivatives of a loss through one layer's events.
 
 With s- and s+ the states before and after an event, Phi the flow and l the covector (derivatives
-of the loss by the state), going backwards in time (DESIGN 4.4):
+of the loss by the state), going backwards in time (docs/mathematics.md, 3):
 
 - a segment without spikes: l <- DPhi^T l;
 - an input of weight w at time t: dL/dw = l . dJ/dw, dL/dt = l . (DJ F(s-) - F(s+)), l <- DJ^T l;
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.engine import EVENTS_PER_SCALING
 from spiketheory.compile import CompiledModel
 
 
@@ -35,6 +36,7 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         f.propagator, f.load, f.store, f.initial_state_vjp,
     )  # fmt: skip
     n = len(model.coordinates)
+    projective = model.projective
 
     @jit
     def retreat(
@@ -126,7 +128,7 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
 
     @jit
     def backward_layer(
-        states: Any, event_times: Any, event_rows: Any, n_events: int, weights: Any,
+        states: Any, scales: Any, event_times: Any, event_rows: Any, n_events: int, weights: Any,
         duration: float, constants: Any, spikes: Any, count: int, spike_gradient: Any,
         covectors: Any, weight_gradient: Any, event_gradient: Any, want_times: bool,
     ) -> None:  # fmt: skip
@@ -152,6 +154,10 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         end = duration
         for k in range(n_events, -1, -1):
             start = event_times[k - 1] if k > 0 else 0.0
+            if projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
+                for i in range(width):
+                    for c in range(n):
+                        covectors[c, i] *= scales[k // EVENTS_PER_SCALING, i]
             first = last
             while first > 0 and segments[first - 1] == k:
                 first -= 1

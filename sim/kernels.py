@@ -4,8 +4,8 @@
 that one thread takes one after the other; it keeps its buffers from sample to sample and adds its
 gradients up in arrays of its own.
 
-``layers`` is a tuple of lists with one entry per layer: states, spike buffers, numbers of spikes,
-the spikes' order in time, and their times and neurons in that order (see `sim.engine`).
+``layers`` is a tuple of lists with one entry per layer: states, scales, spike buffers, numbers of
+spikes, the spikes' order in time, and their times and neurons in that order (see `sim.engine`).
 """
 
 from functools import lru_cache
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engine import build_engine
+from sim.engine import EVENTS_PER_SCALING, build_engine
 from sim.gradient import build_gradient
 from sim.pseudo import build_pseudo
 from sim.status import Status
@@ -82,14 +82,15 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
 
     @jit
     def new_layers(sizes: Any) -> Any:
-        """Buffers of all layers: states, spikes, their counts, orders, times and neurons."""
+        """Buffers of all layers, empty."""
         n_layers = len(sizes) - 1
         states = [np.empty((2, n_coordinates, sizes[layer + 1])) for layer in range(n_layers)]
+        scales = [np.empty((1, sizes[layer + 1])) for layer in range(n_layers)]
         spikes = [new_spikes() for _ in range(n_layers)]
         orders = [np.empty(0, np.int64) for _ in range(n_layers)]
         times = [np.empty(0) for _ in range(n_layers)]
         neurons = [np.empty(0, np.int64) for _ in range(n_layers)]
-        return states, spikes, np.zeros(n_layers, np.int64), orders, times, neurons
+        return states, scales, spikes, np.zeros(n_layers, np.int64), orders, times, neurons
 
     @jit
     def forward_sample(
@@ -98,7 +99,7 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
         max_spikes: int, layers: Any,
     ) -> int:  # fmt: skip
         """Run one sample through all layers; results are in the buffers."""
-        states, spikes, counts, orders, times, neurons = layers
+        states, scales, spikes, counts, orders, times, neurons = layers
         first = 0
         for layer in range(len(sizes) - 1):
             width = sizes[layer + 1]
@@ -109,9 +110,10 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
                 weights = view_weights(flat, offsets, sizes, layer)
             if states[layer].shape[0] < n_events + 2:
                 states[layer] = np.empty((2 * (n_events + 2), n_coordinates, width))
+                scales[layer] = np.empty((states[layer].shape[0] // EVENTS_PER_SCALING + 1, width))
             start_layer(initial[first : first + width], states[layer][0], constants)
             status, found, count = forward_layer(
-                states[layer], event_times, event_rows, n_events, weights,
+                states[layer], scales[layer], event_times, event_rows, n_events, weights,
                 duration, constants, spikes[layer], max_spikes,
             )  # fmt: skip
             spikes[layer] = found
@@ -146,7 +148,7 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
         duration: float, n_ordinary: Any, output_times: Any,
     ) -> Any:  # fmt: skip
         """Rates and pseudo inputs of all layers; fills the missing output times."""
-        states, _, counts, _, _, _ = layers
+        states, _, _, counts, _, _, _ = layers
         n_layers = len(sizes) - 1
         rates = [np.zeros(sizes[layer + 1]) for layer in range(n_layers)]
         inputs = [np.zeros(sizes[layer + 1]) for layer in range(n_layers)]
@@ -169,7 +171,7 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
         covectors: Any,
     ) -> None:  # fmt: skip
         """Derivatives of the pseudospikes by weights and by the states at T."""
-        states, _, counts, _, _, _ = layers
+        states, _, _, counts, _, _, _ = layers
         n_layers = len(sizes) - 1
         rate_gradient = np.zeros(sizes[n_layers])
         for layer in range(n_layers - 1, -1, -1):
@@ -204,7 +206,7 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
         spike_gradient: Any, event_gradient: Any, want_times: bool,
     ) -> None:  # fmt: skip
         """Go back through all layers of one sample."""
-        states, spikes, counts, orders, times, neurons = layers
+        states, scales, spikes, counts, orders, times, neurons = layers
         first = len(initial)
         for layer in range(len(sizes) - 2, -1, -1):
             width = sizes[layer + 1]
@@ -212,7 +214,8 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
             if layer > 0:
                 by_event = np.empty(counts[layer - 1])
                 backward_layer(
-                    states[layer], times[layer - 1], neurons[layer - 1], counts[layer - 1],
+                    states[layer], scales[layer], times[layer - 1], neurons[layer - 1],
+                    counts[layer - 1],
                     view_weights(flat, offsets, sizes, layer), duration, constants,
                     spikes[layer], counts[layer], spike_gradient, covectors[layer],
                     view_weights(flat_gradient, offsets, sizes, layer), by_event, True,
@@ -222,8 +225,8 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
                     spike_gradient[orders[layer - 1][k]] = by_event[k]
             else:
                 backward_layer(
-                    states[0], event_times, event_rows, n_events, first_weights, duration,
-                    constants, spikes[0], counts[0], spike_gradient, covectors[0],
+                    states[0], scales[0], event_times, event_rows, n_events, first_weights,
+                    duration, constants, spikes[0], counts[0], spike_gradient, covectors[0],
                     first_gradient, event_gradient, want_times,
                 )  # fmt: skip
             backward_start(
@@ -264,7 +267,7 @@ def build_record(model: CompiledModel, network: SimpleNamespace) -> Any:
             event_times[e], event_rows[e], event_counts[e], first_weights, flat, offsets, sizes,
             initial, constants, duration, max_spikes, layers,
         )  # fmt: skip
-        _, _, counts, _, times, neurons = layers
+        _, _, _, counts, _, times, neurons = layers
         all_times = np.empty(np.sum(counts))
         all_neurons = np.empty(np.sum(counts), np.int64)
         place, first = 0, 0
@@ -293,7 +296,7 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
     @jit
     def count_operations(layers: Any, sizes: Any, counters: Any, active: Any) -> None:
         """Count hidden spikes and the synaptic operations they cause; mark active neurons."""
-        _, _, counts, _, _, neurons = layers
+        _, _, _, counts, _, _, neurons = layers
         first = 0
         for layer in range(len(sizes) - 1):
             if layer < len(sizes) - 2:
@@ -342,7 +345,7 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
             counters[b, 1] = n_inputs * sizes[1]
             count_operations(layers, sizes, counters[b], active)
             collect_outputs(
-                layers[4][n_layers - 1], layers[5][n_layers - 1], layers[3][n_layers - 1],
+                layers[5][n_layers - 1], layers[6][n_layers - 1], layers[4][n_layers - 1],
                 n_ordinary[b], output_times[b], sources,
             )  # fmt: skip
             missing = False
@@ -366,7 +369,7 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
                     layers, n_events, rates, inputs, flat, flat_gradient, offsets, sizes,
                     constants, n_ordinary[b], time_gradient, covectors,
                 )  # fmt: skip
-            spike_gradient = np.zeros(layers[2][n_layers - 1])
+            spike_gradient = np.zeros(layers[3][n_layers - 1])
             for i in range(n_outputs):
                 for k in range(n_ordinary[b, i]):
                     spike_gradient[sources[i, k]] = time_gradient[i, k]

@@ -89,7 +89,7 @@ def linear_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
 
 
 def make_first_spike_loss(*, gamma: float, duration: float) -> Loss:
-    """Time-to-first-spike cross entropy (DESIGN 4.7); targets are labels."""
+    """Time-to-first-spike cross entropy (docs/mathematics.md, 5); targets are labels."""
     return Loss(
         name="first_spike", function=first_spike_loss, settings=(float(gamma), float(duration))
     )

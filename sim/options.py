@@ -51,7 +51,7 @@ TRAIN_OPTIONS = (
     click.option("--hidden", callback=parse_hidden, metavar="N,N,...",
                  help="Neurons of each hidden layer; '' for none.  [default: 100; mnist 100,100]"),
     click.option("--epochs", type=int,
-                 help="Passes through the training set.  [default: 40; mnist 10; yinyang 50; "
+                 help="Passes through the training set.  [default: 40; mnist 10; yinyang 60; "
                  "paper 100]"),
     click.option("--batch", type=int,
                  help="Samples per optimiser step.  [default: 50; mnist 1000]"),
@@ -64,7 +64,8 @@ TRAIN_OPTIONS = (
     click.option("--n-bins", type=int,
                  help="Number of shared input spike times, 1 to 63, with bins.  [default: 1]"),
     click.option("--duration", type=float,
-                 help="End T of each trial, in units of the model's time.  [default: 2]"),
+                 help="End T of each trial, in units of the model's time.  [default: 2; "
+                 "yinyang 4]"),
     click.option("--loss", type=click.Choice(["first_spike", "target_time"]),
                  help="Cross entropy of the first output spikes, or squared distance to target "
                  "times.  [default: first_spike]"),

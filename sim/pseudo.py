@@ -1,4 +1,4 @@
-"""Pseudospikes of a feedforward network: spikes that come after the trial's end T (DESIGN 4.6).
+"""Pseudospikes of a feedforward network: spikes after the trial's end T (docs/mathematics.md, 4).
 
 At T the network is read as a rate network: layer by layer, the pseudo input of a neuron is the
 sum of its weights times the pseudo rates of the layer before; the first layer's is zero. A
@@ -28,8 +28,9 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
     """
     if not model.has_pseudospikes:
         raise InputError(
-            f"Expected a model with pseudospikes but {model.name} has none; feedforward networks "
-            "need them for neurons that do not spike. Choose theta or qif_delta."
+            f"Expected a model with pseudospikes (see `spiketheory models`) but {model.name} has "
+            "none; choose one that has: feedforward networks need them for neurons that do not "
+            "spike."
         )
     f = model.functions
     jit = model.jit

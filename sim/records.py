@@ -7,7 +7,7 @@ import numpy as np
 
 from sim.encoding import BinnedInput, LatencyInput
 from spiketheory.compile import CompiledModel
-from spiketheory.errors import InputError, check_finite, check_positive, check_shape
+from spiketheory.errors import InputError, ModelError, check_finite, check_positive, check_shape
 
 LARGEST_WEIGHT = 1e100
 
@@ -54,6 +54,21 @@ class Network:
         named = dict(zip(self.model.parameters, values, strict=True))
         object.__setattr__(self, "parameters", named)
         object.__setattr__(self, "initial", self.check_initial())
+        if self.model.has_pseudospikes:
+            self.check_pseudospikes()
+
+    def check_pseudospikes(self) -> None:
+        """Raise `ModelError` if the parameters are so extreme that pseudospikes overflow."""
+        functions, constants = self.model.module, self.constants
+        start = functions.initial_state(self.initial_bounds[2], *constants)
+        with np.errstate(all="ignore"):
+            found = functions.pseudospike(*map(np.float64, start), 0.0, *map(np.float64, constants))
+        if not np.isfinite(found).all():
+            raise ModelError(
+                f"Expected parameters of {self.model.name} for which pseudospikes come in finite "
+                f"time but got {self.parameters}; raise the drive, which is too far below "
+                "threshold."
+            )
 
     def check_initial(self) -> np.ndarray:
         """Return the initial coordinates, filled with the default if none were given."""

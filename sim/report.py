@@ -148,17 +148,22 @@ def draw_learning_curves(rows: "Rows") -> "Figure":
         figure = _new_figure(10.0, 5.4)
         grid = figure.add_gridspec(2, 2, width_ratios=[1.35, 1.0])
         error, loss = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])
-        _draw_curves(error, rows, "accuracy", "Error rate", "{:.3g} %")
+        _draw_curves(error, rows, "accuracy", "Error rate", "{:.3g} %", headroom=0.16)
         error.set(xlabel="epoch", ylabel="wrong decisions (%)")
-        _draw_curves(loss, rows, "loss", "Loss", "{:.3g}")
+        _draw_curves(loss, rows, "loss", "Loss", "{:.3g}", headroom=0.42)
         activity = figure.add_subplot(grid[1, 1], sharex=loss)
         _draw_activity(activity, rows)
         loss.tick_params(labelbottom=False)
     return figure
 
 
-def _draw_curves(axes: "Axes", rows: "Rows", metric: str, title: str, form: str) -> None:
-    """Draw one metric of training and test on a logarithmic axis, final values in the legend."""
+def _draw_curves(
+    axes: "Axes", rows: "Rows", metric: str, title: str, form: str, *, headroom: float
+) -> None:
+    """Draw one metric of training and test on a logarithmic axis, final values in the legend.
+
+    The fraction ``headroom`` of the axis stays free above the curves, for the legend.
+    """
     epoch = _column(rows, "epoch")
     shown = []
     for key, label, color, line in _CURVES:
@@ -170,11 +175,11 @@ def _draw_curves(axes: "Axes", rows: "Rows", metric: str, title: str, form: str)
     margin = max(0.5, 0.03 * (epoch[-1] - epoch[0]))
     axes.set_xlim(epoch[0] - margin, epoch[-1] + margin)
     axes.set_title(title)
-    _scale_log(axes, np.concatenate(shown))
+    _scale_log(axes, np.concatenate(shown), headroom)
     axes.legend(loc="upper right")
 
 
-def _scale_log(axes: "Axes", values: np.ndarray) -> None:
+def _scale_log(axes: "Axes", values: np.ndarray, headroom: float) -> None:
     """Make the axis logarithmic with plain numbers at 1, 2, 5; zeros fall off its lower end."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -184,8 +189,11 @@ def _scale_log(axes: "Axes", values: np.ndarray) -> None:
         axes.set_ylim(bottom=0)
         return
     axes.set_yscale("log", nonpositive="clip")
-    axes.set_ylim(positive.min() / 1.25, positive.max() * 1.25)
+    low, high = positive.min() / 1.25, positive.max() * 1.25
+    axes.set_ylim(low, high)
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])
+    axes.set_ylim(low, high * (high / low) ** (headroom / (1 - headroom)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

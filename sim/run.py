@@ -17,11 +17,13 @@ from sim.data import load_dataset
 from sim.report import RasterPanel, plot_learning_curves, plot_rasters, write_metrics_csv
 from sim.train import Row, Trainer, TrainState, make_targets, with_epochs
 from spiketheory.compile import CompiledModel
-from spiketheory.errors import CheckpointError, InputError
+from spiketheory.errors import CheckpointError, InputError, ModelError
+from spiketheory.files import is_file_name, replace_atomically
 
 CHECKPOINT = "checkpoint.npz"
 CONFIG = "config.toml"
 METRICS = "metrics.csv"
+MODEL = "model.toml"
 CURVES = "learning_curves.png"
 RASTERS = "rasters.png"
 RUNS = Path("runs")
@@ -35,16 +37,21 @@ class Run:
         trainer: Data, network and optimiser.
         state: Where it stands.
         folder: Where it is kept.
+        model_file: Content of the model file, to be kept with the run; None if the model is
+            built in.
         saved_epoch: Epoch of the checkpoint in the folder; None if this run has written none.
     """
 
     trainer: Trainer
     state: TrainState
     folder: Path
+    model_file: bytes | None = None
     saved_epoch: int | None = None
 
     def save(self) -> None:
-        """Write configuration, metrics and checkpoint."""
+        """Write configuration, metrics and checkpoint; the first time the model file too."""
+        if self.saved_epoch is None:
+            save_model_file(self.folder, self.model_file)
         save_run(self.folder, self.trainer, self.state)
         self.saved_epoch = self.state.epoch
 
@@ -55,7 +62,11 @@ class Run:
 
 
 def make_trainer(
-    config: TrainConfig, *, compile_model: Callable[[str], CompiledModel], root: Path | None = None
+    config: TrainConfig,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    root: Path | None = None,
+    model: str | None = None,
 ) -> Trainer:
     """Load data and model of a configuration.
 
@@ -63,16 +74,17 @@ def make_trainer(
         config: The configuration.
         compile_model: Turns a model's name into running code.
         root: Folder with data sets, see `sim.data.load_dataset`.
+        model: What to compile in place of the model that the configuration names.
 
     Raises:
         InputError: If data are missing, or cannot be trained on with this configuration.
         ModelError: If the model is unknown or a parameter lies outside its domain.
     """
-    model = compile_model(config.model)
+    compiled = compile_model(config.model if model is None else model)
     dataset = load_dataset(
         config.dataset, seed=config.seed, root=root, validation=config.validation
     )
-    return Trainer(config, dataset, model)
+    return Trainer(config, dataset, compiled)
 
 
 def start_run(
@@ -97,11 +109,12 @@ def start_run(
         ModelError: If the model is unknown or a parameter lies outside its domain.
     """
     trainer = make_trainer(config, compile_model=compile_model, root=root)
+    model_file = read_model_file(config.model) if is_file_name(config.model) else None
     state = trainer.start()
     if folder is None:
         folder = choose_folder(config, trainer.model.name, overwrite=overwrite)
     open_folder(folder, overwrite=overwrite)
-    return Run(trainer=trainer, state=state, folder=folder)
+    return Run(trainer=trainer, state=state, folder=folder, model_file=model_file)
 
 
 def choose_folder(config: TrainConfig, model: str, *, overwrite: bool) -> Path:
@@ -135,9 +148,10 @@ def load_run(
     config, arrays, meta = read_run(folder)
     if epochs is not None:
         config = with_epochs(config, epochs)
-    trainer = make_trainer(config, compile_model=compile_model, root=root)
-    state = restore_state(trainer, arrays, meta)
     place = folder if folder.is_dir() else folder.parent
+    model = find_model(config, place)
+    trainer = make_trainer(config, compile_model=compile_model, root=root, model=model)
+    state = restore_state(trainer, arrays, meta)
     return Run(trainer=trainer, state=state, folder=place, saved_epoch=state.epoch)
 
 
@@ -191,6 +205,36 @@ def open_folder(folder: Path, *, overwrite: bool) -> None:
             f"Expected to write into {folder} but the system said: {err.strerror or err}; "
             "choose a folder that can be written to and has room."
         ) from err
+
+
+def read_model_file(path: str) -> bytes:
+    """Content of a model file.
+
+    Raises:
+        ModelError: If it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as err:
+        raise ModelError(
+            f"Expected a model file at {path} but the system said: {err.strerror or err}; "
+            "check the path, or list the built-in models."
+        ) from err
+
+
+def save_model_file(folder: Path, content: bytes | None) -> None:
+    """Keep a model file with its run; None removes that of a run that was replaced."""
+    if content is None:
+        (folder / MODEL).unlink(missing_ok=True)
+        return
+    with replace_atomically(folder / MODEL) as draft:
+        draft.write_bytes(content)
+
+
+def find_model(config: TrainConfig, folder: Path) -> str:
+    """What a run's model is loaded from: the file kept with it, else the configured name."""
+    kept = folder / MODEL
+    return str(kept) if is_file_name(config.model) and kept.is_file() else config.model
 
 
 def save_run(folder: Path, trainer: Trainer, state: TrainState) -> None:
@@ -276,7 +320,7 @@ def draw_run(folder: Path, trainer: Trainer, state: TrainState) -> list[Path]:
     sample = choose_sample(trainer, state)
     panels = [
         make_panel(trainer, trainer.start(), sample, "before training"),
-        make_panel(trainer, state, sample, f"after {state.epoch} epochs"),
+        make_panel(trainer, state, sample, f"after {state.epoch} epoch{'s' * (state.epoch != 1)}"),
     ]
     plot_rasters(panels, folder / RASTERS)
     return [folder / CURVES, folder / RASTERS]

@@ -1,5 +1,10 @@
-"""Generated modules of the user's own models, kept in a cache folder."""
+"""Generated modules of the user's own models, kept in a cache folder.
 
+The last line of a cached file holds a hash of what stands above it. A file that was cut off or
+changed, or that does not import, is generated again.
+"""
+
+import contextlib
 import hashlib
 import importlib.util
 import sys
@@ -9,13 +14,15 @@ from types import ModuleType
 
 import platformdirs
 
-from spiketheory.codegen import generate
+from spiketheory.codegen import FORMAT, generate
 from spiketheory.derive import derive
 from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
 from spiketheory.lower import lower
 from spiketheory.model import NeuronModel
 from spiketheory.verify import verify
+
+SEAL = "# sha256 of the lines above: "
 
 
 def load_or_generate(model: NeuronModel) -> ModuleType:
@@ -35,14 +42,46 @@ def load_or_generate(model: NeuronModel) -> ModuleType:
     path = platformdirs.user_cache_path("spiketheory") / "models" / f"{model.name}_{key[:16]}.py"
     if name_module(path) in sys.modules:
         return sys.modules[name_module(path)]
-    if not path.exists():
-        source = generate(lower(verify(derive(model))))
-        try:
-            write_text_atomically(path, source)
-        except InputError:  # a cache that cannot be written costs time, not the result
-            path = Path(tempfile.mkdtemp(prefix="spiketheory-")) / path.name
-            write_text_atomically(path, source)
+    return import_cached(path, model) or generate_file(path, model)
+
+
+def import_cached(path: Path, model: NeuronModel) -> ModuleType | None:
+    """Import a cached file; None if there is none, it is damaged, or it is of another model."""
+    try:
+        if not is_sealed(path.read_text(encoding="utf-8")):
+            return None
+        module = import_file(path)
+    except Exception:  # a damaged file can fail in any way; generating it again mends them all
+        return None
+    found = (getattr(module, "FORMAT", None), getattr(module, "DIGEST", None))
+    if found == (FORMAT, model.digest):
+        return module
+    del sys.modules[module.__name__]
+    return None
+
+
+def generate_file(path: Path, model: NeuronModel) -> ModuleType:
+    """Generate a model's code, write it to ``path`` and import it."""
+    source = seal(generate(lower(verify(derive(model)))))
+    with contextlib.suppress(OSError):  # bytecode of a damaged file of the same length and second
+        Path(importlib.util.cache_from_source(str(path))).unlink()
+    try:
+        write_text_atomically(path, source)
+    except InputError:  # a cache that cannot be written costs time, not the result
+        path = Path(tempfile.mkdtemp(prefix="spiketheory-")) / path.name
+        write_text_atomically(path, source)
     return import_file(path)
+
+
+def seal(source: str) -> str:
+    """Source text with the hash of itself as its last line."""
+    return f"{source}{SEAL}{hashlib.sha256(source.encode()).hexdigest()}\n"
+
+
+def is_sealed(text: str) -> bool:
+    """Whether ``text`` is what `seal` returned, whole and unchanged."""
+    source, mark, _ = text.rpartition(SEAL)
+    return bool(mark) and seal(source) == text
 
 
 def hash_generator() -> str:
@@ -58,12 +97,16 @@ def name_module(path: Path) -> str:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a generated file."""
+    """Import a generated file; one that fails leaves no half of a module behind."""
     name = name_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module

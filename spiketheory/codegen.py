@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from spiketheory import templates
+from spiketheory.compile import GENERATED_FORMAT
 from spiketheory.errors import check_choice
 from spiketheory.kernel import KernelBranch, KernelFunction, KernelIR
 from spiketheory.layout import (
@@ -25,7 +26,6 @@ from spiketheory.layout import (
 from spiketheory.model import format_expression
 from spiketheory.printers import print_numpy
 
-FORMAT = 1
 TARGETS = ("module", "numba", "numpy")
 
 
@@ -74,7 +74,7 @@ def print_module(ir: KernelIR, functions: str, imports: str) -> str:
         chart=derivation.chart.name,
         operations="\n".join(wrap(f"Operations per call: {', '.join(counts)}.")),
         imports=imports,
-        format=FORMAT,
+        format=GENERATED_FORMAT,
         facts="\n".join(print_fact(name, value) for name, value in list_facts(ir).items()),
         functions=functions.rstrip("\n"),
     )
@@ -95,6 +95,7 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "CONSTANTS": ir.constants,
         "PROPAGATOR": tuple(s.name for s in derivation.propagator.symbols),
         "INITIAL": derivation.initial.symbol.name,
+        "PROJECTIVE": derivation.chart.projective,
         "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 from spiketheory.errors import ModelError, check_choice
 
 BACKENDS = ("numba", "numpy")
-GENERATED_FORMAT = 1
+GENERATED_FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +32,7 @@ class CompiledModel:
         state: Names of the state variables.
         coordinates: Names of the chart's coordinates.
         initial: Name of the learnable initial coordinate.
+        projective: Whether positive multiples of the coordinates are the same state.
         has_pseudospikes: Whether the model has pseudodynamics after the trial's end.
         functions: The generated scalar functions; attributes by name.
         module: The generated module.
@@ -47,6 +48,7 @@ class CompiledModel:
     state: tuple[str, ...]
     coordinates: tuple[str, ...]
     initial: str
+    projective: bool
     has_pseudospikes: bool
     functions: types.SimpleNamespace
     module: ModuleType
@@ -151,6 +153,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         state=module.STATE,
         coordinates=module.COORDINATES,
         initial=module.INITIAL,
+        projective=module.PROJECTIVE,
         has_pseudospikes=module.HAS_PSEUDOSPIKES,
         functions=types.SimpleNamespace(**functions),
         module=module,

@@ -102,12 +102,16 @@ class Pseudospike:
         period: Time from one missing spike to the next.
         rate: The neuron's pseudo rate, the input of the layers after it.
         meaning: What these stand for.
+        kick: Whether the pseudo input acts as an ordinary input at the trial's end.
+        free: Whether the neuron obeys its own equation after the trial's end.
     """
 
     delay: sp.Expr
     period: sp.Expr
     rate: sp.Expr
     meaning: str
+    kick: bool
+    free: bool
 
 
 @dataclass(frozen=True, kw_only=True)

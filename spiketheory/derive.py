@@ -34,7 +34,7 @@ def derive(model: NeuronModel) -> Derivation:
         mismatches.append(f"{method.NAME}: {mismatch}")
     raise DerivationError(
         f"Expected a model that one of the methods can solve but got {model.name!r}, for which "
-        f"none fits ({'; '.join(mismatches)}); rewrite the equations so that one of them applies."
+        f"none fits ({'; '.join(mismatches)}); change the model so that one of them applies."
     )
 
 

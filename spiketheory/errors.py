@@ -63,7 +63,8 @@ def check_shape(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> 
     if array.ndim != len(shape) or any(
         want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
     ):
-        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        lengths = ["any" if n is None else str(n) for n in shape]
+        wanted = f"({lengths[0]},)" if len(lengths) == 1 else f"({', '.join(lengths)})"
         raise InputError(
             f"Expected {name} of shape {wanted} but got shape {array.shape}; "
             "check the order and the lengths of its axes."

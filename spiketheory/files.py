@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Files: writing them whole or not at all, and telling their names from those of models."""
 
 import os
 import tempfile
@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spiketheory.errors import InputError
+
+
+def is_file_name(model: str) -> bool:
+    """Whether ``model`` names a file rather than a built-in model."""
+    return model.endswith(".toml") or "/" in model or "\\" in model
 
 
 @contextmanager

@@ -268,7 +268,7 @@ class Lowering:
         ]
 
     def pull_back_spike(self) -> list[sp.Expr]:
-        """Transposed saltation matrix (DESIGN 4.4) applied to the covector, through the flow.
+        """Transposed saltation matrix (docs/mathematics.md, 3) after the flow, on the covector.
 
         With b the state at the spike, which comes t* after the state a: the state after the spike
         changes by DR (DPhi da + F(b) dt*), and at a fixed later time by -F(R b) dt* more.

@@ -20,6 +20,8 @@ from sympy.printing.str import StrPrinter
 from spiketheory import symbols
 from spiketheory.errors import ModelError
 
+_NAME_EXAMPLES = {"model": "my_neuron", "parameter": "tau_m", "state variable": "V"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
@@ -215,7 +217,7 @@ def check_name(name: object, what: str) -> str:
     if fault or not isinstance(name, str):
         raise ModelError(
             f"Expected a free name for the {what} but got {_abbreviate(name)}, {fault}; "
-            "choose another name, such as tau_m."
+            f"choose another name, such as {_NAME_EXAMPLES[what]}."
         )
     return name
 

@@ -37,6 +37,17 @@ _MODEL_KEYS = ("name", "description", "equations", "spike", "reset", "input", "r
 
 _PARAMETER_KEYS = ("default", "domain", "unit")
 
+_EXAMPLES = {
+    "model": "the line [model] at the top",
+    "name": 'name = "my_neuron"',
+    "equations": 'equations = "dV/dt = (V*(V - 1) + I0)/tau"',
+    "spike": 'spike = "V -> oo"',
+    "reset": 'reset = "V = -oo"',
+    "input": 'input = "V += w"',
+    "rest": "rest = {V = 0}",
+    "default": "default = 1.0",
+}
+
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(\+=|-=|\*=|=)(?!=)\s*", re.ASCII)
 
 _EQUATION = re.compile(r"\s*d([A-Za-z_]\w*)\s*/\s*dt\s*=(?!=)\s*", re.ASCII)
@@ -269,6 +280,7 @@ def parse_model(text: str, *, origin: str = "") -> NeuronModel:
         ModelError: If it does not describe a model.
     """
     place = f" of {origin}" if origin else ""
+    inside = f" in {origin}" if origin else ""
     check_kind(text, str, "text", "the model file" + place)
     if len(text) > 50 * MAX_TEXT_LENGTH:
         raise ParseError(
@@ -279,7 +291,7 @@ def parse_model(text: str, *, origin: str = "") -> NeuronModel:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as err:
         raise ParseError(
-            f"Expected TOML but got a syntax error{place} ({err}); "
+            f"Expected TOML but got a syntax error{inside} ({err}); "
             'see https://toml.io, and put equations between two lines of """.'
         ) from err
     _check_keys(document, ("model", "parameters", "assumptions"), ("model",), "tables" + place)
@@ -322,7 +334,12 @@ def read_model(path: str | os.PathLike[str]) -> NeuronModel:
 
 
 def _check_keys(
-    table: Mapping[str, Any], allowed: Collection[str], required: Collection[str], what: str
+    table: Mapping[str, Any],
+    allowed: Collection[str],
+    required: Collection[str],
+    what: str,
+    *,
+    examples: Mapping[str, str] = _EXAMPLES,
 ) -> None:
     """Raise `ParseError` for a key that is missing, or that nobody reads."""
     for key in table:
@@ -335,8 +352,8 @@ def _check_keys(
     for key in required:
         if key not in table:
             raise ParseError(
-                f"Expected {key} among the {what} but got none; add it, as in the example of a "
-                "model file in the manual."
+                f"Expected {key} among the {what} but got none; add it, for example "
+                f"{examples[key]} (see docs/formats.md)."
             )
 
 
@@ -452,7 +469,9 @@ def _read_rest(
     place: str,
 ) -> tuple[tuple[sp.Expr, ...], dict[str, str]]:
     """Read the rest values: expressions in the order of ``state``, and their texts."""
-    _check_keys(table, tuple(state), tuple(state), "rest values" + place)
+    example = f"rest = {{{', '.join(f'{name} = 0' for name in state)}}}"
+    examples = dict.fromkeys(state, example)
+    _check_keys(table, tuple(state), tuple(state), "rest values" + place, examples=examples)
     values, texts = [], {}
     for name in state:
         given = table[name]

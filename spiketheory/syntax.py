@@ -166,9 +166,10 @@ def cut_text(text: str) -> str:
 def check_kind(value: object, kind: type, expected: str, what: str) -> None:
     """Refuse a value of another kind, as TOML may hold one."""
     if not isinstance(value, kind):
+        example = 'reset = "V = -oo"' if kind is str else "rest = {V = 0}"
         raise ParseError(
             f"Expected {expected} for {what} but got {cut_text(type(value).__name__)}; "
-            "see the example of a model file in README."
+            f"write for example {example} (see docs/formats.md)."
         )
 
 

@@ -14,7 +14,7 @@ from spiketheory.verify_symbolic import Setting, check_symbolically
 def verify(derivation: Derivation) -> VerifiedDerivation:
     r"""Run every check on ``derivation``; the only way to a `VerifiedDerivation`.
 
-    Symbolic checks are proved for every sign that the branches ask about (DESIGN 4.1, 4.4):
+    Symbolic checks hold for every sign that the branches ask about (docs/mathematics.md, 1-3):
 
     - *chart round trip*: ``to_state(from_state(s)) = s``.
     - *chart field*: the chart's field is the model's equation.
@@ -30,6 +30,8 @@ def verify(derivation: Derivation) -> VerifiedDerivation:
     - *transversality*: in a projective chart the field grazes the surface nowhere.
     - *initial coordinate*: it is read back, and its default is the model's rest.
     - *pseudospike continuity*: delay 0 and rate 1 at a spike, a period and 0 just after it.
+    - *pseudo input*: it acts as an input does, and the neuron then runs on freely, where the
+      derivation says so.
 
     Checks in 50 digits run the kernel functions that will be generated, at random parameters,
     states and inputs from a fixed seed, and in far corners:

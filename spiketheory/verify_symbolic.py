@@ -313,6 +313,24 @@ def claim_pseudospike(s: Setting) -> Iterator[Claim]:
     yield Claim(what="delay + rate*period", got=delay + rate * period, expected=period)
 
 
+def claim_pseudo_input(s: Setting) -> Iterator[Claim]:
+    """The pseudo input acts as an input, and the neuron runs on, where the derivation says so."""
+    pseudo = s.derivation.pseudospike
+    if pseudo is None:
+        return
+    values = {"delay": pseudo.delay, "period": pseudo.period, "rate": pseudo.rate}
+    if pseudo.kick:
+        kicked = s.apply([e.subs(WEIGHT, PSEUDO_INPUT) for e in s.derivation.jump])
+        for name, value in values.items():
+            (got,) = s.apply((value,))
+            expected = s.at([got.subs(PSEUDO_INPUT, 0)], kicked)[0]
+            yield Claim(what=f"the {name} after a kick", got=got, expected=expected)
+    if pseudo.free:
+        (delay,) = s.apply((pseudo.delay.subs(PSEUDO_INPUT, 0),))
+        wait = s.apply(s.derivation.time_to_spike[0].values)[0]
+        yield Claim(what="the delay without pseudo input", got=delay, expected=wait)
+
+
 SYMBOLIC: tuple[tuple[str, Callable[[Setting], Iterator[Claim]], str], ...] = (
     ("chart round trip", claim_round_trip, "correct to_state or from_state of the chart"),
     ("chart field", claim_field, "correct the chart's field"),
@@ -328,6 +346,7 @@ SYMBOLIC: tuple[tuple[str, Callable[[Setting], Iterator[Claim]], str], ...] = (
     ("transversality", claim_transversality, "choose a surface that the field crosses"),
     ("initial coordinate", claim_initial, "correct the initial coordinate"),
     ("pseudospike continuity", claim_pseudospike, "correct the pseudodynamics"),
+    ("pseudo input", claim_pseudo_input, "correct how the pseudo input enters"),
 )
 """Name, claims and remedy of every symbolic check, in their order."""
 

@@ -55,7 +55,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def reference_dir() -> Path:
-    """Folder with the reference results of DESIGN 5; skips without it, but fails in CI."""
+    """Folder with reference results (docs/formats.md, 2); skips without it, but fails in CI."""
     return _require(ROOT.parent / "shared" / "reference")
 
 

@@ -169,7 +169,7 @@ def start_position(trial, parabola, value):
 
 
 def run_pseudo(trial, parabola, end, kick):
-    """Delay of the first pseudospike, period and rate (DESIGN 4.6)."""
+    """Delay of the first pseudospike, period and rate (docs/mathematics.md, 4)."""
     if trial.model == "theta":
         angle = parabola.kick(end, kick)[1]
         period = m.pi / parabola.rate
@@ -241,7 +241,7 @@ def read_outputs(trial, layers, n_required):
 
 
 def first_spike_loss(rows, label, gamma, duration):
-    """Cross entropy of softmax(-t) plus gamma (exp(t_label / T) - 1), DESIGN 4.7."""
+    """Cross entropy of softmax(-t) plus gamma (exp(t_label / T) - 1), docs/mathematics.md, 5."""
     late = rows[label][0]
     total = m.fsum(m.exp(-row[0]) for row in rows)
     return m.log(total) + late + m.mpf(gamma) * (m.exp(late / duration) - 1)

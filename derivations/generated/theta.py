@@ -11,7 +11,7 @@ Operations per call: propagator 4, flow 6, flow_vjp 6, will_spike 6, time_to_spi
 
 import numpy as np
 
-FORMAT = 1
+FORMAT = 2
 NAME = "theta"
 DIGEST = "d467622da0252c2fe766f326a56b6a05f4e3c14313162eba821cd4c6c4bf3785"
 PARAMETERS = ("tau", "I0")
@@ -22,6 +22,7 @@ COORDINATES = ("x", "y")
 CONSTANTS = ("b", "omega", "Theta", "inverse_b")
 PROPAGATOR = ("cos_dt", "sin_dt", "turns")
 INITIAL = "phi0"
+PROJECTIVE = True
 HAS_PSEUDOSPIKES = True
 
 

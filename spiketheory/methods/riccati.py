@@ -38,6 +38,7 @@ REFERENCES = (
     "C. Klos and R.-M. Memmesheimer, Phys. Rev. Lett. 134, 027301 (2025)",
 )
 PSEUDO_SOFTNESS = sp.Integer(1)
+"""How gradually the drive of the pseudodynamics leaves zero; our choice, of the order of d/a."""
 
 
 class Names:
@@ -77,12 +78,24 @@ def explain_mismatch(model: NeuronModel) -> str | None:
     if polynomial is None or polynomial.degree() != 2:
         return f"d{voltage}/dt is not a quadratic polynomial of {voltage}"
     if not is_positive(polynomial.coeff_monomial(voltage**2), model.parameters):
-        return f"the coefficient of {voltage}**2 is not positive on the parameters' domains"
+        return explain_sign(voltage, polynomial.coeff_monomial(voltage**2))
     if not model.spike.is_blowup or model.reset != (-sp.oo,):
         return f"its spike is not at {voltage} -> oo with reset to -oo"
     if sp.simplify(model.jump[0] - voltage - WEIGHT) != 0:
         return f"its input does not add the weight to {voltage}"
     return None
+
+
+def explain_sign(voltage: sp.Symbol, coefficient: sp.Expr) -> str:
+    """Say that the coefficient of the square is not known to be positive, and what helps."""
+    fault = f"the coefficient of {voltage}**2 is not positive on the parameters' domains"
+    free = sorted((s for s in coefficient.free_symbols if not s.is_positive), key=str)
+    if not free:
+        return fault
+    domains = " and ".join(f'domain = "{symbol} > 0"' for symbol in free)
+    if not coefficient.subs({symbol: sp.Dummy(positive=True) for symbol in free}).is_positive:
+        return f"{fault}; give {', '.join(map(str, free))} a domain on which it is"
+    return f"{fault}; give {', '.join(map(str, free))} a domain such as {domains}"
 
 
 def solve(model: NeuronModel) -> Derivation:
@@ -201,9 +214,48 @@ def solve_elliptic(
                 "the pseudo input kicks the neuron once at the end of the trial; it then runs "
                 "freely, and its pseudo rate is its phase after the kick in units of the period"
             ),
+            kick=True,
+            free=True,
         ),
         steps=(square, *explain_elliptic(names, scale, omega, period)),
         references=REFERENCES,
+    )
+
+
+def explain_coordinates(names: Names, ratio: sp.Expr, field: tuple[sp.Expr, sp.Expr]) -> Step:
+    """The step to homogeneous coordinates, u = ``ratio``, which move along ``field``."""
+    velocities = zip((names.x, names.y), field, strict=True)
+    return Step(
+        title="Homogeneous coordinates",
+        text=(
+            "Write u as a ratio. (x, y) and its multiples are the same state, so both sides "
+            "of the point at infinity are neighbours, and the equation becomes linear."
+        ),
+        equations=(
+            sp.Eq(names.state("u"), ratio, evaluate=False),
+            *(sp.Eq(dot(symbol), velocity, evaluate=False) for symbol, velocity in velocities),
+        ),
+    )
+
+
+def explain_events(x: sp.Symbol, sheared: sp.Expr) -> tuple[Step, Step]:
+    """The steps Input and Reset; ``sheared`` is the first coordinate after an input."""
+    return (
+        Step(
+            title="Input",
+            text=(
+                "An input of weight w adds to the potential: a shear, which leaves the second "
+                "coordinate, and so spikes, alone."
+            ),
+            equations=(sp.Eq(after(x), sheared, evaluate=False),),
+        ),
+        Step(
+            title="Reset",
+            text=(
+                "Minus infinity is plus infinity reached from the other side: (x, 0) and (-1, 0) "
+                "are the same state. The reset changes nothing; it normalises the coordinates."
+            ),
+        ),
     )
 
 
@@ -215,18 +267,7 @@ def explain_elliptic(
     psi = names.state("psi")
     angle = sp.Eq(psi, sp.atan2(y, x), evaluate=False)
     return (
-        Step(
-            title="Homogeneous coordinates",
-            text=(
-                "Write u as a ratio. (x, y) and its multiples are the same state, so both sides "
-                "of the point at infinity are neighbours, and the equation becomes linear."
-            ),
-            equations=(
-                sp.Eq(names.state("u"), scale * x / y, evaluate=False),
-                sp.Eq(dot(x), omega * y, evaluate=False),
-                sp.Eq(dot(y), -omega * x, evaluate=False),
-            ),
-        ),
+        explain_coordinates(names, scale * x / y, (omega * y, -omega * x)),
         Step(
             title="Flow",
             text="The coordinates rotate with constant angular velocity.",
@@ -254,21 +295,7 @@ def explain_elliptic(
                 sp.Eq(period, sp.pi / omega, evaluate=False),
             ),
         ),
-        Step(
-            title="Input",
-            text=(
-                "An input of weight w adds to the potential: a shear, which leaves the second "
-                "coordinate, and so spikes, alone."
-            ),
-            equations=(sp.Eq(after(x), x + WEIGHT * y / scale, evaluate=False),),
-        ),
-        Step(
-            title="Reset",
-            text=(
-                "Minus infinity is plus infinity reached from the other side: (x, 0) and (-1, 0) "
-                "are the same state. The reset changes nothing; it normalises the coordinates."
-            ),
-        ),
+        *explain_events(x, x + WEIGHT * y / scale),
     )
 
 
@@ -333,10 +360,14 @@ def solve_general(
                         rate * DURATION / sp.pi,
                     ),
                 ),
-                # Coordinates are projective: dividing by cosh keeps them finite for any duration.
+                # Projective coordinates: times exp(-kappa dt), they stay finite at any duration.
                 Branch(
                     condition=beta < 0,
-                    values=(sp.Integer(1), sp.tanh(rate * DURATION) / rate, sp.Integer(0)),
+                    values=(
+                        (1 + sp.exp(-2 * rate * DURATION)) / 2,
+                        (1 + sp.exp(-2 * rate * DURATION)) / 2 * sp.tanh(rate * DURATION) / rate,
+                        sp.Integer(0),
+                    ),
                 ),
                 Branch(condition=sp.true, values=(sp.Integer(1), DURATION, sp.Integer(0))),
             ),
@@ -369,6 +400,8 @@ def solve_general(
                 "the pseudo input kicks the neuron once at the end of the trial; it then runs "
                 "with the drive d replaced by a*log(1 + exp(d/a)) > 0, so that it always spikes"
             ),
+            kick=True,
+            free=False,
         ),
         steps=(square, *explain_general(names, gain, force, beta, rate, (even, odd))),
         references=REFERENCES,
@@ -395,24 +428,13 @@ def explain_general(
         (sp.cos(rate * DURATION), beta > 0), (sp.cosh(rate * DURATION), beta < 0), (1, True)
     )
     return (
-        Step(
-            title="Homogeneous coordinates",
-            text=(
-                "Write u as a ratio. (x, y) and its multiples are the same state, so both sides "
-                "of the point at infinity are neighbours, and the equation becomes linear."
-            ),
-            equations=(
-                sp.Eq(names.state("u"), x / y, evaluate=False),
-                sp.Eq(dot(x), force * y, evaluate=False),
-                sp.Eq(dot(y), -gain * x, evaluate=False),
-            ),
-        ),
+        explain_coordinates(names, x / y, (force * y, -gain * x)),
         Step(
             title="Flow",
             text=(
                 "Both coordinates obey z'' = -beta z. Its two solutions are entire functions of "
-                "beta dt^2. Where they are hyperbolic, both are divided by cosh(kappa dt): the "
-                "same state, without overflow."
+                "beta dt^2. Where they are hyperbolic, both are multiplied by exp(-kappa dt): "
+                "the same state, without overflow."
             ),
             equations=(
                 sp.Eq(beta, gain * force, evaluate=False),
@@ -430,19 +452,5 @@ def explain_general(
                 "it is above."
             ),
         ),
-        Step(
-            title="Input",
-            text=(
-                "An input of weight w adds to the potential: a shear, which leaves the second "
-                "coordinate, and so spikes, alone."
-            ),
-            equations=(sp.Eq(after(x), x + WEIGHT * y, evaluate=False),),
-        ),
-        Step(
-            title="Reset",
-            text=(
-                "Minus infinity is plus infinity reached from the other side: (x, 0) and (-1, 0) "
-                "are the same state. The reset changes nothing; it normalises the coordinates."
-            ),
-        ),
+        *explain_events(x, x + WEIGHT * y),
     )

@@ -185,7 +185,7 @@ THETA = {
         set_wait(0, lambda d: sp.atan2(x(d), y(d)) / constant(d, "omega")),
     ),
     "the time to spike is that of the second spike": (
-        "first spike",
+        "pseudo input",
         set_wait(0, lambda d: wait(d) + constant(d, "Theta")),
     ),
     "the gradient has the wrong sign": (
@@ -245,11 +245,29 @@ THETA = {
         in_pseudospike(period=lambda d: 2 * d.pseudospike.period),
     ),
     "the pseudo input kills the delay's range": (
-        "pseudospike values",
+        "pseudo input",
         in_pseudospike(delay=lambda d: d.pseudospike.delay * (1 + PSEUDO_INPUT)),
     ),
+    "the pseudo input enters twice": (
+        "pseudo input",
+        in_pseudospike(
+            delay=lambda d: d.pseudospike.delay.subs(PSEUDO_INPUT, 2 * PSEUDO_INPUT),
+            rate=lambda d: d.pseudospike.rate.subs(PSEUDO_INPUT, 2 * PSEUDO_INPUT),
+        ),
+    ),
+    "the pseudo input has the wrong sign": (
+        "pseudo input",
+        in_pseudospike(
+            delay=lambda d: d.pseudospike.delay.subs(PSEUDO_INPUT, -PSEUDO_INPUT),
+            rate=lambda d: d.pseudospike.rate.subs(PSEUDO_INPUT, -PSEUDO_INPUT),
+        ),
+    ),
+    "the rate ignores the pseudo input": (
+        "pseudo input",
+        in_pseudospike(rate=lambda d: d.pseudospike.rate.subs(PSEUDO_INPUT, 0)),
+    ),
     "the pseudo input is ignored": (
-        "gradient of a pseudospike",
+        "pseudo input",
         in_pseudospike(
             delay=lambda d: d.pseudospike.delay.subs(PSEUDO_INPUT, 0),
             rate=lambda d: d.pseudospike.rate.subs(PSEUDO_INPUT, 0),

@@ -47,7 +47,12 @@ EVERY_MODEL = {
     "gradient through a spike",
     "gradient of the initial state",
 }
-PSEUDOSPIKES = {"pseudospike continuity", "pseudospike values", "gradient of a pseudospike"}
+PSEUDOSPIKES = {
+    "pseudospike continuity",
+    "pseudo input",
+    "pseudospike values",
+    "gradient of a pseudospike",
+}
 
 
 @lru_cache

@@ -193,6 +193,6 @@ def test_ctrl_c_during_training_leaves_a_checkpoint_and_says_how_to_go_on():
     assert stdout == ""
     epoch = load_checkpoint("run/checkpoint.npz").meta["epoch"]
     assert f"Everything up to epoch {epoch} is in run; continue with" in stderr
-    assert "spiketheory train --resume run" in stderr
+    assert "cli.py train --resume run" in stderr
     assert list_files() == {"run/config.toml", "run/metrics.csv", "run/checkpoint.npz"}
     assert json.loads(run_ok("evaluate", "run", "--json").stdout)["epochs"] == epoch

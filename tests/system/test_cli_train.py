@@ -1,14 +1,27 @@
 """The command line: train and evaluate."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, assert_refused, list_files, read_metrics, run, run_ok, write_batch
+from commands import (
+    ROOT,
+    SMALL,
+    assert_refused,
+    list_files,
+    read_metrics,
+    run,
+    run_ok,
+    write_batch,
+)
 
+import cli
 import sim.run
+from derivations import read_neuron_model
 from sim.checkpoint import load_checkpoint
 
 RUN_FILES = {"config.toml", "metrics.csv", "checkpoint.npz", "learning_curves.png", "rasters.png"}
@@ -139,6 +152,7 @@ def test_a_folder_that_holds_a_run_is_refused_without_overwrite(trained):
         (("--model", "hodgkin"), "Expected a built-in model .* but got 'hodgkin'"),
         (("--model", "nowhere.toml"), "Expected .*nowhere.toml"),
         (("--config", "nowhere.toml"), "Expected a training configuration in nowhere.toml but"),
+        (("--preset", "paper", "--dataset", "digits"), "Expected dataset = mnist for the preset"),
         (("--preset", "paper", "--config", "c.toml"), "Expected a preset or a configuration file"),
     ],
 )
@@ -155,15 +169,64 @@ def test_a_batch_larger_than_the_data_is_the_whole_data():
 
 
 def test_no_hidden_layer_is_written_as_nothing():
-    summary = json.loads(run_ok("train", "--hidden", "", "--epochs", 1, "--json").stdout)
-    assert load_checkpoint(f"{summary['run']}/checkpoint.npz").config["hidden"] == []
+    result = run_ok("train", "--hidden", "", "--epochs", 1, "--out", "run")
+    assert load_checkpoint("run/checkpoint.npz").config["hidden"] == []
+    assert "hidden neuron" not in result.stdout + result.stderr
+    assert "Trained for 1 epoch in" in result.stdout
+
+
+def test_the_command_to_try_next_works_as_typed():
+    path = os.path.relpath(ROOT / "cli.py")
+    done = subprocess.run(
+        [sys.executable, path, "train", *SMALL, "--out", "my run"],
+        capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    command = done.stdout.split("Try next: ")[1].strip()
+    assert command == f"{sys.executable} {path} evaluate 'my run'"
+    assert subprocess.run(command, shell=True, capture_output=True, timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("called", "typed"),
+    [
+        (".venv/bin/spiketheory", ".venv/bin/spiketheory"),
+        ("my tools/spiketheory", "'my tools/spiketheory'"),
+        ("bin/spiketheory", "spiketheory"),
+        ("/usr/bin/pytest", "spiketheory"),
+        ("./cli.py", "python3 ./cli.py"),
+    ],
+)
+def test_the_program_is_named_as_it_was_called(called, typed, monkeypatch):
+    Path("bin").mkdir()
+    Path("bin/spiketheory").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(Path("bin").absolute()))
+    monkeypatch.setattr(sys, "argv", [called, "train"])
+    monkeypatch.setattr(sys, "orig_argv", ["python3", called, "train"])
+    assert cli.name_program() == typed
+
+
+def test_a_run_of_a_model_file_can_be_used_without_the_file(monkeypatch, verify_once):
+    Path("mine.toml").write_text(read_neuron_model("theta").to_toml())
+    first = run_ok("train", *SMALL, "--model", "mine.toml", "--out", "run", "--json")
+    kept = Path("run/model.toml").read_bytes()
+    assert kept == Path("mine.toml").read_bytes()
+    assert 'model = "mine.toml"' in Path("run/config.toml").read_text()
+    Path("mine.toml").unlink()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert (
+        json.loads(run_ok("evaluate", "../run", "--json").stdout)["accuracy"]
+        == (json.loads(first.stdout)["accuracy"])
+    )
+    run_ok("train", "--resume", "../run", "--epochs", 3, "--json")
+    assert Path("../run/model.toml").read_bytes() == kept
 
 
 def test_missing_data_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
     result = run("train", "--preset", "paper", "--data", "empty", "--out", "run")
-    assert_refused(result, "Expected the MNIST files but empty/MNIST/raw has no MNIST file.*set SP")
+    assert_refused(result, "MNIST files but empty/MNIST/raw has no MNIST file, and no other")
     assert "SPIKETHEORY_DATA" in result.stderr
     assert not Path("run").exists()
 

@@ -5,7 +5,7 @@ import pytest
 from spiketheory import cache
 from spiketheory.parse import build_model
 
-SOURCE = "VALUE = {value}\n"
+SOURCE = "FORMAT = {format}\nDIGEST = {digest!r}\nVALUE = {value}\n"
 
 
 def make_model(name="my_neuron", rate=1.0):
@@ -24,6 +24,12 @@ def make_model(name="my_neuron", rate=1.0):
     )
 
 
+def write_source(model):
+    return SOURCE.format(
+        format=cache.FORMAT, digest=model.digest, value=model.parameters[0].default
+    )
+
+
 @pytest.fixture
 def made(monkeypatch, tmp_path):
     """List of models that were generated; the cache is empty, and generation is instantaneous."""
@@ -32,7 +38,7 @@ def made(monkeypatch, tmp_path):
     monkeypatch.setattr(cache, "derive", lambda model: models.append(model) or model)
     monkeypatch.setattr(cache, "verify", lambda derivation: derivation)
     monkeypatch.setattr(cache, "lower", lambda verified: verified)
-    monkeypatch.setattr(cache, "generate", lambda ir: SOURCE.format(value=ir.parameters[0].default))
+    monkeypatch.setattr(cache, "generate", write_source)
     yield models
     forget_modules()
 
@@ -105,3 +111,57 @@ def test_a_cache_that_cannot_be_written_to_costs_time_but_not_the_result(
     assert first.VALUE == 7.0
     assert cache.load_or_generate(model) is first
     assert len(made) == 1
+
+
+DAMAGES = {
+    "empty": lambda text: "",
+    "cut inside a name": lambda text: text[: text.index("GEST")],
+    "cut inside a text": lambda text: text[: text.index("DIGEST") + 12],
+    "cut between two lines": lambda text: text[: text.index("VALUE")],
+    "without its last character": lambda text: text[:-1],
+    "changed": lambda text: text.replace("VALUE = 1.0", "VALUE = 3.0"),
+    "not text": lambda text: "\0\0\0",
+    "raises": lambda text: cache.seal("raise SystemError"),
+    "of another format": lambda text: cache.seal(text.replace("FORMAT = ", "FORMAT = 9")),
+    "of another model": lambda text: cache.seal(text.replace("DIGEST = '", "DIGEST = '0")),
+    "of no model": lambda text: cache.seal("VALUE = 3.0\n"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_in_the_cache_is_generated_again(damage, made, tmp_path):
+    model = make_model()
+    cache.load_or_generate(model)
+    (path,) = (tmp_path / "spiketheory" / "models").glob("*.py")
+    whole = path.read_text()
+    path.write_text(DAMAGES[damage](whole))
+    forget_modules()
+    module = cache.load_or_generate(model)
+    assert module.VALUE == 1.0
+    assert model.digest == module.DIGEST
+    assert made == [model, model]
+    assert path.read_text() == whole
+    forget_modules()
+    assert cache.load_or_generate(model).VALUE == 1.0
+    assert len(made) == 2
+
+
+def test_damaged_bytecode_is_not_run(made, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    model = make_model()
+    cache.load_or_generate(model)
+    (path,) = (tmp_path / "spiketheory" / "models").glob("*.py")
+    bytecode = tmp_path / "spiketheory" / "models" / "__pycache__"
+    for file in bytecode.iterdir():
+        file.write_bytes(file.read_bytes()[:20])
+    forget_modules()
+    assert cache.load_or_generate(model).VALUE == 1.0
+    assert path.exists()
+
+
+def test_a_file_that_does_not_import_leaves_no_module_behind(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("1 / 0")
+    with pytest.raises(ZeroDivisionError):
+        cache.import_file(path)
+    assert cache.name_module(path) not in sys.modules

@@ -8,6 +8,7 @@ import pytest
 from models import generate_text, import_text, make_quadratic
 
 from derivations import list_models, read_neuron_model
+from spiketheory.compile import GENERATED_FORMAT
 from spiketheory.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +67,7 @@ def test_the_text_has_no_trailing_space_and_ends_with_one_newline(model):
 
 def test_the_module_states_the_facts_that_compile_reads(tmp_path):
     module = import_text(generate_text(ODD), tmp_path)
-    assert module.FORMAT == 1
+    assert module.FORMAT == GENERATED_FORMAT
     assert module.STATE == ("v",)
     assert module.COORDINATES == ("x", "y")
     assert tuple(p.name for p in ODD.parameters) == module.PARAMETERS

@@ -102,8 +102,16 @@ def test_options_override_defaults_and_none_leaves_them():
 
 
 def test_options_override_a_preset():
-    config = make_config(preset="paper", dataset="digits", seed=4)
-    assert (config.dataset, config.seed, config.epochs) == ("digits", 4, 100)
+    config = make_config(preset="paper", dataset="mnist", seed=4, hidden=(50,))
+    assert (config.dataset, config.seed, config.epochs) == ("mnist", 4, 100)
+    assert config.hidden == (50,)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "yinyang"])
+def test_a_preset_with_another_dataset_is_refused(dataset):
+    message = f"Expected dataset = mnist for the preset paper, .* but got {dataset}; leave out one"
+    with pytest.raises(InputError, match=message):
+        make_config(preset="paper", dataset=dataset)
 
 
 def test_one_parameter_leaves_the_others_as_the_dataset_has_them():

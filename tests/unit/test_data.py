@@ -114,8 +114,8 @@ def test_a_dataset_cannot_be_changed():
         ({"train_inputs": np.zeros((0, 2))}, "at least one sample and one input in train_inputs"),
         ({"test_inputs": np.zeros((1, 0))}, "at least one sample and one input in test_inputs"),
         ({"test_inputs": np.zeros((1, 3))}, "Expected test_inputs of shape (any, 2)"),
-        ({"train_labels": np.array([0, 1])}, "Expected train_labels of shape (3)"),
-        ({"train_labels": np.array([[0, 1, 1]])}, "Expected train_labels of shape (any)"),
+        ({"train_labels": np.array([0, 1])}, "Expected train_labels of shape (3,)"),
+        ({"train_labels": np.array([[0, 1, 1]])}, "Expected train_labels of shape (any,)"),
         ({"train_labels": np.zeros(3)}, "whole numbers in train_labels but got type float64"),
         ({"train_labels": np.array(["a", "b", "c"])}, "whole numbers in train_labels"),
         ({"test_labels": np.array([2])}, "Expected classes 0..1 in test_labels but got 0..2"),
@@ -338,11 +338,11 @@ def test_mnist_is_read_from_idx_files_without_torch(user_folder, tmp_path, suffi
     assert dataset.test_labels.tolist() == [0, 1, 2, 3]
 
 
-def test_mnist_is_looked_for_in_root_then_the_variable_then_the_user_folder(
+def test_mnist_is_looked_for_in_the_variable_then_the_user_folder(
     user_folder, tmp_path, monkeypatch
 ):
-    def brightness():
-        return load_dataset("mnist", root=tmp_path / "root").train_inputs.max() * 255
+    def brightness(root=None):
+        return load_dataset("mnist", root=root).train_inputs.max() * 255
 
     write_mnist(user_folder, brightness=1)
     assert brightness() == 1
@@ -352,29 +352,42 @@ def test_mnist_is_looked_for_in_root_then_the_variable_then_the_user_folder(
     write_mnist(tmp_path / "variable", brightness=2)
     assert brightness() == 2
     write_mnist(tmp_path / "root", brightness=3)
-    assert brightness() == 3
+    assert brightness() == 2
+    assert brightness(tmp_path / "root") == 3
 
 
-def test_a_folder_with_only_some_of_the_files_is_passed_over(user_folder, tmp_path):
+@pytest.mark.parametrize("name", ["root", "."])
+def test_a_folder_that_is_named_is_the_only_one_searched(
+    name, fake_torchvision, user_folder, tmp_path, monkeypatch
+):
+    fake_torchvision(lambda root, *, download: pytest.fail("downloaded"))
+    write_mnist(user_folder)
+    monkeypatch.setenv("SPIKETHEORY_DATA", str(user_folder))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"MNIST/raw has no MNIST file, and no other folder was s"):
+        load_dataset("mnist", root=name)
+
+
+def test_a_folder_with_only_some_of_the_files_is_passed_over(user_folder, tmp_path, monkeypatch):
     write_mnist(user_folder, brightness=1)
-    raw = write_mnist(tmp_path / "root", brightness=2)
+    raw = write_mnist(tmp_path / "variable", brightness=2)
     (raw / "t10k-labels-idx1-ubyte").unlink()
-    assert load_dataset("mnist", root=tmp_path / "root").train_inputs.max() == np.float32(1 / 255)
+    monkeypatch.setenv("SPIKETHEORY_DATA", str(tmp_path / "variable"))
+    assert load_dataset("mnist").train_inputs.max() == np.float32(1 / 255)
 
 
 def test_missing_mnist_says_where_it_was_looked_for_and_what_to_do(
     user_folder, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("SPIKETHEORY_DATA", str(tmp_path / "variable"))
-    (write_mnist(tmp_path / "root") / "t10k-labels-idx1-ubyte").unlink()
+    (write_mnist(tmp_path / "variable") / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(InputError) as caught:
-        load_dataset("mnist", root=tmp_path / "root")
+        load_dataset("mnist")
     message = str(caught.value)
-    assert f"{tmp_path / 'root' / 'MNIST' / 'raw'} has no t10k-labels-idx1-ubyte" in message
-    assert f"{tmp_path / 'variable' / 'MNIST' / 'raw'} has no MNIST file" in message
+    assert f"{tmp_path / 'variable' / 'MNIST' / 'raw'} has no t10k-labels-idx1-ubyte" in message
     assert f"{user_folder / 'MNIST' / 'raw'} has no MNIST file" in message
     assert "set SPIKETHEORY_DATA to the folder that holds MNIST/raw" in message
-    assert 'pip install "spiketheory[mnist]"' in message
+    assert 'pip install ".[mnist]" in the source folder' in message
     assert "\n" not in message
 
 
@@ -387,7 +400,7 @@ def test_images_and_labels_of_different_number_are_refused(user_folder, tmp_path
         load_dataset("mnist", root=tmp_path)
 
 
-def test_torchvision_downloads_mnist_into_the_user_folder(fake_torchvision, user_folder, tmp_path):
+def test_torchvision_downloads_mnist_into_the_user_folder(fake_torchvision, user_folder):
     calls = []
 
     def download(root, *, download):
@@ -395,7 +408,6 @@ def test_torchvision_downloads_mnist_into_the_user_folder(fake_torchvision, user
         write_mnist(root)
 
     fake_torchvision(download)
-    assert len(load_dataset("mnist", root=tmp_path / "empty").train_labels) == 6
     assert len(load_dataset("mnist").train_labels) == 6
     assert calls == [(str(user_folder), True)]
 

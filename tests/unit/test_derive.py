@@ -22,8 +22,8 @@ def test_a_model_that_no_method_solves_is_told_what_each_one_missed():
         derive(make_quadratic("dv/dt = exp(v)", {}))
     assert str(info.value) == (
         "Expected a model that one of the methods can solve but got 'mine', for which none fits "
-        "(riccati: dv/dt is not a quadratic polynomial of v); rewrite the equations so that one "
-        "of them applies."
+        "(riccati: dv/dt is not a quadratic polynomial of v); change the model so that one of them "
+        "applies."
     )
 
 

@@ -1,16 +1,21 @@
+import io
 import json
 import math
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from sim.display import (
+    draw_metrics,
     draw_models,
+    format_end,
     format_json,
     format_row,
     format_simulation,
     format_start,
     format_stop,
+    make_progress,
     should_print,
 )
 
@@ -54,6 +59,43 @@ def test_a_row_of_metrics_reads_as_a_sentence():
     )
 
 
+def test_a_row_without_hidden_neurons_does_not_speak_of_them():
+    row = {"epoch": 3, "test_accuracy": 0.98765}
+    assert format_row(row, hidden=False) == "epoch   3: 98.77% of held-out samples correct"
+
+
+@pytest.mark.parametrize(("sizes", "shown"), [([4, 5, 3], True), ([4, 3], False)])
+def test_the_table_of_metrics_shows_hidden_neurons_if_there_are_any(sizes, shown):
+    numbers = (
+        "accuracy", "accuracy_ordinary", "loss", "loss_ordinary", "spikes_per_hidden_neuron",
+        "silent_fraction", "synaptic_operations", "spiking_pj", "dense_pj",
+    )  # fmt: skip
+    row = {**dict.fromkeys(numbers, 0.5), "samples": 2, "dataset": "toy", "layer_sizes": sizes}
+    labels = " ".join(str(cell) for cell in draw_metrics(row).columns[0].cells)
+    assert ("hidden" in labels) is shown
+
+
+@pytest.mark.parametrize(
+    ("epochs", "text"), [(1, "Trained for 1 epoch in"), (2, "for 2 epochs in")]
+)
+def test_an_end_says_what_to_type_next(epochs, text):
+    state = SimpleNamespace(epoch=epochs, rows=[{"seconds": 0.5}])
+    run = SimpleNamespace(state=state, folder="my run", model_file=None)
+    end = format_end(run, [], program="python cli.py")
+    assert text in end
+    assert end.endswith("Try next: python cli.py evaluate 'my run'")
+
+
+def test_the_progress_bar_fits_into_80_columns():
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    bar = make_progress(console)
+    bar.add_task("Epoch 1000/1000", total=9, note="loss 0.123  accuracy 100.0%")
+    console.print(bar.get_renderable())
+    (line,) = console.file.getvalue().splitlines()
+    assert "Epoch 1000/1000" in line
+    assert line.rstrip().endswith("loss 0.123  accuracy 100.0%")
+
+
 def test_a_start_says_what_is_trained_or_that_nothing_is_left():
     new = format_start(make_run(saved_epoch=None))
     assert new == "Training 6-5-3 theta neurons on toy: 7 samples, 2 held out."
@@ -69,7 +111,7 @@ def test_a_stop_says_what_is_saved_and_how_to_go_on():
     )
     assert format_stop(make_run(saved_epoch=0)) == (
         "Stopped. Everything up to epoch 0 is in runs/[toy]; continue with\n"
-        "  spiketheory train --resume runs/[toy]"
+        "  spiketheory train --resume 'runs/[toy]'"
     )
 
 

@@ -35,7 +35,7 @@ def test_a_binned_input_takes_whole_numbers_of_any_type():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"times": [[1.0, 2.0]]}, "Expected times of shape (any)"),
+        ({"times": [[1.0, 2.0]]}, "Expected times of shape (any,)"),
         ({"times": []}, "Expected 1 to 255 spike times but got 0"),
         ({"times": np.arange(256.0)}, "Expected 1 to 255 spike times but got 256"),
         ({"times": [2.0, 1.0]}, "strictly increasing order but got times=[2.0, 1.0]; sort them"),

@@ -63,6 +63,13 @@ def test_an_array_of_another_shape_is_refused(shape):
         check_shape("w", np.zeros((2, 3)), shape)
 
 
+def test_a_shape_of_one_axis_is_written_as_python_writes_it():
+    with pytest.raises(InputError, match=r"of shape \(28,\) but got shape \(2,\)"):
+        check_shape("w", np.zeros(2), (28,))
+    with pytest.raises(InputError, match=r"of shape \(any,\) but got shape \(2, 3\)"):
+        check_shape("w", np.zeros((2, 3)), (None,))
+
+
 def test_a_shape_message_says_any_where_every_length_fits():
     with pytest.raises(InputError, match=r"of shape \(any, 4\) but"):
         check_shape("w", np.zeros((2, 3)), (None, 4))

@@ -125,3 +125,39 @@ def test_many_periods_of_one_neuron_keep_the_gradient_exact(backend):
     # first and last spike move together
     assert abs(gradients.weights[0][0, 0]) < 1e-12
     assert abs(gradients.initial[0]) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("model", "drive", "weight", "gap"),
+    [
+        ("theta", 1.25, -2.0, 0.1),
+        ("theta", 1.25, -3.0, 0.125),
+        ("theta", 1.25, -300.0, 0.005),
+        ("theta", 1.25, -1000.0, 0.005),
+        ("qif_delta", 0.0, 0.1, 5.0),
+        ("qif_delta", 1.25, -30.0, 0.02),
+    ],
+)
+def test_thousands_of_inputs_without_a_spike_neither_overflow_nor_spoil_the_gradient(
+    model, drive, weight, gap, backend
+):
+    # each of these leaves the range of floats unless the coordinates are scaled down on the way
+    times = gap * np.arange(1, 3001)
+    weights = np.full((3000, 1), weight)
+
+    def run(change):
+        changed = weights.copy()
+        changed[-1] += change
+        built = network(
+            [changed], duration=times[-1] + gap / 2, model=model, backend=backend, I0=drive
+        )
+        return run_batch(
+            built, latencies(times), np.ones((1, 1)), make_linear_loss(), gradient=True
+        )
+
+    outcome, gradients = run(0.0)
+    step = 1e-5 * max(1.0, abs(weight))
+    difference = (run(step)[0].loss[0] - run(-step)[0].loss[0]) / (2 * step)
+    assert np.isfinite(outcome.output_times).all()
+    assert difference != 0
+    assert gradients.weights[0][-1, 0] == pytest.approx(difference, rel=1e-5)

@@ -93,8 +93,8 @@ def test_targets_may_come_with_an_axis_for_the_spikes_or_without():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0, 1, 2], "Expected labels of shape (2) but got shape (3,)"),
-        ([[0], [1]], "Expected labels of shape (2) but got shape (2, 1)"),
+        ([0, 1, 2], "Expected labels of shape (2,) but got shape (3,)"),
+        ([[0], [1]], "Expected labels of shape (2,) but got shape (2, 1)"),
         ([0.0, 1.0], "Expected whole numbers as labels but got float64; convert them."),
         ([0, 3], "Expected labels from 0 to 2 but got 0 to 3; give one output neuron"),
         ([-1, 2], "Expected labels from 0 to 2 but got -1 to 2"),

@@ -177,7 +177,7 @@ def test_a_default_outside_its_domain_is_refused():
     ("changes", "message"),
     [
         ({"name": "my model"}, "Expected a free name for the model but got 'my model'"),
-        ({"name": 3}, "got 3, which is not text; choose another name"),
+        ({"name": 3}, "got 3, which is not text; choose another name, such as my_neuron"),
         ({"name": "n" * 100}, r"got 'nnn.*\.\.\., which is longer than 64"),
         ({"reset": ()}, "Expected reset of two to have 2 entries.*but got 0; keep their order"),
         ({"jump": (V,)}, "Expected jump of two to have 2 entries"),

@@ -582,12 +582,20 @@ def test_malformed_models_are_refused(changes, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a = = 1", r"Expected TOML but got a syntax error of x.toml \(.*line 1"),
-        ("a = " + "[" * 5000, "Expected TOML but got a syntax error of x.toml"),
-        ("", "Expected model among the tables of x.toml but got none"),
-        ("model = 3", "Expected a table of names for model of x.toml but got int"),
+        ("a = = 1", r"Expected TOML but got a syntax error in x.toml \(.*line 1"),
+        ("a = " + "[" * 5000, "Expected TOML but got a syntax error in x.toml"),
+        ("", "Expected model among the tables of x.toml but got none; add it, for example"),
+        ("model = 3", r"of names for model of x.toml but got int; .* \(see docs/formats.md\)"),
         ("[model]\n[parametres]", r"but got 'parametres'; .*did you mean 'parameters'"),
         ("[model]\nname = 'x'", r"Expected equations among the \[model\] of x.toml but got none"),
+        (
+            BUILT_IN["qif"].replace(", I = 0}", "}"),
+            r"Expected I among the rest values of x.toml .* for example rest = {V = 0, I = 0}",
+        ),
+        (
+            re.sub("(?m)^reset = .*", "", BUILT_IN["qif"]),
+            r'Expected reset among .* for example reset = "V = -oo" \(see docs/formats.md\)',
+        ),
         ("[model]\nresets = 'x'", r"got 'resets'; .*\(did you mean 'reset'\?\)"),
         ("#" * 100_001, "Expected a model file of at most 100000 characters but got 100001"),
         (BUILT_IN["qif"] + "[assumptions.w]\n", "text for assumption on w of x.toml but got dict"),

@@ -63,8 +63,8 @@ def test_a_membrane_potential_has_no_bounds():
         ({"weights": [W0[:, :0]]}, "Expected neurons on both sides of W0 but got shape (4, 0)"),
         ({"weights": [W0[:0]]}, "got shape (0, 3); remove the empty layer."),
         ({"weights": [W0, W1[:, :0]]}, "Expected neurons on both sides of W1"),
-        ({"initial": np.ones(4)}, "Expected initial phi0 of shape (5) but got shape (4,)"),
-        ({"initial": np.ones((5, 1))}, "Expected initial phi0 of shape (5)"),
+        ({"initial": np.ones(4)}, "Expected initial phi0 of shape (5,) but got shape (4,)"),
+        ({"initial": np.ones((5, 1))}, "Expected initial phi0 of shape (5,)"),
         ({"initial": np.array([1, 1, 1, 1, 3.5])}, "between 0 and 3.14159 but got values from 1"),
         ({"initial": np.array([1, 1, 1, 1, -0.1])}, "from -0.1 to 1; clip them to that range."),
         ({"initial": np.array([1, 1, 1, 1, np.nan])}, "Expected finite numbers in initial phi0"),
@@ -113,3 +113,10 @@ def test_spikes_of_one_sample_are_selected():
 def test_values_of_all_neurons_are_split_into_layers():
     parts = split_layers(np.arange(6), (3, 2, 1))
     assert [part.tolist() for part in parts] == [[0, 1, 2], [3, 4], [5]]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_neuron_too_far_below_threshold_for_finite_pseudospikes_is_refused(backend):
+    with pytest.raises(ModelError, match="Expected parameters of qif_delta for which pseudospikes"):
+        network([W0], duration=1, model="qif_delta", I0=-1000.0, backend=backend)
+    assert network([W0], duration=1, model="qif_delta", I0=-500.0).parameters["I0"] == -500.0

@@ -113,6 +113,18 @@ def test_legend_tells_the_final_values():
     assert "training (0.04)" in [text.get_text() for text in loss.get_legend().get_texts()]
 
 
+@pytest.mark.parametrize("epochs", [5, 50])
+def test_the_legend_covers_no_curve(epochs):
+    rows = [row | {"test_loss_ordinary": 3.0, "test_accuracy_ordinary": 0.0}
+            for row in make_rows(epochs)]  # fmt: skip
+    figure = draw(draw_learning_curves(rows))
+    for axes in figure.axes[:2]:
+        bottom = axes.get_legend().get_window_extent().y0
+        highest = axes.transData.transform([(0, max(max(x.get_ydata()) for x in axes.lines))])
+        assert highest[0, 1] < bottom
+    assert max(figure.axes[0].get_yticks()) <= 125  # no error rate of 200 %
+
+
 def test_curve_and_axis_label_of_an_activity_have_the_same_colour():
     _, _, activity, silent = draw_learning_curves(make_rows()).axes
     for axes, color in ((activity, GREEN), (silent, VERMILION)):
@@ -278,9 +290,9 @@ def test_rasters_need_a_panel(tmp_path):
         ({"T": 0.0}, r"Expected T > 0 but got T=0.0"),
         ({"layer_sizes": ()}, r"Expected layers of at least one neuron but got \(\); give"),
         ({"layer_sizes": (5, 0, 3)}, r"Expected layers of at least one neuron but got \(5, 0, 3"),
-        ({"spike_time": np.zeros((2, 2))}, r"Expected spike_time of shape \(any\) but got"),
-        ({"spike_time": np.zeros(2)}, r"Expected spike_neuron of shape \(2\) but got"),
-        ({"output_time": np.zeros(2)}, r"Expected output_time of shape \(3\) but got"),
+        ({"spike_time": np.zeros((2, 2))}, r"Expected spike_time of shape \(any,\) but got"),
+        ({"spike_time": np.zeros(2)}, r"Expected spike_neuron of shape \(2,\) but got"),
+        ({"output_time": np.zeros(2)}, r"Expected output_time of shape \(3,\) but got"),
         ({"input_image": np.zeros(4)}, r"Expected input_image of shape \(any, any\) but got"),
         ({"spike_neuron": np.full(5, 11)}, r"spike_neuron between 0 and 10 but got 11 to 11; co"),
         ({"label": 3}, r"Expected label between 0 and 2 but got 3 to 3; count"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toys import TOY, assert_same, make_toy
 
-from derivations import compile_model
+from derivations import compile_model, import_generated, read_neuron_model
 from sim import run as module
 from sim.checkpoint import load_checkpoint, save_checkpoint
 from sim.config import TrainConfig, config_to_dict, read_config
@@ -27,6 +27,20 @@ FILES = {"config.toml", "metrics.csv", "checkpoint.npz"}
 
 def compile_numpy(model):
     return compile_model(model, backend="numpy")
+
+
+@pytest.fixture
+def model_file(tmp_path, monkeypatch):
+    """A model file of theta; deriving and verifying it takes its checked-in code instead."""
+    path = tmp_path / "mine.toml"
+    path.write_text(read_neuron_model("theta").to_toml())
+
+    def import_checked_in(model):
+        read_neuron_model(model)
+        return import_generated("theta")
+
+    monkeypatch.setattr("derivations.generate_cached", import_checked_in)
+    return path
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +142,40 @@ def test_without_a_folder_a_run_gets_a_new_one_under_runs(tmp_path, monkeypatch)
     ]  # fmt: skip
     config = TrainConfig(**TOY, seed=3)
     assert choose_folder(config, "theta", overwrite=True) == folders[0]
+
+
+def test_a_run_keeps_the_file_of_its_model(tmp_path, model_file):
+    run = train(tmp_path / "run", model=str(model_file), epochs=1)
+    content = model_file.read_bytes()
+    model_file.write_text("something else")
+    assert (tmp_path / "run" / "model.toml").read_bytes() == content
+    assert_same(load(tmp_path / "run").state, run.state)
+    assert_same(load(tmp_path / "run" / "checkpoint.npz").state, run.state)
+    assert resume(tmp_path / "run").trainer.config.model == str(model_file)
+
+
+def test_a_run_without_a_copy_of_its_model_reads_the_file_it_was_given(tmp_path, model_file):
+    run = train(tmp_path / "run", model=str(model_file), epochs=1)
+    (tmp_path / "run" / "model.toml").unlink()
+    assert_same(load(tmp_path / "run").state, run.state)
+
+
+def test_a_run_that_is_replaced_loses_its_model_file(tmp_path, model_file):
+    train(tmp_path / "run", model=str(model_file), epochs=1)
+    train(tmp_path / "run", epochs=1, overwrite=True)
+    assert {f.name for f in (tmp_path / "run").iterdir()} == FILES
+
+
+def test_a_model_file_is_written_with_the_first_checkpoint_and_not_before(tmp_path, model_file):
+    run = start(tmp_path / "run", model=str(model_file))
+    assert list((tmp_path / "run").iterdir()) == []
+    run.discard_if_empty()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_model_file_is_refused():
+    with pytest.raises(ModelError, match=r"Expected a model file at nowhere.toml but .* No such"):
+        module.read_model_file("nowhere.toml")
 
 
 def test_nothing_is_made_if_the_run_cannot_be_trained(tmp_path):
