@@ -14,7 +14,8 @@ from types import ModuleType
 
 import platformdirs
 
-from spiketheory.codegen import FORMAT, generate
+from spiketheory.codegen import generate
+from spiketheory.compile import GENERATED_FORMAT
 from spiketheory.derive import derive
 from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
@@ -54,7 +55,7 @@ def import_cached(path: Path, model: NeuronModel) -> ModuleType | None:
     except Exception:  # a damaged file can fail in any way; generating it again mends them all
         return None
     found = (getattr(module, "FORMAT", None), getattr(module, "DIGEST", None))
-    if found == (FORMAT, model.digest):
+    if found == (GENERATED_FORMAT, model.digest):
         return module
     del sys.modules[module.__name__]
     return None

@@ -26,7 +26,7 @@ def make_model(name="my_neuron", rate=1.0):
 
 def write_source(model):
     return SOURCE.format(
-        format=cache.FORMAT, digest=model.digest, value=model.parameters[0].default
+        format=cache.GENERATED_FORMAT, digest=model.digest, value=model.parameters[0].default
     )
 
 
