@@ -330,7 +330,10 @@ def _label_raster(axes: "Axes", panel: RasterPanel, rows: np.ndarray, edges: np.
     axes.set_ylim(0, 1)
     axes.axvline(panel.T, color=INK, linewidth=1.0, linestyle=":")
     if len(panel.spike_time) == 0 and len(names):
-        axes.text(panel.T / 2, edges[-2] / 2, "no spikes", color=GREY, ha="center", va="center")
+        axes.text(
+            panel.T / 2, edges[-2] / 2, "no spikes", color=GREY, ha="center", va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2.0},
+        )  # fmt: skip
 
 
 def _draw_image(axes: "Axes", image: np.ndarray) -> None:

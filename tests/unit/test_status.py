@@ -5,7 +5,7 @@ from spiketheory.errors import SimulationError
 
 
 def test_success_is_no_error():
-    raise_status(Status.OK, sample=0, limit=1)
+    assert raise_status(Status.OK, sample=0, limit=1) is None
 
 
 def test_every_failure_has_a_message_of_its_own():
