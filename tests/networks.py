@@ -6,7 +6,7 @@ into an ``@example``.
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -100,21 +100,6 @@ class Case:
                 name: oracle.exact(getattr(self, name))
                 for name in ("tau", "I0", "duration", "weights", "initial", "inputs")
             },
-        )
-
-    def number_backwards(self):
-        """The same network with the neurons of every layer, and the inputs, numbered backwards."""
-        parts, first = [], 0
-        for w in self.weights:
-            parts += reversed(self.initial[first : first + len(w[0])])
-            first += len(w[0])
-        return replace(
-            self,
-            weights=tuple(tuple(tuple(row[::-1]) for row in w[::-1]) for w in self.weights),
-            initial=tuple(parts),
-            inputs=self.inputs[::-1],
-            label=None if self.label is None else len(self.weights[-1][0]) - 1 - self.label,
-            targets=self.targets[::-1],
         )
 
     def compute_loss(self, rows):
