@@ -7,6 +7,8 @@ import errno
 import shlex
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,17 +118,24 @@ def models(as_json: bool) -> None:
 @click.option(
     "--format",
     "style",
-    type=click.Choice(["text", "latex", "markdown", "json"]),
+    type=click.Choice(["text", "latex", "markdown", "html", "json"]),
     default="text",
     show_default=True,
-    help="How to print it.",
+    help="How to print it; html is a page with figures that needs no network.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="The same as --format json.  [default: --format]"
 )
 @click.option("--code", is_flag=True, help="Add the generated code.  [default: formulas only]")
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    help="Derive and verify anew, also if this document was made before.  [default: look it up]",
+)
 @OUT_OPTION
-def derive(model: str, style: str, as_json: bool, code: bool, out: Path | None) -> None:
+def derive(
+    model: str, style: str, as_json: bool, code: bool, no_cache: bool, out: Path | None
+) -> None:
     """Derive a model's flow, spike time and gradients, verify them, and show the steps.
 
     Exit code 1 if a check fails.
@@ -134,18 +143,71 @@ def derive(model: str, style: str, as_json: bool, code: bool, out: Path | None) 
     \b
     Examples:
       spiketheory derive --model theta
+      spiketheory derive --model theta --format html --out theta.html
       spiketheory derive --model my_neuron.toml --format markdown --out my_neuron.md
     """  # noqa: D301
-    from derivations import read_neuron_model
-    from spiketheory.codegen import generate
-    from spiketheory.derive import derive as derive_model
-    from spiketheory.document import document
-    from spiketheory.lower import lower
-    from spiketheory.verify import verify
+    from spiketheory.store import find_document, keep_document, make_key
 
-    verified = verify(derive_model(read_neuron_model(model)))
-    source = generate(lower(verified)) if code else None
-    write_output(document(verified, format="json" if as_json else style, code=source), out)
+    style = "json" if as_json else style
+    key = make_key(model, {"format": style, "code": code})
+    text = find_document(key) if key and not no_cache else None
+    if text is None:
+        text = write_document(model, style, code=code)
+        if key and key == make_key(model, {"format": style, "code": code}):
+            keep_document(key, text)
+    write_output(text, out)
+
+
+def write_document(model: str, style: str, *, code: bool) -> str:
+    """Derive, verify and explain a model; say what is going on if it takes a while."""
+    with show_progress() as show:
+        show(f"Deriving {model}")
+        from derivations import compile_model, read_neuron_model
+        from spiketheory.codegen import generate
+        from spiketheory.derive import derive as derive_model
+        from spiketheory.document import document
+        from spiketheory.files import is_file_name
+        from spiketheory.lower import lower
+        from spiketheory.verify import verify
+
+        derivation = derive_model(read_neuron_model(model))
+        show(f"Verifying {derivation.model.name}")
+        verified = verify(derivation)
+        show(f"Writing {style}")
+        source = generate(lower(verified)) if code else None
+        compiled = None
+        if style == "html" and not is_file_name(model):
+            compiled = compile_model(model, backend="numpy")
+        return document(verified, format=style, code=source, compiled=compiled)
+
+
+PATIENCE = 1.0  # seconds without a word
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[str], None]]:
+    """Show on the terminal what is going on, from the second `PATIENCE` on.
+
+    Yields:
+        A function that takes what is going on now.
+    """
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from threading import Timer
+
+    from rich.console import Console
+
+    status = Console(stderr=True).status("")
+    timer = Timer(PATIENCE, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda text: status.update(f"{text} ...")
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
 
 
 @main.command()

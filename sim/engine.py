@@ -12,7 +12,7 @@ Layout of one layer's forward pass with K events and n neurons:
 
 - ``states`` (K + 2, n_coordinates, n): row 0 is the initial state; row k is the state just before
   event k = 1..K; row K + 1 is the state at T.
-- ``scales`` (K // EVENTS_PER_SCALING + 1, n): coordinates of a projective chart grow with inputs
+- ``scales`` (K // EVENTS_PER_SCALING + 1, n): projective coordinates grow with inputs
   between spikes; every so many events large ones are divided by a power of two, kept here.
 - spikes, in the order found (by segment, then neuron, then time): ``times``, ``neurons``,
   ``segments`` (segment k runs from event k to event k + 1), and per spike in ``chains`` the
@@ -54,7 +54,7 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
     n_coordinates = len(model.coordinates)
     ok, too_many = int(Status.OK), int(Status.TOO_MANY_SPIKES)
     not_finite = int(Status.NOT_FINITE)
-    projective = model.projective
+    is_projective, scaled = bool(model.projective), model.projective or (0,)
 
     @jit
     def start_layer(initial: Any, row: Any, constants: Any) -> None:
@@ -119,12 +119,12 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         """Divide large coordinates of a projective chart by a power of two, which is exact."""
         for i in range(row.shape[1]):
             largest = 0.0
-            for c in range(n_coordinates):
+            for c in scaled:
                 largest = max(largest, abs(row[c, i]))
             scales[i] = 1.0
             while largest * scales[i] > LARGE_COORDINATE:
                 scales[i] *= SCALING
-            for c in range(n_coordinates):
+            for c in scaled:
                 row[c, i] *= scales[i]
 
     @jit
@@ -249,7 +249,7 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
                     return too_many, spikes, count
             if k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1 and is_far(states[k + 1]):
                 return not_finite, spikes, count
-            if projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
+            if is_projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
                 scale_down(states[k + 1], scales[k // EVENTS_PER_SCALING])
             start = end
         if is_far(states[n_events + 1]) or is_far(spikes[3][:count, 2:]):

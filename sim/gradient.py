@@ -36,7 +36,7 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         f.propagator, f.load, f.store, f.initial_state_vjp,
     )  # fmt: skip
     n = len(model.coordinates)
-    projective = model.projective
+    is_projective, scaled = bool(model.projective), model.projective or (0,)
 
     @jit
     def retreat(
@@ -154,9 +154,9 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         end = duration
         for k in range(n_events, -1, -1):
             start = event_times[k - 1] if k > 0 else 0.0
-            if projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
+            if is_projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
                 for i in range(width):
-                    for c in range(n):
+                    for c in scaled:
                         covectors[c, i] *= scales[k // EVENTS_PER_SCALING, i]
             first = last
             while first > 0 and segments[first - 1] == k:

@@ -58,4 +58,34 @@ class Code:
     text: str
 
 
-Block = Heading | Paragraph | Formula | Table | Listing | Code
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a page says first; formats without a page leave it out.
+
+    Attributes:
+        rows: Labels and what they stand for.
+        verdict: Outcome of the verification in one sentence.
+        passed: Whether there were checks; a derivation that fails one never gets here.
+    """
+
+    rows: tuple[tuple[str, Cell], ...]
+    verdict: str
+    passed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A picture; formats of text leave it out.
+
+    Attributes:
+        svg: An ``svg`` element to stand inside a page; its ids occur in no other figure.
+        caption: What is to be seen, in sentences.
+        alt: The same for those who do not see it.
+    """
+
+    svg: str
+    caption: str
+    alt: str
+
+
+Block = Heading | Paragraph | Formula | Table | Listing | Code | Summary | Figure

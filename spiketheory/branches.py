@@ -1,4 +1,4 @@
-"""Evaluate a piecewise function on arrays: every element by its own branch only."""
+"""Evaluate functions on arrays: every element by its own branch, or one by one."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,3 +39,24 @@ def choose_branches(
             result[here] = value
     shaped = tuple(r.reshape(shape) for r in results)
     return shaped[0] if single else shaped
+
+
+def loop_over(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of arrays that calls ``function`` once for every element.
+
+    Args:
+        function: Takes numbers, returns a number or a tuple of them.
+
+    Returns:
+        A function of broadcastable arrays or numbers that returns an array or a tuple of arrays.
+    """
+
+    def call_each(*arguments: Any) -> Any:
+        arrays = np.broadcast_arrays(*arguments)
+        rows = zip(*(a.reshape(-1).tolist() for a in arrays), strict=True)
+        results = [function(*row) for row in rows]
+        if results and not isinstance(results[0], tuple):
+            return np.array(results).reshape(arrays[0].shape)
+        return tuple(np.array(column).reshape(arrays[0].shape) for column in zip(*results, strict=True))
+
+    return call_each

@@ -18,12 +18,10 @@ from spiketheory.codegen import generate
 from spiketheory.compile import GENERATED_FORMAT
 from spiketheory.derive import derive
 from spiketheory.errors import InputError
-from spiketheory.files import write_text_atomically
+from spiketheory.files import is_sealed, seal, write_text_atomically
 from spiketheory.lower import lower
 from spiketheory.model import NeuronModel
 from spiketheory.verify import verify
-
-SEAL = "# sha256 of the lines above: "
 
 
 def load_or_generate(model: NeuronModel) -> ModuleType:
@@ -72,17 +70,6 @@ def generate_file(path: Path, model: NeuronModel) -> ModuleType:
         path = Path(tempfile.mkdtemp(prefix="spiketheory-")) / path.name
         write_text_atomically(path, source)
     return import_file(path)
-
-
-def seal(source: str) -> str:
-    """Source text with the hash of itself as its last line."""
-    return f"{source}{SEAL}{hashlib.sha256(source.encode()).hexdigest()}\n"
-
-
-def is_sealed(text: str) -> bool:
-    """Whether ``text`` is what `seal` returned, whole and unchanged."""
-    source, mark, _ = text.rpartition(SEAL)
-    return bool(mark) and seal(source) == text
 
 
 def hash_generator() -> str:

@@ -6,6 +6,7 @@ runs) and has a twin for arrays, ``<name>_array``.
 """
 
 import json
+import re
 from collections.abc import Sequence
 
 import sympy as sp
@@ -13,7 +14,8 @@ import sympy as sp
 from spiketheory import templates
 from spiketheory.compile import GENERATED_FORMAT
 from spiketheory.errors import check_choice
-from spiketheory.kernel import KernelBranch, KernelFunction, KernelIR
+from spiketheory.functions import LIBRARY
+from spiketheory.kernel import Call, KernelBranch, KernelFunction, KernelIR, is_scalar_only
 from spiketheory.layout import (
     HARD_SPACE,
     LINE_LENGTH,
@@ -24,8 +26,14 @@ from spiketheory.layout import (
     wrap,
 )
 from spiketheory.model import format_expression
-from spiketheory.printers import print_numpy
+from spiketheory.printers import print_numpy, print_scalar
+from spiketheory.taylor import print_taylor_import
 
+NUMERICAL = (
+    *("flow", "flow_vjp", "flow_constants_vjp", "time_to_spike", "will_spike"),
+    *("fire", "fire_vjp", "fire_constants_vjp"),
+)
+"""Functions of models without a closed form; they integrate."""
 TARGETS = ("module", "numba", "numpy")
 
 
@@ -43,21 +51,38 @@ def generate(ir: KernelIR, *, target: str = "module") -> str:
     check_choice("target", target, TARGETS)
     texts = []
     for function in ir.functions:
-        branched = len(function.branches) > 1
+        looped = is_scalar_only(function)
+        branched = len(function.branches) > 1 and not looped
         if target != "numpy" or not branched:
             texts.append(print_function(function))
         if branched and target != "numba":
             name = function.name if target == "numpy" else f"{function.name}_array"
             texts.append(print_array_function(function, name))
-    imports = ["import numpy as np"]
-    if any("choose_branches" in text for text in texts):
-        imports += ["", "from spiketheory.branches import choose_branches"]
+    texts += ir.texts
     if target != "numpy":
         texts.append(print_layout(ir))
-    return print_module(ir, "\n\n".join(texts), "\n".join(imports))
+    return print_module(ir, "\n\n".join(text.rstrip() + "\n" for text in texts))
 
 
-def print_module(ir: KernelIR, functions: str, imports: str) -> str:
+def list_imports(text: str) -> str:
+    """Import statements for what a module's text uses."""
+    imports = ["import numpy as np", ""]
+    if "choose_branches" in text:
+        imports.append("from spiketheory.branches import choose_branches")
+    modules: dict[str, list[str]] = {}
+    for name, module in LIBRARY.items():
+        if re.search(rf"\b{name}\b", text):
+            modules.setdefault(module, []).append(name)
+    for module in sorted(modules):
+        line = f"from spiketheory.{module} import {', '.join(sorted(modules[module]))}"
+        imports.append(line if len(line) <= LINE_LENGTH else lay_out_call(
+            f"from spiketheory.{module} import ", sorted(modules[module]), indent=""))  # fmt: skip
+    if "taylor_" in text:
+        imports.append(print_taylor_import([text]))
+    return "\n".join(imports).rstrip()
+
+
+def print_module(ir: KernelIR, functions: str) -> str:
     """Fill the module template."""
     derivation = ir.derivation
     model = derivation.model
@@ -73,7 +98,7 @@ def print_module(ir: KernelIR, functions: str, imports: str) -> str:
         method=derivation.method,
         chart=derivation.chart.name,
         operations="\n".join(wrap(f"Operations per call: {', '.join(counts)}.")),
-        imports=imports,
+        imports=list_imports(functions),
         format=GENERATED_FORMAT,
         facts="\n".join(print_fact(name, value) for name, value in list_facts(ir).items()),
         functions=functions.rstrip("\n"),
@@ -95,8 +120,14 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "CONSTANTS": ir.constants,
         "PROPAGATOR": tuple(s.name for s in derivation.propagator.symbols),
         "INITIAL": derivation.initial.symbol.name,
-        "PROJECTIVE": derivation.chart.projective,
+        "PROJECTIVE": tuple(derivation.chart.coordinates.index(c)
+                            for c in derivation.chart.projective),
+        "LOOPED": (
+            *(f.name for f in ir.functions if is_scalar_only(f)),
+            *(NUMERICAL if ir.texts else ()),
+        ),
         "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
+        "WITHOUT_PSEUDOSPIKES": derivation.without_pseudospikes,
     }
 
 
@@ -133,13 +164,23 @@ def print_function(function: KernelFunction) -> str:
         if branch.condition == sp.true:
             lines += print_body(branch, "    ", scalar=function.scalar)
         else:
-            lines.append(f"    if {print_numpy(branch.condition)}:")
+            printer = print_scalar if is_scalar_only(function) else print_numpy
+            lines.append(lay_out_condition(printer(branch.condition)))
             lines += print_body(branch, "        ", scalar=function.scalar)
     return templates.FUNCTION.format(
         signature=print_signature(function.name, function.arguments),
         docstring=print_docstring(function),
         body="\n".join(lines),
     )
+
+
+def lay_out_condition(condition: str) -> str:
+    """An ``if`` with its condition, over several lines if it is long."""
+    line = f"    if {condition}:"
+    if len(line) <= LINE_LENGTH:
+        return line
+    parts = condition.replace(" and ", "\n        and ")
+    return f"    if (\n        {parts}\n    ):"
 
 
 def print_array_function(function: KernelFunction, name: str) -> str:
@@ -173,12 +214,26 @@ def print_signature(name: str, arguments: Sequence[str], *, indent: str = "") ->
 
 
 def print_body(branch: KernelBranch, indent: str, *, scalar: bool) -> list[str]:
-    """Lines of straight-line code: assignments and a return statement."""
-    lines = [lay_out_assignment(f"{indent}{s.name} = ", v, indent) for s, v in branch.assignments]
+    """Lines of straight-line code: calls, assignments and a return statement."""
+    lines = [print_call(call, indent) for call in branch.calls]
+    lines += [lay_out_assignment(f"{indent}{s.name} = ", v, indent) for s, v in branch.assignments]
     results = [print_result(r) for r in branch.results]
     if scalar:
         return [*lines, lay_out_assignment(f"{indent}return ", branch.results[0], indent)]
     return [*lines, print_return(results, indent)]
+
+
+def print_call(call: Call, indent: str) -> str:
+    """Text of ``a, b = function(...)``."""
+    targets = ", ".join(target.name for target in call.targets)
+    line = f"{indent}{targets} = {print_numpy(call.function)}"
+    if len(line) <= LINE_LENGTH:
+        return line
+    arguments = [print_numpy(a) for a in call.function.args]
+    targets = lay_out_call(indent, [t.name for t in call.targets], indent=indent)
+    return lay_out_call(
+        f"{targets} = {type(call.function).__name__}", arguments, indent=indent, call=True
+    )
 
 
 def print_return(results: Sequence[str], indent: str) -> str:

@@ -4,18 +4,23 @@ import contextlib
 import hashlib
 import importlib.metadata
 import inspect
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from spiketheory.branches import loop_over
 from spiketheory.errors import ModelError, check_choice
 
 BACKENDS = ("numba", "numpy")
-GENERATED_FORMAT = 2
+GENERATED_FORMAT = 3
+LIBRARIES = ("spiketheory.special", "spiketheory.roots", "spiketheory.taylor_runtime")
+"""Modules whose functions generated code calls, compiled with it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,8 +37,9 @@ class CompiledModel:
         state: Names of the state variables.
         coordinates: Names of the chart's coordinates.
         initial: Name of the learnable initial coordinate.
-        projective: Whether positive multiples of the coordinates are the same state.
+        projective: Places of the coordinates of which positive multiples are the same state.
         has_pseudospikes: Whether the model has pseudodynamics after the trial's end.
+        without_pseudospikes: Why it has none.
         functions: The generated scalar functions; attributes by name.
         module: The generated module.
         key: Hash of the source text, for caches.
@@ -48,14 +54,20 @@ class CompiledModel:
     state: tuple[str, ...]
     coordinates: tuple[str, ...]
     initial: str
-    projective: bool
+    projective: tuple[int, ...]
     has_pseudospikes: bool
+    without_pseudospikes: str
     functions: types.SimpleNamespace
     module: ModuleType
     key: str
 
     def array_function(self, name: str) -> Callable[..., Any]:
-        """Return the generated function ``name`` for NumPy arrays."""
+        """Return the generated function ``name`` for NumPy arrays.
+
+        Functions that iterate are called once per element, compiled if the backend is.
+        """
+        if name in self.module.LOOPED:
+            return loop_over(getattr(self.functions, name))
         found: Callable[..., Any] = getattr(self.module, f"{name}_array", None) or getattr(
             self.module, name
         )
@@ -138,11 +150,13 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         and not name.endswith("_array")
     ]
     # Machine code on disk refers to the module by name, so equal text under another name differs.
-    identity = f"{module.__name__}\n{inspect.getsource(module)}"
+    texts = [inspect.getsource(m) for m in (module, *list_libraries(module))]
+    identity = "\n".join([module.__name__, *texts])
     key = hashlib.sha256(identity.encode()).hexdigest()
     functions = {name: getattr(module, name) for name in names}
     if backend == "numba":
-        functions = {name: compile_function(f, key=key) for name, f in functions.items()}
+        compiled = compile_module(module)
+        functions = {name: compiled[name] for name in names}
     return CompiledModel(
         name=module.NAME,
         digest=module.DIGEST,
@@ -155,10 +169,44 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         initial=module.INITIAL,
         projective=module.PROJECTIVE,
         has_pseudospikes=module.HAS_PSEUDOSPIKES,
+        without_pseudospikes=module.WITHOUT_PSEUDOSPIKES,
         functions=types.SimpleNamespace(**functions),
         module=module,
         key=key,
     )
+
+
+def list_libraries(module: ModuleType) -> list[ModuleType]:
+    """Libraries whose functions a generated module imports."""
+    imported = {v.__module__ for v in vars(module).values() if inspect.isfunction(v)}
+    return [sys.modules[name] for name in LIBRARIES if name in imported]
+
+
+@lru_cache(maxsize=128)
+def compile_module(module: ModuleType) -> dict[str, Any]:
+    """Compile every function of a module; they see each other, and libraries, compiled.
+
+    Returns:
+        The module's names, with compiled functions in the place of its functions.
+    """
+    import numba
+
+    names = dict(vars(module))
+    own = {
+        name: value
+        for name, value in names.items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    }
+    for name, value in names.items():
+        if name not in own and inspect.isfunction(value) and value.__module__ in LIBRARIES:
+            names[name] = compile_module(sys.modules[value.__module__])[name]
+    for name, function in own.items():
+        rebound = types.FunctionType(
+            function.__code__, names, name, function.__defaults__, function.__closure__
+        )
+        rebound.__module__ = function.__module__
+        names[name] = numba.njit(error_model="numpy", nogil=True)(rebound)
+    return names
 
 
 def compile_function(function: Callable[..., Any], *, key: str) -> Callable[..., Any]:

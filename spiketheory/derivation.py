@@ -6,11 +6,16 @@ constants and the propagator values by symbol; `DURATION`, `WEIGHT` and `PSEUDO_
 the time that passes, the weight of an input and the pseudo input.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from spiketheory.model import NeuronModel
+
+if TYPE_CHECKING:
+    from spiketheory.taylor import TaylorSystem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,7 @@ class Chart:
         from_state: The coordinates, as expressions of the model's state.
         field: Time derivatives of the coordinates between events.
         surface: A function of the coordinates; the neuron spikes where it falls through zero.
-        projective: Whether positive multiples of the coordinates are the same state.
+        projective: Coordinates of which positive multiples are the same state; none if ().
     """
 
     name: str
@@ -59,15 +64,111 @@ class Chart:
     from_state: tuple[sp.Expr, ...]
     field: tuple[sp.Expr, ...]
     surface: sp.Expr
-    projective: bool
+    projective: tuple[sp.Symbol, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Propagator:
-    """Numbers that depend on the duration and the constants alone: shared by many neurons."""
+    """Numbers that depend on the duration and the constants alone: shared by many neurons.
+
+    Attributes:
+        symbols: Their symbols.
+        branches: Their values.
+        slopes: Derivatives by the constants where differentiating the branches would lose them (at
+            a removable singularity): for each symbol, by the constant. Constants left out do not
+            matter then.
+    """
 
     symbols: tuple[sp.Symbol, ...]
     branches: tuple[Branch, ...]
+    slopes: Mapping[sp.Symbol, Mapping[sp.Symbol, sp.Expr]] = field(default_factory=dict)
+
+    def list_slopes(self, constant: sp.Symbol) -> list[tuple[sp.Symbol, list[sp.Expr]]]:
+        """Derivatives by a constant: for each symbol, in each branch."""
+        return [
+            (
+                symbol,
+                [self.slopes[symbol].get(constant, sp.S.Zero)] * len(self.branches)
+                if symbol in self.slopes
+                else [branch.values[row].diff(constant) for branch in self.branches],
+            )
+            for row, symbol in enumerate(self.symbols)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedForm:
+    """What numbers of the flow are in elementary or special functions of sympy.
+
+    Attributes:
+        where: Values of parameters and coordinates for which this holds, by symbol.
+        values: The numbers.
+        wait: The time to the spike in closed form, or None.
+        constants: Abbreviations in ``values`` that do not depend on the duration.
+    """
+
+    where: Mapping[sp.Symbol, sp.Expr]
+    values: tuple[sp.Expr, ...]
+    wait: sp.Expr | None = None
+    constants: Mapping[sp.Symbol, sp.Expr] = field(default_factory=dict)
+
+    @property
+    def full_values(self) -> tuple[sp.Expr, ...]:
+        """The numbers without abbreviations."""
+        return tuple(value.xreplace(dict(self.constants)) for value in self.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """Numbers of the flow that depend on the state too, all from one function.
+
+    Attributes:
+        symbols: Their symbols.
+        call: The function, applied to coordinates, propagator values and constants.
+        tangent: The function that returns them and their derivatives by some of its arguments.
+        by: Places of these arguments.
+        slopes: For each of them, the derivatives, in terms of ``symbols`` and ``tangents``.
+        tangents: What ``tangent`` returns behind the numbers, in rows.
+        closed_forms: What they are, for verification and for people.
+        meaning: What they are, in words.
+    """
+
+    symbols: tuple[sp.Symbol, ...]
+    call: sp.Expr
+    tangent: sp.Expr
+    by: tuple[int, ...]
+    slopes: tuple[tuple[sp.Expr, ...], ...]
+    tangents: tuple[tuple[sp.Symbol, ...], ...]
+    closed_forms: tuple[ClosedForm, ...] = ()
+    meaning: str = ""
+
+    def differentiate(self, variable: sp.Symbol) -> dict[sp.Symbol, sp.Expr]:
+        """The numbers' derivatives by a variable, in terms of the slopes."""
+        inner = [self.call.args[place].diff(variable) for place in self.by]
+        return {
+            symbol: sp.Add(*(
+                slope[row] * change for slope, change in zip(self.slopes, inner, strict=True)
+            ))
+            for row, symbol in enumerate(self.symbols)
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """A chain of functions of time whose last never vanishes, which isolates all zeros of the first.
+
+    Between two zeros of heights[k + 1] = heights[k]' - rates[k] heights[k] there is at most one of
+    heights[k] (Rolle's theorem for exp(-rates[k] t) heights[k]).
+
+    Attributes:
+        heights: In terms of duration, coordinates and parameters; the first is the surface.
+        rates: One per height.
+        horizon: A duration after which none of them changes its sign any more.
+    """
+
+    heights: tuple[sp.Expr, ...]
+    rates: tuple[sp.Expr, ...]
+    horizon: sp.Expr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +229,19 @@ class Derivation:
         flow: Coordinates after the propagator's duration without events.
         will_spike: Whether a spike comes within the propagator's duration.
         time_to_spike: Time to the next spike without further input, ``oo`` if there is none.
-        time_to_spike_gradient: Its derivatives with respect to the coordinates.
+        time_to_spike_gradient: Its derivatives with respect to the coordinates; may hold the
+            propagator's values over the time to the spike.
         jump: Coordinates after an input of weight ``w``.
         reset: Coordinates after a spike, as expressions of the coordinates on the surface.
         initial: The learnable initial coordinate.
         pseudospike: The pseudodynamics; None where the model has none.
+        without_pseudospikes: Why it has none.
         steps: The derivation in steps.
         references: Where the formulas come from.
+        numbers: Numbers of the flow that depend on the state; None if there are none.
+        descent: How the first spike is isolated where no closed form gives it.
+        taylor: The equations to integrate where the flow has no closed form; ``propagator``,
+            ``flow``, ``time_to_spike`` and its gradient then are empty.
     """
 
     model: NeuronModel
@@ -153,6 +260,22 @@ class Derivation:
     pseudospike: Pseudospike | None
     steps: tuple[Step, ...]
     references: tuple[str, ...]
+    without_pseudospikes: str = ""
+    numbers: Numbers | None = None
+    descent: Descent | None = None
+    taylor: "TaylorSystem | None" = None
+
+    def jacobian(self, expressions: Sequence[sp.Expr]) -> sp.Matrix:
+        """Derivatives by the coordinates, of the numbers that depend on them included."""
+        rows = sp.Matrix(list(expressions)).jacobian(self.chart.coordinates)
+        if self.numbers is None:
+            return rows
+        outer = sp.Matrix(list(expressions)).jacobian(self.numbers.symbols)
+        inner = [
+            [self.numbers.differentiate(c)[s] for c in self.chart.coordinates]
+            for s in self.numbers.symbols
+        ]
+        return rows + outer * sp.Matrix(inner)
 
     @property
     def constant_values(self) -> dict[sp.Symbol, sp.Expr]:

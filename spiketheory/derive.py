@@ -6,11 +6,11 @@ import sympy as sp
 
 from spiketheory.derivation import Derivation
 from spiketheory.errors import DerivationError
-from spiketheory.methods import riccati
+from spiketheory.methods import bessel, glued, linear, riccati, taylor
 from spiketheory.model import NeuronModel
 from spiketheory.symbols import PSEUDO_INPUT, WEIGHT
 
-METHODS: tuple[ModuleType, ...] = (riccati,)
+METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
 
 
 def derive(model: NeuronModel) -> Derivation:

@@ -1,31 +1,63 @@
-"""Explain a derivation: text for a terminal, LaTeX, Markdown or JSON.
+"""Explain a derivation: text for a terminal, LaTeX, Markdown, a web page or JSON.
 
 The document is a list of blocks, built once; `spiketheory.renderers` has one renderer per format.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 import sympy as sp
 
 from spiketheory import renderers
-from spiketheory.blocks import Block, Cell, Code, Formula, Heading, Listing, Paragraph, Table
-from spiketheory.derivation import Branch, Derivation, VerifiedDerivation
-from spiketheory.derive import differentiate
+from spiketheory.blocks import (
+    Block,
+    Cell,
+    Code,
+    Heading,
+    Listing,
+    Paragraph,
+    Summary,
+    Table,
+)
+from spiketheory.compile import CompiledModel
+from spiketheory.derivation import Derivation, VerifiedDerivation
+from spiketheory.document_flow import (
+    explain_flow,
+    explain_gradients,
+    explain_initial,
+    explain_jump_and_reset,
+    explain_spike,
+)
 from spiketheory.document_json import render_json
+from spiketheory.document_limits import explain_gradient_limits
 from spiketheory.errors import check_choice
+from spiketheory.formulas import (
+    equate,
+    equate_all,
+    name_velocity,
+    state_fact,
+)
 from spiketheory.model import NeuronModel, format_expression
 from spiketheory.notation import Math, write_math, write_name
 
-FORMATS = ("text", "latex", "markdown", "json")
+FORMATS = ("text", "latex", "markdown", "html", "json")
 
 
-def document(verified: VerifiedDerivation, *, format: str, code: str | None = None) -> str:
+def document(
+    verified: VerifiedDerivation,
+    *,
+    format: str,
+    code: str | None = None,
+    compiled: CompiledModel | None = None,
+) -> str:
     """Explain a verified derivation.
 
     Args:
         verified: The derivation and its checks.
-        format: ``text``, ``latex`` (a complete document), ``markdown`` or ``json``.
+        format: ``text``, ``latex`` (a complete document), ``markdown``, ``html`` (a page with
+            figures that stands on its own) or ``json``.
         code: Generated code to append; None leaves it out.
+        compiled: Code generated from the derivation, for the figures; None generates it.
 
     Returns:
         The document.
@@ -36,6 +68,11 @@ def document(verified: VerifiedDerivation, *, format: str, code: str | None = No
     check_choice("format", format, FORMATS)
     if format == "json":
         return render_json(verified, code=code)
+    if format == "html":
+        from spiketheory.html import render_html
+
+        figures = try_to_draw(verified, compiled)
+        return render_html(build_blocks(verified, code=code, figures=figures))
     blocks = build_blocks(verified, code=code)
     render = {
         "text": renderers.render_text,
@@ -45,11 +82,32 @@ def document(verified: VerifiedDerivation, *, format: str, code: str | None = No
     return render[format](blocks)
 
 
-def build_blocks(verified: VerifiedDerivation, *, code: str | None = None) -> list[Block]:
-    """The document, independent of its format."""
+def try_to_draw(verified: VerifiedDerivation, compiled: CompiledModel | None) -> tuple[Block, ...]:
+    """The figures; a model that they do not suit is explained without them."""
+    from spiketheory.figures import draw_figures
+
+    try:
+        return draw_figures(verified, compiled=compiled)
+    except Exception as err:  # any model may come here, and a figure is worth less than the text
+        return (Paragraph(text=f"The figures could not be drawn ({type(err).__name__}: {err})."),)
+
+
+def build_blocks(
+    verified: VerifiedDerivation, *, code: str | None = None, figures: Sequence[Block] = ()
+) -> list[Block]:
+    """The document, independent of its format.
+
+    Args:
+        verified: The derivation and its checks.
+        code: Generated code to append; None leaves it out.
+        figures: Figures to show after the model.
+    """
     d = verified.derivation
     blocks: list[Block] = [
+        *explain_name(d.model),
+        summarize(verified),
         *explain_model(d.model),
+        *([Heading(text="Behaviour"), *figures] if figures else []),
         *explain_method(d),
         *explain_constants(d),
         *explain_steps(d),
@@ -58,6 +116,7 @@ def build_blocks(verified: VerifiedDerivation, *, code: str | None = None) -> li
         *explain_jump_and_reset(d),
         *explain_initial(d),
         *explain_gradients(d),
+        *explain_gradient_limits(d),
         *explain_pseudospike(d),
         *explain_checks(verified),
         Heading(text="References"),
@@ -68,75 +127,56 @@ def build_blocks(verified: VerifiedDerivation, *, code: str | None = None) -> li
     return blocks
 
 
-def equate(left: sp.Basic | Math, right: sp.Basic) -> Formula:
-    """The formula ``left = right``."""
-    name = left if isinstance(left, Math) else write_math(left)
-    return Formula(left=name, cases=((write_math(right), None),))
-
-
-def state_fact(statement: sp.Basic) -> Formula:
-    """An equation or a condition as it stands."""
-    if isinstance(statement, sp.Eq):
-        return equate(statement.lhs, statement.rhs)
-    return Formula(left=None, cases=((write_math(statement), None),))
-
-
-def distinguish(left: Math, branches: Iterable[tuple[sp.Basic, sp.Basic]]) -> Formula:
-    """A formula with cases, from pairs of value and condition."""
-    cases = [(write_math(value), condition) for value, condition in branches]
-    if len(cases) == 1 and cases[0][1] == sp.true:
-        return Formula(left=left, cases=((cases[0][0], None),))
-    return Formula(
-        left=left,
-        cases=tuple((v, write_name_of_condition(c)) for v, c in cases),
+def summarize(verified: VerifiedDerivation) -> Summary:
+    """The box at the top: model, method and the outcome of the verification."""
+    d = verified.derivation
+    model = d.model
+    equations = [
+        (name_velocity(s), write_math(f))
+        for s, f in zip(model.state, model.derivatives, strict=True)
+    ]
+    rows: list[tuple[str, Cell]] = [
+        ("Dynamics" if i == 0 else "", write_name(
+            f"{left.plain} = {right.plain}", f"{left.latex} = {right.latex}"))
+        for i, (left, right) in enumerate(equations)
+    ]  # fmt: skip
+    rows += [("Spike", write_spike(model)), ("Method", f"{d.method}: {d.reason}.")]
+    counts = Counter(check.method for check in verified.checks)
+    kinds = ", ".join(f"{count} {how_checked(method)}" for method, count in counts.items())
+    verdict = f"Verified: all {len(verified.checks)} checks hold ({kinds})."
+    passed = bool(verified.checks)
+    return Summary(
+        rows=tuple(rows), verdict=verdict if passed else "No checks are recorded.", passed=passed
     )
 
 
-def write_name_of_condition(condition: sp.Basic) -> Math:
-    """A condition; one that always holds is "otherwise"."""
-    if condition == sp.true:
-        return write_name("otherwise", r"\text{otherwise}")
-    written = write_math(condition)
-    return write_name(f"if {written.plain}", rf"\text{{if }} {written.latex}")
+def how_checked(method: str) -> str:
+    """A check's method after a number."""
+    return f"with {method}" if method[0].isdigit() else method
 
 
-def equate_all(
-    lefts: Sequence[sp.Basic | Math], rights: Sequence[sp.Basic]
-) -> list[Formula]:  # fmt: skip
-    """One formula per component."""
-    return [equate(left, right) for left, right in zip(lefts, rights, strict=True)]
-
-
-def name_velocity(symbol: sp.Symbol) -> Math:
-    """The time derivative of a variable."""
-    written = write_math(symbol)
-    return write_name(
-        f"d{written.shape[0]}/dt", rf"\frac{{\mathrm{{d}} {written.latex}}}{{\mathrm{{d}} t}}"
-    )
-
-
-def mark_after(coordinates: Sequence[sp.Symbol], *, of: str = "") -> list[Math]:
-    """Names of the coordinates after an event, or after a duration."""
-    written = [write_math(c) for c in coordinates]
-    if of:
-        return [write_name(f"{m.plain}({of})", rf"{m.latex}(\Delta t)") for m in written]
-    return [write_name(f"{m.plain}⁺", f"{m.latex}^{{+}}") for m in written]
+def write_spike(model: NeuronModel) -> Math:
+    """The spike condition."""
+    arrow = r"\to" if model.spike.is_blowup else "="
+    variable, value = write_math(model.spike.variable), write_math(model.spike.value)
+    return write_name(model.source["spike"], f"{variable.latex} {arrow} {value.latex}")
 
 
 PARAMETER_HEADER = ("Parameter", "Symbol", "Default", "Domain", "Unit")
 
 
+def explain_name(model: NeuronModel) -> list[Block]:
+    """Title and description."""
+    description = [Paragraph(text=model.description)] if model.description else []
+    return [Heading(text=f"The neuron model {model.name}", level=1), *description]
+
+
 def explain_model(model: NeuronModel) -> list[Block]:
-    """Name, equations, spike, reset, input, rest and parameters."""
+    """Equations, spike, reset, input, rest and parameters."""
     velocities = [name_velocity(s) for s in model.state]
-    arrow = r"\to" if model.spike.is_blowup else "="
-    spike = write_name(
-        model.source["spike"],
-        f"{write_math(model.spike.variable).latex} {arrow} {write_math(model.spike.value).latex}",
-    )
     rest = ", ".join(f"{s.name} = {model.source[f'rest.{s.name}']}" for s in model.state)
     rows: list[tuple[Cell, ...]] = [
-        ("Spike", spike),
+        ("Spike", write_spike(model)),
         ("Reset", write_name(model.source["reset"], write_changes(model, model.reset))),
         ("Input of weight w", write_name(model.source["input"], write_changes(model, model.jump))),
         ("Rest", write_name(rest, write_changes(model, model.rest, arrow="=", all_of_them=True))),
@@ -146,8 +186,6 @@ def explain_model(model: NeuronModel) -> list[Block]:
         rows.append(("Assuming", write_name("; ".join(f.plain for f in facts), ", ".join(
             f.latex for f in facts))))  # fmt: skip
     blocks: list[Block] = [
-        Heading(text=f"The neuron model {model.name}", level=1),
-        *([Paragraph(text=model.description)] if model.description else []),
         Heading(text="Model"),
         *equate_all(velocities, model.derivatives),
         Table(header=("Event", "What happens"), rows=tuple(rows)),
@@ -189,7 +227,10 @@ def explain_method(d: Derivation) -> list[Block]:
     velocities = [name_velocity(c) for c in chart.coordinates]
     names = ", ".join(c.name for c in chart.coordinates)
     surface = format_expression(chart.surface)
-    same = " A positive multiple of the coordinates is the same state." if chart.projective else ""
+    same = ""
+    if chart.projective:
+        scaled = ", ".join(c.name for c in chart.projective)
+        same = f" A positive multiple of ({scaled}) is the same state."
     return [
         Heading(text="Method"),
         Paragraph(text=f"{d.method}: {d.reason}."),
@@ -240,121 +281,7 @@ def explain_steps(d: Derivation) -> list[Block]:
     return blocks
 
 
-def explain_flow(d: Derivation) -> list[Block]:
-    """The flow and the numbers that depend on the duration alone."""
-    symbols = d.propagator.symbols
-    numbers = [
-        distinguish(write_math(symbol), ((b.values[i], b.condition) for b in d.propagator.branches))
-        for i, symbol in enumerate(symbols)
-    ]
-    return [
-        Heading(text="Flow"),
-        Paragraph(text="The coordinates a time dt later, without events in between:"),
-        *equate_all(mark_after(d.chart.coordinates, of="dt"), d.flow),
-        Paragraph(text="with numbers that depend on the duration and the constants alone:"),
-        *numbers,
-    ]
-
-
-def explain_spike(d: Derivation) -> list[Block]:
-    """When the next spike comes, and whether."""
-    left = write_name("t_spike", r"t_{\mathrm{spike}}")
-    return [
-        Heading(text="Spike time"),
-        Paragraph(text="Time to the next spike without further input (infinite if there is none):"),
-        distinguish(left, values_of(d.time_to_spike)),
-        Paragraph(text="A spike comes within the duration dt if and only if"),
-        state_fact(d.will_spike),
-    ]
-
-
-def values_of(branches: Iterable[Branch]) -> list[tuple[sp.Basic, sp.Basic]]:
-    """First value and condition of every branch."""
-    return [(b.values[0], b.condition) for b in branches]
-
-
-def explain_jump_and_reset(d: Derivation) -> list[Block]:
-    """What events do to the coordinates."""
-    after = mark_after(d.chart.coordinates)
-    return [
-        Heading(text="Input"),
-        Paragraph(text="Coordinates after an input of weight w:"),
-        *equate_all(after, d.jump),
-        Heading(text="Reset"),
-        Paragraph(text="Coordinates after a spike:"),
-        *equate_all(after, d.reset),
-    ]
-
-
-def explain_initial(d: Derivation) -> list[Block]:
-    """The learnable initial coordinate."""
-    initial = d.initial
-    rows = (
-        ("Smallest value", write_math(initial.lower)),
-        ("Largest value", write_math(initial.upper)),
-        ("Default", write_math(initial.default)),
-    )
-    return [
-        Heading(text="Initial state"),
-        Paragraph(text=f"A network may learn {initial.symbol.name}, the {initial.meaning}."),
-        *equate_all(d.chart.coordinates, initial.state),
-        equate(initial.symbol, initial.value),
-        Table(header=("Bound", "Value"), rows=rows),
-    ]
-
-
-FUNCTIONS = {
-    "flow": r"\Phi",
-    "time_to_spike": r"t_{\mathrm{spike}}",
-    "jump": r"J",
-    "reset": r"R",
-    "pseudo_delay": r"t_{\mathrm{pseudo}}",
-    "pseudo_rate": r"r_{\mathrm{pseudo}}",
-}
-VARIABLES = {"dt": r"\Delta t", "w": "w", "J": r"J_{\mathrm{pseudo}}", "state": r"\mathbf{s}"}
-
-
-WIDEST_JACOBIAN = 60
-
-
-def name_jacobian(name: str) -> Math:
-    """``flow_D_w`` in text, a fraction of partial derivatives in LaTeX."""
-    of, by = name.split("_D_")
-    above = FUNCTIONS.get(of, rf"\mathrm{{{of}}}".replace("_", r"\_"))
-    below = VARIABLES.get(by, rf"\mathrm{{{by}}}".replace("_", r"\_"))
-    return write_name(name, rf"\frac{{\partial {above}}}{{\partial {below}}}")
-
-
-def explain_gradients(d: Derivation) -> list[Block]:
-    """All Jacobians."""
-    names = ", ".join(c.name for c in d.chart.coordinates)
-    blocks: list[Block] = [
-        Heading(text="Gradients"),
-        Paragraph(
-            text="Rows are components of the function, columns of the variable; the state is "
-            f"({names}). flow_D_state is the flow's derivative by the state that it starts "
-            "from, and so on."
-        ),
-    ]
-    for name, jacobian in differentiate(d).items():
-        left = name_jacobian(name)
-        if jacobian.shape == (1, 1):
-            blocks.append(distinguish(left, [(jacobian[0], sp.true)]))
-        elif max(map(len, write_math(jacobian).shape)) <= WIDEST_JACOBIAN:
-            blocks.append(distinguish(left, [(jacobian, sp.true)]))
-        else:
-            blocks += [
-                distinguish(name_entry(left, i, j), [(jacobian[i, j], sp.true)])
-                for i in range(jacobian.rows)
-                for j in range(jacobian.cols)
-            ]
-    return blocks
-
-
-def name_entry(matrix: Math, i: int, j: int) -> Math:
-    """One entry of a Jacobian, counted from 1."""
-    latex = rf"\left({matrix.latex}\right)_{{{i + 1},{j + 1}}}"
-    return write_name(f"{matrix.plain}[{i + 1}, {j + 1}]", latex)
+NO_PSEUDODYNAMICS = "no pseudodynamics are known for this model"
 
 
 def explain_pseudospike(d: Derivation) -> list[Block]:
@@ -364,7 +291,7 @@ def explain_pseudospike(d: Derivation) -> list[Block]:
         return [
             Heading(text="Pseudospikes"),
             Paragraph(
-                text="None: no pseudodynamics are known for this model, so a neuron that stays "
+                text=f"None: {d.without_pseudospikes or NO_PSEUDODYNAMICS}. A neuron that stays "
                 "silent until the trial's end has no spike time."
             ),
         ]

@@ -29,7 +29,7 @@ def render_json(verified: VerifiedDerivation, *, code: str | None = None) -> str
             "from_state": name_all(d.chart.coordinates, d.chart.from_state),
             "field": name_all(d.chart.coordinates, d.chart.field),
             "surface": write(d.chart.surface),
-            "projective": d.chart.projective,
+            "projective": [c.name for c in d.chart.projective],
         },
         "constants": [
             {"name": c.symbol.name, "meaning": c.meaning} | write(c.value) for c in d.constants

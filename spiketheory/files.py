@@ -1,5 +1,6 @@
-"""Files: writing them whole or not at all, and telling their names from those of models."""
+"""Files: writing them whole or not at all, sealing them, telling them from model names."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -58,6 +59,25 @@ def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` to ``path`` in UTF-8, whole or not at all; see `replace_atomically`."""
     with replace_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+SEAL = "# sha256 of the lines above: "
+
+
+def seal(source: str) -> str:
+    """Text with the hash of itself as its last line."""
+    return f"{source}{SEAL}{hashlib.sha256(source.encode()).hexdigest()}\n"
+
+
+def is_sealed(text: str) -> bool:
+    """Whether ``text`` is what `seal` returned, whole and unchanged."""
+    source, mark, _ = text.rpartition(SEAL)
+    return bool(mark) and seal(source) == text
+
+
+def break_seal(text: str) -> str | None:
+    """What `seal` was given; None if ``text`` is not what it returned."""
+    return text.rpartition(SEAL)[0] if is_sealed(text) else None
 
 
 def current_umask() -> int:

@@ -8,27 +8,27 @@ from itertools import count
 import sympy as sp
 
 from spiketheory.derivation import Branch, Derivation
+from spiketheory.functions import Opaque, exp_dd, lambert_w, sinc_slope, softplus
 from spiketheory.printers import is_reciprocal, split_product
 from spiketheory.symbols import state_symbol
 
 
-class softplus(sp.Function):
-    """log(1 + exp(z)) without overflow."""
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call of a function that returns several numbers."""
 
-    nargs = 1
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Its derivative, the logistic function."""
-        return 1 / (1 + sp.exp(-self.args[0]))
+    targets: tuple[sp.Symbol, ...]
+    function: sp.Expr
 
 
 @dataclass(frozen=True, kw_only=True)
 class KernelBranch:
-    """Straight-line code: assignments, then results."""
+    """Straight-line code: calls, then assignments, then results."""
 
     condition: sp.Basic
     assignments: tuple[tuple[sp.Symbol, sp.Expr], ...]
     results: tuple[sp.Basic, ...]
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,19 @@ class KernelFunction:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelIR:
-    """Everything that code generation needs; no further mathematics happens after it."""
+    """Everything that code generation needs; no further mathematics happens after it.
+
+    Attributes:
+        derivation: The derivation.
+        constants: Names of the constants, in the order in which functions take them.
+        functions: The functions.
+        texts: Source of further functions, of derivations without a closed form.
+    """
 
     derivation: Derivation
     constants: tuple[str, ...]
     functions: tuple[KernelFunction, ...]
+    texts: tuple[str, ...] = ()
 
 
 def build_function(
@@ -74,10 +82,15 @@ def build_function(
     values: Sequence[sp.Basic],
     *,
     scalar: bool = False,
+    calls: Sequence[Call] = (),
 ) -> KernelFunction:
-    """A function without branches."""
+    """A function without branches; ``calls`` that no result needs are left out."""
+    used = set().union(*(value.free_symbols for value in values))
     branch = Branch(condition=sp.true, values=tuple(values))
-    return build_branches(name, summary, details, arguments, results, (branch,), scalar=scalar)
+    return build_branches(
+        name, summary, details, arguments, results, (branch,), scalar=scalar,
+        calls=[call for call in calls if used & set(call.targets)],
+    )  # fmt: skip
 
 
 def build_branches(
@@ -89,10 +102,13 @@ def build_branches(
     branches: Sequence[Branch],
     *,
     scalar: bool = False,
+    calls: Sequence[Call] = (),
 ) -> KernelFunction:
     """A function with branches, each after common subexpression elimination."""
-    taken = {a.name for a in arguments}
-    lowered = tuple(eliminate_common(b.condition, b.values, taken=taken) for b in branches)
+    taken = {s.name for s in (*arguments, *(t for call in calls for t in call.targets))}
+    lowered = tuple(
+        eliminate_common(b.condition, b.values, taken=taken, calls=calls) for b in branches
+    )
     return finish_function(name, summary, details, arguments, results, lowered, scalar=scalar)
 
 
@@ -138,7 +154,11 @@ def finish_function(
 
 
 def eliminate_common(
-    condition: sp.Basic, values: Sequence[sp.Basic], *, taken: Collection[str] = ()
+    condition: sp.Basic,
+    values: Sequence[sp.Basic],
+    *,
+    taken: Collection[str] = (),
+    calls: Sequence[Call] = (),
 ) -> KernelBranch:
     """Common subexpression elimination over all results of one branch.
 
@@ -146,6 +166,7 @@ def eliminate_common(
         condition: The branch's condition.
         values: Its results.
         taken: Names that the new variables must not have.
+        calls: What comes before.
     """
     rewritten = [rewrite_stably(v) for v in values]
     names = (name for i in count() if (name := f"t{i}") not in taken)
@@ -156,25 +177,51 @@ def eliminate_common(
         order="canonical",
     )
     return KernelBranch(
-        condition=condition, assignments=tuple(assignments), results=tuple(results)
-    )  # fmt: skip
+        condition=condition,
+        assignments=tuple(assignments),
+        results=tuple(results),
+        calls=tuple(calls),
+    )
 
 
 def rewrite_stably(expression: sp.Basic) -> sp.Basic:
     """Replace forms that overflow or cancel by functions that do not."""
-    z = sp.Wild("z")
-    return expression.replace(sp.log(1 + sp.exp(z)), softplus(z))
+    return expression.replace(is_softplus, lambda e: softplus(find_exponent(e)))
+
+
+def is_softplus(part: sp.Basic) -> bool:
+    """Whether an expression is log(1 + exp(z))."""
+    return isinstance(part, sp.log) and isinstance(part.args[0] - 1, sp.exp)
+
+
+def find_exponent(part: sp.Basic) -> sp.Expr:
+    """The z of log(1 + exp(z))."""
+    return (part.args[0] - 1).args[0]
+
+
+def is_scalar_only(function: KernelFunction) -> bool:
+    """Whether a function calls what takes no arrays: its twin for arrays is a loop."""
+    parts = [
+        part
+        for branch in function.branches
+        for part in (branch.condition, *branch.results, *(v for _, v in branch.assignments))
+    ]
+    if any(branch.calls for branch in function.branches):
+        return True
+    return any(part.has(sp.Piecewise, *SCALAR_ONLY) for part in parts)
 
 
 def count_operations(branch: KernelBranch) -> dict[str, int]:
     """Count what the branch's text computes; signs and numbers such as 1/2 are free."""
     counts: Counter[str] = Counter()
-    for expression in (*(value for _, value in branch.assignments), *branch.results):
+    expressions = [call.function for call in branch.calls]
+    for expression in (*expressions, *(v for _, v in branch.assignments), *branch.results):
         add_operations(expression, counts)
     order = [*ARITHMETIC, *sorted(set(counts) - set(ARITHMETIC))]
     return {kind: counts[kind] for kind in order if counts[kind]}
 
 
+SCALAR_ONLY = (*Opaque.__subclasses__(), exp_dd, lambert_w, sinc_slope)
 ARITHMETIC = ("add", "multiply", "divide", "compare", "logic", "sqrt", "power")
 
 

@@ -1,11 +1,14 @@
 """Lower a verified derivation to kernel functions: vector-Jacobian products, CSE, counts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sympy as sp
 
 from spiketheory.derivation import Branch, Derivation, VerifiedDerivation
+from spiketheory.functions import softplus, time_to_spike
 from spiketheory.kernel import (
+    Call,
     KernelBranch,
     KernelFunction,
     KernelIR,
@@ -13,9 +16,11 @@ from spiketheory.kernel import (
     build_chain,
     build_function,
     finish_function,
+    rewrite_stably,
 )
 from spiketheory.model import Parameter
 from spiketheory.printers import print_plain
+from spiketheory.sensitivities import lower_sensitivities
 from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
 
 
@@ -60,6 +65,8 @@ class Lowering:
     def find_direct_parameters(self) -> tuple[sp.Symbol, ...]:
         """Parameters that the closed forms use beside the derived constants."""
         d = self.derivation
+        if d.taylor is not None:
+            return d.taylor.constants
         expressions = [
             *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.flow, *d.jump, *d.reset,
             *d.time_to_spike_gradient, *d.initial.state, d.initial.value,
@@ -69,23 +76,30 @@ class Lowering:
         ]  # fmt: skip
         if d.pseudospike is not None:
             expressions += [d.pseudospike.delay, d.pseudospike.period, d.pseudospike.rate]
+        if d.numbers is not None:
+            expressions += [d.numbers.call]
+        if d.descent is not None:
+            expressions += d.descent.heights
         used = set().union(*(e.free_symbols for e in expressions))
         return tuple(p for p in self.parameters if p in used)
 
     def lower(self) -> KernelIR:
         """Build all functions."""
+        d = self.derivation
         functions = [
             *self.lower_parameters(),
             *self.lower_chart(),
-            *self.lower_flow(),
-            *self.lower_spike(),
+            *self.lower_propagator(),
+            *(() if d.taylor else (*self.lower_flow(), *self.lower_spike())),
             *self.lower_jump(),
             *self.lower_pseudospike(),
+            *self.lower_sensitivities(),
         ]
         return KernelIR(
-            derivation=self.derivation,
+            derivation=d,
             constants=tuple(c.name for c in self.constants),
             functions=tuple(functions),
+            texts=print_numerics(d),
         )
 
     def lower_parameters(self) -> list[KernelFunction]:
@@ -188,12 +202,34 @@ class Lowering:
             ),
         ]
 
-    def lower_flow(self) -> list[KernelFunction]:
-        """Propagator, flow and its vector-Jacobian product."""
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The call that computes the numbers that depend on the state."""
+        numbers = self.derivation.numbers
+        return (Call(targets=numbers.symbols, function=numbers.call),) if numbers else ()
+
+    @property
+    def tangent_calls(self) -> tuple[Call, ...]:
+        """The call that computes these numbers and their derivatives."""
+        numbers = self.derivation.numbers
+        if numbers is None:
+            return ()
+        targets = (*numbers.symbols, *(symbol for row in numbers.tangents for symbol in row))
+        return (Call(targets=targets, function=numbers.tangent),)
+
+    def lower_propagator(self) -> list[KernelFunction]:
+        """The velocity of the coordinates, and the propagator."""
         d = self.derivation
         names = [c.name for c in self.coordinates]
-        jacobian = sp.Matrix(d.flow).jacobian(self.coordinates)
         return [
+            build_function(
+                "velocity",
+                "Time derivatives of the coordinates between events.",
+                describe([f"d{name}/dt" for name in names], d.chart.field),
+                (*self.coordinates, *self.constants),
+                [f"d_{name}" for name in names],
+                d.chart.field,
+            ),
             build_branches(
                 "propagator",
                 "Numbers of the flow that depend on the duration alone.",
@@ -202,13 +238,21 @@ class Lowering:
                 [s.name for s in self.propagator],
                 d.propagator.branches,
             ),
+        ]
+
+    def lower_flow(self) -> list[KernelFunction]:
+        """Flow and its vector-Jacobian product."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        return [
             build_function(
                 "flow",
                 "Coordinates after the propagator's duration without events.",
-                describe(names, d.flow),
+                (*describe_calls(self.calls), *describe(names, d.flow)),
                 (*self.coordinates, *self.propagator, *self.constants),
                 names,
                 d.flow,
+                calls=self.calls,
             ),
             build_function(
                 "flow_vjp",
@@ -216,27 +260,20 @@ class Lowering:
                 (),
                 (*self.coordinates, *self.propagator, *self.constants, *self.covector),
                 [f"d_{name}" for name in names],
-                pull_back(self.covector, jacobian),
+                pull_back(self.covector, d.jacobian(d.flow)),
+                calls=self.tangent_calls,
             ),
         ]
 
     def lower_spike(self) -> list[KernelFunction]:
-        """Spike predicate, spike time, the state after the spike and its gradient."""
+        """Spike time, spike predicate, the state after the spike and its gradient."""
         d = self.derivation
         names = [c.name for c in self.coordinates]
         arguments = (*self.coordinates, *self.propagator, *self.constants)
         on_surface = dict(zip(self.coordinates, d.flow, strict=True))
         fired = tuple(r.subs(on_surface, simultaneous=True) for r in d.reset)
         return [
-            build_function(
-                "will_spike",
-                "Whether a spike comes within the propagator's duration.",
-                (print_plain(d.will_spike),),
-                arguments,
-                ["spikes"],
-                [d.will_spike],
-                scalar=True,
-            ),
+            *self.lower_descent(),
             build_branches(
                 "time_to_spike",
                 "Time to the next spike without further input; inf if there is none.",
@@ -247,12 +284,22 @@ class Lowering:
                 scalar=True,
             ),
             build_function(
+                "will_spike",
+                "Whether a spike comes within the propagator's duration.",
+                (print_plain(d.will_spike),),
+                arguments,
+                ["spikes"],
+                [self.expand_wait(d.will_spike)],
+                scalar=True,
+            ),
+            build_function(
                 "fire",
                 "Coordinates after the spike that ends the propagator's duration.",
                 describe(names, d.reset),
                 arguments,
                 names,
                 fired,
+                calls=self.calls,
             ),
             build_function(
                 "fire_vjp",
@@ -264,8 +311,38 @@ class Lowering:
                 (*arguments, *self.covector, self.spike_time_bar),
                 [f"d_{name}" for name in names],
                 self.pull_back_spike(),
+                calls=self.tangent_calls,
             ),
         ]
+
+    def expand_wait(self, condition: sp.Basic) -> sp.Basic:
+        """Give the arguments of `time_to_spike`, where the derivation leaves them out."""
+        return condition.replace(
+            time_to_spike, lambda: time_to_spike(*self.coordinates, *self.constants)
+        )
+
+    def lower_descent(self) -> list[KernelFunction]:
+        """The functions of time whose zeros isolate the first spike."""
+        descent = self.derivation.descent
+        if descent is None:
+            return []
+        return [
+            build_function(
+                "heights",
+                "The spike surface after a duration, and what isolates its zeros.",
+                ("Between two zeros of each there is at most one of the one before it.",),
+                (DURATION, *self.coordinates, *self.constants),
+                [f"height_{k}" for k in range(len(descent.heights))],
+                descent.heights,
+            )
+        ]
+
+    def lower_sensitivities(self) -> list[KernelFunction]:
+        """Vector-Jacobian products by constants and parameters."""
+        return lower_sensitivities(
+            self.derivation, self.constants, self.covector, self.spike_time_bar,
+            None if self.derivation.taylor else self.pull_back_event(), self.tangent_calls,
+        )  # fmt: skip
 
     def pull_back_spike(self) -> list[sp.Expr]:
         """Transposed saltation matrix (docs/mathematics.md, 3) after the flow, on the covector.
@@ -273,10 +350,20 @@ class Lowering:
         With b the state at the spike, which comes t* after the state a: the state after the spike
         changes by DR (DPhi da + F(b) dt*), and at a fixed later time by -F(R b) dt* more.
         """
+        through_time, through_state = self.pull_back_event()
+        through_state = through_state * self.derivation.jacobian(self.derivation.flow)
+        return [
+            state + gradient * through_time
+            for state, gradient in zip(
+                through_state, self.derivation.time_to_spike_gradient, strict=True
+            )
+        ]
+
+    def pull_back_event(self) -> tuple[sp.Expr, sp.Matrix]:
+        """Derivatives of a loss by the spike time and by the state just before the spike."""
         d = self.derivation
         on_surface = dict(zip(self.coordinates, d.flow, strict=True))
         after = dict(zip(self.coordinates, d.reset, strict=True))
-        flow_jacobian = sp.Matrix(d.flow).jacobian(self.coordinates)
         reset_jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
         field = sp.Matrix(d.chart.field)
         covector = sp.Matrix([self.covector])
@@ -286,11 +373,7 @@ class Lowering:
             on_surface, simultaneous=True
         )
         through_state = covector * reset_jacobian.subs(on_surface, simultaneous=True)
-        through_state = through_state * flow_jacobian
-        return [
-            state + gradient * through_time
-            for state, gradient in zip(through_state, d.time_to_spike_gradient, strict=True)
-        ]
+        return through_time, through_state
 
     def lower_jump(self) -> list[KernelFunction]:
         """Input jump and its vector-Jacobian product, which includes the input's time."""
@@ -299,7 +382,7 @@ class Lowering:
         jacobian = sp.Matrix(d.jump).jacobian(self.coordinates)
         field = sp.Matrix(d.chart.field)
         after = dict(zip(self.coordinates, d.jump, strict=True))
-        slip = sp.simplify(jacobian * field - field.subs(after, simultaneous=True))
+        slip = simplify(jacobian * field - field.subs(after, simultaneous=True))
         by_weight = sp.Matrix(d.jump).diff(WEIGHT)
         covector = sp.Matrix([self.covector])
         return [
@@ -330,12 +413,12 @@ class Lowering:
         pseudo = self.derivation.pseudospike
         if pseudo is None:
             return []
-        values = (pseudo.delay, pseudo.period, pseudo.rate)
+        values = tuple(map(rewrite_stably, (pseudo.delay, pseudo.period, pseudo.rate)))
         names = ["delay", "period", "rate"]
         bars = tuple(self.name_derivative(f"g_{name}") for name in names)
         gradient = [
             sp.factor_terms(
-                sum(b * sp.simplify(v.diff(s)) for b, v in zip(bars, values, strict=True))
+                sum(b * simplify(v.diff(s)) for b, v in zip(bars, values, strict=True))
             )
             for s in (*self.coordinates, PSEUDO_INPUT)
         ]
@@ -344,7 +427,7 @@ class Lowering:
             build_function(
                 "pseudospike",
                 "First missing spike after the trial's end, time between more, pseudo rate.",
-                (pseudo.meaning, *describe(names, values)),
+                (pseudo.meaning, *describe(names, (pseudo.delay, pseudo.period, pseudo.rate))),
                 arguments,
                 names,
                 values,
@@ -358,6 +441,28 @@ class Lowering:
                 gradient,
             ),
         ]
+
+
+def simplify(expression: Any) -> Any:
+    """Simplify an expression or a matrix, unless it is of a kind that takes long."""
+    return expression if expression.has(sp.Piecewise, softplus) else sp.simplify(expression)
+
+
+def print_numerics(derivation: Derivation) -> tuple[str, ...]:
+    """Source of the functions that integrate, where the flow has no closed form."""
+    if derivation.taylor is None:
+        return ()
+    from spiketheory.taylor import print_taylor_functions
+
+    return tuple(print_taylor_functions(derivation.taylor))
+
+
+def describe_calls(calls: Sequence[Call]) -> tuple[str, ...]:
+    """Lines ``a, b = function(...)`` for a docstring."""
+    return tuple(
+        f"{', '.join(t.name for t in call.targets)} = {print_plain(call.function)}"
+        for call in calls
+    )
 
 
 def pull_back(covector: Sequence[sp.Symbol], jacobian: sp.Matrix) -> list[sp.Expr]:

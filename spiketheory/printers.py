@@ -11,6 +11,8 @@ import sympy as sp
 from sympy.printing.precedence import PRECEDENCE, precedence
 from sympy.printing.pycode import PythonCodePrinter
 
+from spiketheory.functions import LIBRARY
+
 FUNCTIONS = {
     "Abs": "np.abs",
     "acos": "np.arccos",
@@ -24,6 +26,7 @@ FUNCTIONS = {
     "cosh": "np.cosh",
     "exp": "np.exp",
     "log": "np.log",
+    "log1p": "np.log1p",
     "sin": "np.sin",
     "sinh": "np.sinh",
     "tan": "np.tan",
@@ -37,6 +40,7 @@ class NumpyPrinter(PythonCodePrinter):
 
     square_root = "np.sqrt"
     infinity = "np.inf"
+    maximum = "np.maximum"
 
     def __init__(self) -> None:
         super().__init__({"fully_qualified_modules": False, "strict": True})
@@ -50,15 +54,40 @@ class NumpyPrinter(PythonCodePrinter):
 
     def _print_Function(self, expr: sp.Function) -> str:
         name = type(expr).__name__
+        if name == "exp_dd":
+            return f"exp_dd({self._print_Tuple(expr)})"
         arguments = ", ".join(self._print(a) for a in expr.args)
         if name == "softplus":
             return f"np.logaddexp(0.0, {arguments})"
+        if name == "first_zero":
+            return f"first_zero(heights, {arguments})"
+        if name in LIBRARY or name == "time_to_spike":
+            return f"{name}({arguments})"
         if name not in FUNCTIONS:
             raise NotImplementedError(f"no NumPy text for the function {name}")
         return f"{FUNCTIONS[name]}({arguments})"
 
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:
-        raise NotImplementedError("no NumPy text for Piecewise; make it branches of the function")
+        *cases, (last, _) = expr.args
+        text: str = self._print(last)
+        for value, condition in reversed(cases):
+            text = f"{self._print(value)} if {self._print(condition)} else {text}"
+        return f"({text})"
+
+    def _print_ITE(self, expr: sp.ITE) -> str:
+        condition, then, otherwise = map(self._print, expr.args)
+        return f"({then} if {condition} else {otherwise})"
+
+    def _print_Tuple(self, expr: sp.Tuple) -> str:
+        # Numba wants the entries of one type.
+        inside = ", ".join(f"{e}.0" if e.is_Integer else self._print(e) for e in expr.args)
+        return f"({inside},)" if len(expr.args) == 1 else f"({inside})"
+
+    def _print_Max(self, expr: sp.Max) -> str:
+        text, *others = map(self._print, sorted(expr.args, key=sp.default_sort_key))
+        for other in others:
+            text = f"{self.maximum}({text}, {other})"
+        return text
 
     def _print_Add(self, expr: sp.Add, order: str | None = None) -> str:
         # Positive terms first, so that the text does not begin with a minus for no reason.
@@ -139,11 +168,24 @@ class NumpyPrinter(PythonCodePrinter):
         return "np.e"
 
 
+class ScalarPrinter(NumpyPrinter):
+    """Prints conditions for scalars: a later part is evaluated only if the earlier ones hold."""
+
+    def _print_Or(self, expr: sp.Or) -> str:
+        return " or ".join(f"({self._print(a)})" if a.func is sp.And else self._print(a)
+                           for a in sorted_relations(expr))  # fmt: skip
+
+    def _print_And(self, expr: sp.And) -> str:
+        return " and ".join(f"({self._print(a)})" if a.func is sp.Or else self._print(a)
+                            for a in order_parts(expr))  # fmt: skip
+
+
 class PlainPrinter(NumpyPrinter):
     """Prints formulas for docstrings: the same layout, ordinary names of functions."""
 
     square_root = "sqrt"
     infinity = "inf"
+    maximum = "max"
 
     def is_unrolled(self, factor: sp.Expr) -> bool:
         """Whether a factor is the square of a symbol, written as a product: never."""
@@ -153,9 +195,8 @@ class PlainPrinter(NumpyPrinter):
         name = "abs" if isinstance(expr, sp.Abs) else type(expr).__name__
         return f"{name}({', '.join(self._print(a) for a in expr.args)})"
 
-    def _print_Piecewise(self, expr: sp.Piecewise) -> str:
-        cases = ((self._print(v), self._print(c), c == sp.true) for v, c in expr.args)
-        return "; ".join(f"{v} {c}" if last else f"{v} if {c}" for v, c, last in cases)
+    def _print_Equality(self, expr: sp.Eq) -> str:
+        return f"{self._print(expr.lhs)} = {self._print(expr.rhs)}"
 
     def _print_Rational(self, expr: sp.Rational) -> str:
         return f"{expr.p}/{expr.q}"
@@ -211,6 +252,14 @@ def sorted_relations(expr: sp.Basic) -> list[sp.Basic]:
     return sorted(expr.args, key=sp.default_sort_key)
 
 
+def order_parts(condition: sp.And) -> list[sp.Basic]:
+    """The parts of a conjunction: plain comparisons before functions that assume they hold."""
+    return sorted(
+        condition.args,
+        key=lambda part: (bool(part.atoms(sp.log, sp.Pow)), sp.default_sort_key(part)),
+    )
+
+
 def make_printer(printer: Callable[[], NumpyPrinter]) -> Callable[[sp.Basic], str]:
     """Return the function that prints with a fresh printer."""
 
@@ -222,4 +271,5 @@ def make_printer(printer: Callable[[], NumpyPrinter]) -> Callable[[sp.Basic], st
 
 
 print_numpy = make_printer(NumpyPrinter)
+print_scalar = make_printer(ScalarPrinter)
 print_plain = make_printer(PlainPrinter)

@@ -1,5 +1,6 @@
 """Print the blocks of a document: text for a terminal, LaTeX, Markdown."""
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 
@@ -7,10 +8,12 @@ from spiketheory.blocks import (
     Block,
     Cell,
     Code,
+    Figure,
     Formula,
     Heading,
     Listing,
     Paragraph,
+    Summary,
     Table,
 )
 from spiketheory.notation import Math
@@ -18,12 +21,15 @@ from spiketheory.notation import Math
 WIDTH = 96
 INDENT = "    "
 TALLEST = 9
+NARROWEST_COLUMN = 24  # of the last column of a table of text
 LATEX_COLUMNS = 84  # letters of plain text on a line
+CODE_COLUMNS = 106  # letters of code on a line
 
 
 def join_blocks(blocks: Sequence[Block], printers: dict[type, Callable[..., str]]) -> str:
-    """Print every block; a blank line between two."""
-    return "\n\n".join(printers[type(block)](block) for block in blocks) + "\n"
+    """Print every block, a blank line between two; figures and the summary are for pages only."""
+    written = (block for block in blocks if not isinstance(block, Figure | Summary))
+    return "\n\n".join(printers[type(block)](block) for block in written) + "\n"
 
 
 # Text
@@ -67,11 +73,25 @@ def print_text_formula(formula: Formula) -> str:
     width = max(len(line) for (shape, _), _ in shapes for line in shape)
     tall = any(len(shape) > 1 for (shape, _), _ in shapes)
     for (shape, baseline), condition in shapes:
-        lines += [""] if tall else []
-        for i, line in enumerate(shape):
-            note = condition.plain if condition and i == baseline else ""
-            lines.append(f"{INDENT}{line:<{width}}   {note}".rstrip())
+        lines += ["", *write_case(shape, baseline, condition, width)]
+        lines = lines if tall else [line for line in lines if line]
     return "\n".join((INDENT + line).rstrip() for line in lines)
+
+
+def write_case(
+    shape: tuple[str, ...], baseline: int, condition: Math | None, width: int
+) -> list[str]:
+    """Lines of a case; its condition stands beside it where there is room, else below it."""
+    room = WIDTH - 2 * len(INDENT) - width - 3
+    note = condition.plain if condition else ""
+    beside = note if len(note) <= room else ""
+    lines = [
+        f"{INDENT}{line:<{width}}   {beside if i == baseline else ''}".rstrip()
+        for i, line in enumerate(shape)
+    ]
+    if beside == note:
+        return lines
+    return lines + [2 * INDENT + line for line in break_formula(note, WIDTH - 3 * len(INDENT))]
 
 
 def shape_of(value: Math, width: int) -> tuple[tuple[str, ...], int]:
@@ -93,16 +113,33 @@ def place_beside(left: Math | None, right: Math) -> list[str]:
     ]
 
 
-def break_formula(text: str, width: int) -> tuple[str, ...]:
-    """Break one line of mathematics before operators and after separators of a matrix."""
+BREAKS = (
+    r" (?=[+-] )|(?<=;) ",
+    r" (?=(?:if|else|and|or|[*/]) )|(?<=,) ",
+    r"(?<=[(,]) ?|(?<![*/]) ",
+)
+"""Where a formula may be broken, the better places first."""
+
+
+def break_formula(text: str, width: int, *, level: int = 0) -> tuple[str, ...]:
+    """Break one line of mathematics, before operators if that does."""
     lines, line = [], ""
-    for part in text.replace(" + ", "\0+ ").replace(" - ", "\0- ").replace("; ", ";\0").split("\0"):
+    for part in re.split(BREAKS[level], text):
         if line and len(line) + 1 + len(part) > width:
             lines.append(line)
             line = "  " + part
         else:
             line = f"{line} {part}" if line else part
-    return (*lines, line)
+    lines.append(line)
+    if max(map(len, lines)) > width and level + 1 < len(BREAKS):
+        return tuple(
+            piece if i == 0 else f"  {piece}" if len(piece) + 2 <= width else piece
+            for line in lines
+            for i, piece in enumerate(
+                break_formula(line, width - 2, level=level + 1) if len(line) > width else (line,)
+            )
+        )
+    return tuple(lines)
 
 
 def plain_cell(cell: Cell) -> str:
@@ -117,7 +154,9 @@ def print_text_table(table: Table) -> str:
     rows = [tuple(map(plain_cell, row)) for row in (table.header, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     before = len(INDENT) + sum(widths[:-1]) + 2 * (len(widths) - 1)
-    widths[-1] = min(widths[-1], max(WIDTH - before, 24))
+    if before > WIDTH - NARROWEST_COLUMN:
+        return print_records(table)
+    widths[-1] = min(widths[-1], WIDTH - before)
     rows.insert(1, tuple("-" * width for width in widths))
     lines = []
     for row in rows:
@@ -126,6 +165,25 @@ def print_text_table(table: Table) -> str:
         lines.append(f"{INDENT}{start}  {first}".rstrip())
         lines += [" " * before + line for line in rest]
     return "\n".join(lines)
+
+
+def print_records(table: Table) -> str:
+    """A table that is too wide: one row after the other, one cell per line."""
+    width = max(map(len, table.header)) + 2
+    room = WIDTH - len(INDENT) - width
+    records = []
+    for row in table.rows:
+        lines = []
+        for name, cell in zip(table.header, row, strict=True):
+            text = plain_cell(cell)
+            pieces = textwrap.wrap(text, room) if isinstance(cell, str) else (
+                break_formula(text, room)
+            )  # fmt: skip
+            first, *rest = pieces or [""]
+            lines.append(f"{INDENT}{name:<{width}}{first}".rstrip())
+            lines += [" " * (len(INDENT) + width) + piece for piece in rest]
+        records.append("\n".join(lines))
+    return "\n\n".join(records)
 
 
 # Markdown
@@ -225,6 +283,7 @@ def escape_latex(text: str) -> str:
 def clean_code(text: str) -> str:
     """Code that cannot end the verbatim environment, in characters that plain LaTeX has."""
     text = text.rstrip().replace("\\end{verbatim}", "\\end{ verbatim}")
+    text = re.sub(rf"(?m)^(.{{{CODE_COLUMNS}}})(?=.)", r"\1" + "\n        ", text)
     return "".join(c if ord(c) < 0x250 else "?" for c in text)
 
 
@@ -249,6 +308,8 @@ def print_latex_table(table: Table) -> str:
     """A table between rules, which may go on on the next page; the last column's text wraps."""
     rows = [tuple(map(plain_cell, row)) for row in (table.header, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sum(widths[:-1]) > LATEX_COLUMNS:
+        return print_latex_records(table)
     last = "l"
     if isinstance(table.rows[0][-1], str) and widths[-1] > 20:
         room = 1 - (sum(widths[:-1]) + 4 * len(widths)) / LATEX_COLUMNS
@@ -259,6 +320,18 @@ def print_latex_table(table: Table) -> str:
         [r"\toprule", lines[0], r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot", *lines[1:]]
     )
     return f"\\begin{{longtable}}{{{columns}}}\n{body}\n\\end{{longtable}}"
+
+
+def print_latex_records(table: Table) -> str:
+    """A table that is too wide: one row after the other, one cell per line."""
+    return "\n\n\\medskip\n\n".join(
+        "\n\n".join(
+            rf"\textbf{{{escape_latex(name)}:}} "
+            + (escape_latex(cell) if isinstance(cell, str) else rf"\fitequation{{{cell.latex}}}")
+            for name, cell in zip(table.header, row, strict=True)
+        )
+        for row in table.rows
+    )
 
 
 def latex_cell(cell: Cell) -> str:

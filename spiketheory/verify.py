@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import mpmath
 
-from spiketheory import verify_gradients, verify_numeric
+from spiketheory import verify_gradients, verify_numeric, verify_taylor
 from spiketheory.derivation import Check, Derivation, VerifiedDerivation
 from spiketheory.verify_cases import DIGITS, Case, build_cases
 from spiketheory.verify_places import Kernels, build_places
-from spiketheory.verify_symbolic import Setting, check_symbolically
+from spiketheory.verify_symbolic import check_symbolically, make_settings
 
 
 def verify(derivation: Derivation) -> VerifiedDerivation:
@@ -45,7 +45,7 @@ def verify(derivation: Derivation) -> VerifiedDerivation:
     - *branch seams*: values and derivatives of neighbouring branches agree where they meet.
     - *gradient of ...*: each vector-Jacobian product against central differences of the composed
       maps: the spike time, flow-input-flow with the input's time, flow-spike-flow, the initial
-      state, the pseudospikes.
+      state, the pseudospikes, and flow-input-spike-flow by the parameters.
 
     Args:
         derivation: What `spiketheory.derive.derive` returned.
@@ -58,13 +58,16 @@ def verify(derivation: Derivation) -> VerifiedDerivation:
     """
     with mpmath.workdps(DIGITS):
         cases = build_cases(derivation)
-        settings = [Setting(derivation, case) for case in cases]
+        settings = make_settings(derivation, cases)
         checks = [*check_symbolically(settings), *check_numerically(derivation, cases)]
     return VerifiedDerivation(derivation=derivation, checks=tuple(checks))
 
 
 def check_numerically(derivation: Derivation, cases: tuple[Case, ...]) -> Iterator[Check]:
     """Run the checks in 50 digits, in their order."""
+    if derivation.taylor is not None:
+        yield from verify_taylor.check_integrals(derivation)
+        return
     ordinary, far = build_places(Kernels(derivation), cases)
     everywhere = [*ordinary, *far]
     yield from verify_numeric.check_first_spike(everywhere)
@@ -77,3 +80,4 @@ def check_numerically(derivation: Derivation, cases: tuple[Case, ...]) -> Iterat
     yield from verify_gradients.check_fire(everywhere)
     yield from verify_gradients.check_start(everywhere)
     yield from verify_gradients.check_pseudospike_gradient(everywhere)
+    yield from verify_gradients.check_parameters(ordinary)

@@ -9,16 +9,26 @@ sympy decides conditions and simplifies roots by itself.
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import mpmath
 import sympy as sp
 from sympy.core.relational import Relational
 
+from spiketheory import special_mpmath
 from spiketheory.derivation import Branch, Derivation
 from spiketheory.errors import VerificationError
+from spiketheory.functions import exp_dd, lambert_w, log1p
 from spiketheory.model import NeuronModel, Parameter, conjuncts
-from spiketheory.symbols import parameter_symbol
+from spiketheory.symbols import DURATION, parameter_symbol
 
+MPMATH: dict[str, Any] = {
+    **special_mpmath.FUNCTIONS,
+    "exp_dd": lambda *points: special_mpmath.exp_dd(points),
+    "log1p": mpmath.log1p,
+    "softplus": lambda z: mpmath.log1p(mpmath.exp(z)),
+}
+"""The functions of `spiketheory.functions` in any precision."""
 Values = dict[sp.Symbol, sp.Expr]
 
 DIGITS = 50
@@ -48,8 +58,14 @@ class Case:
     opaque: Mapping[sp.Symbol, sp.Expr]
 
     def apply(self, expression: sp.Basic) -> sp.Basic:
-        """Express parameters and constants in the free symbols; conditions evaluate."""
-        return expression.xreplace({**self.parameters, **self.constants})
+        """Express parameters and constants in the free symbols; conditions evaluate.
+
+        Parameters are equal or in a simple ratio only where the case says so.
+        """
+        applied = expression.xreplace({**self.parameters, **self.constants})
+        free = set(self.free)
+        ties = [e for e in applied.atoms(sp.Eq) if e.free_symbols and e.free_symbols <= free]
+        return applied.xreplace(dict.fromkeys(ties, sp.false))
 
     def choose(self, branches: Iterable[Branch], what: str) -> list[Branch]:
         """Return the branches that can count in this case, in their order, case applied."""
@@ -88,10 +104,18 @@ def build_cases(derivation: Derivation) -> tuple[Case, ...]:
     """
     asked = find_conditions(derivation)
     cases = []
-    for signs in itertools.product(SIGNS, repeat=len(asked)):
+    for tie, *signs in itertools.product(
+        (None, *find_ties(derivation)), *itertools.repeat(SIGNS, len(asked))
+    ):
         wanted = tuple(zip(asked, signs, strict=True))
-        name = ", ".join(f"{e} {SIGNS[s]} 0" for e, s in wanted)
-        solutions: list[Values] = [{p.symbol: p.symbol for p in derivation.model.parameters}]
+        name = ", ".join(
+            [*([f"{tie.lhs} = {tie.rhs}"] if tie is not None else []),
+             *(f"{e} {SIGNS[s]} 0" for e, s in wanted)]
+        )  # fmt: skip
+        replaced = {tie.lhs: tie.rhs} if tie is not None else {}
+        solutions: list[Values] = [
+            {p.symbol: replaced.get(p.symbol, p.symbol) for p in derivation.model.parameters}
+        ]
         for number, (expression, sign) in enumerate(wanted):
             value = expression.xreplace(derivation.constant_values)
             root = sign * parameter_symbol(f"{ROOT}{number}", positive=True) ** 2
@@ -114,11 +138,25 @@ def find_conditions(derivation: Derivation) -> tuple[sp.Expr, ...]:
     found: list[sp.Expr] = []
     for branch in (*derivation.propagator.branches, *derivation.time_to_spike):
         for relation in sorted(branch.condition.atoms(Relational), key=str):
+            if isinstance(relation, sp.Eq):
+                continue
             expression = relation.lhs - relation.rhs
             new = expression not in found and -expression not in found
             if new and expression.free_symbols and expression.free_symbols <= known:
                 found.append(expression)
     return tuple(found)
+
+
+def find_ties(derivation: Derivation) -> tuple[sp.Eq, ...]:
+    """Equations between parameters, each solved for one, that decide between branches."""
+    names = {p.symbol for p in derivation.model.parameters}
+    found = {
+        relation
+        for branch in derivation.time_to_spike
+        for relation in branch.condition.atoms(sp.Eq)
+        if relation.lhs in names and relation.rhs.free_symbols <= names
+    }
+    return tuple(sorted(found, key=str))
 
 
 def shift_parameters(model: NeuronModel, parameters: Values) -> Values:
@@ -258,7 +296,7 @@ def is_numerically_zero(expression: sp.Expr) -> bool:
     symbols = sorted(expression.free_symbols, key=str)
     with mpmath.workdps(DIGITS):
         at = [mpmath.mpf(2 * k + 3) / (k + 7) / 2 for k in range(len(symbols))]
-        value = sp.lambdify(symbols, expression, "mpmath")(*at)
+        value = sp.lambdify(symbols, expression, [MPMATH, "mpmath"])(*at)
         return bool(abs(value) < mpmath.mpf(10) ** (-DIGITS // 2))
 
 
@@ -268,6 +306,14 @@ def reduce_algebraically(expression: sp.Expr) -> sp.Expr:
     Exponentials and hyperbolic functions of one argument become powers of one symbol; cosine and
     sine become rational functions of the tangent of half the angle.
     """
+    if expression.has(exp_dd):
+        expression = expression.replace(
+            lambda e: isinstance(e, exp_dd), lambda e: e._eval_rewrite_as_exp(*e.args)
+        )
+    if expression.has(log1p):
+        expression = expression.replace(log1p, lambda z: sp.log(1 + z))
+    if expression.has(sp.besselj, sp.besseli):
+        expression = reduce_bessel(expression)
     if expression.has(sp.sinh, sp.cosh, sp.tanh):
         expression = expression.rewrite([sp.sinh, sp.cosh, sp.tanh], sp.exp)
     if expression.has(sp.cos, sp.sin):
@@ -279,6 +325,11 @@ def reduce_algebraically(expression: sp.Expr) -> sp.Expr:
         expression = expand_arguments(expression, (sp.exp,)).expand(
             power_exp=True, mul=False, multinomial=False, power_base=False
         )  # fmt: skip
+        if expression.has(lambert_w):
+            expression = expression.replace(
+                lambda e: isinstance(e, sp.exp) and isinstance(e.args[0], lambert_w),
+                lambda e: e.args[0].args[0] / e.args[0],
+            )
         expression = expression.xreplace(name_exponentials(expression))
     return sp.expand(sp.fraction(sp.together(expression))[0])
 
@@ -312,3 +363,58 @@ def name_exponentials(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
         generator = sp.Dummy(f"exp_{rest}", positive=True)
         named |= {value: generator ** (number / unit) for number, value in members}
     return named
+
+
+def reduce_bessel(expression: sp.Expr) -> sp.Expr:
+    """Write Bessel functions of orders nu + k and -nu + k of one argument with three of them.
+
+    By the recurrence in the order and the Wronskian of nu and -nu (Abramowitz & Stegun 9.1.27,
+    9.1.15, 9.6.26, 9.6.14); the three are left as symbols, for a non-integer nu they are
+    independent.
+    """
+    values = sorted(expression.atoms(sp.besselj, sp.besseli), key=str)
+    bases = {abs_order(v.args[0]) for v in values}
+    if len(bases) != 1:
+        return expression
+    (nu,) = bases
+    named: dict[sp.Expr, sp.Expr] = {}
+    for kind, argument in {(v.func, v.args[1]) for v in values}:
+        if not argument.has(DURATION):  # constants of integration: any numbers will do
+            named |= {v: sp.Dummy("c") for v in values if v.args[1] == argument}
+            continue
+        sign = 1 if kind is sp.besselj else -1
+        first, second, third = (sp.Dummy(f"bessel{k}") for k in range(3))
+        below = 2 * nu / argument * first - sign * second
+        fourth = (
+            2 * sp.sin(sp.pi * nu) / (sp.pi * argument) - below * third
+            if sign > 0
+            else below * third - 2 * sp.sin(sp.pi * nu) / (sp.pi * argument)
+        ) / first
+        for value in values:
+            if (value.func, value.args[1]) == (kind, argument):
+                named[value] = recur(value.args[0], nu, argument, sign, (first, second, third, fourth))
+    return expression.xreplace(named)
+
+
+def abs_order(order: sp.Expr) -> sp.Expr:
+    """The nu of an order nu + k or -nu + k."""
+    rest = order.as_coeff_Add()[1]
+    return -rest if rest.could_extract_minus_sign() else rest
+
+
+def recur(
+    order: sp.Expr, nu: sp.Expr, argument: sp.Expr, sign: int, start: tuple[sp.Expr, ...]
+) -> sp.Expr:
+    """A Bessel function by the recurrence from the orders nu, nu + 1, -nu, -nu + 1."""
+    negative = order.as_coeff_Add()[1] != nu
+    base = -nu if negative else nu
+    low, high = start[2:] if negative else start[:2]
+    k = int(order - base)
+    place = 0
+    while k < place:
+        low, high = 2 * (base + place) / argument * low - sign * high, low
+        place -= 1
+    while k > place:
+        low, high = high, sign * (2 * (base + place + 1) / argument * high - low)
+        place += 1
+    return low

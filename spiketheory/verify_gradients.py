@@ -24,6 +24,8 @@ WEIGHTS = (mpf("0.7"), mpf("-1.3"), mpf(10) ** 4, -(mpf(10) ** 4))
 DURATIONS = tuple(mpf(k) for k in ("0.6", "1e-12", "2.5", "1e3"))
 CURRENTS = (mpf(0), mpf("0.8"), mpf("-1.7"), mpf(10) ** 4)
 AFTER = mpf("0.9")
+EARLY = mpf("0.3")
+MOST_STATES = 3
 TIME_BAR = mpf("0.37")
 DELAY_BAR = (mpf(1), mpf(0), mpf(0))
 BARS = (mpf("0.8"), mpf("-0.3"), mpf("1.7"))
@@ -32,31 +34,38 @@ BARS = (mpf("0.8"), mpf("-0.3"), mpf("1.7"))
 class Observer:
     """A smooth function of the chart's coordinates, and its gradient.
 
-    A ratio of two linear functions if the chart is projective, else linear plus quadratic.
+    A ratio of two linear functions of the projective coordinates, plus a linear and a quadratic
+    one of the others.
     """
 
     def __init__(self, place: Place) -> None:
         chart = place.derivation.chart
-        self.projective = chart.projective
+        self.shared = [c in chart.projective for c in chart.coordinates]
         count = len(chart.coordinates)
-        self.first, self.second = (
+        first, second = (
             [mpf(place.draw.uniform(0.5, 1.5)) for _ in range(count)] for _ in range(2)
         )
         # Alternating signs: neither vector is a multiple of the other.
-        self.first = [-v if i % 2 else v for i, v in enumerate(self.first)]
+        first = [-v if i % 2 else v for i, v in enumerate(first)]
+        self.ratio = [[v if s else mpf(0) for v, s in zip(row, self.shared, strict=True)]
+                      for row in (first, second)]  # fmt: skip
+        self.plain = [[mpf(0) if s else v for v, s in zip(row, self.shared, strict=True)]
+                      for row in (first, second)]  # fmt: skip
 
     def value(self, state: Sequence[mpf]) -> mpf:
         """The function."""
-        first, second = dot(self.first, state), dot(self.second, state)
-        return first / second if self.projective else first + second**2 / 2
+        above, below = (dot(row, state) for row in self.ratio)
+        linear, root = (dot(row, state) for row in self.plain)
+        return (above / below if any(self.shared) else 0) + linear + root**2 / 2
 
     def gradient(self, state: Sequence[mpf]) -> Vector:
         """Its derivatives by the coordinates."""
-        first, second = dot(self.first, state), dot(self.second, state)
-        pairs = zip(self.first, self.second, strict=True)
-        if self.projective:
-            return [(p * second - r * first) / second**2 for p, r in pairs]
-        return [p + r * second for p, r in pairs]
+        above, below = (dot(row, state) for row in self.ratio)
+        root = dot(self.plain[1], state)
+        return [
+            (p * below - r * above) / below**2 if shared else q + s * root
+            for shared, p, r, q, s in zip(self.shared, *self.ratio, *self.plain, strict=True)
+        ]
 
 
 def dot(left: Sequence[mpf], right: Sequence[mpf]) -> mpf:
@@ -100,7 +109,8 @@ def check_trial(places: Sequence[Place]) -> Iterator[Check]:
     for place in places:
         observer = Observer(place)
         for number, state in enumerate(place.states):
-            for k in (number, number + 3):
+            few = place.derivation.numbers is not None
+            for k in (number,) if few else (number, number + 3):
                 weight, after = WEIGHTS[k % 4], DURATIONS[k % 4]
                 before = DURATIONS[(k + 1 + number // 2) % 4]
                 if not place.derivation.chart.projective:
@@ -203,3 +213,60 @@ def check_pseudospike_gradient(places: Sequence[Place]) -> Iterator[Check]:
                 steep = largest(slopes[:-1]) > 0 and slopes[-1] != 0
                 tally.demand(steep, f"a gradient of the delay {name}", show(slopes))
     yield from tally.report()
+
+
+def check_parameters(places: Sequence[Place]) -> Iterator[Check]:
+    """Derivatives by the parameters: of a state after flow, input and spike, and of its time."""
+    tally = Tally("gradient by the parameters", "correct constants, propagator or numbers")
+    for place in places:
+        if "constants_vjp" not in place.kernels.functions:
+            continue
+        observer = Observer(place)
+        for state in spiking_states(place)[:MOST_STATES]:
+            compare_parameters(tally, place, observer, state)
+    yield from tally.report()
+
+
+def compare_parameters(
+    tally: Tally, place: Place, observer: Observer, state: Vector
+) -> None:
+    """Compare one trial: part of the way, an input, then on to the spike."""
+    with mpmath.workdps(DIFFERENCE_DIGITS):
+        before = place.wait(state) * EARLY
+    start, weight = place.initial_bounds[2], WEIGHTS[0]
+
+    def run(*values: mpf) -> mpf:
+        moved = place.at(values)
+        arrived = moved.jump(moved.flow(state, before), weight)
+        first = moved.wait(arrived)
+        end = moved.flow(moved.fire(arrived, first), before + AFTER - first)
+        return (observer.value(end) + TIME_BAR * first
+                + observer.value(moved.run("initial_state", start)))  # fmt: skip
+
+    flown = place.flow(state, before)
+    arrived = place.jump(flown, weight)
+    wait = place.wait(arrived)
+    if not mpmath.isfinite(wait) or place.surface(arrived) <= 0:
+        return
+    fired, rest = place.fire(arrived, wait), before + AFTER - wait
+    if rest <= 0 or place.wait(fired) <= rest and not place.derivation.chart.projective:
+        return
+    covector = observer.gradient(place.flow(fired, rest))
+    parts = [place.run("flow_constants_vjp", *fired, rest, after=covector)]
+    covector = place.flow_vjp(fired, rest, covector)
+    parts.append(place.run("fire_constants_vjp", *arrived, wait, after=[*covector, TIME_BAR]))
+    propagator = place.run("propagator", wait)
+    covector = place.run("fire_vjp", *arrived, *propagator, after=[*covector, TIME_BAR])
+    parts.append(place.run("jump_constants_vjp", *flown, weight, after=covector))
+    covector = place.run("jump_vjp", *flown, weight, after=covector)[: len(state)]
+    parts.append(place.run("flow_constants_vjp", *state, before, after=covector))
+    covector = observer.gradient(place.run("initial_state", start))
+    parts.append(place.run("initial_state_constants_vjp", start, after=covector))
+    bars = [sum(column, mpf(0)) for column in zip(*parts, strict=True)]
+    values = list(place.parameters.values())
+    got = place.kernels.functions["constants_vjp"](*values, *bars)
+    want = differentiate_all(run, values)
+    scale = largest(bars)
+    for parameter, g, w in zip(place.parameters, got, want, strict=True):
+        what = f"the derivative by {parameter} from {place.show(state)}"
+        tally.compare(what, [g], [w], scale=scale)

@@ -45,7 +45,8 @@ def check_integration(ordinary: Sequence[Place]) -> Iterator[Check]:
     spike = Tally("spike time against direct integration", "correct the time to spike", "spikes")
     for place in ordinary:
         reference = Reference(place.derivation.model, place.parameters)
-        for state in place.states[:4:3]:
+        finite = [s for s in place.states if all(abs(v) < LONGEST for v in place.to_state(s))]
+        for state in (finite[0], finite[-1]):
             compare_integration(flow, spike, reference, place, state)
     yield from flow.report()
     yield from spike.report()

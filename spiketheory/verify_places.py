@@ -17,7 +17,9 @@ from spiketheory.derivation import Check, Derivation
 from spiketheory.kernel import KernelBranch, KernelFunction
 from spiketheory.lower import Lowering
 from spiketheory.model import conjuncts
-from spiketheory.verify_cases import DIGITS, Case, fail
+from spiketheory.printers import order_parts
+from spiketheory.roots import first_zero
+from spiketheory.verify_cases import DIGITS, MPMATH, Case, fail
 
 Vector = list[mpf]
 Kernel = Callable[..., Vector]
@@ -27,6 +29,7 @@ CORNERS = (mpf(10) ** 8, -(mpf(10) ** 8), mpf(10) ** 4)
 EDGE = mpf(10) ** -6
 FAR = mpf(100)
 MAX_DRAWS = 200
+MAX_DRIVEN = 60
 TOLERANCE = mpf(10) ** -25
 DIFFERENCE_DIGITS = 90
 DIFFERENCE_STEP = mpf(10) ** -30
@@ -46,21 +49,41 @@ class Kernels:
         self.derivation = derivation
         lowering = Lowering(derivation)
         functions = lowering.lower().functions
-        self.functions = {f.name: compile_kernel(f) for f in functions}
-        self.choose_spike_branch = next(
-            compile_choice(f) for f in functions if f.name == "time_to_spike"
-        )
+        self.functions: dict[str, Kernel] = {}
+        library = {**MPMATH, "first_zero": self.find_zero, "time_to_spike": self.find_spike}
+        for function in functions:
+            self.functions[function.name] = compile_kernel(function, library)
+            if function.name == "time_to_spike":
+                self.choose_spike_branch = compile_choice(function, library)
         chart, arguments = derivation.chart, (*lowering.coordinates, *lowering.constants)
         slopes = sp.Matrix([chart.surface]).jacobian(lowering.coordinates)
         crossing = (slopes * sp.Matrix(chart.field))[0]
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
-            self.functions[name] = sp.lambdify(arguments, [value], "mpmath")
+            self.functions[name] = sp.lambdify(arguments, [value], [MPMATH, "mpmath"])
 
 
-def compile_kernel(function: KernelFunction) -> Kernel:
-    """Make a kernel function callable; the first branch whose condition holds counts."""
-    choose = compile_choice(function)
-    bodies = [compile_body(function, branch) for branch in function.branches]
+    def find_zero(self, rates: Any, horizon: mpf, arguments: Any) -> mpf:
+        """First zero of the heights, in the working precision."""
+
+        def heights(time: mpf, *at: mpf) -> tuple[mpf, ...]:
+            return tuple(self.functions["heights"](time, *at))
+
+        return first_zero(heights, tuple(map(mpf, rates)), horizon, tuple(arguments))
+
+    def find_spike(self, *arguments: mpf) -> mpf:
+        """The time to the spike."""
+        return self.functions["time_to_spike"](*arguments)[0]
+
+
+def compile_kernel(function: KernelFunction, library: Mapping[str, Any]) -> Kernel:
+    """Make a kernel function callable; the first branch whose condition holds counts.
+
+    Args:
+        function: The kernel function.
+        library: What else it may call, by name.
+    """
+    choose = compile_choice(function, library)
+    bodies = [compile_body(function, branch, library) for branch in function.branches]
 
     def call(*arguments: mpf) -> Vector:
         try:
@@ -78,26 +101,49 @@ def make_real(value: Any) -> Any:
     return mpmath.nan if isinstance(value, mpmath.mpc) else mpf(value)
 
 
-def compile_choice(function: KernelFunction) -> Callable[..., int]:
+def compile_choice(function: KernelFunction, library: Mapping[str, Any]) -> Callable[..., int]:
     """Return a function that says which branch counts."""
     if function.branches[0].condition == sp.true:
         return lambda *arguments: 0
     conditions = [
-        sp.lambdify(list(function.arguments), branch.condition, "mpmath")
+        compile_condition(function.arguments, branch.condition, library)
         for branch in function.branches
     ]
     return lambda *arguments: next(i for i, holds in enumerate(conditions) if holds(*arguments))
 
 
-def compile_body(function: KernelFunction, branch: KernelBranch) -> Callable[..., Any]:
-    """Run a branch's assignments, then its results."""
+def compile_condition(
+    arguments: Sequence[str], condition: sp.Basic, library: Mapping[str, Any]
+) -> Callable[..., bool]:
+    """Return a function that evaluates a condition; later parts only if the earlier ones hold."""
+    if isinstance(condition, sp.And):
+        parts = [compile_condition(arguments, part, library) for part in order_parts(condition)]
+        return lambda *values: all(part(*values) for part in parts)
+    compiled = sp.lambdify(list(arguments), condition, [library, "mpmath"])
+    return lambda *values: bool(compiled(*values))
+
+
+def compile_body(
+    function: KernelFunction, branch: KernelBranch, library: Mapping[str, Any]
+) -> Callable[..., Any]:
+    """Run a branch's calls, its assignments, then its results."""
 
     def reuse_assignments(_: Any) -> tuple[Any, Any]:
         return branch.assignments, list(branch.results)
 
-    softplus = {"softplus": lambda z: mpmath.log1p(mpmath.exp(z))}
-    return sp.lambdify(
-        list(function.arguments), list(branch.results), [softplus, "mpmath"], cse=reuse_assignments
+    called = [target.name for call in branch.calls for target in call.targets]
+    names = [*function.arguments, *called]
+    inner = [
+        sp.lambdify(list(function.arguments), call.function, [library, "mpmath"])
+        for call in branch.calls
+    ]
+    results = sp.lambdify(
+        names, list(branch.results), [library, "mpmath"], cse=reuse_assignments
+    )
+    if not inner:
+        return results  # type: ignore[no-any-return]
+    return lambda *arguments: results(
+        *arguments, *(value for call in inner for value in call(*arguments))
     )
 
 
@@ -119,6 +165,10 @@ class Place:
         self.constants = kernels.functions["constants"](*self.parameters.values())
         self.draw = draw
 
+    def at(self, values: Sequence[mpf]) -> "Place":
+        """The same place with other parameters."""
+        return Place(self.kernels, dict(zip(self.parameters, values, strict=True)), self.draw)
+
     @cached_property
     def name(self) -> str:
         """The parameters in words."""
@@ -132,8 +182,14 @@ class Place:
     @cached_property
     def states(self) -> list[Vector]:
         """Coordinates of random states, of far corners, and just after a spike."""
-        inside = [self.draw_state(None) for _ in range(3)]
-        corners = [self.draw_state(c) for c in CORNERS] if self.may_be_far else []
+        # Special functions in many digits take long: fewer states then.
+        number = 2 if self.derivation.numbers is not None else 3
+        inside = [self.draw_state(None) for _ in range(number)]
+        corners = (
+            [self.draw_state(c) for c in CORNERS[: 2 * number - 3]]
+            if self.may_be_far
+            else self.draw_driven()
+        )
         states = [*inside, *corners]
         spiking = [s for s in states if mpmath.isfinite(self.wait(s))]
         return [*states, *(self.fire(s, self.wait(s)) for s in spiking[:1])]
@@ -143,12 +199,22 @@ class Place:
         """Whether the spiking variable may take any value."""
         return self.derivation.model.spike.is_blowup
 
-    def draw_state(self, spiking: mpf | None) -> Vector:
+    def draw_driven(self) -> list[Vector]:
+        """Draw states that lead to a spike, with ever larger numbers; none if nothing does."""
+        found: list[Vector] = []
+        for attempt in range(MAX_DRIVEN):
+            state = self.draw_state(None, size=2 + attempt // 4)
+            found += [state] if mpmath.isfinite(self.wait(state)) else []
+            if len(found) == 3:
+                break
+        return found
+
+    def draw_state(self, spiking: mpf | None, *, size: float = 2) -> Vector:
         """Draw coordinates of a state that has not spiked yet."""
         model = self.derivation.model
         for _ in range(MAX_DRAWS):
             state = [
-                mpf(self.draw.gauss(0, 2))
+                mpf(self.draw.gauss(0, size))
                 if spiking is None or s != model.spike.variable else spiking
                 for s in model.state
             ]  # fmt: skip

@@ -19,13 +19,18 @@ Vector = list[mpf]
 Field = Callable[[Vector], Vector]
 
 MAX_ROWS = 40
-MAX_STEPS = 400
-WORKING_DIGITS = 60
-ROWS_WANTED = 26
-TOLERANCE = mpf(10) ** -54
+MAX_STEPS = 2000
+DIGITS = 54
+LARGEST = 30
+"""Powers of two that no coordinate of a step may reach: such a step is far too long."""
+GUARD_DIGITS = 6
+STEEP = 3
+"""Exponent from which on exponential growth is taken for certain."""
 
 
-def extrapolate_step(field: Field, start: Vector, step: mpf) -> tuple[Vector, int]:
+def extrapolate_step(
+    field: Field, start: Vector, step: mpf, tolerance: mpf
+) -> tuple[Vector, int]:
     """One step; returns the end and the number of rows it took, 0 if it did not converge."""
     slope = field(start)
     previous: list[Vector] = []
@@ -34,6 +39,8 @@ def extrapolate_step(field: Field, start: Vector, step: mpf) -> tuple[Vector, in
         h = step / count
         old, new = start, [y + h * k for y, k in zip(start, slope, strict=True)]
         for _ in range(count - 1):
+            if any(mpmath.mag(v) > LARGEST for v in new):
+                return start, 0
             k = field(new)
             old, new = new, [a + 2 * h * b for a, b in zip(old, k, strict=True)]
         current = [new]
@@ -45,7 +52,7 @@ def extrapolate_step(field: Field, start: Vector, step: mpf) -> tuple[Vector, in
         if row > 4:
             change = max(abs(a - b) for a, b in zip(current[-1], current[-2], strict=True))
             size = max(map(abs, current[-1])) + abs(step)
-            if change <= TOLERANCE * size:
+            if change <= tolerance * size:
                 return current[-1], row
             if row > 8 and change > size:
                 break
@@ -59,12 +66,17 @@ class Reference:
     Args:
         model: The model.
         parameters: A value for every parameter, by symbol.
+        digits: To how many digits it integrates.
 
     Raises:
         VerificationError: If the spike's threshold depends on the state.
     """
 
-    def __init__(self, model: NeuronModel, parameters: Mapping[sp.Symbol, mpf]) -> None:
+    def __init__(
+        self, model: NeuronModel, parameters: Mapping[sp.Symbol, mpf], *, digits: int = DIGITS
+    ) -> None:
+        self.digits, self.tolerance = digits + GUARD_DIGITS, mpf(10) ** -digits
+        self.rows_wanted = digits // 2
         spike, names = model.spike, list(parameters)
         if spike.value.free_symbols - set(names):
             raise VerificationError(
@@ -72,15 +84,30 @@ class Reference:
                 f"{spike.variable} = {spike.value}; extend spiketheory.verify_reference first."
             )
         self.index = model.state.index(spike.variable)
-        self.is_blowup = spike.is_blowup
-        charts = {False: (model.state, model.derivatives)}
-        if self.is_blowup:
-            charts[True] = invert(model, sp.Dummy("W", real=True))
-        self.fields = {
-            chart: bind(state, parameters, derivatives)
-            for chart, (state, derivatives) in charts.items()
-        }
-        value = 0 if self.is_blowup else spike.value
+        rate = model.derivatives[self.index]
+        grows = [e for e in rate.atoms(sp.exp) if e.has(spike.variable)]
+        self.is_steep = bool(grows)
+        self.is_blowup = spike.is_blowup and not grows
+        self.exponent = bind(model.state, parameters, [grows[0].args[0]]) if self.is_steep else None
+        self.steepness = (
+            bind((), parameters, [grows[0].args[0].diff(spike.variable)])([])[0]
+            if self.is_steep else mpf(1)
+        )  # fmt: skip
+        kinks = [e for e in rate.atoms(sp.Abs) if e.has(spike.variable)]
+        self.kink = None
+        if kinks:
+            place = sp.solve(kinks[0].args[0], spike.variable)[0]
+            self.kink = bind((), parameters, [place])([])[0]
+        self.above = True
+        self.fields: dict[tuple[bool, bool], Field] = {}
+        for above in (True, False):
+            side = resolve_kink(model, kinks, 1 if above else -1)
+            self.fields[False, above] = bind(model.state, parameters, side)
+            if self.is_blowup:
+                state, derivatives = invert(model, side, sp.Dummy("W", real=True))
+                self.fields[True, above] = bind(state, parameters, derivatives)
+        self.is_endless = spike.is_blowup and self.is_steep
+        value = 0 if spike.is_blowup else spike.value
         self.target = bind((), parameters, [value])([])[0]
 
     def swap(self, vector: Vector) -> Vector:
@@ -99,29 +126,42 @@ class Reference:
         Returns:
             The state, and None; or the state before the spike's step, and the spike's time.
         """
-        with mpmath.workdps(WORKING_DIGITS):
+        with mpmath.workdps(self.digits):
             return self.follow_precisely(state, duration)
 
     def follow_precisely(self, state: Vector, duration: mpf) -> tuple[Vector, mpf | None]:
         """Integrate as `follow` does, in the working precision that the caller has set."""
         inverted = self.is_far(state, False)
         vector = self.swap(state) if inverted else list(state)
+        self.above = self.kink is None or state[self.index] >= self.kink
         left, step = duration, mpf(1) / 8
+        safe = False
         for _ in range(MAX_STEPS):
+            if not safe and self.is_exploding(vector):
+                reached = self.reach(vector, False)[-1]
+                if reached <= left:
+                    return vector, duration - left + reached
+                safe = True
             step = min(step, left)
-            end, rows = extrapolate_step(self.fields[inverted], vector, step)
+            end, rows = extrapolate_step(self.fields[inverted, self.above], vector, step, self.tolerance)
             if not rows:
                 step /= 2
                 continue
+            if not (self.above or inverted) and end[self.index] >= self.kink:
+                *vector, passed = self.reach(vector, False, self.kink)
+                if passed <= left:
+                    self.above, left = True, left - passed
+                    continue
+                raise stuck(left)
             if self.crosses(vector, end, inverted):
-                spike = duration - left + self.reach(vector, inverted)
+                spike = duration - left + self.reach(vector, inverted)[-1]
                 return (self.swap(vector) if inverted else vector), spike
             vector, left = end, left - step
             if not left:
                 return (self.swap(vector) if inverted else vector), None
             if self.is_far(vector, inverted) != inverted:
                 vector, inverted = self.swap(vector), not inverted
-            step = step * 3 / 2 if rows < ROWS_WANTED else step
+            step = step * 3 / 2 if rows < self.rows_wanted else step
         raise stuck(duration)
 
     def crosses(self, start: Vector, end: Vector, inverted: bool) -> bool:
@@ -129,11 +169,35 @@ class Reference:
         before, after = start[self.index] - self.target, end[self.index] - self.target
         if self.is_blowup:
             return bool(inverted and before > 0 >= after)
+        if self.is_steep:
+            return False  # the spiking variable becomes the clock before
         return bool(before < 0 <= after)
 
-    def reach(self, vector: Vector, inverted: bool) -> mpf:
-        """Time to the spike from a state near it: integrates over the spiking variable."""
-        field, index = self.fields[inverted], self.index
+    def is_exploding(self, vector: Vector) -> bool:
+        """Whether exponential growth has set in, so that the spiking variable can be the clock."""
+        if self.exponent is None or self.exponent(vector)[0] < STEEP:
+            return False
+        return bool(self.fields[False, self.above](vector)[self.index] > 0)
+
+    def arrive(self, state: Vector, longest: mpf) -> tuple[Vector, mpf | None]:
+        """The state at the next spike and its time; None if none comes within ``longest``.
+
+        The spiking variable then is what it reached.
+        """
+        with mpmath.workdps(self.digits):
+            near, spike = self.follow_precisely(state, longest)
+            if spike is None:
+                return near, None
+            inverted = self.is_far(near, False)
+            end = self.reach(self.swap(near) if inverted else near, inverted)
+            return end[:-1], spike
+
+    def reach(self, vector: Vector, inverted: bool, target: mpf | None = None) -> Vector:
+        """State at the spike and time to it from near it: integrates over the spiking variable.
+
+        Exponential growth is followed until no digit of the time is left to come.
+        """
+        field, index = self.fields[inverted, self.above], self.index
 
         def by_variable(extended: Vector) -> Vector:
             slopes = field(extended[:-1])
@@ -141,30 +205,42 @@ class Reference:
             return [*(slope / speed for slope in slopes), 1 / speed]
 
         extended = [*vector, mpf(0)]
-        left = step = self.target - vector[index]
+        left = step = (self.target if target is None else target) - vector[index]
+        if self.is_endless:
+            left = self.digits * mpmath.ln(10) / self.steepness
+        if self.is_steep:
+            step = 1 / self.steepness
         for _ in range(MAX_STEPS):
             step = step if abs(step) < abs(left) else left
-            end, rows = extrapolate_step(by_variable, extended, step)
+            end, rows = extrapolate_step(by_variable, extended, step, self.tolerance)
             if not rows:
                 step /= 2
                 continue
             extended, left = end, left - step
             if not left:
-                return extended[-1]
+                return extended
         raise stuck(left)
 
 
+def resolve_kink(
+    model: NeuronModel, kinks: Sequence[sp.Expr], sign: int
+) -> tuple[sp.Expr, ...]:
+    """The equations on one side of where an absolute value has its kink."""
+    resolved = {kink: sign * kink.args[0] for kink in kinks}
+    return tuple(derivative.xreplace(resolved) for derivative in model.derivatives)
+
+
 def invert(
-    model: NeuronModel, inverse: sp.Symbol
+    model: NeuronModel, derivatives: Sequence[sp.Expr], inverse: sp.Symbol
 ) -> tuple[tuple[sp.Symbol, ...], tuple[sp.Expr, ...]]:
     """Write the equations with W = 1/V in the place of the variable V that blows up."""
     variable = model.spike.variable
-    state, derivatives = [], []
-    for symbol, derivative in zip(model.state, model.derivatives, strict=True):
+    state, inverted = [], []
+    for symbol, derivative in zip(model.state, derivatives, strict=True):
         factor = -(inverse**2) if symbol == variable else sp.S.One
         state.append(inverse if symbol == variable else symbol)
-        derivatives.append(sp.cancel(factor * derivative.subs(variable, 1 / inverse)))
-    return tuple(state), tuple(derivatives)
+        inverted.append(sp.cancel(factor * derivative.subs(variable, 1 / inverse)))
+    return tuple(state), tuple(inverted)
 
 
 def bind(

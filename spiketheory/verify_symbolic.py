@@ -3,13 +3,15 @@
 Every function here takes a `Setting`, the derivation in one case, and yields claims.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import sympy as sp
 
-from spiketheory.derivation import Branch, Check, Derivation
+from spiketheory.derivation import Branch, Check, ClosedForm, Derivation
+from spiketheory.functions import Opaque
 from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 from spiketheory.verify_cases import Case, fail, is_zero
 
@@ -17,6 +19,7 @@ Point = Sequence[sp.Expr]
 # No model may use a name with a double underscore, so these meet no symbol of a derivation.
 SLACK = sp.Symbol("epsilon__", positive=True)
 SPEED = sp.Symbol("speed__", positive=True)
+BESSEL = (sp.besselj, sp.besseli)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +33,40 @@ class Claim:
 
 @dataclass(frozen=True)
 class Setting:
-    """A derivation in one case: all expressions hold the case's free symbols only."""
+    """A derivation in one case: all expressions hold the case's free symbols only.
+
+    Attributes:
+        derivation: The derivation.
+        case: The case.
+        form: What the numbers of the flow are; None if there are none.
+        side: Which part of every piecewise expression counts; None if there are none.
+    """
 
     derivation: Derivation
     case: Case
+    form: ClosedForm | None = None
+    side: int | None = None
+
+    @property
+    def where(self) -> str:
+        """The setting as a part of a sentence."""
+        parts = [self.case.name] if self.case.name else []
+        if self.form is not None:
+            parts += [f"{s} = {e}" for s, e in self.form.where.items()]
+        if self.side is not None:
+            parts.append(("first", "second")[self.side] + " side")
+        return f" for {', '.join(parts)}" if parts else ""
+
+    @property
+    def is_bessel(self) -> bool:
+        """Whether the numbers of the flow are Bessel functions here."""
+        return self.form is not None and any(v.has(*BESSEL) for v in self.form.values)
+
+    def finish(self, expression: sp.Expr) -> sp.Expr:
+        """Express what a claim compares by the closed form's own symbols."""
+        if self.form is None:
+            return expression
+        return expression.xreplace(dict(self.form.where))
 
     @property
     def coordinates(self) -> tuple[sp.Symbol, ...]:
@@ -42,22 +75,64 @@ class Setting:
 
     def apply(self, expressions: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
         """Apply the case to each expression."""
-        return tuple(self.case.apply(e) for e in expressions)
+        return tuple(self.case.apply(self.choose(e)) for e in expressions)
+
+    def choose(self, expression: sp.Basic) -> sp.Basic:
+        """Take one side of every piecewise part."""
+        if self.side is None:
+            return expression
+        sign = (1, -1)[self.side]
+        return expression.replace(
+            lambda e: isinstance(e, sp.Piecewise), lambda e: e.args[self.side][0]
+        ).replace(sp.Abs, lambda e: sign * e)
 
     @cached_property
     def flows(self) -> list[tuple[sp.Expr, ...]]:
         """The flow with every propagator branch that can count."""
         propagator = self.derivation.propagator
-        flow = self.apply(self.derivation.flow)
+        flow = self.apply(self.write_numbers(self.derivation.flow))
         branches = self.case.choose(propagator.branches, "the propagator")
         named = [dict(zip(propagator.symbols, b.values, strict=True)) for b in branches]
         return [tuple(e.xreplace(values) for e in flow) for values in named]
+
+    def write_numbers(self, expressions: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
+        """Put the closed form in the place of the numbers of the flow, and of their slopes."""
+        if self.form is None:
+            return tuple(expressions)
+        numbers = self.derivation.numbers
+        values = dict(zip(numbers.symbols, self.form.full_values, strict=True))
+        asked = set().union(*(e.free_symbols for e in expressions))
+        for row, place in zip(numbers.tangents, numbers.by, strict=False):
+            if not asked & set(row):
+                continue
+            argument = numbers.call.args[place]
+            (variable,) = argument.free_symbols & {*self.coordinates, argument}
+            slope = argument.diff(variable)
+            values |= {
+                s: v.diff(variable) / slope
+                for s, v in zip(row, self.form.full_values, strict=True)
+            }
+        return tuple(e.xreplace(values) for e in expressions)
+
+    def stated_gradients(self, time: sp.Expr) -> Iterator[tuple[sp.Expr, ...]]:
+        """The stated gradient of the spike time, with every propagator branch that can count."""
+        stated = self.apply(self.write_numbers(self.derivation.time_to_spike_gradient))
+        propagator = self.derivation.propagator
+        for branch in self.case.choose(propagator.branches, "the propagator"):
+            values = [v.subs(DURATION, time) for v in branch.values]
+            at_spike = dict(zip(propagator.symbols, values, strict=True))
+            yield tuple(e.xreplace(at_spike) for e in stated)
 
     @cached_property
     def spikes(self) -> list[Branch]:
         """Every branch of the time to spike that can count and is finite."""
         branches = self.case.choose(self.derivation.time_to_spike, "the time to spike")
-        return [b for b in branches if b.values[0] is not sp.oo]
+        if self.form is not None:
+            waits = self.apply([self.form.wait]) if self.form.wait is not None else ()
+            return [Branch(condition=sp.true, values=(wait,)) for wait in waits]
+        return [
+            b for b in branches if b.values[0] not in (0, sp.oo) and not b.values[0].has(Opaque)
+        ]
 
     def at(self, expressions: Sequence[sp.Expr], point: Point) -> tuple[sp.Expr, ...]:
         """Express chart expressions at other coordinates."""
@@ -83,12 +158,13 @@ class Setting:
 
     def equal(self, what: str, got: Point, expected: Point) -> Iterator[Claim]:
         """Claim that two points of the chart are the same, up to a multiple if it is projective."""
-        if not self.derivation.chart.projective:
-            for g, e in zip(got, expected, strict=True):
+        projective = self.derivation.chart.projective
+        shared = [i for i, c in enumerate(self.coordinates) if c in projective]
+        for i, (g, e) in enumerate(zip(got, expected, strict=True)):
+            if i not in shared:
                 yield Claim(what=what, got=g, expected=e)
-            return
-        for i in range(len(got)):
-            for j in range(i):
+        for i in shared:
+            for j in shared[: shared.index(i)]:
                 yield Claim(what=f"{what}, up to a multiple,", got=got[i] * expected[j],
                             expected=got[j] * expected[i])  # fmt: skip
 
@@ -96,7 +172,7 @@ class Setting:
     def crossing(self) -> sp.Expr:
         """Rate of change of the surface's function along the field."""
         chart = self.derivation.chart
-        gradient = sp.Matrix([self.case.apply(chart.surface)]).jacobian(self.coordinates)
+        gradient = sp.Matrix(self.apply([chart.surface])).jacobian(self.coordinates)
         return (gradient * sp.Matrix(self.apply(chart.field)))[0]
 
     @cached_property
@@ -147,18 +223,28 @@ def claim_field(s: Setting) -> Iterator[Claim]:
 
 def claim_flow(s: Setting) -> Iterator[Claim]:
     """The flow satisfies the model's equation, and the chart's up to a multiple."""
+    if s.is_bessel:
+        yield from claim_linear_flow(s)
+        return
     for flow in s.flows:
         state = s.to_state(flow)
         expected = s.of_state(s.derivation.model.derivatives, state)
         for name, g, e in zip(s.derivation.model.state, state, expected, strict=True):
             yield Claim(what=f"d{name}/dt along the flow", got=g.diff(DURATION), expected=e)
         residual = [g.diff(DURATION) - e for g, e in zip(flow, s.field(flow), strict=True)]
-        if s.derivation.chart.projective:
-            yield from s.equal("the residual of the chart's equation", residual, flow)
-        else:
-            yield from s.equal(
-                "the residual of the chart's equation", residual, [sp.S.Zero] * len(flow)
-            )
+        projective = s.derivation.chart.projective
+        nothing = [
+            e if c in projective else sp.S.Zero for c, e in zip(s.coordinates, flow, strict=True)
+        ]
+        yield from s.equal("the residual of the chart's equation", residual, nothing)
+
+
+def claim_linear_flow(s: Setting) -> Iterator[Claim]:
+    """The flow satisfies the chart's equation; numbers that do not depend on time are any."""
+    free = Setting(s.derivation, s.case, dataclasses.replace(s.form, constants={}))
+    for flow in free.flows:
+        for c, e, velocity in zip(s.coordinates, flow, s.field(flow), strict=True):
+            yield Claim(what=f"d{c}/dt along the flow", got=e.diff(DURATION), expected=velocity)
 
 
 def claim_start(s: Setting) -> Iterator[Claim]:
@@ -245,10 +331,14 @@ def claim_time(s: Setting) -> Iterator[Claim]:
 
 def claim_gradient(s: Setting) -> Iterator[Claim]:
     """The gradient is the closed form's derivative and what the implicit function theorem gives."""
-    stated = s.apply(s.derivation.time_to_spike_gradient)
-    slopes = sp.Matrix([s.case.apply(s.derivation.chart.surface)]).jacobian(s.coordinates)
     for branch in s.spikes:
-        time = branch.values[0]
+        yield from claim_branch_gradient(s, branch.values[0])
+
+
+def claim_branch_gradient(s: Setting, time: sp.Expr) -> Iterator[Claim]:
+    """The gradient in one branch of the time to spike."""
+    slopes = sp.Matrix(s.apply([s.derivation.chart.surface])).jacobian(s.coordinates)
+    for stated in s.stated_gradients(time):
         for c, expected in zip(s.coordinates, stated, strict=True):
             yield Claim(
                 what=f"the derivative of {time} by {c}", got=time.diff(c), expected=expected
@@ -273,9 +363,10 @@ def claim_transversality(s: Setting) -> Iterator[Claim]:
         return
     on_surface = solve_linear(s.case.apply(s.derivation.chart.surface), s.coordinates)
     crossing = s.crossing.xreplace(on_surface)
-    left = [c for c in s.coordinates if c not in on_surface]
+    projective = s.derivation.chart.projective
+    left = [c for c in projective if c not in on_surface]
     grazing = solve_linear(crossing, left)
-    for c in s.coordinates:
+    for c in projective:
         got = c.xreplace(on_surface).xreplace(grazing)
         yield Claim(what=f"{c} where the field grazes the surface", got=got, expected=sp.S.Zero)
 
@@ -361,9 +452,11 @@ def check_symbolically(settings: Sequence[Setting]) -> Iterator[Check]:
     for name, claims, remedy in SYMBOLIC:
         count = 0
         for setting in settings:
+            if not is_asked(name, setting):
+                continue
             for claim in claims(setting):
-                if not holds(claim, setting.case):
-                    expected = f"{claim.what} to be {claim.expected}{setting.case.where}"
+                if not holds(claim, setting):
+                    expected = f"{claim.what} to be {claim.expected}{setting.where}"
                     raise fail(name, expected, str(claim.got), remedy)
                 count += 1
         if count:
@@ -372,11 +465,35 @@ def check_symbolically(settings: Sequence[Setting]) -> Iterator[Check]:
             yield Check(name=name, method="symbolic", detail=f"{count} {plural}{cases}")
 
 
-def holds(claim: Claim, case: Case) -> bool:
+ONE_SIDED = {"spike surface": 0, "reset": 1, "simultaneous inputs": None,
+             "pseudospike continuity": None, "pseudo input": None,
+             "initial coordinate": None}  # fmt: skip
+"""Checks of piecewise charts that concern one side only; None is left to the 50 digits."""
+NUMERICAL = ("chart round trip", "chart field", "input jump", "simultaneous inputs")
+"""Checks of derivations without a closed form; the others integrate."""
+
+
+def is_asked(name: str, setting: Setting) -> bool:
+    """Whether a check has something to prove in a setting."""
+    if setting.derivation.taylor is not None and name not in NUMERICAL:
+        return False
+    if name == "semigroup" and setting.is_bessel:
+        return False  # it follows from residual and start, as solutions are unique
+    return setting.side is None or ONE_SIDED.get(name, setting.side) == setting.side
+
+
+def make_settings(derivation: Derivation, cases: Sequence[Case]) -> list[Setting]:
+    """A setting for every case, closed form of the numbers, and side of piecewise charts."""
+    forms = derivation.numbers.closed_forms if derivation.numbers is not None else (None,)
+    sides = (0, 1) if any(e.has(sp.Piecewise) for e in derivation.chart.to_state) else (None,)
+    return [Setting(derivation, c, f, s) for c in cases for f in forms for s in sides]
+
+
+def holds(claim: Claim, setting: Setting) -> bool:
     """Whether a claim is proved."""
-    got, expected = claim.got, claim.expected
+    got, expected = setting.finish(claim.got), setting.finish(claim.expected)
     if got == expected:
         return True
     if any(e.is_infinite or e is sp.nan or e.has(sp.oo, -sp.oo, sp.zoo) for e in (got, expected)):
         return False
-    return is_zero(got - expected, case)
+    return is_zero(got - expected, setting.case)

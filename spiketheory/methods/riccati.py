@@ -21,15 +21,10 @@ from spiketheory.derivation import (
     Step,
 )
 from spiketheory.domains import is_positive
+from spiketheory.functions import sinc_slope
+from spiketheory.methods.common import Names, after, dot
 from spiketheory.model import NeuronModel
-from spiketheory.symbols import (
-    DURATION,
-    PSEUDO_INPUT,
-    WEIGHT,
-    constant_symbol,
-    pick_name,
-    state_symbol,
-)
+from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 
 NAME = "riccati"
 REFERENCES = (
@@ -39,32 +34,6 @@ REFERENCES = (
 )
 PSEUDO_SOFTNESS = sp.Integer(1)
 """How gradually the drive of the pseudodynamics leaves zero; our choice, of the order of d/a."""
-
-
-class Names:
-    """The symbols of a derivation, named apart from those of the model."""
-
-    def __init__(self, model: NeuronModel) -> None:
-        self.taken = model.symbols
-        self.x, self.y = self.state("x"), self.state("y")
-
-    def state(self, name: str) -> sp.Symbol:
-        """A real symbol: a coordinate, or a number of the propagator."""
-        return state_symbol(pick_name(name, self.taken))
-
-    def constant(self, name: str, **assumptions: bool) -> sp.Symbol:
-        """The symbol of a derived constant."""
-        return constant_symbol(pick_name(name, self.taken), **assumptions)
-
-
-def dot(symbol: sp.Symbol) -> sp.Symbol:
-    """A symbol's derivative by time, for a step."""
-    return sp.Symbol(rf"\dot{{{symbol.name}}}")
-
-
-def after(symbol: sp.Symbol) -> sp.Symbol:
-    """A symbol just after an event, for a step."""
-    return sp.Symbol(f"{symbol.name}^+")
 
 
 def explain_mismatch(model: NeuronModel) -> str | None:
@@ -162,7 +131,7 @@ def solve_elliptic(
         from_state=((voltage - center) * gain, sp.Integer(1)),
         field=(omega * y, -omega * x),
         surface=y,
-        projective=True,
+        projective=(x, y),
     )
     rest = sp.simplify(model.rest[0] - center)
     kicked = x + gain * PSEUDO_INPUT * y
@@ -335,7 +304,7 @@ def solve_general(
         from_state=(voltage - center, sp.Integer(1)),
         field=(force * y, -gain * x),
         surface=y,
-        projective=True,
+        projective=(x, y),
     )
     denominator = gain * x**2 + force * y**2
     angle = sp.atan2(soft * y, x + PSEUDO_INPUT * y)
@@ -371,6 +340,11 @@ def solve_general(
                 ),
                 Branch(condition=sp.true, values=(sp.Integer(1), DURATION, sp.Integer(0))),
             ),
+            slopes={
+                even: {beta: -DURATION * odd / 2},
+                odd: {beta: DURATION**3 * sinc_slope(beta * DURATION**2)},
+                turns: {},
+            },
         ),
         flow=(x * even + force * y * odd, y * even - gain * x * odd),
         will_spike=sp.Or(turns >= 1, y * even - gain * x * odd < 0),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from spiketheory.kernel import softplus
+from spiketheory.functions import softplus
 from spiketheory.printers import FUNCTIONS, print_numpy, print_plain
 
 x, y, a = sp.symbols("x y a", real=True)

@@ -1,0 +1,84 @@
+"""First zero of a sum of exponentials, safe next to a graze."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+def first_zero(heights: Callable[..., Any], rates: Any, horizon: Any, arguments: Any) -> Any:
+    r"""First time in (0, horizon] at which $f_0$ falls from positive to negative.
+
+    $f_{k+1} = f_k' - r_k f_k$, so $e^{-r_k t} f_k$ is monotone between zeros of $f_{k+1}$ (Rolle),
+    and the last $f$ never changes its sign. All zeros of $f_{n-2}, ..., f_1$ are found in turn;
+    between them $f_0$ crosses zero if and only if its signs at the two ends differ, so a spike at
+    a graze is decided by the computed height of the peak alone, without a tolerance.
+
+    Works for floats, compiled by Numba or not, and for mpmath's numbers.
+
+    Args:
+        heights: ``heights(t, *arguments)`` returns $(f_0(t), ..., f_{n-1}(t))$, n from 2 to 6.
+        rates: $r_k$; at least n - 1 of them.
+        horizon: Last time, finite.
+        arguments: Tuple of numbers that are handed to ``heights``.
+
+    Returns:
+        The time; 0 if $f_0(0) \le 0$; ``inf`` if there is none. A touch is no crossing.
+    """
+    start = heights(horizon * 0, *arguments)
+    if not start[0] > 0:
+        return horizon * 0
+    ends = [horizon * 0, horizon]
+    for level in range(len(start) - 2, 0, -1):
+        ends = insert_zeros(heights, rates, arguments, level, ends)
+    for i in range(1, len(ends)):
+        if heights(ends[i], *arguments)[0] < 0:
+            return find_crossing(heights, rates, arguments, 0, ends[i - 1], ends[i])
+    return math.inf
+
+
+def insert_zeros(
+    heights: Callable[..., Any], rates: Any, arguments: Any, level: int, ends: Any
+) -> Any:
+    """First and last of ``ends``, and between them the zeros of f_level.
+
+    Between two neighbours of ``ends`` f_level has at most one zero. Where it is exactly 0 it
+    counts as positive: a zero at an end may then be found twice or not, which both do no harm.
+    """
+    found = [ends[0]]
+    was_negative = heights(ends[0], *arguments)[level] < 0
+    for i in range(1, len(ends)):
+        is_negative = heights(ends[i], *arguments)[level] < 0
+        if is_negative != was_negative:
+            found.append(find_crossing(heights, rates, arguments, level, ends[i - 1], ends[i]))
+        was_negative = is_negative
+    found.append(ends[-1])
+    return found
+
+
+def find_crossing(
+    heights: Callable[..., Any], rates: Any, arguments: Any, level: int, low: Any, high: Any
+) -> Any:
+    """The zero of f_level between two times at which its signs differ, to the last bit.
+
+    Newton's method; the midpoint where that leaves the bracket, or does not halve its step.
+    """
+    falls = heights(high, *arguments)[level] < 0
+    step = high - low
+    time = low + step / 2
+    while low < time < high:
+        values = heights(time, *arguments)
+        height = values[level]
+        slope = values[level + 1] + rates[level] * height
+        if (height < 0) == falls:
+            high = time
+        else:
+            low = time
+        guess = low
+        if abs(2 * height) <= abs(step * slope) and slope != 0:
+            guess = time - height / slope
+            if guess == time:
+                return time
+        if not low < guess < high:
+            guess = low + (high - low) / 2
+        step, time = abs(guess - time), guess
+    return high
