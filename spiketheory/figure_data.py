@@ -246,7 +246,7 @@ def follow_one(neuron: Neuron, weight: float, spike_time: float, horizon: float)
     end = min(spike_time, horizon)
     fractions = np.linspace(0, 1, SAMPLES)
     if math.isfinite(spike_time):
-        fractions = np.unique([*fractions[:-1], *(1 - np.logspace(-2, -5, SAMPLES // 4))])
+        fractions = np.unique([*fractions[:-1], *(1 - np.logspace(-2, -11, SAMPLES // 3))])
     start = neuron.receive(weight)
     states = [neuron.read_state(neuron.advance(start, end * f)) for f in fractions]
     return Trajectory(

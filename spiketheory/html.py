@@ -156,7 +156,7 @@ def write_cases(formula: Formula) -> str:
         for value, condition in formula.cases
     )
     table = f'<mtable displaystyle="true">{"".join(rows)}</mtable>'
-    return f'<mrow><mo stretchy="true" fence="true" lspace="0" rspace="0" form="prefix">{{</mo>{table}</mrow>'
+    return f'<mrow><mo fence="true" lspace="0" rspace="0" form="prefix">{{</mo>{table}</mrow>'
 
 
 def write_row(cells: Sequence[str]) -> str:
@@ -196,6 +196,11 @@ UPRIGHT = re.compile(r'(?:<mi mathvariant="normal">[^<]*</mi>){2,}')
 INFINITY = "<mo>&#x0221E;</mo>"
 MINUS_AFTER = re.compile(r"(</mo>)<mo>&#x02212;</mo>")
 UPRIGHT_LETTER = re.compile(r"<mi>&#x000([4-7][0-9A-F]);</mi>")
+FLAT = re.compile(  # brackets around nothing taller than a letter
+    r'<mo stretchy="true"([^>]*form="prefix">[^<]*</mo>'
+    r'(?:(?!stretchy="true"|<mfrac|<msqrt|<mroot|<mtable|<mover).)*)'
+    r'<mo stretchy="true"([^>]*form="postfix")'
+)
 CAPITAL = re.compile(r"<mi>(&#x003[9A][0-9A-F];)</mi>")  # Greek
 OPERATOR = re.compile(r"<m([io])>([A-Za-z]{2,})</m[io]>")
 BEHIND = re.compile(
@@ -207,6 +212,9 @@ def polish(mathml: str) -> str:
     """Mend what the converter does not do as TeX would: words, functions, upright letters."""
     mathml = mathml.replace(INFINITY, '<mi mathvariant="normal">&#x0221E;</mi>')
     mathml = mathml.replace(' fence="true"', ' fence="true" lspace="0" rspace="0"')
+    found = 1
+    while found:  # from the inside out
+        mathml, found = FLAT.subn(r'<mo stretchy="false"\1<mo stretchy="false"\2', mathml)
     mathml = MINUS_AFTER.sub(r'\1<mo form="prefix">&#x02212;</mo>', mathml)
     mathml = UPRIGHT.sub(merge_word, mathml)
     mathml = UPRIGHT_LETTER.sub(

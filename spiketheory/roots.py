@@ -47,12 +47,28 @@ def insert_zeros(
     found = [ends[0]]
     was_negative = heights(ends[0], *arguments)[level] < 0
     for i in range(1, len(ends)):
-        is_negative = heights(ends[i], *arguments)[level] < 0
+        end = ends[i]
+        if i == len(ends) - 1:
+            end = stay_in_range(heights, arguments, level, ends[i - 1], end)
+        is_negative = heights(end, *arguments)[level] < 0
         if is_negative != was_negative:
-            found.append(find_crossing(heights, rates, arguments, level, ends[i - 1], ends[i]))
+            found.append(find_crossing(heights, rates, arguments, level, ends[i - 1], end))
         was_negative = is_negative
     found.append(ends[-1])
     return found
+
+
+def stay_in_range(
+    heights: Callable[..., Any], arguments: Any, level: int, start: Any, end: Any
+) -> Any:
+    """A time before ``end`` at which f_level has not yet vanished below the range of floats.
+
+    A function of fast rates alone does so long before the horizon; after that it has no zero that
+    could matter to f_0, but its sign can no longer be read off.
+    """
+    while heights(end, *arguments)[level] == 0 and start < start + (end - start) / 2 < end:
+        end = start + (end - start) / 2
+    return end
 
 
 def find_crossing(

@@ -40,6 +40,7 @@ class Kernels:
 
     Attributes:
         derivation: The derivation.
+        constants: Names of the constants, in order.
         functions: Kernel functions by name, and ``surface`` and ``crossing``: the function that
             falls through zero at the spike, and how fast.
         choose_spike_branch: Number of the branch of the time to spike that counts.
@@ -49,6 +50,7 @@ class Kernels:
         self.derivation = derivation
         lowering = Lowering(derivation)
         functions = lowering.lower().functions
+        self.constants = tuple(c.name for c in lowering.constants)
         self.functions: dict[str, Kernel] = {}
         library = {**MPMATH, "first_zero": self.find_zero, "time_to_spike": self.find_spike}
         for function in functions:

@@ -229,8 +229,10 @@ def claim_flow(s: Setting) -> Iterator[Claim]:
     for flow in s.flows:
         state = s.to_state(flow)
         expected = s.of_state(s.derivation.model.derivatives, state)
+        # With numbers of the state, the chart's equation below and the check of its field suffice.
         for name, g, e in zip(s.derivation.model.state, state, expected, strict=True):
-            yield Claim(what=f"d{name}/dt along the flow", got=g.diff(DURATION), expected=e)
+            if s.form is None:
+                yield Claim(what=f"d{name}/dt along the flow", got=g.diff(DURATION), expected=e)
         residual = [g.diff(DURATION) - e for g, e in zip(flow, s.field(flow), strict=True)]
         projective = s.derivation.chart.projective
         nothing = [

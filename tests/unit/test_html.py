@@ -135,6 +135,11 @@ def test_words_functions_and_the_differential_are_upright():
     assert "<mi>&#x003C4;</mi>" in write_inner(r"\tau", "")
 
 
+def test_brackets_are_as_tall_as_what_they_hold_and_no_taller():
+    assert 'stretchy="true"' not in write_inner(r"f\left(g\left(x\right) + y\right)", "")
+    assert write_inner(r"\left(\frac{x}{y}\right) \left(x\right)", "").count('stretchy="true"') == 2
+
+
 def test_sections_stand_in_the_contents_and_steps_inside_theirs(page):
     contents = page[page.index("<nav") : page.index("</nav>")]
     for name in ("Behaviour", "Spike time", "Limits of the gradients", "Verification"):
