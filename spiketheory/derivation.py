@@ -105,12 +105,15 @@ class ClosedForm:
         values: The numbers.
         wait: The time to the spike in closed form, or None.
         constants: Abbreviations in ``values`` that do not depend on the duration.
+        solutions: Solutions of the chart's equation that the values are combinations of; one
+            number per coordinate.
     """
 
     where: Mapping[sp.Symbol, sp.Expr]
     values: tuple[sp.Expr, ...]
     wait: sp.Expr | None = None
     constants: Mapping[sp.Symbol, sp.Expr] = field(default_factory=dict)
+    solutions: tuple[tuple[sp.Expr, ...], ...] = ()
 
     @property
     def full_values(self) -> tuple[sp.Expr, ...]:

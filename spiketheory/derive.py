@@ -46,21 +46,29 @@ def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
     input (``J``). In a projective chart ``flow_D_dt`` is defined up to a multiple of the flow.
     """
     coordinates = derivation.chart.coordinates
-    flow = sp.Matrix(derivation.flow)
-    along = dict(zip(coordinates, derivation.flow, strict=True))
     jump = sp.Matrix(derivation.jump)
     jacobians = {
-        "flow_D_state": flow.jacobian(coordinates),
-        "flow_D_dt": sp.Matrix(derivation.chart.field).subs(along, simultaneous=True),
-        "time_to_spike_D_state": sp.Matrix([derivation.time_to_spike_gradient]),
         "jump_D_state": jump.jacobian(coordinates),
         "jump_D_w": jump.diff(WEIGHT),
         "reset_D_state": sp.Matrix(derivation.reset).jacobian(coordinates),
     }
+    if derivation.taylor is None:
+        along = dict(zip(coordinates, derivation.flow, strict=True))
+        jacobians = {
+            "flow_D_state": derivation.jacobian(derivation.flow),
+            "flow_D_dt": sp.Matrix(derivation.chart.field).subs(along, simultaneous=True),
+            "time_to_spike_D_state": sp.Matrix([derivation.time_to_spike_gradient]),
+        } | jacobians
     pseudo = derivation.pseudospike
     if pseudo is not None:
         for name, value in (("delay", pseudo.delay), ("rate", pseudo.rate)):
             gradient = sp.Matrix([value]).jacobian(coordinates)
-            jacobians[f"pseudo_{name}_D_state"] = gradient.applyfunc(sp.simplify)
-            jacobians[f"pseudo_{name}_D_J"] = sp.Matrix([sp.simplify(value.diff(PSEUDO_INPUT))])
+            jacobians[f"pseudo_{name}_D_state"] = gradient.applyfunc(simplify)
+            jacobians[f"pseudo_{name}_D_J"] = sp.Matrix([simplify(value.diff(PSEUDO_INPUT))])
     return jacobians
+
+
+def simplify(expression: sp.Expr) -> sp.Expr:
+    """Simplify, unless the expression is of a kind that takes long."""
+    slow = expression.has(sp.Piecewise, sp.exp)
+    return expression if slow else sp.simplify(expression)

@@ -205,7 +205,12 @@ def differentiate(function: Callable[[mpf], Matrix], at: mpf) -> tuple[mpf, ...]
 
 def decay_wait(nu: Any, x: Any, y: Any, current: Any) -> mpf:
     """Time to the first zero of y after time 0; ``inf`` if there is none."""
-    nu, x, y, current = map(mpf, (nu, x, y, current))
+    return find_wait(mpf(nu), mpf(x), mpf(y), mpf(current), mpmath.mp.prec)
+
+
+@lru_cache(maxsize=512)
+def find_wait(nu: mpf, x: mpf, y: mpf, current: mpf, precision: int) -> mpf:
+    """The same, remembered: ``precision`` is that of the caller."""
     if y < 0 or (y == 0 and x >= 0):
         return mpf(0)
     with mpmath.extradps(cancelled_digits(nu, current)):

@@ -6,7 +6,7 @@ The functions evaluated here are the very kernel functions that code generation 
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import mpmath
@@ -84,10 +84,14 @@ def compile_kernel(function: KernelFunction, library: Mapping[str, Any]) -> Kern
         function: The kernel function.
         library: What else it may call, by name.
     """
-    choose = compile_choice(function, library)
-    bodies = [compile_body(function, branch, library) for branch in function.branches]
+
+    @cache
+    def compile_now() -> tuple[Callable[..., int], list[Callable[..., Any]]]:
+        bodies = [compile_body(function, branch, library) for branch in function.branches]
+        return compile_choice(function, library), bodies
 
     def call(*arguments: mpf) -> Vector:
+        choose, bodies = compile_now()
         try:
             return [make_real(value) for value in bodies[choose(*arguments)](*arguments)]
         except ZeroDivisionError:

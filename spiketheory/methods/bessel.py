@@ -262,23 +262,25 @@ def solve_bessel(
     function = sp.besselj if sign > 0 else sp.besseli
     t = sp.Dummy("t", nonnegative=True)
     angle = 2 * order * size * sp.exp(-t / (2 * order))
-    pair = [sp.exp(-t / 2) * function(mu, angle) for mu in (order, -order)]
-    slopes = [p.diff(t) for p in pair]
-    f0, g0, df0, dg0 = starts = [sp.Dummy(name, real=True) for name in ("f0", "g0", "df0", "dg0")]
-    f, g, df, dg = (e.subs(t, elapsed / time) for e in (*pair, *slopes))
-    wronskian = f0 * dg0 - g0 * df0
+    fade = sp.exp(-t / 2)
+    # y, and x = -dy/dt by the recurrences of Bessel functions (DLMF 10.6.2, 10.29.2)
+    solutions = (
+        fade * function(order, angle),
+        fade * function(-order, angle),
+        fade * angle / (2 * order) * function(order - 1, angle),
+        -sign * fade * angle / (2 * order) * function(1 - order, angle),
+    )
+    f0, g0, p0, q0 = starts = [sp.Dummy(name, real=True) for name in ("f0", "g0", "p0", "q0")]
+    f, g, p, q = (e.subs(t, elapsed / time) for e in solutions)
+    determinant = f0 * q0 - g0 * p0
     return ClosedForm(
         where=where,
         values=tuple(
-            e / wronskian
-            for e in (
-                f * dg0 - g * df0,
-                f * g0 - g * f0,
-                dg * df0 - df * dg0,
-                dg * f0 - df * g0,
-            )
+            e / determinant
+            for e in (f * q0 - g * p0, g * f0 - f * g0, p * q0 - q * p0, q * f0 - p * g0)
         ),
-        constants={c: e.subs(t, 0) for c, e in zip(starts, (*pair, *slopes), strict=True)},
+        constants={c: e.subs(t, 0) for c, e in zip(starts, solutions, strict=True)},
+        solutions=((p, f), (q, g)),
     )
 
 
