@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.options import add_train_options
+from sim.options import add_train_options, parse_parameters
 
 if TYPE_CHECKING:
     from sim.run import Run
@@ -132,9 +132,23 @@ def models(as_json: bool) -> None:
     is_flag=True,
     help="Derive and verify anew, also if this document was made before.  [default: look it up]",
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this long; 0 is never.",
+)
 @OUT_OPTION
 def derive(
-    model: str, style: str, as_json: bool, code: bool, no_cache: bool, out: Path | None
+    model: str,
+    style: str,
+    as_json: bool,
+    code: bool,
+    no_cache: bool,
+    timeout: float,
+    out: Path | None,
 ) -> None:
     """Derive a model's flow, spike time and gradients, verify them, and show the steps.
 
@@ -152,33 +166,35 @@ def derive(
     key = make_key(model, {"format": style, "code": code})
     text = find_document(key) if key and not no_cache else None
     if text is None:
-        text = write_document(model, style, code=code)
+        text = write_document(model, style, code=code, timeout=timeout)
         if key and key == make_key(model, {"format": style, "code": code}):
             keep_document(key, text)
     write_output(text, out)
 
 
-def write_document(model: str, style: str, *, code: bool) -> str:
+def write_document(model: str, style: str, *, code: bool, timeout: float) -> str:
     """Derive, verify and explain a model; say what is going on if it takes a while."""
     with show_progress() as show:
         show(f"Deriving {model}")
-        from derivations import compile_model, read_neuron_model
+        from derivations import compile_verified, read_neuron_model
         from spiketheory.codegen import generate
         from spiketheory.derive import derive as derive_model
         from spiketheory.document import document
-        from spiketheory.files import is_file_name
         from spiketheory.lower import lower
+        from spiketheory.timing import limit_time
         from spiketheory.verify import verify
 
-        derivation = derive_model(read_neuron_model(model))
-        show(f"Verifying {derivation.model.name}")
-        verified = verify(derivation)
-        show(f"Writing {style}")
-        source = generate(lower(verified)) if code else None
-        compiled = None
-        if style == "html" and not is_file_name(model):
-            compiled = compile_model(model, backend="numpy")
-        return document(verified, format=style, code=source, compiled=compiled)
+        neuron = read_neuron_model(model)
+        with limit_time(timeout, f"the derivation of {neuron.name}"):
+            derivation = derive_model(neuron)
+            show(f"Verifying {neuron.name} ({derivation.method})")
+            verified = verify(derivation)
+            show(f"Writing {style}")
+            source = generate(lower(verified)) if code else None
+            compiled = (
+                compile_verified(model, verified, backend="numpy") if style == "html" else None
+            )
+            return document(verified, format=style, code=source, compiled=compiled)
 
 
 PATIENCE = 1.0  # seconds without a word
@@ -229,6 +245,50 @@ def codegen(model: str, target: str, out: Path | None) -> None:
     from derivations import generate_source
 
     write_output(generate_source(model, target=target), out)
+
+
+@main.command()
+@MODEL_OPTION
+@click.option("--states", type=click.IntRange(min=1), default=1000, show_default=True,
+              help="How many random states that lead to a spike to look at.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of the random states.")
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
+              callback=parse_parameters, help="Fix a parameter; repeatable.  "
+              "[default: drawn within 30 % of the model's default]")  # fmt: skip
+@click.option("--backend", type=click.Choice(["numba", "numpy"]), default="numba",
+              show_default=True, help="numba: compiled; numpy: interpreted.")  # fmt: skip
+@JSON_OPTION
+def accuracy(
+    model: str,
+    states: int,
+    seed: int,
+    parameters: dict[str, float] | None,
+    backend: str,
+    as_json: bool,
+) -> None:
+    """Measure the errors of generated spike times and their derivatives.
+
+    Evaluates them at random states and compares with 50-digit arithmetic (closed forms) or with
+    integration to 30 digits (all others, a few seconds per state). What counts are states at which
+    relative changes of state and parameters are amplified less than 100 times.
+    """
+    from rich.console import Console
+
+    from derivations import compile_verified, read_neuron_model
+    from sim.display import describe_accuracy, draw_accuracy, format_json, track
+    from spiketheory.accuracy import measure_accuracy
+    from spiketheory.derive import derive as derive_model
+    from spiketheory.verify import verify
+
+    verified = verify(derive_model(read_neuron_model(model)))
+    compiled = compile_verified(model, verified, backend=backend)
+    measured = measure_accuracy(
+        verified, compiled, states=states, seed=seed, overrides=parameters
+    )
+    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    results = track(measured, total=states, console=console)
+    rows = describe_accuracy(verified.derivation.model.name, results)
+    print_either(format_json(rows) if as_json else draw_accuracy(rows))
 
 
 @main.command()

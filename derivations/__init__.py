@@ -5,10 +5,14 @@ import pkgutil
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from spiketheory.compile import CompiledModel, load_compiled
 from spiketheory.errors import ModelError
 from spiketheory.files import is_file_name
+
+if TYPE_CHECKING:
+    from spiketheory.derivation import VerifiedDerivation
 
 PACKAGE = Path(__file__).parent
 
@@ -81,6 +85,15 @@ def generate_cached(path: str) -> ModuleType:
     from spiketheory.cache import load_or_generate
 
     return load_or_generate(read_neuron_model(path))
+
+
+def compile_verified(model: str, verified: "VerifiedDerivation", *, backend: str) -> CompiledModel:
+    """`compile_model` for a model that has just been verified: a file is not derived again."""
+    if not is_file_name(model):
+        return compile_model(model, backend=backend)
+    from spiketheory.cache import load_or_generate
+
+    return load_once(load_or_generate(verified.derivation.model, verified), backend)
 
 
 def generate_source(model: str, *, target: str = "module") -> str:

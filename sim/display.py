@@ -67,6 +67,47 @@ def draw_models(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def track(steps: Iterable[tuple[int, Any]], *, total: int, console: "Console") -> Any:
+    """Run through ``steps``, pairs of a number done and a result, with a progress bar.
+
+    Returns:
+        The last result.
+    """
+    result = None
+    with make_progress(console) as progress:
+        task = progress.add_task("states", total=total, note="")
+        for done, result in steps:
+            progress.update(task, completed=done)
+    return result
+
+
+def describe_accuracy(model: str, results: Iterable[Any]) -> list[dict[str, Any]]:
+    """Errors of generated functions as plain values."""
+    return [
+        {
+            "model": model,
+            "quantity": r.name,
+            "states": len(r.errors),
+            "ill_conditioned": r.left_out,
+            "median_relative_error": r.median,
+            "worst_relative_error": r.worst,
+            "worst_at": r.worst_at,
+        }
+        for r in results
+    ]
+
+
+def draw_accuracy(rows: list[dict[str, Any]]) -> Table:
+    """A table of errors."""
+    table = Table("quantity", "states", "left out", "median", "worst", title=rows[0]["model"])
+    for row in rows:
+        errors = (f"{row[f'{kind}_relative_error']:.1e}" for kind in ("median", "worst"))
+        table.add_row(
+            row["quantity"], str(row["states"]), str(row["ill_conditioned"]), *errors
+        )
+    return table
+
+
 def describe_simulation(
     batch: "BatchFile", results: dict[str, "np.ndarray"], counts: list[int], out: Path
 ) -> dict[str, Any]:

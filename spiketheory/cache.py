@@ -16,6 +16,7 @@ import platformdirs
 
 from spiketheory.codegen import generate
 from spiketheory.compile import GENERATED_FORMAT
+from spiketheory.derivation import VerifiedDerivation
 from spiketheory.derive import derive
 from spiketheory.errors import InputError
 from spiketheory.files import is_sealed, seal, write_text_atomically
@@ -24,7 +25,9 @@ from spiketheory.model import NeuronModel
 from spiketheory.verify import verify
 
 
-def load_or_generate(model: NeuronModel) -> ModuleType:
+def load_or_generate(
+    model: NeuronModel, verified: VerifiedDerivation | None = None
+) -> ModuleType:
     """Return the generated module of ``model``, from the cache if it is there.
 
     The file's name holds a hash of the model and of the source of this package, so that a new
@@ -32,6 +35,7 @@ def load_or_generate(model: NeuronModel) -> ModuleType:
 
     Args:
         model: The model.
+        verified: Its derivation, if there is one already.
 
     Raises:
         DerivationError: If no method solves it.
@@ -41,7 +45,7 @@ def load_or_generate(model: NeuronModel) -> ModuleType:
     path = platformdirs.user_cache_path("spiketheory") / "models" / f"{model.name}_{key[:16]}.py"
     if name_module(path) in sys.modules:
         return sys.modules[name_module(path)]
-    return import_cached(path, model) or generate_file(path, model)
+    return import_cached(path, model) or generate_file(path, verified or verify(derive(model)))
 
 
 def import_cached(path: Path, model: NeuronModel) -> ModuleType | None:
@@ -59,9 +63,9 @@ def import_cached(path: Path, model: NeuronModel) -> ModuleType | None:
     return None
 
 
-def generate_file(path: Path, model: NeuronModel) -> ModuleType:
+def generate_file(path: Path, verified: VerifiedDerivation) -> ModuleType:
     """Generate a model's code, write it to ``path`` and import it."""
-    source = seal(generate(lower(verify(derive(model)))))
+    source = seal(generate(lower(verified)))
     with contextlib.suppress(OSError):  # bytecode of a damaged file of the same length and second
         Path(importlib.util.cache_from_source(str(path))).unlink()
     try:

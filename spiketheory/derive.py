@@ -5,9 +5,10 @@ from types import ModuleType
 import sympy as sp
 
 from spiketheory.derivation import Derivation
+from spiketheory.domains import is_positive
 from spiketheory.errors import DerivationError
 from spiketheory.methods import bessel, glued, linear, riccati, taylor
-from spiketheory.model import NeuronModel
+from spiketheory.model import NeuronModel, conjuncts
 from spiketheory.symbols import PSEUDO_INPUT, WEIGHT
 
 METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
@@ -16,6 +17,8 @@ METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
 def derive(model: NeuronModel) -> Derivation:
     """Derive flow, spike time, jump, reset, gradients and pseudospikes of ``model``.
 
+    Methods are tried from the most special to the most general; the first that fits solves it.
+
     Args:
         model: The neuron model.
 
@@ -23,19 +26,82 @@ def derive(model: NeuronModel) -> Derivation:
         The derivation; pass it to `spiketheory.verify.verify` before you rely on it.
 
     Raises:
-        DerivationError: If no method solves the model; says what each one missed.
+        DerivationError: If the model makes no sense as it stands, or no method solves it; says
+            what each one missed.
     """
+    check_start(model)
+    check_reset(model)
     mismatches = []
     for method in METHODS:
         mismatch = method.explain_mismatch(model)
         if mismatch is None:
             derivation: Derivation = method.solve(model)
             return derivation
-        mismatches.append(f"{method.NAME}: {mismatch}")
+        mismatches.append((method.NAME, mismatch))
+    *special, (_, general) = mismatches
     raise DerivationError(
         f"Expected a model that one of the methods can solve but got {model.name!r}, for which "
-        f"none fits ({'; '.join(mismatches)}); change the model so that one of them applies."
+        f"not even the most general one works: {general}. Change that, or make the model fit one "
+        f"of the others ({'; '.join(f'{name}: {reason}' for name, reason in special)})."
     )
+
+
+def check_start(model: NeuronModel) -> None:
+    """Raise unless the equations have a value at rest, and the neuron has not spiked there."""
+    defaults = {p.symbol: sp.Float(p.default, 30) for p in model.parameters}
+    rest = {s: r.xreplace(defaults) for s, r in zip(model.state, model.rest, strict=True)}
+    for symbol, derivative in zip(model.state, model.derivatives, strict=True):
+        value = derivative.xreplace({**rest, **defaults})
+        if not (value.is_real and value.is_finite):
+            raise DerivationError(
+                f"Expected d{symbol}/dt of {model.name} to be a finite real number at rest but "
+                f"got {value} at {describe(rest)}; start it where its equations have a solution."
+            )
+    if model.spike.is_blowup:
+        return
+    margin = (model.spike.value - model.spike.variable).xreplace({**rest, **defaults})
+    if margin.is_nonpositive:
+        raise DerivationError(
+            f"Expected {model.name} to rest below its threshold {model.spike.value} but got "
+            f"{describe(rest)}; lower rest or raise the threshold."
+        )
+
+
+def check_reset(model: NeuronModel) -> None:
+    """Raise unless the reset leads away from a finite threshold for all admissible parameters."""
+    variable = model.spike.variable
+    reset = model.reset[model.state.index(variable)]
+    if model.spike.is_blowup:
+        if reset == variable:
+            raise DerivationError(
+                f"Expected a reset of {variable} after {variable} -> oo but {model.name} leaves it "
+                f"there; add {variable} = -oo or a finite value to its reset."
+            )
+        return
+    margin = sp.expand(model.spike.value - reset)
+    if margin.has(*model.state) or is_positive(margin, model.parameters):
+        return
+    stated = {
+        sp.expand(relation.gts - relation.lts)
+        for parameter in model.parameters
+        for relation in conjuncts(parameter.domain)
+        if isinstance(relation, sp.StrictGreaterThan | sp.StrictLessThan)
+    }
+    if margin in stated:
+        return
+    remedy = "lower it"
+    if margin.free_symbols:
+        domain = f"{reset} < {model.spike.value}"
+        remedy = f"lower it, or state \"{domain}\" as the domain of a parameter"
+    raise DerivationError(
+        f"Expected the reset of {model.name} to lead below its threshold but {variable} = {reset} "
+        f"need not lie below {model.spike.value}: the neuron would spike without end; {remedy}."
+    )
+
+
+def describe(state: dict[sp.Symbol, sp.Expr]) -> str:
+    """A state in words."""
+    return ", ".join(f"{s} = {sp.sstr(v)}" for s, v in state.items())
 
 
 def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
