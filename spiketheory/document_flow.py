@@ -7,9 +7,12 @@ import sympy as sp
 from spiketheory.blocks import Block, Heading, Paragraph, Table
 from spiketheory.derivation import Branch, Derivation
 from spiketheory.derive import differentiate
+from spiketheory.functions import decay_wait, lambert_w
 from spiketheory.formulas import distinguish, equate, equate_all, mark_after, state_fact
 from spiketheory.notation import Math, write_math, write_name
+from spiketheory.symbols import DURATION
 
+NUMBERS = "with numbers that depend on the duration and the constants alone:"
 INTEGRATED = (
     "There is no closed form: the generated code integrates the equations above, to machine "
     "precision, "
@@ -25,13 +28,14 @@ def explain_flow(d: Derivation) -> list[Block]:
     numbers = [
         distinguish(write_math(symbol), ((b.values[i], b.condition) for b in d.propagator.branches))
         for i, symbol in enumerate(symbols)
+        if any(b.values[i] != DURATION for b in d.propagator.branches)
     ]
     return [
         heading,
         Paragraph(text="The coordinates a time dt later, without events in between:"),
         *equate_all(mark_after(d.chart.coordinates, of="dt"), d.flow),
         *explain_numbers(d),
-        Paragraph(text="with numbers that depend on the duration and the constants alone:"),
+        *([Paragraph(text=NUMBERS)] if numbers else []),
         *numbers,
     ]
 
@@ -45,18 +49,18 @@ def explain_numbers(d: Derivation) -> list[Block]:
     for form in d.numbers.closed_forms:
         if form.constants:  # Bessel functions, fitted at the start: too long to be read
             continue
-        renamed = {v: s for s, v in form.where.items() if v.is_Symbol}  # the same, seen positive
-        facts = [
-            f"{write_math(s).plain} = {write_math(v.xreplace(renamed)).plain}"
-            for s, v in form.where.items()
-            if v not in renamed
-        ]
-        case = f", for {' and '.join(facts)}" if facts else ""
-        signs = "".join(f", {write_math(s).plain} > 0" for v, s in renamed.items() if v.is_positive)
-        blocks.append(Paragraph(text=f"In closed form{case}{signs}:"))
-        values = [value.xreplace(renamed) for value in form.values]
-        blocks += equate_all(d.numbers.symbols, values)
+        facts = " and ".join(describe_value(s, v) for s, v in form.where.items())
+        blocks.append(Paragraph(text=f"In closed form, for {facts}:"))
+        blocks += equate_all(d.numbers.symbols, form.values)
     return blocks
+
+
+def describe_value(symbol: sp.Symbol, value: sp.Expr) -> str:
+    """What a closed form takes for granted about a parameter or a coordinate."""
+    name = write_math(symbol).plain
+    if value.atoms(sp.Dummy):
+        return f"{name} {'<' if value.is_negative else '>'} 0"
+    return f"{name} = {write_math(value).plain}"
 
 
 def explain_spike(d: Derivation) -> list[Block]:
@@ -69,10 +73,41 @@ def explain_spike(d: Derivation) -> list[Block]:
     return [
         heading,
         Paragraph(text="Time to the next spike without further input (infinite if there is none):"),
-        distinguish(left, values_of(d.time_to_spike)),
+        *distinguish_widely(left, values_of(d.time_to_spike)),
+        *explain_root(d),
         Paragraph(text="A spike comes within the duration dt if and only if"),
         state_fact(d.will_spike),
     ]
+
+
+WIDEST_CASES = 60
+
+
+def distinguish_widely(
+    left: Math, branches: list[tuple[sp.Basic, sp.Basic]]
+) -> list[Block]:
+    """Cases side by side, or below each other where conditions are long."""
+    if max(len(write_math(c).plain) for _, c in branches) <= WIDEST_CASES:
+        return [distinguish(left, branches)]
+    blocks: list[Block] = []
+    for number, (value, condition) in enumerate(branches):
+        case = "Otherwise" if number else "If"
+        if condition != sp.true:
+            case += f"{', if' if number else ''} {write_math(condition).plain}"
+        blocks += [Paragraph(text=f"{case}:"), distinguish(left, [(value, sp.true)])]
+    return blocks
+
+
+def explain_root(d: Derivation) -> list[Block]:
+    """What the functions in the spike time stand for."""
+    values = [branch.values[0] for branch in d.time_to_spike]
+    blocks: list[Block] = []
+    if any(v.has(decay_wait) for v in values):
+        text = "wait is the time to the first zero of y, in units of the membrane's time scale."
+        blocks.append(Paragraph(text=text))
+    if any(v.has(lambert_w) for v in values):
+        blocks.append(Paragraph(text="W is the principal branch of the Lambert function."))
+    return blocks
 
 
 def values_of(branches: Iterable[Branch]) -> list[tuple[sp.Basic, sp.Basic]]:

@@ -6,6 +6,7 @@ LaTeX of their own (``inverse_b`` is $b^{-1}$, ``cos_dt`` is $\cos_{\Delta t}$).
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
@@ -13,13 +14,24 @@ from sympy.printing.pretty.pretty import PrettyPrinter
 from sympy.printing.pretty.pretty_symbology import pretty_symbol
 from sympy.printing.pretty.stringpict import prettyForm
 
+from spiketheory.functions import (
+    decay_wait,
+    exp_dd,
+    first_zero,
+    lambert_w,
+    log1p,
+    time_to_spike,
+)
 from spiketheory.printers import PlainPrinter, is_negative
-from spiketheory.symbols import DURATION, constant_symbol, latex_name
+from spiketheory.symbols import DURATION, constant_symbol, latex_name, state_symbol
 
 LONGEST_LINE = 80
 KEPT_NAMES = ("dt", "t_spike")
 LAST_DURATION = constant_symbol("~dt", **DURATION.assumptions0)
+ELAPSED = "elapsed"
+"""The duration as a number of the propagator; people know it as dt."""
 AUXILIARY = {
+    ELAPSED: r"\Delta t",
     "~dt": r"\Delta t",
     "cos_dt": r"\cos_{\Delta t}",
     "sin_dt": r"\sin_{\Delta t}",
@@ -28,6 +40,10 @@ AUXILIARY = {
     "turns": r"n_{\mathrm{turns}}",
     "t_spike": r"t_{\mathrm{spike}}",
 }
+
+
+NAMES: dict[type, str] = {exp_dd: "exp", lambert_w: "W", decay_wait: "wait"}
+FIRST_ZERO = "first zero of f_0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,14 +118,16 @@ def write_plain(expression: sp.Basic) -> str:
 
 def put_duration_last(expression: sp.Basic) -> sp.Basic:
     """Rename the duration so that products end with it: omega dt, not dt omega."""
-    return expression.xreplace({DURATION: LAST_DURATION})
+    return name_functions(expression).xreplace({DURATION: LAST_DURATION})
 
 
 def name_in_text(symbol: sp.Symbol) -> str:
     r"""What a symbol is called in text: Greek letters, and no LaTeX (``\dot{u}``, ``x^+``)."""
     name = re.sub(r"\\dot\{(\w+)\}", r"d\1/dt", symbol.name)
     name = name.replace("^+", "⁺").removeprefix("~")
-    if name in KEPT_NAMES or name != symbol.name:
+    if name == ELAPSED:
+        return "dt"
+    if name in KEPT_NAMES or name != symbol.name or name.startswith("M_"):
         return name
     if name.startswith("inverse_"):
         return pretty_symbol(name.removeprefix("inverse_")) + "⁻¹"
@@ -117,8 +135,25 @@ def name_in_text(symbol: sp.Symbol) -> str:
     return text
 
 
+def name_functions(expression: sp.Basic) -> sp.Basic:
+    """Write the functions of generated code as people know them."""
+    first = state_symbol("t_spike")
+    return expression.replace(time_to_spike, lambda *_: first).replace(
+        log1p, lambda z: sp.log(sp.Add(1, z, evaluate=False))
+    )
+
+
 class LinePrinter(PlainPrinter):
     """One line of text with Greek letters."""
+
+    def _print_Function(self, expr: sp.Function) -> str:
+        if isinstance(expr, first_zero):
+            return FIRST_ZERO
+        name = NAMES.get(type(expr), "")
+        if name:
+            opening, closing = "[]" if isinstance(expr, exp_dd) else "()"
+            return f"{name}{opening}{', '.join(map(self._print, expr.args))}{closing}"
+        return super()._print_Function(expr)
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return name_in_text(expr)
@@ -133,12 +168,35 @@ class LinePrinter(PlainPrinter):
 class ShapePrinter(PrettyPrinter):
     """Two-dimensional text with the same names."""
 
+    def _print_Function(self, e: sp.Function, **settings: Any) -> prettyForm:
+        if isinstance(e, first_zero):
+            return prettyForm(FIRST_ZERO)
+        if type(e) in NAMES:
+            brackets = {"left": "[", "right": "]"} if isinstance(e, exp_dd) else {}
+            inside = self._print_seq(e.args, delimiter=", ").parens(**brackets)
+            return prettyForm(*prettyForm(NAMES[type(e)]).right(prettyForm(*inside)))
+        return super()._print_Function(e, **settings)
+
+    _print_exp_dd = _print_lambert_w = _print_decay_wait = _print_first_zero = _print_Function
+
     def _print_Symbol(self, e: sp.Symbol, bold_name: bool = False) -> prettyForm:
         return prettyForm(name_in_text(e))
 
 
 class NotationPrinter(LatexPrinter):
     """LaTeX with the project's names."""
+
+    def _print_first_zero(self, expr: sp.Function, exp: str | None = None) -> str:
+        return r"\min\{t > 0 : f_0(t) = 0\}"
+
+    def _print_exp_dd(self, expr: sp.Function, exp: str | None = None) -> str:
+        return rf"\exp\left[{', '.join(map(self._print, expr.args))}\right]"
+
+    def _print_lambert_w(self, expr: sp.Function, exp: str | None = None) -> str:
+        return rf"W\left({self._print(expr.args[0])}\right)"
+
+    def _print_decay_wait(self, expr: sp.Function, exp: str | None = None) -> str:
+        return rf"\operatorname{{wait}}\left({', '.join(map(self._print, expr.args))}\right)"
 
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
         name = expr.name

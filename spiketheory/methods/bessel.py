@@ -362,9 +362,8 @@ def explain(
         Step(
             title="Half-integer order",
             text=(
-                "For nu = 1/2 these are a harmonic oscillator in z = exp(-t/T), with hyperbolic "
-                "functions where J < 0; C and S are entire functions of J s^2. Other "
-                "half-integers stay elementary too."
+                "For nu = 1/2 these are a harmonic oscillator in z, with hyperbolic functions "
+                "where J < 0: entire functions of J s^2. Other half-integers stay elementary too."
             ),
             equations=(
                 sp.Eq(z, sp.exp(-t / time), evaluate=False),
@@ -376,8 +375,8 @@ def explain(
         Step(
             title="Spike time",
             text=(
-                "The potential is infinite where y = 0. There y falls with the speed x/T > 0, so "
-                "zeros are simple, and between two of them lies a finite angle (Sturm). For "
+                f"The potential is infinite where y = 0. There y falls with the speed x/{time} "
+                "> 0, so zeros are simple, and two of them are well apart (Sturm). For "
                 "nu = 1/2 an arctangent gives the first; otherwise the solution is followed in "
                 "steps too short for two, by the power series of its Bessel functions in "
                 "1 - exp(-t/tau_s). No spike comes if y stays positive as the current dies away."

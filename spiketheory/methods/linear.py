@@ -355,7 +355,7 @@ def clear(expression: sp.Expr) -> sp.Expr:
 def explain_choice(cascade: Cascade, how: str) -> str:
     """Why this method, and what it does."""
     kind = "one linear equation" if len(cascade.model.state) == 1 else "a cascade of linear equations"
-    return f"{kind} with a finite threshold: the flow is a matrix exponential, the spike time {how}"
+    return f"{kind} with a finite threshold: the flow is a matrix exponential, the spike time given by {how}"
 
 
 def explain(
@@ -379,7 +379,7 @@ def explain(
             text=(
                 "The exponential of a triangular matrix is a sum over paths: couplings times a "
                 "divided difference of exp at the rates on the path, which is an entire function "
-                "of the time constants. exp_dd(a, b) = (exp(a) - exp(b))/(a - b)."
+                "of the time constants: exp[a, b] = (exp(a) - exp(b))/(a - b), and so on."
             ),
             equations=tuple(
                 sp.Eq(symbol, value, evaluate=False)
@@ -388,7 +388,7 @@ def explain(
         ),
         Step(
             title="Distance to the threshold",
-            text=f"The neuron spikes where it falls through zero; its time is {how}.",
+            text=f"The neuron spikes where it falls through zero, at a time given by {how}.",
             equations=(
                 sp.Eq(distance, model.spike.value - model.spike.variable, evaluate=False),
             ),
@@ -411,13 +411,13 @@ def explain(
                 ),
             )
         )  # fmt: skip
-    speed = sp.Symbol(r"\dot{f}_0")
     steps.append(
         Step(
             title="Gradient of the spike time",
-            text="Implicit function theorem; it diverges where the neuron grazes the threshold.",
-            equations=(
-                sp.Eq(sp.Symbol("dt_spike"), -sp.Symbol("df_0") / speed, evaluate=False),
+            text=(
+                "Implicit function theorem: minus the derivative of f_0 by the state over its "
+                "derivative by time, both at the spike. It diverges where the neuron grazes the "
+                "threshold."
             ),
         )
     )
