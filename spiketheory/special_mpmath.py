@@ -13,6 +13,7 @@ from typing import Any
 import flint
 import mpmath
 from mpmath import mpf
+from mpmath.libmp import from_int
 
 Pair = tuple[mpf, mpf]
 Matrix = tuple[mpf, mpf, mpf, mpf]
@@ -96,7 +97,7 @@ def evaluate_ball(compute: Callable[[], flint.arb]) -> mpf:
         with flint.ctx.workprec(bits + (40 << doublings)):
             ball = compute()
             if ball.rel_accuracy_bits() >= bits:
-                return mpf(tuple(map(int, ball.mid().man_exp())))
+                return from_ball(ball)
     raise AssertionError("unreachable")
 
 
@@ -126,6 +127,12 @@ def bessel(kind: str, nu: mpf, xi: mpf) -> mpf:
     if kind == "k":  # the library of ball arithmetic takes seconds where mpmath takes milliseconds
         return mpmath.besselk(nu, xi)
     return evaluate_ball(lambda: getattr(to_ball(xi), f"bessel_{kind}")(to_ball(nu)))
+
+
+def from_ball(ball: flint.arb) -> mpf:
+    """The middle of a ball, exactly."""
+    man, exp = map(int, ball.mid().man_exp())
+    return mpmath.ldexp(mpmath.mp.make_mpf(from_int(man)), exp)
 
 
 def to_ball(value: mpf) -> flint.arb:

@@ -7,39 +7,60 @@ place of time, which ends on the spike exactly (M. Henon, Physica D 5, 412, 1982
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import flint
 import mpmath
 import sympy as sp
 from mpmath import mpf
 
 from spiketheory.errors import VerificationError
 from spiketheory.model import NeuronModel
+from spiketheory.special_mpmath import from_ball, to_ball
 
 Vector = list[mpf]
 Field = Callable[[Vector], Vector]
+Balls = list[flint.arb]
+BallField = Callable[[Balls], Balls]
 
 MAX_ROWS = 40
 MAX_STEPS = 2000
 DIGITS = 54
-LARGEST = 30
-"""Powers of two that no coordinate of a step may reach: such a step is far too long."""
+LARGEST = 2**30
+"""No coordinate of a step may be larger: such a step is far too long."""
+ZERO = flint.arb(0)
+with flint.ctx.workprec(1000):
+    PI = flint.arb.pi()
 GUARD_DIGITS = 6
 STEEP = 3
 """Exponent from which on exponential growth is taken for certain."""
 
 
 def extrapolate_step(
-    field: Field, start: Vector, step: mpf, tolerance: mpf
+    field: BallField, start: Vector, step: mpf, tolerance: mpf
 ) -> tuple[Vector, int]:
-    """One step; returns the end and the number of rows it took, 0 if it did not converge."""
+    """One step; returns the end and the number of rows it took, 0 if it did not converge.
+
+    In ball arithmetic, which is faster than mpmath's; the radii stay at the rounding errors.
+    """
+    with flint.ctx.workprec(mpmath.mp.prec):
+        first, length = list(map(to_ball, start)), to_ball(step)
+        end, rows = extrapolate_balls(field, first, length, to_ball(tolerance))
+        return ([from_ball(v) for v in end] if rows else start), rows
+
+
+def extrapolate_balls(
+    field: BallField, start: Balls, step: flint.arb, tolerance: flint.arb
+) -> tuple[Balls, int]:
+    """`extrapolate_step` in the working precision of the balls."""
     slope = field(start)
-    previous: list[Vector] = []
+    previous: list[Balls] = []
     for row in range(1, MAX_ROWS + 1):
         count = 2 * row
         h = step / count
         old, new = start, [y + h * k for y, k in zip(start, slope, strict=True)]
         for _ in range(count - 1):
-            if any(mpmath.mag(v) > LARGEST for v in new):
+            if not all(abs(v) < LARGEST for v in new):
                 return start, 0
             k = field(new)
             old, new = new, [a + 2 * h * b for a, b in zip(old, k, strict=True)]
@@ -50,11 +71,11 @@ def extrapolate_step(
                 f + (f - c) * small / (row * row - small) for f, c in zip(fine, coarse, strict=True)
             ])  # fmt: skip
         if row > 4:
-            change = max(abs(a - b) for a, b in zip(current[-1], current[-2], strict=True))
-            size = max(map(abs, current[-1])) + abs(step)
-            if change <= tolerance * size:
+            change = sum((abs(a - b) for a, b in zip(current[-1], current[-2], strict=True)), ZERO)
+            size = sum(map(abs, current[-1]), abs(step))
+            if change.mid() <= tolerance * size.mid():
                 return current[-1], row
-            if row > 8 and change > size:
+            if not change.is_finite() or (row > 8 and change.mid() > size.mid()):
                 break
         previous = current
     return start, 0
@@ -99,13 +120,13 @@ class Reference:
             place = sp.solve(kinks[0].args[0], spike.variable)[0]
             self.kink = bind((), parameters, [place])([])[0]
         self.above = True
-        self.fields: dict[tuple[bool, bool], Field] = {}
+        self.fields: dict[tuple[bool, bool], BallField] = {}
         for above in (True, False):
             side = resolve_kink(model, kinks, 1 if above else -1)
-            self.fields[False, above] = bind(model.state, parameters, side)
+            self.fields[False, above] = bind_balls(model.state, parameters, side)
             if self.is_blowup:
                 state, derivatives = invert(model, side, sp.Dummy("W", real=True))
-                self.fields[True, above] = bind(state, parameters, derivatives)
+                self.fields[True, above] = bind_balls(state, parameters, derivatives)
         self.is_endless = spike.is_blowup and self.is_steep
         value = 0 if spike.is_blowup else spike.value
         self.target = bind((), parameters, [value])([])[0]
@@ -143,7 +164,8 @@ class Reference:
                     return vector, duration - left + reached
                 safe = True
             step = min(step, left)
-            end, rows = extrapolate_step(self.fields[inverted, self.above], vector, step, self.tolerance)
+            field = self.fields[inverted, self.above]
+            end, rows = extrapolate_step(field, vector, step, self.tolerance)
             if not rows:
                 step /= 2
                 continue
@@ -177,7 +199,7 @@ class Reference:
         """Whether exponential growth has set in, so that the spiking variable can be the clock."""
         if self.exponent is None or self.exponent(vector)[0] < STEEP:
             return False
-        return bool(self.fields[False, self.above](vector)[self.index] > 0)
+        return bool(self.fields[False, self.above](list(map(to_ball, vector)))[self.index] > 0)
 
     def arrive(self, state: Vector, longest: mpf) -> tuple[Vector, mpf | None]:
         """The state at the next spike and its time; None if none comes within ``longest``.
@@ -199,7 +221,7 @@ class Reference:
         """
         field, index = self.fields[inverted, self.above], self.index
 
-        def by_variable(extended: Vector) -> Vector:
+        def by_variable(extended: Balls) -> Balls:
             slopes = field(extended[:-1])
             speed = slopes[index]
             return [*(slope / speed for slope in slopes), 1 / speed]
@@ -250,6 +272,26 @@ def bind(
     compiled = sp.lambdify([*state, *parameters], list(values), "mpmath", cse=True)
     numbers = tuple(parameters.values())
     return lambda vector: [mpf(v) for v in compiled(*vector, *numbers)]
+
+
+def bind_balls(
+    state: Sequence[sp.Symbol], parameters: Mapping[sp.Symbol, mpf], values: Sequence[sp.Expr]
+) -> BallField:
+    """The same in ball arithmetic."""
+    compiled = sp.lambdify([*state, *parameters], list(values), [BALLS, "mpmath"], cse=True)
+    numbers = tuple(map(to_ball, parameters.values()))
+    return lambda vector: [flint.arb(v) for v in compiled(*vector, *numbers)]
+
+
+BALLS: dict[str, Any] = {
+    **{
+        name: (lambda x, name=name: getattr(flint.arb(x), name)())
+        for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
+    },
+    "mpf": lambda x: to_ball(mpf(x)),
+    "pi": PI,
+}
+"""Functions of mpmath's names for balls."""
 
 
 def stuck(span: mpf) -> VerificationError:
