@@ -8,10 +8,11 @@ import sympy as sp
 
 from spiketheory.derivation import Branch, Derivation, VerifiedDerivation
 from spiketheory.derive import differentiate
+from spiketheory.document_flow import describe_value
 from spiketheory.model import NeuronModel, format_expression
 from spiketheory.notation import write_latex
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def render_json(verified: VerifiedDerivation, *, code: str | None = None) -> str:
@@ -44,14 +45,18 @@ def render_json(verified: VerifiedDerivation, *, code: str | None = None) -> str
                 for b in d.propagator.branches
             ],
         },
-        "flow": name_all(d.chart.coordinates, d.flow),
+        "numbers": describe_numbers(d),
+        "flow": name_all(d.chart.coordinates, d.flow) if d.flow else None,
         "will_spike": write(d.will_spike),
         "time_to_spike": list(map(describe_branch, d.time_to_spike)),
+        "descent": describe_descent(d),
+        "integrated": describe_charts(d),
         "jump": name_all(d.chart.coordinates, d.jump),
         "reset": name_all(d.chart.coordinates, d.reset),
         "initial": describe_initial(d),
         "gradients": {name: write_matrix(matrix) for name, matrix in differentiate(d).items()},
         "pseudospike": describe_pseudospike(d),
+        "without_pseudospikes": d.without_pseudospikes,
         "steps": [
             {"title": s.title, "text": s.text, "equations": list(map(write, s.equations))}
             for s in d.steps
@@ -83,6 +88,59 @@ def write_matrix(matrix: sp.Matrix) -> dict[str, Any]:
 def name_all(symbols: Sequence[sp.Symbol], values: Iterable[sp.Basic]) -> dict[str, dict[str, str]]:
     """Formulas by the name of what they give."""
     return {s.name: write(value) for s, value in zip(symbols, values, strict=True)}
+
+
+def describe_numbers(d: Derivation) -> dict[str, Any] | None:
+    """The numbers of the flow that depend on the state; null if there are none."""
+    numbers = d.numbers
+    if numbers is None:
+        return None
+    return {
+        "meaning": numbers.meaning,
+        "symbols": [s.name for s in numbers.symbols],
+        "function": write(numbers.call),
+        "closed_forms": [
+            {
+                "where": {s.name: describe_value(s, v) for s, v in form.where.items()},
+                "values": name_all(numbers.symbols, form.values),
+                "constants": {sp.sstr(c): write(v) for c, v in form.constants.items()},
+            }
+            for form in numbers.closed_forms
+        ],
+    }
+
+
+def describe_descent(d: Derivation) -> dict[str, Any] | None:
+    """The functions of time that isolate the first spike; null if a closed form gives it."""
+    if d.descent is None:
+        return None
+    return {
+        "heights": list(map(write, d.descent.heights)),
+        "rates": list(map(write, d.descent.rates)),
+        "horizon": write(d.descent.horizon),
+    }
+
+
+def describe_charts(d: Derivation) -> dict[str, Any] | None:
+    """The equations that are integrated; null if the flow has a closed form."""
+    system = d.taylor
+    if system is None:
+        return None
+    charts = {"near": system.near} | ({"far": system.far} if system.far else {})
+    described: dict[str, Any] = {
+        name: {
+            "field": name_all(chart.coordinates, chart.field),
+            "surface": write(chart.surface) if chart.surface is not None else None,
+        }
+        for name, chart in charts.items()
+    }
+    if system.far is not None and system.enter_far is not None and system.leave_far is not None:
+        described |= {
+            "far_from_near": name_all(system.far.coordinates, system.far_from_near),
+            "enter_far": write(system.enter_far > 0),
+            "leave_far": write(system.leave_far > 0),
+        }
+    return described | {"horizon": write(system.horizon)}
 
 
 def describe_branch(branch: Branch) -> dict[str, dict[str, str]]:

@@ -301,7 +301,7 @@ class Lowering:
                 fired,
                 calls=self.calls,
             ),
-            build_function(
+            build_branches(
                 "fire_vjp",
                 "Derivatives of a loss by the coordinates before flow and spike.",
                 (
@@ -310,10 +310,28 @@ class Lowering:
                 ),
                 (*arguments, *self.covector, self.spike_time_bar),
                 [f"d_{name}" for name in names],
-                self.pull_back_spike(),
+                (
+                    *self.pull_back_immediate(),
+                    Branch(condition=sp.true, values=tuple(self.pull_back_spike())),
+                ),
                 calls=self.tangent_calls,
             ),
         ]
+
+    def pull_back_immediate(self) -> tuple[Branch, ...]:
+        """The case that an input has carried the state beyond a finite threshold.
+
+        It spikes at once, at a time that does not depend on how far beyond it is.
+        """
+        d = self.derivation
+        if d.model.spike.is_blowup:
+            return ()
+        jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
+        return (
+            Branch(
+                condition=is_beyond(d), values=tuple(pull_back(self.covector, jacobian))
+            ),
+        )
 
     def expand_wait(self, condition: sp.Basic) -> sp.Basic:
         """Give the arguments of `time_to_spike`, where the derivation leaves them out."""
@@ -446,6 +464,12 @@ class Lowering:
 def simplify(expression: Any) -> Any:
     """Simplify an expression or a matrix, unless it is of a kind that takes long."""
     return expression if expression.has(sp.Piecewise, softplus) else sp.simplify(expression)
+
+
+def is_beyond(derivation: Derivation) -> sp.Basic:
+    """Whether the coordinates, which are the state, lie on or beyond a finite threshold."""
+    spike = derivation.model.spike
+    return spike.variable >= spike.value
 
 
 def print_numerics(derivation: Derivation) -> tuple[str, ...]:

@@ -106,6 +106,11 @@ def lower_sensitivities(
     row = sp.Matrix([list(covector)])
     initial = d.initial.symbol
     integrated = d.taylor is not None
+    spike = d.model.spike
+    beyond = () if spike.is_blowup else (
+        Branch(condition=spike.variable >= spike.value,
+               values=tuple(row * found.direct(d.reset))),
+    )  # fmt: skip
     return [
         lower_constants(d, found),
         build_function(
@@ -132,7 +137,7 @@ def lower_sensitivities(
             d, "fire_constants_vjp", "by way of flow and spike; dt is the time to the spike.",
             (*coordinates, DURATION, *constants, *covector, spike_time_bar), results,
             [differentiate_event(found, row, event, k)
-             for k in range(len(d.propagator.branches))], calls,
+             for k in range(len(d.propagator.branches))], calls, beyond,
         ))),
     ]  # fmt: skip
 
@@ -185,10 +190,11 @@ def lower_branches(
     results: Sequence[str],
     rows: Sequence[Sequence[sp.Expr]],
     calls: tuple[Call, ...],
+    first: tuple[Branch, ...] = (),
 ) -> KernelFunction:
-    """A function of the duration, with the propagator's branches written out."""
+    """A function of the duration: ``first``, then the propagator's branches written out."""
     propagator = derivation.propagator
-    branches = []
+    branches = list(first)
     for branch, row in zip(propagator.branches, rows, strict=True):
         values = dict(zip(propagator.symbols, branch.values, strict=True))
         written = tuple(e.xreplace(values) for e in row)

@@ -150,7 +150,7 @@ def check_fire(places: Sequence[Place]) -> Iterator[Check]:
     tally = Tally("gradient through a spike", "correct reset, field or gradient", "gradients")
     for place in places:
         observer = Observer(place)
-        for state in spiking_states(place):
+        for state in (*spiking_states(place), *place.beyond):
             compare_fire(tally, place, observer, state)
     yield from tally.report()
 

@@ -30,6 +30,7 @@ EDGE = mpf(10) ** -6
 FAR = mpf(100)
 MAX_DRAWS = 200
 MAX_DRIVEN = 60
+BEYOND = mpf(1) / 3
 TOLERANCE = mpf(10) ** -25
 DIFFERENCE_DIGITS = 90
 DIFFERENCE_STEP = mpf(10) ** -30
@@ -199,6 +200,17 @@ class Place:
         states = [*inside, *corners]
         spiking = [s for s in states if mpmath.isfinite(self.wait(s))]
         return [*states, *(self.fire(s, self.wait(s)) for s in spiking[:1])]
+
+    @property
+    def beyond(self) -> list[Vector]:
+        """A state that an input has carried beyond a finite threshold."""
+        spike, state = self.derivation.model.spike, self.derivation.model.state
+        if spike.is_blowup:
+            return []
+        threshold = sp.lambdify(list(self.parameters), spike.value, "mpmath")
+        moved = self.to_state(self.states[0])
+        moved[state.index(spike.variable)] = threshold(*self.parameters.values()) + BEYOND
+        return [self.run("enter_chart", *moved)]
 
     @property
     def may_be_far(self) -> bool:

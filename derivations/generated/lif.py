@@ -11,6 +11,7 @@ Operations per call: propagator 6, flow 4, flow_vjp 4, time_to_spike 14, will_sp
 
 import numpy as np
 
+from spiketheory.branches import choose_branches
 from spiketheory.roots import first_zero
 from spiketheory.special import exp_dd, lambert_w
 
@@ -254,9 +255,32 @@ def fire_vjp(V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g
 
     Returns d_V, d_I. Operations: 4 add, 8 multiply, 2 divide.
     """
+    if V >= V_th:
+        return 0.0, l_I
     t0 = I * P_I_I
     t1 = tau_m * (l_V * t0 / tau_m - g_time) / (I * P_V_I + P_V_V * V - t0)
     return -P_V_V * t1, P_I_I * l_I - P_V_I * t1
+
+
+def fire_vjp_array(V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time):
+    """Derivatives of a loss by the coordinates before flow and spike.
+
+    For arrays: every element is computed by its own branch.
+    """
+
+    def branch_1(V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time):
+        return 0.0, l_I
+
+    def branch_2(V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time):
+        t0 = I * P_I_I
+        t1 = tau_m * (l_V * t0 / tau_m - g_time) / (I * P_V_I + P_V_V * V - t0)
+        return -P_V_V * t1, P_I_I * l_I - P_V_I * t1
+
+    return choose_branches(
+        (V >= V_th, True),
+        (branch_1, branch_2),
+        (V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time),
+    )
 
 
 def jump(V, I, w, tau_m, tau_s, V_th):
@@ -326,6 +350,8 @@ def fire_constants_vjp(V, I, dt, tau_m, tau_s, V_th, l_V, l_I, g_time):
 
     Returns d_tau_m, d_tau_s, d_V_th. Operations: 6 add, 18 multiply, 4 divide, 2 exp, 3 exp_dd.
     """
+    if V >= V_th:
+        return 0.0, 0.0, 0.0
     t0 = 1 / tau_m
     t1 = dt * t0
     t2 = -t1

@@ -11,6 +11,7 @@ Operations per call: propagator 15, flow 9, flow_vjp 9, time_to_spike 5, will_sp
 
 import numpy as np
 
+from spiketheory.branches import choose_branches
 from spiketheory.roots import first_zero
 from spiketheory.special import exp_dd
 
@@ -267,10 +268,109 @@ def fire_vjp(
 
     Returns d_V, d_I, d_J. Operations: 9 add, 13 multiply, 2 divide.
     """
+    if V >= V_th:
+        return 0.0, l_I, l_J
     t0 = I * P_I_I
     t1 = J * P_I_J
     t2 = tau_m * (g_time - l_V * (t0 + t1) / tau_m) / (I * P_V_I + J * P_V_J + P_V_V * V - t0 - t1)
     return P_V_V * t2, P_I_I * l_I + P_V_I * t2, P_I_J * l_I + P_J_J * l_J + P_V_J * t2
+
+
+def fire_vjp_array(
+    V,
+    I,
+    J,
+    P_V_V,
+    P_V_I,
+    P_V_J,
+    P_I_I,
+    P_I_J,
+    P_J_J,
+    elapsed,
+    tau_m,
+    tau_s,
+    V_th,
+    l_V,
+    l_I,
+    l_J,
+    g_time,
+):
+    """Derivatives of a loss by the coordinates before flow and spike.
+
+    For arrays: every element is computed by its own branch.
+    """
+
+    def branch_1(
+        V,
+        I,
+        J,
+        P_V_V,
+        P_V_I,
+        P_V_J,
+        P_I_I,
+        P_I_J,
+        P_J_J,
+        elapsed,
+        tau_m,
+        tau_s,
+        V_th,
+        l_V,
+        l_I,
+        l_J,
+        g_time,
+    ):
+        return 0.0, l_I, l_J
+
+    def branch_2(
+        V,
+        I,
+        J,
+        P_V_V,
+        P_V_I,
+        P_V_J,
+        P_I_I,
+        P_I_J,
+        P_J_J,
+        elapsed,
+        tau_m,
+        tau_s,
+        V_th,
+        l_V,
+        l_I,
+        l_J,
+        g_time,
+    ):
+        t0 = I * P_I_I
+        t1 = J * P_I_J
+        t2 = tau_m * (
+            g_time
+            - l_V * (t0 + t1) / tau_m
+        ) / (I * P_V_I + J * P_V_J + P_V_V * V - t0 - t1)
+        return P_V_V * t2, P_I_I * l_I + P_V_I * t2, P_I_J * l_I + P_J_J * l_J + P_V_J * t2
+
+    return choose_branches(
+        (V >= V_th, True),
+        (branch_1, branch_2),
+        (
+            V,
+            I,
+            J,
+            P_V_V,
+            P_V_I,
+            P_V_J,
+            P_I_I,
+            P_I_J,
+            P_J_J,
+            elapsed,
+            tau_m,
+            tau_s,
+            V_th,
+            l_V,
+            l_I,
+            l_J,
+            g_time,
+        ),
+    )
 
 
 def jump(V, I, J, w, tau_m, tau_s, V_th):
@@ -348,6 +448,8 @@ def fire_constants_vjp(V, I, J, dt, tau_m, tau_s, V_th, l_V, l_I, l_J, g_time):
     Returns d_tau_m, d_tau_s, d_V_th. Operations: 16 add, 35 multiply, 4 divide, 2 exp,
         7 exp_dd.
     """
+    if V >= V_th:
+        return 0.0, 0.0, 0.0
     t0 = 1 / tau_m
     t1 = dt * t0
     t2 = -t1

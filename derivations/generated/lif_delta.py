@@ -213,7 +213,28 @@ def fire_vjp(V, P_V_V, P_V_0, elapsed, tau, I0, V_th, l_V, g_time):
 
     Returns d_V. Operations: 3 add, 4 multiply, 2 divide.
     """
+    if V >= V_th:
+        return (0.0,)
     return (-P_V_V * tau * (I0 * l_V / tau - g_time) / (P_V_0 + P_V_V * V - I0),)
+
+
+def fire_vjp_array(V, P_V_V, P_V_0, elapsed, tau, I0, V_th, l_V, g_time):
+    """Derivatives of a loss by the coordinates before flow and spike.
+
+    For arrays: every element is computed by its own branch.
+    """
+
+    def branch_1(V, P_V_V, P_V_0, elapsed, tau, I0, V_th, l_V, g_time):
+        return (0.0,)
+
+    def branch_2(V, P_V_V, P_V_0, elapsed, tau, I0, V_th, l_V, g_time):
+        return (-P_V_V * tau * (I0 * l_V / tau - g_time) / (P_V_0 + P_V_V * V - I0),)
+
+    return choose_branches(
+        (V >= V_th, True),
+        (branch_1, branch_2),
+        (V, P_V_V, P_V_0, elapsed, tau, I0, V_th, l_V, g_time),
+    )
 
 
 def jump(V, w, tau, I0, V_th):
@@ -282,6 +303,8 @@ def fire_constants_vjp(V, dt, tau, I0, V_th, l_V, g_time):
 
     Returns d_tau, d_I0, d_V_th. Operations: 5 add, 13 multiply, 2 divide, 1 exp, 2 exp_dd.
     """
+    if V >= V_th:
+        return 0.0, 0.0, 0.0
     t0 = 1 / tau
     t1 = dt * t0
     t2 = -t1

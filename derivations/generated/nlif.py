@@ -218,8 +218,30 @@ def fire_vjp(V, I, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time):
 
     Returns d_V, d_I. Operations: 2 add, 6 multiply, 2 divide.
     """
+    if V >= V_th:
+        return 0.0, l_I
     t0 = tau_m * (I * P_I_I * l_V / tau_m - g_time) / (I * P_I_I)
     return t0, P_I_I * l_I + P_V_I * t0
+
+
+def fire_vjp_array(V, I, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time):
+    """Derivatives of a loss by the coordinates before flow and spike.
+
+    For arrays: every element is computed by its own branch.
+    """
+
+    def branch_1(V, I, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time):
+        return 0.0, l_I
+
+    def branch_2(V, I, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time):
+        t0 = tau_m * (I * P_I_I * l_V / tau_m - g_time) / (I * P_I_I)
+        return t0, P_I_I * l_I + P_V_I * t0
+
+    return choose_branches(
+        (V >= V_th, True),
+        (branch_1, branch_2),
+        (V, I, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time),
+    )
 
 
 def jump(V, I, w, tau_m, tau_s, V_th):
@@ -288,6 +310,8 @@ def fire_constants_vjp(V, I, dt, tau_m, tau_s, V_th, l_V, l_I, g_time):
 
     Returns d_tau_m, d_tau_s, d_V_th. Operations: 2 add, 12 multiply, 4 divide, 2 exp, 2 exp_dd.
     """
+    if V >= V_th:
+        return 0.0, 0.0, 0.0
     t0 = 1 / tau_m
     t1 = dt / tau_s
     t2 = -t1
