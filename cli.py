@@ -105,11 +105,14 @@ def main() -> None:
 @main.command()
 @JSON_OPTION
 def models(as_json: bool) -> None:
-    """List the built-in neuron models with their equations and parameters."""
-    from derivations import list_models, read_neuron_model
+    """List the built-in neuron models: equations, parameters, method, and which can be trained.
+
+    Feedforward networks need a model with pseudospikes; --json says why others have none.
+    """
+    from derivations import import_generated, list_models, read_neuron_model
     from sim.display import describe_models, draw_models, format_json
 
-    rows = describe_models(read_neuron_model(name) for name in list_models())
+    rows = describe_models((read_neuron_model(n), import_generated(n)) for n in list_models())
     print_either(format_json(rows) if as_json else draw_models(rows))
 
 
@@ -282,9 +285,7 @@ def accuracy(
 
     verified = verify(derive_model(read_neuron_model(model)))
     compiled = compile_verified(model, verified, backend=backend)
-    measured = measure_accuracy(
-        verified, compiled, states=states, seed=seed, overrides=parameters
-    )
+    measured = measure_accuracy(verified, compiled, states=states, seed=seed, overrides=parameters)
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     results = track(measured, total=states, console=console)
     rows = describe_accuracy(verified.derivation.model.name, results)

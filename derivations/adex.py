@@ -6,7 +6,8 @@ r"""The adaptive exponential integrate-and-fire neuron with delta-shaped inputs.
 1. Two variables that drive each other, one exponentially (R. Brette and W. Gerstner, J.
    Neurophysiol. 94, 3637, 2005): no closed form is known. Units: rest 0, threshold V_T = 1 by
    default, time in membrane time constants.
-2. On the way to the peak r = exp(-(V - V_T)/Delta) takes the place of V: it falls at a finite speed.
+2. On the way to the peak r = exp(-(V - V_T)/Delta) takes the place of V; it falls at a finite
+   speed.
 3. Taylor series with variational equations give spike times and gradients to machine precision.
 
 `spiketheory.methods.taylor` finds the chart; ``python cli.py derive --model adex`` prints it.

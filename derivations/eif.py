@@ -4,8 +4,8 @@ r"""The exponential integrate-and-fire neuron with exponentially decaying synapt
 
 1. No closed form is known: the potential is the sum of a linear and an exponential term
    (N. Fourcaud-Trocme et al., J. Neurosci. 23, 11628, 2003). Units: threshold 0, slope factor 1.
-2. V reaches infinity in finite time. With r = exp(-V) the spike is the point r = 0, crossed with the
-   speed 1/tau_m: tau_m r' = -(1 + r log r + r I).
+2. V reaches infinity in finite time. With r = exp(-V) the spike is the point r = 0, crossed with
+   the speed 1/tau_m: tau_m r' = -(1 + r log r + r I).
 3. From V = -oo the potential would need infinitely long to come back; the reset is finite.
 4. Taylor series with variational equations give spike times and gradients to machine precision.
 

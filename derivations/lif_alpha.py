@@ -1,6 +1,7 @@
 r"""The leaky integrate-and-fire neuron with alpha-shaped synaptic currents.
 
-    tau_m dV/dt = -V + I, tau_s dI/dt = -I + J, tau_s dJ/dt = -J;  spike V = V_th, reset V = 0, J += w
+    tau_m dV/dt = -V + I, tau_s dI/dt = -I + J, tau_s dJ/dt = -J;
+    spike V = V_th, reset V = 0, input J += w
 
 1. A cascade of three: J drives I, I drives V. An input lets the current rise as t exp(-t/tau_s)
    (W. Rall, J. Neurophysiol. 30, 1138, 1967).

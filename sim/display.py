@@ -44,25 +44,29 @@ def replace_nonfinite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def describe_models(models: Iterable[Any]) -> list[dict[str, Any]]:
-    """Neuron models as plain values."""
+def describe_models(models: Iterable[tuple[Any, Any]]) -> list[dict[str, Any]]:
+    """Neuron models, each with its generated module, as plain values."""
     return [
         {
             "name": m.name,
             "description": m.description,
             "equations": m.source["equations"].strip(),
             "parameters": {p.name: p.default for p in m.parameters},
+            "method": module.METHOD,
+            "pseudospikes": module.HAS_PSEUDOSPIKES,
+            "without_pseudospikes": module.WITHOUT_PSEUDOSPIKES,
         }
-        for m in models
+        for m, module in models
     ]
 
 
 def draw_models(rows: list[dict[str, Any]]) -> Table:
-    """A table of neuron models."""
-    table = Table("model", "equations", "parameters", "description")
+    """A table of neuron models; those with pseudospikes can be trained."""
+    table = Table("model", "equations", "parameters", "method", "trains")
     for row in rows:
         parameters = "\n".join(f"{name} = {value:g}" for name, value in row["parameters"].items())
-        cells = (row["name"], row["equations"], parameters, row["description"])
+        trains = "yes" if row["pseudospikes"] else "no"
+        cells = (row["name"], row["equations"], parameters, row["method"], trains)
         table.add_row(*map(Text, cells))
     return table
 
@@ -76,7 +80,8 @@ def track(steps: Iterable[tuple[int, Any]], *, total: int, console: "Console") -
     result = None
     with make_progress(console) as progress:
         task = progress.add_task("states", total=total, note="")
-        for done, result in steps:
+        for step in steps:
+            done, result = step
             progress.update(task, completed=done)
     return result
 
@@ -102,9 +107,7 @@ def draw_accuracy(rows: list[dict[str, Any]]) -> Table:
     table = Table("quantity", "states", "left out", "median", "worst", title=rows[0]["model"])
     for row in rows:
         errors = (f"{row[f'{kind}_relative_error']:.1e}" for kind in ("median", "worst"))
-        table.add_row(
-            row["quantity"], str(row["states"]), str(row["ill_conditioned"]), *errors
-        )
+        table.add_row(row["quantity"], str(row["states"]), str(row["ill_conditioned"]), *errors)
     return table
 
 

@@ -29,8 +29,8 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
     if not model.has_pseudospikes:
         raise InputError(
             f"Expected a model with pseudospikes (see `spiketheory models`) but {model.name} has "
-            "none; choose one that has: feedforward networks need them for neurons that do not "
-            "spike."
+            f"none: {model.without_pseudospikes}. Choose one that has them: feedforward networks "
+            "need them for neurons that do not spike."
         )
     f = model.functions
     jit = model.jit

@@ -93,9 +93,7 @@ def measure_accuracy(
     measure = make_measure(derivation)
     admissible = compile_domains(derivation)
     results = [Accuracy(name="time to spike")]
-    results += [
-        Accuracy(name=f"d(time to spike)/d{s.name}") for s in derivation.model.state
-    ]
+    results += [Accuracy(name=f"d(time to spike)/d{s.name}") for s in derivation.model.state]
     count = 0
     for _ in range(ATTEMPTS * states):
         if count == states:
@@ -265,14 +263,15 @@ def integrate(derivation: Derivation) -> Measure:
             slopes = []
             for i in range(len(state)):
                 step = mpf(10) ** (-REFERENCE_DIGITS // 3) * max(abs(state[i]), mpf(1) / 10)
-                ends = []
-                for sign in (1, -1):
-                    moved = list(state)
-                    moved[i] += sign * step
-                    ends.append(reference.arrive(moved, LONGEST)[1])
-                if None in ends:
+                above, below = (
+                    reference.arrive(
+                        [v + (sign * step if i == j else 0) for j, v in enumerate(state)], LONGEST
+                    )[1]
+                    for sign in (1, -1)
+                )
+                if above is None or below is None:
                     return []
-                slopes.append((ends[0] - ends[1]) / (2 * step))
+                slopes.append((above - below) / (2 * step))
             return [wait, *slopes]
 
     return measure

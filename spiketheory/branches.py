@@ -57,6 +57,7 @@ def loop_over(function: Callable[..., Any]) -> Callable[..., Any]:
         results = [function(*row) for row in rows]
         if results and not isinstance(results[0], tuple):
             return np.array(results).reshape(arrays[0].shape)
-        return tuple(np.array(column).reshape(arrays[0].shape) for column in zip(*results, strict=True))
+        columns = zip(*results, strict=True)
+        return tuple(np.array(column).reshape(arrays[0].shape) for column in columns)
 
     return call_each

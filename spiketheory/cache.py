@@ -25,9 +25,7 @@ from spiketheory.model import NeuronModel
 from spiketheory.verify import verify
 
 
-def load_or_generate(
-    model: NeuronModel, verified: VerifiedDerivation | None = None
-) -> ModuleType:
+def load_or_generate(model: NeuronModel, verified: VerifiedDerivation | None = None) -> ModuleType:
     """Return the generated module of ``model``, from the cache if it is there.
 
     The file's name holds a hash of the model and of the source of this package, so that a new

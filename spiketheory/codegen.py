@@ -120,8 +120,10 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "CONSTANTS": ir.constants,
         "PROPAGATOR": tuple(s.name for s in derivation.propagator.symbols),
         "INITIAL": derivation.initial.symbol.name,
-        "PROJECTIVE": tuple(derivation.chart.coordinates.index(c)
-                            for c in derivation.chart.projective),
+        "METHOD": derivation.method,
+        "PROJECTIVE": tuple(
+            derivation.chart.coordinates.index(c) for c in derivation.chart.projective
+        ),
         "LOOPED": (
             *(f.name for f in ir.functions if is_scalar_only(f)),
             *(NUMERICAL if ir.texts else ()),

@@ -158,7 +158,7 @@ class Numbers:
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
-    """A chain of functions of time whose last never vanishes, which isolates all zeros of the first.
+    """A chain of functions of time that isolates all zeros of the first; the last has none.
 
     Between two zeros of heights[k + 1] = heights[k]' - rates[k] heights[k] there is at most one of
     heights[k] (Rolle's theorem for exp(-rates[k] t) heights[k]).

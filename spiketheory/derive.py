@@ -92,7 +92,7 @@ def check_reset(model: NeuronModel) -> None:
     remedy = "lower it"
     if margin.free_symbols:
         domain = f"{reset} < {model.spike.value}"
-        remedy = f"lower it, or state \"{domain}\" as the domain of a parameter"
+        remedy = f'lower it, or state "{domain}" as the domain of a parameter'
     raise DerivationError(
         f"Expected the reset of {model.name} to lead below its threshold but {variable} = {reset} "
         f"need not lie below {model.spike.value}: the neuron would spike without end; {remedy}."

@@ -7,8 +7,8 @@ import sympy as sp
 from spiketheory.blocks import Block, Heading, Paragraph, Table
 from spiketheory.derivation import Branch, Derivation
 from spiketheory.derive import differentiate
-from spiketheory.functions import decay_wait, lambert_w
 from spiketheory.formulas import distinguish, equate, equate_all, mark_after, state_fact
+from spiketheory.functions import decay_wait, lambert_w
 from spiketheory.notation import Math, write_math, write_name
 from spiketheory.symbols import DURATION
 
@@ -83,9 +83,7 @@ def explain_spike(d: Derivation) -> list[Block]:
 WIDEST_CASES = 60
 
 
-def distinguish_widely(
-    left: Math, branches: list[tuple[sp.Basic, sp.Basic]]
-) -> list[Block]:
+def distinguish_widely(left: Math, branches: list[tuple[sp.Basic, sp.Basic]]) -> list[Block]:
     """Cases side by side, or below each other where conditions are long."""
     if max(len(write_math(c).plain) for _, c in branches) <= WIDEST_CASES:
         return [distinguish(left, branches)]

@@ -327,11 +327,7 @@ class Lowering:
         if d.model.spike.is_blowup:
             return ()
         jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
-        return (
-            Branch(
-                condition=is_beyond(d), values=tuple(pull_back(self.covector, jacobian))
-            ),
-        )
+        return (Branch(condition=is_beyond(d), values=tuple(pull_back(self.covector, jacobian))),)
 
     def expand_wait(self, condition: sp.Basic) -> sp.Basic:
         """Give the arguments of `time_to_spike`, where the derivation leaves them out."""
@@ -435,9 +431,7 @@ class Lowering:
         names = ["delay", "period", "rate"]
         bars = tuple(self.name_derivative(f"g_{name}") for name in names)
         gradient = [
-            sp.factor_terms(
-                sum(b * simplify(v.diff(s)) for b, v in zip(bars, values, strict=True))
-            )
+            sp.factor_terms(sum(b * simplify(v.diff(s)) for b, v in zip(bars, values, strict=True)))
             for s in (*self.coordinates, PSEUDO_INPUT)
         ]
         arguments = (*self.coordinates, PSEUDO_INPUT, *self.constants)

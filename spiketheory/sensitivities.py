@@ -165,7 +165,7 @@ def lower_constants(derivation: Derivation, found: Sensitivities) -> KernelFunct
 
 
 def differentiate_event(
-    found: Sensitivities, row: sp.Matrix, event: tuple[sp.Expr, sp.Matrix], branch: int
+    found: Sensitivities, row: sp.Matrix, event: tuple[sp.Expr, sp.Matrix] | None, branch: int
 ) -> list[sp.Expr]:
     """Derivatives by the constants of the state after a spike at fixed time, and of its time."""
     d, coordinates = found.derivation, found.derivation.chart.coordinates

@@ -392,7 +392,8 @@ def reduce_bessel(expression: sp.Expr) -> sp.Expr:
         ) / first
         for value in values:
             if (value.func, value.args[1]) == (kind, argument):
-                named[value] = recur(value.args[0], nu, argument, sign, (first, second, third, fourth))
+                start = (first, second, third, fourth)
+                named[value] = recur(value.args[0], nu, argument, sign, start)
     return expression.xreplace(named)
 
 

@@ -227,9 +227,7 @@ def check_parameters(places: Sequence[Place]) -> Iterator[Check]:
     yield from tally.report()
 
 
-def compare_parameters(
-    tally: Tally, place: Place, observer: Observer, state: Vector
-) -> None:
+def compare_parameters(tally: Tally, place: Place, observer: Observer, state: Vector) -> None:
     """Compare one trial: part of the way, an input, then on to the spike."""
     with mpmath.workdps(DIFFERENCE_DIGITS):
         before = place.wait(state) * EARLY
@@ -249,7 +247,7 @@ def compare_parameters(
     if not mpmath.isfinite(wait) or place.surface(arrived) <= 0:
         return
     fired, rest = place.fire(arrived, wait), before + AFTER - wait
-    if rest <= 0 or place.wait(fired) <= rest and not place.derivation.chart.projective:
+    if rest <= 0 or (place.wait(fired) <= rest and not place.derivation.chart.projective):
         return
     covector = observer.gradient(place.flow(fired, rest))
     parts = [place.run("flow_constants_vjp", *fired, rest, after=covector)]

@@ -64,7 +64,6 @@ class Kernels:
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
             self.functions[name] = sp.lambdify(arguments, [value], [MPMATH, "mpmath"])
 
-
     def find_zero(self, rates: Any, horizon: mpf, arguments: Any) -> mpf:
         """First zero of the heights, in the working precision."""
 
@@ -144,11 +143,9 @@ def compile_body(
         sp.lambdify(list(function.arguments), call.function, [library, "mpmath"])
         for call in branch.calls
     ]
-    results = sp.lambdify(
-        names, list(branch.results), [library, "mpmath"], cse=reuse_assignments
-    )
+    results = sp.lambdify(names, list(branch.results), [library, "mpmath"], cse=reuse_assignments)
     if not inner:
-        return results  # type: ignore[no-any-return]
+        return results
     return lambda *arguments: results(
         *arguments, *(value for call in inner for value in call(*arguments))
     )

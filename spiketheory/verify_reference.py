@@ -244,9 +244,7 @@ class Reference:
         raise stuck(left)
 
 
-def resolve_kink(
-    model: NeuronModel, kinks: Sequence[sp.Expr], sign: int
-) -> tuple[sp.Expr, ...]:
+def resolve_kink(model: NeuronModel, kinks: Sequence[sp.Expr], sign: int) -> tuple[sp.Expr, ...]:
     """The equations on one side of where an absolute value has its kink."""
     resolved = {kink: sign * kink.args[0] for kink in kinks}
     return tuple(derivative.xreplace(resolved) for derivative in model.derivatives)

@@ -100,6 +100,7 @@ class Setting:
         if self.form is None:
             return tuple(expressions)
         numbers = self.derivation.numbers
+        assert numbers is not None
         values = dict(zip(numbers.symbols, self.form.full_values, strict=True))
         asked = set().union(*(e.free_symbols for e in expressions))
         for row, place in zip(numbers.tangents, numbers.by, strict=False):
@@ -109,8 +110,7 @@ class Setting:
             (variable,) = argument.free_symbols & {*self.coordinates, argument}
             slope = argument.diff(variable)
             values |= {
-                s: v.diff(variable) / slope
-                for s, v in zip(row, self.form.full_values, strict=True)
+                s: v.diff(variable) / slope for s, v in zip(row, self.form.full_values, strict=True)
             }
         return tuple(e.xreplace(values) for e in expressions)
 
@@ -243,6 +243,7 @@ def claim_flow(s: Setting) -> Iterator[Claim]:
 
 def claim_linear_flow(s: Setting) -> Iterator[Claim]:
     """The solutions that the flow is a combination of satisfy the chart's linear equation."""
+    assert s.form is not None
     chart, propagator = s.derivation.chart, s.derivation.propagator
     branches = s.case.choose(propagator.branches, "the propagator")
     for branch, solution in itertools.product(branches, s.form.solutions):

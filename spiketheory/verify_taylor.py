@@ -156,9 +156,7 @@ def list_states(setting: Setting, draw: random.Random) -> list[Vector]:
     return states
 
 
-def compare_spike(
-    setting: Setting, state: Vector, flow: Tally, spike: Tally, reset: Tally
-) -> None:
+def compare_spike(setting: Setting, state: Vector, flow: Tally, spike: Tally, reset: Tally) -> None:
     """Compare time to spike, what `will_spike` says, the state on the way, and after the spike."""
     coordinates = setting.to_chart(state)
     (wait,) = setting.run("time_to_spike", *coordinates)

@@ -44,6 +44,7 @@ COORDINATES = ("V", "u")
 CONSTANTS = ("tau_m", "tau_u", "Delta", "V_T", "a", "b", "V_r", "V_peak", "I0")
 PROPAGATOR = ("elapsed",)
 INITIAL = "V0"
+METHOD = "taylor"
 PROJECTIVE = ()
 LOOPED = (
     "flow",

@@ -33,6 +33,7 @@ COORDINATES = ("V", "I")
 CONSTANTS = ("tau_m", "tau_s", "V_r")
 PROPAGATOR = ("elapsed",)
 INITIAL = "V0"
+METHOD = "taylor"
 PROJECTIVE = ()
 LOOPED = (
     "flow",

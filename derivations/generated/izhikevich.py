@@ -29,6 +29,7 @@ COORDINATES = ("V", "u")
 CONSTANTS = ("a", "b", "c", "d", "I0", "V_peak")
 PROPAGATOR = ("elapsed",)
 INITIAL = "V0"
+METHOD = "taylor"
 PROJECTIVE = ()
 LOOPED = (
     "flow",

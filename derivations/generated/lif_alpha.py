@@ -26,6 +26,7 @@ COORDINATES = ("V", "I", "J")
 CONSTANTS = ("tau_m", "tau_s", "V_th")
 PROPAGATOR = ("P_V_V", "P_V_I", "P_V_J", "P_I_I", "P_I_J", "P_J_J", "elapsed")
 INITIAL = "V0"
+METHOD = "linear"
 PROJECTIVE = ()
 LOOPED = (
     "propagator",

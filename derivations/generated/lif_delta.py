@@ -25,6 +25,7 @@ COORDINATES = ("V",)
 CONSTANTS = ("tau", "I0", "V_th")
 PROPAGATOR = ("P_V_V", "P_V_0", "elapsed")
 INITIAL = "V0"
+METHOD = "linear"
 PROJECTIVE = ()
 LOOPED = ("propagator", "will_spike", "flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = False

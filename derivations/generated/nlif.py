@@ -25,6 +25,7 @@ COORDINATES = ("V", "I")
 CONSTANTS = ("tau_m", "tau_s", "V_th")
 PROPAGATOR = ("P_V_I", "P_I_I", "elapsed")
 INITIAL = "V0"
+METHOD = "linear"
 PROJECTIVE = ()
 LOOPED = ("propagator", "will_spike", "flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = False

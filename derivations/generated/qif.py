@@ -24,6 +24,7 @@ COORDINATES = ("x", "y", "I")
 CONSTANTS = ("nu", "tau_m", "tau_s")
 PROPAGATOR = ("elapsed", "decay_I")
 INITIAL = "V0"
+METHOD = "bessel"
 PROJECTIVE = (0, 1)
 LOOPED = (
     "flow",

@@ -25,6 +25,7 @@ COORDINATES = ("x", "y")
 CONSTANTS = ("a", "d", "beta", "kappa", "m")
 PROPAGATOR = ("c_dt", "s_dt", "turns")
 INITIAL = "V0"
+METHOD = "riccati"
 PROJECTIVE = (0, 1)
 LOOPED = ("flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = True

@@ -22,6 +22,7 @@ COORDINATES = ("ahead",)
 CONSTANTS = ("V_glue", "b_on", "b_off", "omega_on", "omega_off", "t_glue", "Theta", "r")
 PROPAGATOR = ("elapsed",)
 INITIAL = "phi0"
+METHOD = "glued parabolas"
 PROJECTIVE = ()
 LOOPED = (
     "enter_chart",

@@ -22,6 +22,7 @@ COORDINATES = ("x", "y")
 CONSTANTS = ("b", "omega", "Theta", "inverse_b")
 PROPAGATOR = ("cos_dt", "sin_dt", "turns")
 INITIAL = "phi0"
+METHOD = "riccati"
 PROJECTIVE = (0, 1)
 LOOPED = ()
 HAS_PSEUDOSPIKES = True

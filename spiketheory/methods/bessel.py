@@ -44,7 +44,7 @@ PSEUDO_SOFTNESS = sp.Integer(10)
 
 
 class Quadratic:
-    """The normal form of a model: T x' = -x + J y, T y' = -x, V = center + scale x/y, J = gain I."""
+    """The normal form T x' = -x + J y, T y' = -x, with V = center + scale x/y, J = gain I."""
 
     def __init__(self, model: NeuronModel) -> None:
         self.voltage = model.spike.variable
@@ -154,15 +154,11 @@ def solve(model: NeuronModel) -> Derivation:
         constants=constants,
         propagator=Propagator(
             symbols=(elapsed, left),
-            branches=(
-                Branch(condition=sp.true, values=(DURATION, sp.exp(form.decay * DURATION))),
-            ),
+            branches=(Branch(condition=sp.true, values=(DURATION, sp.exp(form.decay * DURATION))),),
         ),
         flow=flow,
         will_spike=time_to_spike() < elapsed,
-        time_to_spike=(
-            Branch(condition=sp.true, values=(time * decay_wait(order, x, y, drive),)),
-        ),
+        time_to_spike=(Branch(condition=sp.true, values=(time * decay_wait(order, x, y, drive),)),),
         time_to_spike_gradient=(),
         jump=(x, y, current + WEIGHT),
         reset=(sp.Integer(-1), sp.Integer(0), current),
@@ -172,9 +168,7 @@ def solve(model: NeuronModel) -> Derivation:
         references=REFERENCES,
         numbers=numbers,
     )
-    gradient = differentiate_implicitly(
-        y, field, flow, derivation.jacobian(flow), coordinates
-    )
+    gradient = differentiate_implicitly(y, field, flow, derivation.jacobian(flow), coordinates)
     return replace_gradient(derivation, gradient)
 
 
@@ -298,9 +292,7 @@ def build_initial(model: NeuronModel, names: Names, form: Quadratic) -> InitialC
     )
 
 
-def build_pseudospike(
-    form: Quadratic, x: sp.Symbol, y: sp.Symbol, time: sp.Symbol
-) -> Pseudospike:
+def build_pseudospike(form: Quadratic, x: sp.Symbol, y: sp.Symbol, time: sp.Symbol) -> Pseudospike:
     """The pseudodynamics of Klos & Memmesheimer: a constant softplus drive (DESIGN 4.6)."""
     drive = form.gain * (form.current + PSEUDO_INPUT)
     width = sp.sqrt(PSEUDO_SOFTNESS * sp.log(1 + sp.exp(drive / PSEUDO_SOFTNESS)))
@@ -352,7 +344,8 @@ def explain(
                 sp.Eq(order, -1 / (form.decay * form.time), evaluate=False),
                 sp.Eq(
                     sp.Function("y")(t),
-                    sp.exp(-t / (2 * time)) * sp.besselj(
+                    sp.exp(-t / (2 * time))
+                    * sp.besselj(
                         order, 2 * order * sp.sqrt(drive) * sp.exp(-t / (2 * order * time))
                     ),
                     evaluate=False,
@@ -368,8 +361,12 @@ def explain(
             equations=(
                 sp.Eq(z, sp.exp(-t / time), evaluate=False),
                 sp.Eq(s, 1 - z, evaluate=False),
-                sp.Eq(sp.Function("y")(t), y * sp.cos(sp.sqrt(drive) * s)
-                      - x * sp.sin(sp.sqrt(drive) * s) / sp.sqrt(drive), evaluate=False),
+                sp.Eq(
+                    sp.Function("y")(t),
+                    y * sp.cos(sp.sqrt(drive) * s)
+                    - x * sp.sin(sp.sqrt(drive) * s) / sp.sqrt(drive),
+                    evaluate=False,
+                ),
             ),
         ),
         Step(

@@ -42,7 +42,7 @@ def differentiate_implicitly(
     jacobian: sp.Matrix,
     coordinates: Sequence[sp.Symbol],
 ) -> tuple[sp.Expr, ...]:
-    """Derivatives of the spike time by the coordinates (implicit function theorem).
+    r"""Derivatives of the spike time by the coordinates (implicit function theorem).
 
     Args:
         surface: The function that vanishes at the spike.
@@ -52,7 +52,7 @@ def differentiate_implicitly(
         coordinates: The coordinates.
 
     Returns:
-        $-(\\nabla g \\cdot D\\Phi)/(\\nabla g \\cdot F)$ at the spike.
+        $-(\nabla g \cdot D\Phi)/(\nabla g \cdot F)$ at the spike.
     """
     arrived = dict(zip(coordinates, flow, strict=True))
     slopes = sp.Matrix([surface]).jacobian(coordinates)

@@ -142,9 +142,7 @@ class Sides:
         near, far = self.fast * self.ahead, self.slow * (self.ahead - self.glue)
         on = self.ahead <= self.glue
         size = sp.Piecewise((sp.sin(near), on), (sp.cos(far), True))
-        above = sp.Piecewise(
-            (self.upper * sp.cos(near), on), (-self.lower * sp.sin(far), True)
-        )
+        above = sp.Piecewise((self.upper * sp.cos(near), on), (-self.lower * sp.sin(far), True))
         return self.measure(above + weight * size, size)
 
 

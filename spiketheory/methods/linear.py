@@ -260,7 +260,8 @@ def find_spike(cascade: Cascade, descent: Descent) -> tuple[tuple[Branch, ...], 
     branches = [beyond]
     how = "a bracketed root"
     if len(heights) == 3 and all(rate.is_negative for rate in descent.rates[1:]):
-        branches += [*solve_quadratic(heights, descent.rates), *solve_lambert(heights, descent.rates)]
+        branches += solve_quadratic(heights, descent.rates)
+        branches += solve_lambert(heights, descent.rates)
         how = (
             "a quadratic equation or the Lambert function for time constants 1:2 or equal, and a "
             "bracketed root for others"
@@ -325,7 +326,7 @@ def relate(left: sp.Expr, right: sp.Expr) -> Relation:
 
 
 def solve_lambert(heights: list[sp.Expr], rates: tuple[sp.Expr, ...]) -> list[Branch]:
-    """alpha - kappa u exp(u0 - u) = 0 in u = u0 - rate t, where both rates are equal."""
+    """Alpha - kappa u exp(u0 - u) = 0 in u = u0 - rate t, where both rates are equal."""
     rate = rates[1]
     relation = relate(rates[1], rates[2])
     distance, linear, kappa = (
@@ -354,8 +355,12 @@ def clear(expression: sp.Expr) -> sp.Expr:
 
 def explain_choice(cascade: Cascade, how: str) -> str:
     """Why this method, and what it does."""
-    kind = "one linear equation" if len(cascade.model.state) == 1 else "a cascade of linear equations"
-    return f"{kind} with a finite threshold: the flow is a matrix exponential, the spike time given by {how}"
+    single = len(cascade.model.state) == 1
+    kind = "one linear equation" if single else "a cascade of linear equations"
+    return (
+        f"{kind} with a finite threshold: the flow is a matrix exponential, the spike time given "
+        f"by {how}"
+    )
 
 
 def explain(
@@ -389,9 +394,7 @@ def explain(
         Step(
             title="Distance to the threshold",
             text=f"The neuron spikes where it falls through zero, at a time given by {how}.",
-            equations=(
-                sp.Eq(distance, model.spike.value - model.spike.variable, evaluate=False),
-            ),
+            equations=(sp.Eq(distance, model.spike.value - model.spike.variable, evaluate=False),),
         ),
     ]
     if len(descent.heights) > 2:

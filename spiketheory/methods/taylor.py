@@ -5,10 +5,10 @@ coefficients of the solution (`spiketheory.taylor`). What the method has to find
 
 - A finite threshold: the model's own state; where the potential grows exponentially, $r = e^{-E}$
   with the exponent E takes its place on the way to the spike.
-- $V \to \infty$ by a quadratic term, reset to $-\infty$: homogeneous coordinates, $V = x/y$, in which
-  both infinities are one point, driven by the other variables.
-- $V \to \infty$ and a finite reset: the state, and $r = e^{-E}$ or $r = V^{1 - d}$ (growth of degree
-  d) near the spike, where $r$ falls through zero at a finite speed.
+- $V \to \infty$ by a quadratic term, reset to $-\infty$: homogeneous coordinates, $V = x/y$, in
+  which both infinities are one point, driven by the other variables.
+- $V \to \infty$ and a finite reset: the state, and $r = e^{-E}$ or $r = V^{1 - d}$ (growth of
+  degree d) near the spike, where $r$ falls through zero at a finite speed.
 """
 
 import dataclasses
@@ -62,7 +62,7 @@ def find_growth(model: NeuronModel) -> Growth | str:
         return f"d{voltage}/dt is neither a polynomial nor an exponential of {voltage}"
     degree = int(sp.degree(rate, voltage))
     if degree < 2:
-        return f"d{voltage}/dt grows at most like {voltage}, which takes infinitely long to infinity"
+        return f"d{voltage}/dt grows at most like {voltage}, which never reaches infinity"
     if not is_positive(rate.coeff(voltage, degree), model.parameters):
         return (
             f"the coefficient of {voltage}**{degree} is not positive on the parameters' domains, "
@@ -320,15 +320,17 @@ def explain(model: NeuronModel, system: TaylorSystem) -> tuple[Step, ...]:
                     "the spike is a finite point of it, crossed at a finite speed."
                 ),
                 equations=(
-                    sp.Eq(system.far.coordinates[model.state.index(model.spike.variable)],
-                          system.far_from_near[model.state.index(model.spike.variable)],
-                          evaluate=False),
+                    sp.Eq(
+                        system.far.coordinates[model.state.index(model.spike.variable)],
+                        system.far_from_near[model.state.index(model.spike.variable)],
+                        evaluate=False,
+                    ),
                     *(
                         sp.Eq(dot(c), e, evaluate=False)
                         for c, e in zip(system.far.coordinates, system.far.field, strict=True)
                     ),
                 ),
-            )  # fmt: skip
+            )
         )
     steps += [
         Step(

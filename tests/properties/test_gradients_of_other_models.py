@@ -1,5 +1,7 @@
 """Networks of the other trainable models: the gradient is the slope of the loss."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,7 +31,7 @@ def make_network(name, seed):
     sizes = [3, int(rng.integers(2, 4)), 2]
     scale = rng.choice([1.0, 6.0])
     weights = tuple(
-        rng.uniform(-0.5, 1.0, size) * scale for size in zip(sizes[:-1], sizes[1:], strict=True)
+        rng.uniform(-0.5, 1.0, size) * scale for size in itertools.pairwise(sizes)
     )
     initial = rng.uniform(0.1, 0.9, sum(sizes[1:]))
     inputs = latencies(rng.uniform(0.05, 1.5, 3))

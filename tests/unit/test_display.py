@@ -120,11 +120,12 @@ def test_equations_in_a_table_are_not_taken_for_markup():
         "name": "m",
         "equations": "dV/dt = [red]V",
         "parameters": {"tau": 1.0},
-        "description": "",
+        "method": "riccati",
+        "pseudospikes": True,
     }
     table = draw_models([row])
     assert [str(cell) for column in table.columns for cell in column.cells] == [
-        "m", "dV/dt = [red]V", "tau = 1", ""
+        "m", "dV/dt = [red]V", "tau = 1", "riccati", "yes"
     ]  # fmt: skip
 
 
