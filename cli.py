@@ -136,6 +136,11 @@ def models(as_json: bool) -> None:
     help="Derive and verify anew, also if this document was made before.  [default: look it up]",
 )
 @click.option(
+    "--thorough",
+    is_flag=True,
+    help="Verify special functions in more places and far corners.  [default: in a few seconds]",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0),
     default=300,
@@ -150,6 +155,7 @@ def derive(
     as_json: bool,
     code: bool,
     no_cache: bool,
+    thorough: bool,
     timeout: float,
     out: Path | None,
 ) -> None:
@@ -166,16 +172,17 @@ def derive(
     from spiketheory.store import find_document, keep_document, make_key
 
     style = "json" if as_json else style
-    key = make_key(model, {"format": style, "code": code})
+    options = {"format": style, "code": code, "thorough": thorough}
+    key = make_key(model, options)
     text = find_document(key) if key and not no_cache else None
     if text is None:
-        text = write_document(model, style, code=code, timeout=timeout)
-        if key and key == make_key(model, {"format": style, "code": code}):
+        text = write_document(model, style, code=code, thorough=thorough, timeout=timeout)
+        if key and key == make_key(model, options):
             keep_document(key, text)
     write_output(text, out)
 
 
-def write_document(model: str, style: str, *, code: bool, timeout: float) -> str:
+def write_document(model: str, style: str, *, code: bool, thorough: bool, timeout: float) -> str:
     """Derive, verify and explain a model; say what is going on if it takes a while."""
     with show_progress() as show:
         show(f"Deriving {model}")
@@ -191,7 +198,7 @@ def write_document(model: str, style: str, *, code: bool, timeout: float) -> str
         with limit_time(timeout, f"the derivation of {neuron.name}"):
             derivation = derive_model(neuron)
             show(f"Verifying {neuron.name} ({derivation.method})")
-            verified = verify(derivation)
+            verified = verify(derivation, thorough=thorough)
             show(f"Writing {style}")
             source = generate(lower(verified)) if code else None
             compiled = (

@@ -72,11 +72,6 @@ def check_reset(model: NeuronModel) -> None:
     variable = model.spike.variable
     reset = model.reset[model.state.index(variable)]
     if model.spike.is_blowup:
-        if reset == variable:
-            raise DerivationError(
-                f"Expected a reset of {variable} after {variable} -> oo but {model.name} leaves it "
-                f"there; add {variable} = -oo or a finite value to its reset."
-            )
         return
     margin = sp.expand(model.spike.value - reset)
     if margin.has(*model.state) or is_positive(margin, model.parameters):

@@ -11,7 +11,7 @@ from spiketheory.verify_places import Kernels, build_places
 from spiketheory.verify_symbolic import check_symbolically, make_settings
 
 
-def verify(derivation: Derivation) -> VerifiedDerivation:
+def verify(derivation: Derivation, *, thorough: bool = False) -> VerifiedDerivation:
     r"""Run every check on ``derivation``; the only way to a `VerifiedDerivation`.
 
     Symbolic checks hold for every sign that the branches ask about (docs/mathematics.md, 1-3):
@@ -49,6 +49,8 @@ def verify(derivation: Derivation) -> VerifiedDerivation:
 
     Args:
         derivation: What `spiketheory.derive.derive` returned.
+        thorough: Look at special functions in as many places as at elementary ones, and in far
+            corners (currents of 1e4), which takes several seconds.
 
     Returns:
         The derivation and what was checked.
@@ -59,16 +61,19 @@ def verify(derivation: Derivation) -> VerifiedDerivation:
     with mpmath.workdps(DIGITS):
         cases = build_cases(derivation)
         settings = make_settings(derivation, cases)
-        checks = [*check_symbolically(settings), *check_numerically(derivation, cases)]
+        checks = [*check_symbolically(settings)]
+        checks += check_numerically(derivation, cases, thorough=thorough)
     return VerifiedDerivation(derivation=derivation, checks=tuple(checks))
 
 
-def check_numerically(derivation: Derivation, cases: tuple[Case, ...]) -> Iterator[Check]:
+def check_numerically(
+    derivation: Derivation, cases: tuple[Case, ...], *, thorough: bool = False
+) -> Iterator[Check]:
     """Run the checks in 50 digits, in their order."""
     if derivation.taylor is not None:
         yield from verify_taylor.check_integrals(derivation)
         return
-    ordinary, far = build_places(Kernels(derivation), cases)
+    ordinary, far = build_places(Kernels(derivation, thorough=thorough), cases)
     everywhere = [*ordinary, *far]
     yield from verify_numeric.check_first_spike(everywhere)
     yield from verify_numeric.check_integration(ordinary)

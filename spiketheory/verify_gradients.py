@@ -109,8 +109,7 @@ def check_trial(places: Sequence[Place]) -> Iterator[Check]:
     for place in places:
         observer = Observer(place)
         for number, state in enumerate(place.states):
-            few = place.derivation.numbers is not None
-            for k in (number,) if few else (number, number + 3):
+            for k in (number, number + 3) if place.is_thorough else (number,):
                 weight, after = WEIGHTS[k % 4], DURATIONS[k % 4]
                 before = DURATIONS[(k + 1 + number // 2) % 4]
                 if not place.derivation.chart.projective:

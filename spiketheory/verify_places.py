@@ -31,6 +31,7 @@ FAR = mpf(100)
 MAX_DRAWS = 200
 MAX_DRIVEN = 60
 BEYOND = mpf(1) / 3
+STRONG = mpf(10) ** 4
 TOLERANCE = mpf(10) ** -25
 DIFFERENCE_DIGITS = 90
 DIFFERENCE_STEP = mpf(10) ** -30
@@ -41,14 +42,15 @@ class Kernels:
 
     Attributes:
         derivation: The derivation.
+        thorough: Whether special functions are looked at as closely as others.
         constants: Names of the constants, in order.
         functions: Kernel functions by name, and ``surface`` and ``crossing``: the function that
             falls through zero at the spike, and how fast.
         choose_spike_branch: Number of the branch of the time to spike that counts.
     """
 
-    def __init__(self, derivation: Derivation) -> None:
-        self.derivation = derivation
+    def __init__(self, derivation: Derivation, *, thorough: bool = False) -> None:
+        self.derivation, self.thorough = derivation, thorough
         lowering = Lowering(derivation)
         functions = lowering.lower().functions
         self.constants = tuple(c.name for c in lowering.constants)
@@ -187,16 +189,21 @@ class Place:
     def states(self) -> list[Vector]:
         """Coordinates of random states, of far corners, and just after a spike."""
         # Special functions in many digits take long: fewer states then.
-        number = 2 if self.derivation.numbers is not None else 3
+        number = 3 if self.is_thorough else 2
         inside = [self.draw_state(None) for _ in range(number)]
         corners = (
             [self.draw_state(c) for c in CORNERS[: 2 * number - 3]]
             if self.may_be_far
             else self.draw_driven()
         )
-        states = [*inside, *corners]
+        states = [*inside, *corners, *self.draw_strong()]
         spiking = [s for s in states if mpmath.isfinite(self.wait(s))]
         return [*states, *(self.fire(s, self.wait(s)) for s in spiking[:1])]
+
+    @property
+    def is_thorough(self) -> bool:
+        """Whether to look everywhere: special functions only if asked for."""
+        return self.kernels.thorough or self.derivation.numbers is None
 
     @property
     def beyond(self) -> list[Vector]:
@@ -214,6 +221,12 @@ class Place:
         """Whether the spiking variable may take any value."""
         return self.derivation.model.spike.is_blowup
 
+    def draw_strong(self) -> list[Vector]:
+        """Draw states in which everything but the spiking variable is huge, of either sign."""
+        if len(self.derivation.model.state) == 1 or not self.is_thorough:
+            return []
+        return [self.draw_state(None, others=sign * STRONG) for sign in (1, -1)]
+
     def draw_driven(self) -> list[Vector]:
         """Draw states that lead to a spike, with ever larger numbers; none if nothing does."""
         found: list[Vector] = []
@@ -224,15 +237,14 @@ class Place:
                 break
         return found
 
-    def draw_state(self, spiking: mpf | None, *, size: float = 2) -> Vector:
-        """Draw coordinates of a state that has not spiked yet."""
+    def draw_state(
+        self, spiking: mpf | None, *, size: float = 2, others: mpf | None = None
+    ) -> Vector:
+        """Draw coordinates of a state that has not spiked yet; what is given is not drawn."""
         model = self.derivation.model
         for _ in range(MAX_DRAWS):
-            state = [
-                mpf(self.draw.gauss(0, size))
-                if spiking is None or s != model.spike.variable else spiking
-                for s in model.state
-            ]  # fmt: skip
+            given = [spiking if s == model.spike.variable else others for s in model.state]
+            state = [mpf(self.draw.gauss(0, size)) if g is None else g for g in given]
             coordinates = self.run("enter_chart", *state)
             if self.surface(coordinates) > 0:
                 return coordinates

@@ -234,6 +234,10 @@ def claim_flow(s: Setting) -> Iterator[Claim]:
             if s.form is None:
                 yield Claim(what=f"d{name}/dt along the flow", got=g.diff(DURATION), expected=e)
         residual = [g.diff(DURATION) - e for g, e in zip(flow, s.field(flow), strict=True)]
+        if s.form is not None:  # not scaled: zero itself, which is the simpler claim
+            for c, g in zip(s.coordinates, residual, strict=True):
+                yield Claim(what=f"d{c}/dt minus its velocity", got=g, expected=sp.S.Zero)
+            continue
         projective = s.derivation.chart.projective
         nothing = [
             e if c in projective else sp.S.Zero for c, e in zip(s.coordinates, flow, strict=True)
@@ -484,6 +488,11 @@ ONE_SIDED = {"spike surface": 0, "reset": 1, "simultaneous inputs": None,
              "pseudospike continuity": None, "pseudo input": None,
              "initial coordinate": None}  # fmt: skip
 """Checks of piecewise charts that concern one side only; None is left to the 50 digits."""
+OF_THE_FLOW = (
+    *("flow residual", "flow at zero duration", "semigroup", "time to spike"),
+    "spike time gradient",
+)
+"""Checks in which the numbers of the flow take part."""
 NUMERICAL = ("chart round trip", "chart field", "input jump", "simultaneous inputs")
 """Checks of derivations without a closed form; the others integrate."""
 
@@ -492,6 +501,9 @@ def is_asked(name: str, setting: Setting) -> bool:
     """Whether a check has something to prove in a setting."""
     if setting.derivation.taylor is not None and name not in NUMERICAL:
         return False
+    numbers = setting.derivation.numbers
+    if numbers is not None and name not in OF_THE_FLOW:
+        return setting.form is numbers.closed_forms[0]
     if name == "semigroup" and setting.is_bessel:
         return False  # it follows from residual and start, as solutions are unique
     return setting.side is None or ONE_SIDED.get(name, setting.side) == setting.side

@@ -2,15 +2,18 @@
 
 import importlib.util
 import sys
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
+from derivations import read_neuron_model
 from spiketheory.codegen import generate
 from spiketheory.derivation import Check, Derivation, VerifiedDerivation
 from spiketheory.derive import derive
 from spiketheory.lower import lower
 from spiketheory.model import NeuronModel
 from spiketheory.parse import build_model
+from spiketheory.verify import verify
 
 CHECKS = (
     Check(name="residual of the flow", method="symbolic", detail="0"),
@@ -53,9 +56,22 @@ def pretend_verified(derivation: Derivation) -> VerifiedDerivation:
     return VerifiedDerivation(derivation=derivation, checks=CHECKS)
 
 
+@lru_cache(maxsize=64)
+def derive_once(model: NeuronModel) -> Derivation:
+    """The derivation of a model, shared by all tests of a process."""
+    return derive(model)
+
+
+@lru_cache(maxsize=16)
+def verify_once(name: str) -> VerifiedDerivation:
+    """The verified derivation of a built-in model, shared by all tests of a process."""
+    return verify(derive_once(read_neuron_model(name)))
+
+
+@lru_cache(maxsize=64)
 def generate_text(model: NeuronModel, *, target: str = "module") -> str:
-    """The generated module of a model."""
-    return generate(lower(pretend_verified(derive(model))), target=target)
+    """The generated module of a model; a second call does not generate it again."""
+    return generate(lower(pretend_verified(derive_once(model))), target=target)
 
 
 def import_text(text: str, folder: Path, *, name: str = "generated_by_a_test") -> ModuleType:

@@ -30,9 +30,7 @@ def make_network(name, seed):
     model = compiled(name.split()[0])
     sizes = [3, int(rng.integers(2, 4)), 2]
     scale = rng.choice([1.0, 6.0])
-    weights = tuple(
-        rng.uniform(-0.5, 1.0, size) * scale for size in itertools.pairwise(sizes)
-    )
+    weights = tuple(rng.uniform(-0.5, 1.0, size) * scale for size in itertools.pairwise(sizes))
     initial = rng.uniform(0.1, 0.9, sum(sizes[1:]))
     inputs = latencies(rng.uniform(0.05, 1.5, 3))
     return model, MODELS[name], weights, initial, inputs

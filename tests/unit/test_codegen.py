@@ -5,11 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models import generate_text, import_text, make_quadratic
+from models import (
+    derive_once,
+    generate_text,
+    import_text,
+    make_quadratic,
+    pretend_verified,
+)
 
-from derivations import list_models, read_neuron_model
-from spiketheory.compile import GENERATED_FORMAT
+from derivations import import_generated, list_models, read_neuron_model
+from spiketheory.codegen import NUMERICAL, generate
+from spiketheory.compile import GENERATED_FORMAT, load_compiled
+from spiketheory.derive import derive
 from spiketheory.errors import InputError
+from spiketheory.lower import lower
 
 ROOT = Path(__file__).resolve().parents[2]
 ODD = make_quadratic(
@@ -43,19 +52,35 @@ def test_every_target_is_python_that_can_be_imported(model, target, tmp_path):
     assert model.name in module.__doc__
 
 
-def test_the_text_is_laid_out_as_ruff_would(model, tmp_path):
+def run_ruff(*arguments):
     ruff = Path(sys.executable).with_name("ruff")
     if not ruff.exists():
         pytest.skip("needs ruff beside Python")
+    command = [ruff, *arguments, "--config", ROOT / "pyproject.toml"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+SHORT = [read_neuron_model(name) for name in ("theta", "qif_delta", "lif_delta")] + [ODD, FREE]
+
+
+@pytest.mark.parametrize("model", SHORT, ids=lambda m: m.name)
+def test_text_without_very_long_formulas_is_laid_out_as_ruff_would(model, tmp_path):
     path = tmp_path / "generated.py"
     path.write_text(generate_text(model))
-    command = [ruff, "format", "--diff", "--config", ROOT / "pyproject.toml", path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_ruff("format", "--diff", path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_ruff_finds_no_unknown_name_and_no_unused_variable_in_generated_text(tmp_path):
+    for model in MODELS:
+        (tmp_path / f"{model.name}.py").write_text(generate_text(model))
+    done = run_ruff("check", "--select", "E9,F,PLE", tmp_path)
     assert done.returncode == 0, done.stdout
 
 
 def test_the_same_model_gives_the_same_text(model):
-    assert generate_text(model) == generate_text(model)
+    again = generate(lower(pretend_verified(derive(model))))
+    assert generate_text(model) == again
 
 
 def test_the_text_has_no_trailing_space_and_ends_with_one_newline(model):
@@ -97,9 +122,11 @@ def test_every_function_has_a_docstring_with_results_and_operations(model):
         if not isinstance(function, ast.FunctionDef) or function.name in ("load", "store"):
             continue
         doc = ast.get_docstring(function)
-        if not function.name.endswith("_array"):
+        if not function.name.endswith("_array") and not function.name.startswith("taylor_"):
             assert "Returns " in doc
-            assert "Operations: " in doc
+            names = (*NUMERICAL, "time_to_spike_parameters")
+            integrated = derive_once(model).taylor is not None and function.name in names
+            assert ("Operations: " in doc) == (not integrated)
         assert "True" not in doc
         assert "oo" not in doc.split()
 
@@ -131,26 +158,60 @@ def test_an_unknown_target_is_refused():
         generate_text(FREE, target="c")
 
 
+def draw_states(model, count, rng):
+    """States below the threshold, on scales from 0.1 to 10: one array per variable."""
+    states = [rng.normal(size=count) * 10.0 ** rng.uniform(-1, 1, count) for _ in model.state]
+    if not model.spike.is_blowup:
+        threshold = float(model.spike.value.subs({p.symbol: p.default for p in model.parameters}))
+        voltage = model.state.index(model.spike.variable)
+        states[voltage] = threshold - np.abs(states[voltage]) - 0.1
+    return states
+
+
 def test_array_functions_equal_the_scalar_functions_element_by_element(model, tmp_path):
-    module = import_text(generate_text(model), tmp_path)
-    rng = np.random.default_rng(0)
-    states = rng.normal(size=50) * 3
+    compiled = load_compiled(import_text(generate_text(model), tmp_path), backend="numpy")
+    module, rng = compiled.module, np.random.default_rng(0)
+    count = 3 if derive_once(model).taylor else 30
     for drive in (-2.0, 0.25, 2.0):
         values = list(module.DEFAULTS)
-        if "I0" in module.PARAMETERS and module.NAME != "theta":
+        if module.NAME in ("qif_delta", "lif_delta"):
             values[module.PARAMETERS.index("I0")] = drive
         constants = module.constants(*values)
-        times = rng.exponential(size=50)
-        x, y = module.enter_chart(states, *constants)
-        x, y = np.broadcast_arrays(x, y)
-        spike = getattr(module, "time_to_spike_array", module.time_to_spike)(x, y, *constants)
-        steps = getattr(module, "propagator_array", module.propagator)(times, *constants)
-        for i in range(50):
-            assert spike[i] == pytest.approx(
-                module.time_to_spike(x[i], y[i], *constants), rel=1e-15
-            )
-            step = module.propagator(times[i], *constants)
+        times = rng.exponential(size=count)
+        coordinates = np.broadcast_arrays(
+            *compiled.array_function("enter_chart")(*draw_states(model, count, rng), *constants)
+        )
+        spike = compiled.array_function("time_to_spike")(*coordinates, *constants)
+        steps = compiled.array_function("propagator")(times, *constants)
+        ends = compiled.array_function("flow")(*coordinates, *steps, *constants)
+        for i in range(count):
+            state = [float(c[i]) for c in coordinates]
+            wait = compiled.functions.time_to_spike(*state, *constants)
+            assert spike[i] == pytest.approx(wait, rel=1e-15)
+            step = compiled.functions.propagator(times[i], *constants)
             assert [s[i] for s in steps] == pytest.approx(step, rel=1e-15)
+            end = compiled.functions.flow(*state, *step, *constants)
+            assert [e[i] for e in ends] == pytest.approx(end, rel=1e-13, abs=1e-13)
+
+
+def test_functions_that_iterate_are_named_so_that_arrays_go_through_them_one_by_one():
+    looped = {
+        model.name: set(import_generated(model.name).LOOPED)
+        for model in MODELS
+        if model not in (ODD, FREE)
+    }
+    assert looped["theta"] == set()
+    assert looped["qif_delta"] == {"flow_constants_vjp", "fire_constants_vjp"}
+    assert {"flow", "flow_vjp", "time_to_spike", "will_spike"} <= looped["qif"]
+    assert looped["eif"] == set(NUMERICAL)
+    assert {"time_to_spike", "heights"} <= looped["lif_alpha"]
+    assert "jump" in looped["rapid_theta"]
+
+
+def test_a_model_without_pseudospikes_says_why():
+    for model in MODELS:
+        text = generate_text(model)
+        assert ("HAS_PSEUDOSPIKES = True" in text) == ('WITHOUT_PSEUDOSPIKES = ""' in text)
 
 
 def test_a_branch_that_does_not_apply_is_not_evaluated(tmp_path):

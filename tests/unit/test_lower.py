@@ -1,4 +1,6 @@
 import dataclasses
+import re
+from functools import lru_cache
 
 import pytest
 import sympy as sp
@@ -7,6 +9,7 @@ from models import make_quadratic, pretend_verified
 from derivations import list_models, read_neuron_model
 from spiketheory.derivation import Branch
 from spiketheory.derive import derive
+from spiketheory.functions import softplus
 from spiketheory.kernel import (
     KernelBranch,
     build_branches,
@@ -14,7 +17,6 @@ from spiketheory.kernel import (
     count_operations,
     eliminate_common,
     rewrite_stably,
-    softplus,
 )
 from spiketheory.lower import lower
 from spiketheory.symbols import state_symbol
@@ -22,9 +24,14 @@ from spiketheory.symbols import state_symbol
 x, y = state_symbol("x"), state_symbol("y")
 
 
+@lru_cache
+def lower_built_in(name):
+    return lower(pretend_verified(derive(read_neuron_model(name))))
+
+
 @pytest.fixture(params=list_models())
 def ir(request):
-    return lower(pretend_verified(derive(read_neuron_model(request.param))))
+    return lower_built_in(request.param)
 
 
 def get_function(ir, name):
@@ -51,6 +58,9 @@ def test_every_function_uses_only_its_arguments_and_its_own_variables(ir):
         for branch in function.branches:
             known = set(function.arguments)
             assert {s.name for s in branch.condition.free_symbols} <= known
+            for call in branch.calls:
+                assert {s.name for s in call.function.free_symbols} <= known, function.name
+                known |= {s.name for s in call.targets}
             for symbol, value in branch.assignments:
                 assert {s.name for s in value.free_symbols} <= known, function.name
                 known.add(symbol.name)
@@ -64,12 +74,45 @@ def test_arguments_and_results_have_different_names_within_a_function(ir):
 
 
 def test_only_four_functions_return_a_number_and_all_others_a_tuple(ir):
-    assert {f.name for f in ir.functions if f.scalar} == {
-        "initial_state_vjp",
-        "initial_value",
-        "will_spike",
-        "time_to_spike",
+    numbers = {"initial_state_vjp", "initial_value"}
+    numbers |= set() if ir.texts else {"will_spike", "time_to_spike"}
+    assert {f.name for f in ir.functions if f.scalar} == numbers
+
+
+def test_every_model_has_the_functions_that_the_simulator_and_the_gradients_call(ir):
+    names = {f.name for f in ir.functions}
+    names |= set(re.findall(r"^def (\w+)\(", "\n".join(ir.texts), flags=re.MULTILINE))
+    assert names >= {
+        *("parameters_valid", "constants", "initial_bounds", "initial_state", "initial_value"),
+        *("enter_chart", "leave_chart", "velocity", "propagator", "flow", "jump", "fire"),
+        *("time_to_spike", "will_spike", "initial_state_vjp", "flow_vjp", "jump_vjp", "fire_vjp"),
+        *("constants_vjp", "initial_state_constants_vjp", "jump_constants_vjp"),
+        *("flow_constants_vjp", "fire_constants_vjp"),
     }
+    pseudo = {"pseudospike", "pseudospike_vjp"}
+    assert names & pseudo == (pseudo if ir.derivation.pseudospike else set())
+    assert ("heights" in names) == (ir.derivation.descent is not None)
+
+
+def test_a_model_without_parameters_has_no_derivatives_by_them():
+    ir = lower(pretend_verified(derive(make_quadratic("dv/dt = v**2 + 1", {}))))
+    assert get_function(ir, "constants_vjp").results == ()
+
+
+def test_a_derivation_that_is_integrated_is_lowered_to_text_for_what_depends_on_the_flow():
+    ir = lower_built_in("izhikevich")
+    assert not {"flow", "fire", "time_to_spike"} & {f.name for f in ir.functions}
+    assert [text for text in ir.texts if text.startswith("def fire_vjp(")]
+    assert lower_built_in("lif").texts == ()
+
+
+def test_numbers_of_the_flow_are_computed_by_one_call_and_only_where_they_are_needed():
+    ir = lower_built_in("qif")
+    (call,) = get_function(ir, "flow").branches[0].calls
+    assert type(call.function).__name__ == "decay_matrix"
+    (call,) = get_function(ir, "fire_vjp").branches[0].calls
+    assert type(call.function).__name__ == "decay_matrix_tangent"
+    assert get_function(ir, "fire").branches[0].calls == ()  # (-1, 0), whatever the flow was
 
 
 def test_domains_are_checked_as_they_were_written():
@@ -134,7 +177,12 @@ def test_each_branch_is_lowered_by_itself():
 
 def test_softplus_is_not_computed_as_the_logarithm_of_an_exponential():
     assert rewrite_stably(sp.sqrt(sp.log(1 + sp.exp(x / y)))) == sp.sqrt(softplus(x / y))
-    assert softplus(x).diff(x) == 1 / (1 + sp.exp(-x))
+    assert softplus(x).diff(x) == sp.exp(x - softplus(x))
+    assert sp.simplify(softplus(x).diff(x).replace(softplus, unfold) - 1 / (1 + sp.exp(-x))) == 0
+
+
+def unfold(z):
+    return sp.log(1 + sp.exp(z))
 
 
 @pytest.mark.parametrize(
