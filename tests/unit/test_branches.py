@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spiketheory.branches import choose_branches
+from spiketheory.branches import choose_branches, loop_over
 
 
 def root(x):
@@ -64,3 +64,30 @@ def test_the_arguments_are_left_alone():
     x = np.array([1.0, -1.0])
     choose_branches((x > 0, True), (root, logarithm), (x,))
     np.testing.assert_array_equal(x, [1.0, -1.0])
+
+
+def test_a_function_of_numbers_is_called_once_for_every_element():
+    seen = []
+
+    def add(a, b):
+        seen.append((a, b))
+        return a + b
+
+    got = loop_over(add)(np.array([1.0, 2.0])[:, None], np.array([10.0, 20.0, 30.0]))
+    np.testing.assert_array_equal(got, [[11.0, 21.0, 31.0], [12.0, 22.0, 32.0]])
+    assert len(seen) == 6
+    assert all(type(value) is float for pair in seen for value in pair)
+
+
+def test_a_function_of_numbers_that_returns_a_tuple_gives_a_tuple_of_arrays():
+    total, product = loop_over(lambda a, b: (a + b, a * b))(np.array([1.0, 2.0]), 3.0)
+    np.testing.assert_array_equal(total, [4.0, 5.0])
+    np.testing.assert_array_equal(product, [3.0, 6.0])
+    (alone,) = loop_over(lambda a: (a,))(np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(alone, [1.0, 2.0])
+
+
+def test_numbers_give_arrays_without_axes_one_by_one_too():
+    got = loop_over(lambda a: 2 * a)(3.0)
+    assert np.shape(got) == ()
+    assert got == 6.0

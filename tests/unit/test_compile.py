@@ -1,14 +1,19 @@
+import inspect
+import sys
 import types
 
 import numpy as np
 import pytest
 from models import generate_text, import_text, make_quadratic
 
-from derivations import import_generated
+from derivations import import_generated, list_models
+from spiketheory import roots
 from spiketheory.compile import (
     GENERATED_FORMAT,
     CompiledModel,
     compile_function,
+    compile_module,
+    list_libraries,
     load_compiled,
     read_package_source,
 )
@@ -42,6 +47,56 @@ def test_an_array_function_is_the_twin_where_there_is_one():
     model = load_compiled(import_generated("qif_delta"), backend="numpy")
     assert model.array_function("time_to_spike") is model.module.time_to_spike_array
     assert model.array_function("flow") is model.module.flow
+
+
+def test_a_function_that_iterates_is_called_once_per_element_of_its_arrays():
+    model = load_compiled(import_generated("lif"), backend="numpy")
+    constants = model.functions.constants(1.0, 0.3, 1.0)
+    V, I = np.array([0.0, 0.5, 1.0, -3.0]), np.array([10.0, 0.1, 0.0, 20.0])
+    waits = model.array_function("time_to_spike")(V, I, *constants)
+    for k in range(4):
+        assert waits[k] == model.functions.time_to_spike(V[k], I[k], *constants)
+    assert np.isfinite(waits).tolist() == [True, False, True, True]
+
+
+def test_a_chart_says_which_coordinates_are_one_state_with_their_multiples():
+    places = {name: load_compiled(import_generated(name)).projective for name in list_models()}
+    assert places.pop("theta") == places.pop("qif_delta") == places.pop("qif") == (0, 1)
+    assert set(places.values()) == {()}
+
+
+def test_a_model_says_why_it_has_no_pseudospikes():
+    for name in list_models():
+        model = load_compiled(import_generated(name), backend="numpy")
+        assert model.has_pseudospikes == (model.without_pseudospikes == "")
+    lif = load_compiled(import_generated("lif"), backend="numpy")
+    assert lif.without_pseudospikes.startswith("a neuron with a finite threshold")
+
+
+def test_the_libraries_of_a_module_are_compiled_with_it():
+    assert list_libraries(import_generated("theta")) == []
+    libraries = [m.__name__ for m in list_libraries(import_generated("lif"))]
+    assert libraries == ["spiketheory.special", "spiketheory.roots"]
+    names = compile_module(import_generated("lif"))
+    assert names["first_zero"] is compile_module(sys.modules["spiketheory.roots"])["first_zero"]
+    assert names["first_zero"].py_func is not roots.first_zero  # it sees its helpers compiled
+    assert names["first_zero"].py_func.__code__ is roots.first_zero.__code__
+
+
+def test_a_module_is_compiled_once():
+    module = import_generated("theta")
+    assert compile_module(module) is compile_module(module)
+
+
+def test_the_key_changes_with_the_text_of_a_library(monkeypatch):
+    before = load_compiled(import_generated("lif"), backend="numpy").key
+    theta = load_compiled(import_generated("theta"), backend="numpy").key
+    getsource = inspect.getsource
+    monkeypatch.setattr(
+        inspect, "getsource", lambda m: getsource(m) + ("# new" if m is roots else "")
+    )
+    assert load_compiled(import_generated("lif"), backend="numpy").key != before
+    assert load_compiled(import_generated("theta"), backend="numpy").key == theta
 
 
 def test_a_module_of_another_format_is_refused():
