@@ -28,8 +28,8 @@ class Trial:
         self.key, self.f = key, model.functions
         self.constants = self.f.constants(*model.check_parameters(given))
         self.start = [
-            self.f.enter_chart(V, I, *self.constants)
-            for V, I in zip(key["V0"], key["I0"], strict=True)
+            self.f.enter_chart(*state, *self.constants)
+            for state in zip(key["V0"], key["I0"], strict=True)
         ]
         self.events = []
         self.run()
@@ -40,8 +40,8 @@ class Trial:
 
     def run(self):
         key, states, now = self.key, list(self.start), 0.0
-        pending = sorted(zip(key["input_times"], key["input_neurons"], range(len(key["input_times"])),
-                             strict=True))  # fmt: skip
+        times, sources = key["input_times"], key["input_neurons"]
+        pending = sorted(zip(times, sources, range(len(times)), strict=True))
         while True:
             waits = [self.f.time_to_spike(*s, *self.constants) for s in states]
             spiker = int(np.argmin(waits))
