@@ -226,6 +226,7 @@ class Derivation:
         model: The model they were derived from.
         method: Name of the method.
         reason: Why this method was chosen.
+        rejected: The more special methods, and why they do not fit.
         chart: The coordinates.
         constants: Derived constants, each in terms of the parameters and the ones before it.
         propagator: Values that depend on the duration and the constants alone.
@@ -263,6 +264,7 @@ class Derivation:
     pseudospike: Pseudospike | None
     steps: tuple[Step, ...]
     references: tuple[str, ...]
+    rejected: tuple[str, ...] = ()
     without_pseudospikes: str = ""
     numbers: Numbers | None = None
     descent: Descent | None = None

@@ -1,5 +1,6 @@
 """Derive the closed forms of a neuron model: choose a method, solve, differentiate."""
 
+import dataclasses
 from types import ModuleType
 
 import sympy as sp
@@ -36,7 +37,8 @@ def derive(model: NeuronModel) -> Derivation:
         mismatch = method.explain_mismatch(model)
         if mismatch is None:
             derivation: Derivation = method.solve(model)
-            return derivation
+            rejected = tuple(f"{name}: {reason}" for name, reason in mismatches)
+            return dataclasses.replace(derivation, rejected=rejected)
         mismatches.append((method.NAME, mismatch))
     *special, (_, general) = mismatches
     raise DerivationError(

@@ -221,6 +221,13 @@ def write_changes(
     return r",\; ".join(changes)
 
 
+def explain_rejected(d: Derivation) -> list[Block]:
+    """Why the more special methods do not fit."""
+    if not d.rejected:
+        return []
+    return [Paragraph(text="More special methods do not fit:"), Listing(items=d.rejected)]
+
+
 def explain_method(d: Derivation) -> list[Block]:
     """The method, why it was chosen, and the chart."""
     chart = d.chart
@@ -234,6 +241,7 @@ def explain_method(d: Derivation) -> list[Block]:
     return [
         Heading(text="Method"),
         Paragraph(text=f"{d.method}: {d.reason}."),
+        *explain_rejected(d),
         Heading(text="Chart"),
         Paragraph(
             text=f"The coordinates ({names}) are {chart.name}. The neuron spikes where {surface} "

@@ -23,6 +23,7 @@ def render_json(verified: VerifiedDerivation, *, code: str | None = None) -> str
         "model": describe_model(d.model),
         "method": d.method,
         "reason": d.reason,
+        "rejected": list(d.rejected),
         "chart": {
             "name": d.chart.name,
             "coordinates": [c.name for c in d.chart.coordinates],

@@ -317,10 +317,13 @@ class Tally:
         name: The check's name.
         remedy: What to do if it fails.
         what: What is counted.
+        digits: How many digits the comparison has.
     """
 
-    def __init__(self, name: str, remedy: str, what: str = "values") -> None:
-        self.name, self.remedy, self.what = name, remedy, what
+    def __init__(
+        self, name: str, remedy: str, what: str = "values", *, digits: int = DIGITS
+    ) -> None:
+        self.name, self.remedy, self.what, self.digits = name, remedy, what, digits
         self.compared, self.demanded, self.worst = 0, 0, mpf(0)
 
     def compare(
@@ -360,7 +363,7 @@ class Tally:
         if self.demanded:
             details.append(f"{self.demanded} conditions hold")
         if details:
-            yield Check(name=self.name, method=f"{DIGITS} digits", detail=", ".join(details))
+            yield Check(name=self.name, method=f"{self.digits} digits", detail=", ".join(details))
 
 
 def format_number(value: mpf) -> str:

@@ -38,6 +38,8 @@ REFERENCES = (
     "C. de Boor, Surveys in Approximation Theory 1, 46 (2005)",
     "R. Brette, Neural Comput. 18, 2004 (2006); 19, 2604 (2007): exact spike times of such neurons",
 )
+LONGEST_PATH = 5
+"""`spiketheory.special.exp_dd` takes one point more, which derivatives by rates need."""
 HORIZON = sp.Integer(600)
 """Slowest time constants after which exp has no range left to change a sign."""
 
@@ -65,6 +67,16 @@ class Cascade:
             if middle != start and self.matrix[start, middle] != 0
             for path in self.list_paths(middle, end)
         ]
+
+    @property
+    def longest_path(self) -> int:
+        """The largest number of rates in a divided difference."""
+        indices = range(len(self.model.state))
+        return max(
+            len(path) + (self.drive[end] != 0)
+            for start, end in itertools.product(indices, repeat=2)
+            for path in self.list_paths(start, end)
+        )
 
     def propagate(self, row: int, column: int, duration: sp.Expr) -> sp.Expr:
         """An entry of the matrix exponential; column n is the drive's contribution."""
@@ -128,6 +140,11 @@ def explain_mismatch(model: NeuronModel) -> str | None:
         if not (rate.is_zero or is_positive(rate, model.parameters)
                 or is_positive(-rate, model.parameters)):  # fmt: skip
             return f"the sign of the rate {rate} is not known; give its parameters domains"
+    if cascade.longest_path > LONGEST_PATH:
+        return (
+            f"{cascade.longest_path} variables and constants drive each other in a row, and the "
+            f"method takes {LONGEST_PATH}"
+        )
     if all(rate.is_zero for rate in cascade.rates) and len(model.state) > 1:
         return "nothing decays or grows exponentially: its solutions are polynomials"
     return None

@@ -1,60 +1,71 @@
 """NumPy = Numba = 50-digit arithmetic.
 
 The generated functions are compared one by one: the array functions of the NumPy backend with the
-compiled scalar functions, and both with the same source run on 50-digit numbers. Differences are
-given in units of the last place of max(1, |value|): sums of numbers of order 1 cancel.
+compiled scalar functions, and both with the same source run on 50-digit numbers; what is integrated
+with a reference that integrates the model's own equations to 30 digits. Differences are given in
+units of the last place of max(1, |value|): sums of numbers of order 1 cancel.
 """
 
 import inspect
 import itertools
+import re
+from functools import lru_cache
 from types import SimpleNamespace
 
-import mpmath as mp
+import mpmath
 import numpy as np
 import pytest
+import sympy as sp
+from mpmath import mpf
 from networks import compiled, latencies
 
-from derivations import list_models
+from derivations import list_models, read_neuron_model
 from derivations.generated import qif_delta
 from sim.batch import record_spikes, run_batch
 from sim.loss import make_first_spike_loss, make_linear_loss, make_target_time_loss
 from sim.records import Network
-from spiketheory.errors import ModelError
+from spiketheory import roots, special_mpmath
+from spiketheory.branches import loop_over
+from spiketheory.verify_reference import Reference
 
-N_POINTS = 40
-BETWEEN_BACKENDS = 8
-FROM_EXACT = 64
 ULP = np.finfo(float).eps
+DIGITS = 50
+REFERENCE_DIGITS = 25
+INTEGRATED = ("adex", "eif", "izhikevich")
+CLOSED = [name for name in list_models() if name not in INTEGRATED]
+POINTS = {"qif": 12, "eif": 4, "adex": 3, "izhikevich": 4}
+MANY_POINTS = 40
 PARAMETERS = {
     "theta": [(1.0, 1.25), (0.5, 0.3), (1.9, 4.0)],
     "qif_delta": [(1.0, -0.75), (1.0, 0.25), (0.5, 1.25), (1.9, 0.0)],
+    "qif": [(1.0, 0.5), (1.0, 0.3), (0.9, 0.9), (0.5, 1.25)],
+    "rapid_theta": [(1.0, 1.25, 3.0), (0.7, 0.9, 0.4)],
+    "lif_delta": [(1.0, 0.0, 1.0), (0.6, 2.0, 1.0), (1.3, 1.0, 1.5)],
+    "nlif": [(1.0, 0.5, 1.0), (0.6, 1.3, 0.8)],
+    "lif": [(1.0, 0.5, 1.0), (0.5, 1.0, 1.0), (0.9, 0.9, 1.2), (1.0, 0.3, 0.7), (0.4, 1.1, 1.0)],
+    "lif_alpha": [(1.0, 0.5, 1.0), (0.9, 0.9, 1.2), (0.5, 1.0, 1.0), (1.0, 0.3, 0.7)],
 }
 """Values that reach every branch; other models are run with their defaults."""
-
-m = mp.mp.clone()
-m.dps = 50
-
-
-def runs_in_networks(name):
-    try:
-        return compiled(name).has_pseudospikes
-    except ModelError:
-        return False
+STRENGTHS = {"lif": 8.0, "lif_alpha": 20.0, "nlif": 4.0, "qif": 6.0, "eif": 6.0, "izhikevich": 10.0}
+"""Sizes of inputs of which some make the neuron spike."""
 
 
-MODELS = [name for name in list_models() if runs_in_networks(name)]
+def count_points(name):
+    return POINTS.get(name, MANY_POINTS)
 
 
-def draw_arguments(model, rng):
+@lru_cache
+def draw_arguments(name):
     """Arguments by name, each an array: reachable states, covectors and derivatives of order 1."""
-    module, rows = model.module, []
-    choices = PARAMETERS.get(model.name, [model.defaults])
-    for k in range(N_POINTS):
+    model, rows, rng = compiled(name), [], np.random.default_rng(3)
+    module = model.module
+    choices = PARAMETERS.get(name, [model.defaults])
+    for k in range(count_points(name)):
         parameters = choices[k % len(choices)]
         constants = module.constants(*parameters)
-        lower, upper, _ = module.initial_bounds(*parameters)
-        value = rng.uniform(max(lower, -1.0), min(upper, 2.0))
-        w, dt = rng.normal(), rng.uniform(0.05, 0.4)
+        lower, upper, default = module.initial_bounds(*parameters)
+        value = rng.uniform(max(lower, default - 1.0), min(upper, default + 1.5))
+        w, dt = rng.normal() * STRENGTHS.get(name, 1.0) * (k % 2 + 1) / 2, rng.uniform(0.05, 0.4)
         step = module.propagator(dt, *constants)
         state = module.jump(*module.initial_state(value, *constants), w, *constants)
         if not module.will_spike(*state, *step, *constants):
@@ -67,75 +78,198 @@ def draw_arguments(model, rng):
             len(model.state) > 1
         ) else {model.state[0]: rng.normal()}  # fmt: skip
         rows.append(row | {model.initial: value, "w": w, "dt": dt})
-    table = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-    for name in list_functions(model):
-        for argument in inspect.signature(getattr(module, name)).parameters:
-            table.setdefault(argument, rng.normal(size=N_POINTS))
+    table = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
+    for function in list_functions(model):
+        for argument in inspect.signature(getattr(module, function)).parameters:
+            if argument not in table:
+                table[argument] = rng.normal(size=count_points(name))
     return table
 
 
 def list_functions(model):
     """Names of the generated functions of numbers."""
-    return [name for name in vars(model.functions) if name not in ("load", "store")]
+    names = [n for n in vars(model.functions) if n not in ("load", "store")]
+    return [n for n in names if not n.startswith("taylor_")]
 
 
-def call(function, table, k=None):
-    """Results of a function as an array (n_results, ...): at point ``k``, or at all."""
-    names = inspect.signature(function).parameters
+def call(function, table, names, k=None):
+    """Results of a function as a tuple: at point ``k``, or arrays of all."""
     results = function(*(table[n] if k is None else table[n][k] for n in names))
     results = results if isinstance(results, tuple) else (results,)
     if k is None:
-        results = np.broadcast_arrays(*results, np.zeros(N_POINTS))[:-1]
+        results = np.broadcast_arrays(*results, np.zeros(len(table["w"])))[:-1]
     return results
 
 
 class ExactNumPy:
-    """The few NumPy functions that generated code uses, in 50 digits."""
+    """The few NumPy functions that generated code uses, in mpmath's precision."""
 
-    pi, inf = m.pi, m.inf
+    pi, inf = mpmath.pi, mpmath.inf
     abs = staticmethod(abs)
-    arctan2 = staticmethod(m.atan2)
-    arctanh = staticmethod(m.atanh)
+    arctan2 = staticmethod(mpmath.atan2)
+    arctan = staticmethod(mpmath.atan)
+    arctanh = staticmethod(mpmath.atanh)
+    maximum = staticmethod(max)
 
     @staticmethod
     def logaddexp(a, b):
-        return m.log(m.exp(a) + m.exp(b))
+        return mpmath.log(mpmath.exp(a) + mpmath.exp(b))
 
     def __getattr__(self, name):
-        return getattr(m, name)
+        return getattr(mpmath, name)
 
 
 def make_exact(module):
-    """The scalar functions of a generated module on 50-digit numbers."""
-    space = {"__name__": "exact"}
-    source = inspect.getsource(module).replace("import numpy as np\n", "")
-    exec(compile(source, module.__file__, "exec"), space | {"np": ExactNumPy()}, space)
-    space["np"] = ExactNumPy()
+    """The functions of a generated module on numbers of mpmath."""
+    library = special_mpmath.FUNCTIONS | {
+        "np": ExactNumPy(), "exp_dd": special_mpmath.exp_dd, "first_zero": roots.first_zero,
+    }  # fmt: skip
+    source = re.sub(r"(?m)^(import numpy as np|from spiketheory\S* import .*)$", "",
+                    re.sub(r"import \([^)]*\)", "import x", inspect.getsource(module)))  # fmt: skip
+    space = {"__name__": "exact", **library}
+    exec(compile(source, module.__file__, "exec"), space)
     return SimpleNamespace(**space)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_generated_functions_agree_between_arrays_compiled_code_and_50_digits(name):
-    model, table = compiled(name, "numba"), draw_arguments(compiled(name), np.random.default_rng(3))
-    exact = make_exact(model.module)
-    wide = {argument: [m.mpf(float(v)) for v in values] for argument, values in table.items()}
-    for function in list_functions(model):
-        arrays = call(model.array_function(function), table)
-        for k in range(N_POINTS):
-            scalars = call(getattr(model.functions, function), table, k)
-            right = call(getattr(exact, function), wide, k)
-            for a, s, e in zip(arrays, scalars, right, strict=True):
-                where = f"{function} at point {k}"
-                if isinstance(e, bool) or np.isinf(float(e)):
-                    assert a[k] == s == e, where
-                    continue
-                unit = ULP * max(1.0, abs(float(e)))
-                assert abs(a[k] - s) <= BETWEEN_BACKENDS * unit, where
-                assert abs(float(e - m.mpf(float(s)))) <= FROM_EXACT * unit, where
+def agree(a, b, tolerance):
+    """Whether two numbers agree, in units of the last place of max(1, |value|)."""
+    if np.isinf(float(a)) or np.isinf(float(b)):
+        return float(a) == float(b)
+    return abs(mpf(float(a)) - b) <= tolerance * ULP * max(1.0, abs(float(b)))
+
+
+BETWEEN_BACKENDS = {"lif": 16, "adex": 64, "eif": 16}
+"""Compiled code calls the C library's functions, where NumPy has its own; 8 for other models."""
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_array_functions_and_compiled_functions_agree(name):
+    plain, fast, table = compiled(name), compiled(name, "numba"), draw_arguments(name)
+    tolerance = BETWEEN_BACKENDS.get(name, 8)
+    for function in list_functions(plain):
+        names = list(inspect.signature(getattr(plain.module, function)).parameters)
+        looped = function == "time_to_spike_parameters"
+        whole = loop_over(getattr(plain.functions, function)) if looped else (
+            plain.array_function(function)
+        )  # fmt: skip
+        arrays = call(whole, table, names)
+        for k in range(count_points(name)):
+            scalars = call(getattr(fast.functions, function), table, names, k)
+            for a, s in zip(arrays, scalars, strict=True):
+                assert agree(a[k], mpf(float(s)), tolerance), (function, k, a[k], s)
+
+
+FROM_EXACT = {"lif": 256}
+"""How far from 50 digits; 64 for other models."""
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_generated_functions_agree_with_the_same_source_in_50_digits(name):
+    model, table = compiled(name), draw_arguments(name)
+    exact, tolerance = make_exact(model.module), FROM_EXACT.get(name, 64)
+    with mpmath.workdps(DIGITS):
+        wide = {argument: [mpf(float(v)) for v in values] for argument, values in table.items()}
+        for function in list_functions(model):
+            names = list(inspect.signature(getattr(model.module, function)).parameters)
+            for k in range(count_points(name)):
+                scalars = call(getattr(model.functions, function), table, names, k)
+                right = call(getattr(exact, function), wide, names, k)
+                for s, e in zip(scalars, right, strict=True):
+                    assert agree(s, e, tolerance), (function, k, s, e)
+
+
+INTEGRATION = 64
+"""How far integrated states and times are from direct integration in 25 digits."""
+SLOPES = 1e-12
+LONGEST = mpf(100)
+AFTER = 0.25
+
+
+@lru_cache
+def derive_reference(name, parameters):
+    """The model's own equations at some parameters."""
+    model = read_neuron_model(name)
+    symbols = [p.symbol for p in model.parameters]
+    at = dict(zip(symbols, map(mpf, parameters), strict=True))
+    return model, at, Reference(model, at, digits=REFERENCE_DIGITS)
+
+
+def reset_exactly(name, parameters, arrived):
+    """The state after a spike; the spiking variable's value before it does not matter."""
+    model, at, _ = derive_reference(name, parameters)
+    values = dict(zip(model.state, arrived, strict=True)) | at
+    values[model.spike.variable] = mpf(0)
+    return [mpf(sp.lambdify(list(values), r, "mpmath")(*values.values())) for r in model.reset]
+
+
+def follow_exactly(name, parameters, state, duration):
+    """The state at a fixed time after one spike, and the spike's time."""
+    _, _, reference = derive_reference(name, parameters)
+    arrived, wait = reference.arrive(list(state), LONGEST)
+    fired = reset_exactly(name, parameters, arrived)
+    end, early = reference.follow(fired, duration - wait)
+    assert early is None
+    return [*end, wait]
+
+
+@pytest.mark.parametrize("name", INTEGRATED)
+def test_integrated_functions_agree_with_direct_integration_in_25_digits(name):
+    model, table = compiled(name), draw_arguments(name)
+    parameters = tuple(model.defaults)
+    f, constants = model.functions, model.functions.constants(*parameters)
+    _, _, reference = derive_reference(name, parameters)
+    with mpmath.workdps(REFERENCE_DIGITS):
+        for k in range(count_points(name)):
+            state = [float(table[c][k]) for c in model.coordinates]
+            dt = float(table["dt"][k])
+            arrived, wait = reference.arrive(list(map(mpf, state)), LONGEST)
+            assert agree(f.time_to_spike(*state, *constants), wait, INTEGRATION)
+            fired = reset_exactly(name, parameters, arrived)
+            for got, want in zip(f.fire(*state, wait, *constants), fired, strict=True):
+                assert agree(got, want, INTEGRATION)
+            assert f.will_spike(*state, dt, *constants) == (wait < dt)
+            assert f.will_spike(*state, float(wait) * 1.001, *constants)
+            if wait > dt:
+                end, _ = reference.follow(list(map(mpf, state)), mpf(dt))
+                for got, want in zip(f.flow(*state, dt, *constants), end, strict=True):
+                    assert agree(got, want, INTEGRATION)
+
+
+@pytest.mark.parametrize("name", INTEGRATED)
+def test_integrated_gradients_agree_with_differences_of_direct_integration(name):
+    """Of a loss of the state some time after a spike and of the spike's time, by everything."""
+    model, table = compiled(name), draw_arguments(name)
+    state = [float(table[c][0]) for c in model.coordinates]
+    parameters = tuple(model.defaults)
+    f, constants = model.functions, model.functions.constants(*parameters)
+    covector, by_time = [0.8, -0.3], 0.37
+    wait = f.time_to_spike(*state, *constants)
+    fired = f.fire(*state, wait, *constants)
+    pulled = f.flow_vjp(*fired, AFTER, *constants, *covector)
+    got = list(f.fire_vjp(*state, wait, *constants, *pulled, by_time))
+    bars = np.add(
+        f.flow_constants_vjp(*fired, AFTER, *constants, *covector),
+        f.fire_constants_vjp(*state, wait, *constants, *pulled, by_time),
+    )
+    got += f.constants_vjp(*parameters, *map(float, bars))
+    start, step = list(map(mpf, (*state, *parameters))), mpf(10) ** -8
+    n = len(state)
+
+    def loss(values):
+        *end, time = follow_exactly(name, tuple(values[n:]), values[:n], mpf(wait) + mpf(AFTER))
+        return sum(a * b for a, b in zip([*covector, by_time], [*end, time], strict=True))
+
+    with mpmath.workdps(REFERENCE_DIGITS):
+        for i, value in enumerate(got):
+            up, down = (
+                loss([v + sign * step * (i == j) for j, v in enumerate(start)]) for sign in (1, -1)
+            )
+            want = (up - down) / (2 * step)
+            assert abs(value - want) <= SLOPES * max(1, *map(abs, got)), (i, value, want)
 
 
 def test_the_points_reach_every_branch_of_qif_delta():
-    table = draw_arguments(compiled("qif_delta"), np.random.default_rng(3))
+    table = draw_arguments("qif_delta")
     constants = [table[name] for name in qif_delta.CONSTANTS]
     beta = table["beta"]
     assert {int(np.sign(b)) for b in beta} == {-1, 0, 1}
