@@ -16,10 +16,9 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
@@ -33,13 +32,23 @@ NONE = mpf("inf")
 DISTANCES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-13)
 COMMON = (("5", 5.0), ("1e4", 1e4), ("1e8", 1e8))
 STEP = 0.01
+# fmt: off
+QIF_STATES = [
+    (2.0, 0.0), (2.0, 1e-4), (2.0, 1e-8), (2.0, 1e-12), (2.0, 1e-20), (2.0, 1e-30), (2.0, 1e-300),
+    (2.0, -1e-4), (2.0, -1e-20), (2.0, -3.6), (0.0, math.pi**2 / 4 * (1 + 1e-6)), (1e6, 1.0),
+]
+QIF_SLOPES = [
+    (0, (2.0, 0.0)), (0, (1.001, 0.0)), (1, (2.0, 0.0)), (1, (1.001, 0.0)), (1, (2.0, 1e-4)),
+    (1, (2.0, 1e-8)), (1, (2.0, 1e-10)), (1, (2.0, 1e-20)), (1, (2.0, -1e-8)),
+    (1, (2.0, -1e-20)), (1, (2.0, -3.6)), (1, (1e3, 1.0)), (1, (1e6, 1.0)),
+]
+# fmt: on
 
 Wait = Callable[..., mpf]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One comparison; ``ours`` is None where the tool has no counterpart here."""
+class Row(NamedTuple):
+    """One comparison; ``ours`` is None where it was not computed."""
 
     what: str
     theirs: float
@@ -56,7 +65,7 @@ def qif_wait(V: float, I: float) -> mpf:  # noqa: E741
     root = mpmath.sqrt(abs(I))
     if I > 0:
         s = mpmath.atan2(root, V) / root
-    elif V <= root:
+    elif root >= V:
         return NONE
     else:
         s = mpmath.atanh(root / V) / root if I else 1 / V
@@ -180,48 +189,73 @@ def measure_spikegd(folder: str) -> Iterator[Row]:
 
     wait = jax.jit(QIFNeuron().dt_spike)
     gradient = jax.jit(jax.grad(QIFNeuron().dt_spike))
-    for state in ((2, 0), (2, 1e-4), (2, 1e-8), (2, 1e-12), (2, 1e-20), (2, 1e-30), (2, 1e-300),
-                  (2, -1e-4), (2, -1e-20), (2, -3.6), (1, 1e-12),
-                  (0, math.pi**2 / 4 * (1 + 1e-6)), (1e6, 1)):  # fmt: skip
-        state = tuple(map(float, state))
-        yield Row(what=f"qif: wait at {show(state)}", theirs=float(wait(jnp.array(state))),
-                  exact=qif_wait(*state), ours=our_wait("qif", state))  # fmt: skip
-    for index, state in ((0, (2, 0)), (0, (1.001, 0)), (1, (2, 0)), (1, (1.001, 0)), (1, (2, 1e-4)),
-                         (1, (2, 1e-8)), (1, (2, 1e-10)), (1, (2, 1e-20)), (1, (2, -1e-8)),
-                         (1, (2, -1e-20)), (1, (2, -3.6)), (1, (1e3, 1)), (1, (1e6, 1))):  # fmt: skip
-        state = tuple(map(float, state))
-        yield Row(what=f"qif: d wait/d{'VI'[index]} at {show(state)}",
-                  theirs=float(gradient(jnp.array(state))[index]),
-                  exact=slope(qif_wait, state, index), ours=our_slopes("qif", state)[index])  # fmt: skip
+    for state in QIF_STATES:
+        yield Row(
+            f"qif: wait at {show(state)}",
+            float(wait(jnp.array(state))),
+            qif_wait(*state),
+            our_wait("qif", state),
+        )
+    for index, state in QIF_SLOPES:
+        yield Row(
+            f"qif: d wait/d{'VI'[index]} at {show(state)}",
+            float(gradient(jnp.array(state))[index]),
+            slope(qif_wait, state, index),
+            our_slopes("qif", state)[index],
+        )
 
     def run(neuron: Any, weight: float, capacity: int, T: float) -> tuple:
         inputs = (jnp.array([0.1]), jnp.array([0]))
         config = {"K": capacity, "T": T}
-        return neuron.event(jnp.zeros((2, 1)), jnp.zeros((1, 1)), jnp.array([[weight]]), inputs, config)
+        return neuron.event(
+            jnp.zeros((2, 1)), jnp.zeros((1, 1)), jnp.array([[weight]]), inputs, config
+        )
 
     times = run(QIFNeuron(), 200.0, 20, 2.0)[0]
     exact, ours = exact_qif_spikes(200.0, 0.1, 4), our_qif_spikes(200.0, 0.1, 4)
     for k in range(4):
-        yield Row(what=f"qif: spike {k + 1} after an input of 200 at 0.1", theirs=float(times[k + 1]),
-                  exact=exact[k], ours=ours[k])  # fmt: skip
+        yield Row(
+            f"qif: spike {k + 1} after an input of 200 at 0.1",
+            float(times[k + 1]),
+            exact[k],
+            ours[k],
+        )
+        slope_by_weight = jax.grad(lambda w, k=k: run(QIFNeuron(), w, 20, 2.0)[0][k + 1])
+        yield Row(
+            f"qif: derivative of spike {k + 1} by that input",
+            float(slope_by_weight(200.0)),
+            mpmath.diff(lambda w, k=k: exact_qif_spikes(w, 0.1, 4)[k], mpf(200)),
+            None,
+        )
     short = run(QIFNeuron(), 200.0, 3, 2.0)[0]
-    yield Row(what="qif: spike 1, capacity 3 spikes", theirs=float(short[1]), exact=exact[0],
-              ours=ours[0])  # fmt: skip
+    yield Row("qif: spike 1, capacity 3 spikes", float(short[1]), exact[0], ours[0])
     yield from measure_theta()
     lif = jax.jit(LIFNeuron().dt_spike)
     lif_gradient = jax.jit(jax.grad(LIFNeuron().dt_spike))
     for label, current in (*COMMON, *grazing(4.0)):
         state = (0.0, current)
-        yield Row(what=f"lif: wait, I = {label}", theirs=float(lif(jnp.array(state))),
-                  exact=lif_wait(*state), ours=our_wait("lif", state))  # fmt: skip
-        yield Row(what=f"lif: d wait/dI, I = {label}", theirs=float(lif_gradient(jnp.array(state))[1]),
-                  exact=slope(lif_wait, state, 1), ours=our_slopes("lif", state)[1])  # fmt: skip
+        yield Row(
+            f"lif: wait, I = {label}",
+            float(lif(jnp.array(state))),
+            lif_wait(*state),
+            our_wait("lif", state),
+        )
+        yield Row(
+            f"lif: d wait/dI, I = {label}",
+            float(lif_gradient(jnp.array(state))[1]),
+            slope(lif_wait, state, 1),
+            our_slopes("lif", state)[1],
+        )
     end = run(LIFNeuron(), 5.0, 4, 0.2)[3][1, 0, 0]
     functions, constants = our_functions("lif", 0.5)
     ours_end = functions.flow(0.0, 5.0, *functions.propagator(0.1, *constants), *constants)[0]
     decay = mpmath.exp(-(mpf(0.2) - mpf(0.1)))
-    yield Row(what="lif: V at the trial's end 0.2, input of 5 at 0.1, spike later", theirs=float(end),
-              exact=5 * (decay - decay**2), ours=float(ours_end))  # fmt: skip
+    yield Row(
+        "lif: V at the trial's end 0.2, input of 5 at 0.1, spike later",
+        float(end),
+        5 * (decay - decay**2),
+        float(ours_end),
+    )
 
 
 def measure_theta() -> Iterator[Row]:
@@ -236,8 +270,12 @@ def measure_theta() -> Iterator[Row]:
             x, y = -mpmath.cos(mpf(phase)), mpmath.sin(mpf(phase))
             exact = mpmath.atan2(y, x + weight * y)
             x, y = functions.jump(float(x), float(y), weight, *constants)
-            yield Row(what=f"theta: wait after w = {weight:g} at phase {phase:.7g}", theirs=theirs,
-                      exact=exact, ours=float(functions.time_to_spike(x, y, *constants)))  # fmt: skip
+            yield Row(
+                f"theta: wait after w = {weight:g} at phase {phase:.7g}",
+                theirs,
+                exact,
+                float(functions.time_to_spike(x, y, *constants)),
+            )
 
 
 def our_theta() -> tuple[Any, tuple[float, ...]]:
@@ -255,10 +293,16 @@ def measure_fast_and_deep(folder: str) -> Iterator[Row]:
     def run(time: float, weight: float, ratio: int) -> tuple[float, float]:
         tau_s = 1.0 / ratio
         parameters = {
-            "model_tau_ratio": ratio, "tau_syn": tau_s, "tau_mem": 1.0, "threshold": 1.0,
-            "leak": 0.0, "g_leak": 1.0, "threshold_noise_s2s_std": 0, "threshold_noise_b2b_std": 0,
+            "model_tau_ratio": ratio,
+            "tau_syn": tau_s,
+            "tau_mem": 1.0,
+            "threshold": 1.0,
+            "leak": 0.0,
+            "g_leak": 1.0,
+            "threshold_noise_s2s_std": 0,
+            "threshold_noise_b2b_std": 0,
             "threshold_noise_fp": torch.zeros(1),
-        }  # fmt: skip
+        }
         times, weights = torch.full((1, 1, 1), time), torch.full((1, 1, 1), weight)
         device = torch.device("cpu")
         out = utils_spiketime.get_spiketime(times, weights, parameters, device)
@@ -273,16 +317,26 @@ def measure_fast_and_deep(folder: str) -> Iterator[Row]:
         below = [(f"{least:.4g}(1 - {d:g})", least * (1 - d)) for d in (2e-7, 1e-8)]
         for label, current in (*COMMON, *grazing(least), *below):
             found, found_slope = run(0.0, current, ratio)
-            yield Row(what=f"{name}: wait, I = {label}", theirs=found, exact=wait(0, current),
-                      ours=our_wait("lif", (0.0, current), tau_s))  # fmt: skip
+            yield Row(
+                f"{name}: wait, I = {label}",
+                found,
+                wait(0, current),
+                our_wait("lif", (0.0, current), tau_s),
+            )
             if wait(0, current) < NONE:
-                yield Row(what=f"{name}: d wait/dI, I = {label}", theirs=found_slope,
-                          exact=slope(wait, (0, current), 1),
-                          ours=our_slopes("lif", (0.0, current), tau_s)[1])  # fmt: skip
+                yield Row(
+                    f"{name}: d wait/dI, I = {label}",
+                    found_slope,
+                    slope(wait, (0, current), 1),
+                    our_slopes("lif", (0.0, current), tau_s)[1],
+                )
         for time in (10.0, 300.0, 352.0, 356.0, 700.0, 710.0):
-            yield Row(what=f"{name}: spike, I = 5 from an input at {time:g}",
-                      theirs=run(time, 5.0, ratio)[0], exact=time + wait(0, 5),
-                      ours=time + our_wait("lif", (0.0, 5.0), tau_s))  # fmt: skip
+            yield Row(
+                f"{name}: spike, I = 5 from an input at {time:g}",
+                run(time, 5.0, ratio)[0],
+                time + wait(0, 5),
+                time + our_wait("lif", (0.0, 5.0), tau_s),
+            )
 
 
 def measure_jaxsnn(folder: str) -> Iterator[Row]:
@@ -306,15 +360,25 @@ def measure_jaxsnn(folder: str) -> Iterator[Row]:
             for label, current in (*COMMON, *near):
                 current = current if double else float(np.float32(current))
                 found = float(solve(0.0, current))
-                yield Row(what=f"{name}: wait, I = {label}", theirs=found if found < 100 else math.inf,
-                          exact=wait(0, current), ours=our_wait("lif", (0.0, current), tau_s))  # fmt: skip
-                yield Row(what=f"{name}: d wait/dI, I = {label}",
-                          theirs=float(jax.grad(solve, argnums=1)(0.0, current)),
-                          exact=slope(wait, (0, current), 1),
-                          ours=our_slopes("lif", (0.0, current), tau_s)[1])  # fmt: skip
+                yield Row(
+                    f"{name}: wait, I = {label}",
+                    found if found < 100 else math.inf,
+                    wait(0, current),
+                    our_wait("lif", (0.0, current), tau_s),
+                )
+                yield Row(
+                    f"{name}: d wait/dI, I = {label}",
+                    float(jax.grad(solve, argnums=1)(0.0, current)),
+                    slope(wait, (0, current), 1),
+                    our_slopes("lif", (0.0, current), tau_s)[1],
+                )
             for state in ((0.0, 0.0), (-100.0, 0.1)):
-                yield Row(what=f"{name}: d wait/dI at {show(state)}, no spike",
-                          theirs=float(jax.grad(solve, argnums=1)(*state)), exact=mpf(0), ours=None)  # fmt: skip
+                yield Row(
+                    f"{name}: d wait/dI at {show(state)}, no spike",
+                    float(jax.grad(solve, argnums=1)(*state)),
+                    mpf(0),
+                    None,
+                )
 
 
 def measure_brian2() -> Iterator[Row]:
@@ -332,9 +396,13 @@ def measure_brian2() -> Iterator[Row]:
         brian2.defaultclock.dt = STEP * brian2.second
         names = {"tau_m": 1 * brian2.second, "tau_s": tau_s * brian2.second}
         group = brian2.NeuronGroup(
-            1, "dV/dt = (-V + I)/tau_m : 1\ndI/dt = -I/tau_s : 1", threshold="V >= 1",
-            reset="V = 0", method="exact", namespace=names,
-        )  # fmt: skip
+            1,
+            "dV/dt = (-V + I)/tau_m : 1\ndI/dt = -I/tau_s : 1",
+            threshold="V >= 1",
+            reset="V = 0",
+            method="exact",
+            namespace=names,
+        )
         group.I = current
         spikes = brian2.SpikeMonitor(group)
         states = brian2.StateMonitor(group, "V", record=True)
@@ -343,19 +411,25 @@ def measure_brian2() -> Iterator[Row]:
 
     for tau_s in (0.5, 1.0, *(1 + d for d in (1e-3, 1e-6, 1e-9, 1e-12, 1e-14))):
         _, trace = run(0.5, tau_s, 0.1 + STEP)
-        yield Row(what=f"exact updater: V(0.1) from I = 0.5, tau_s = {describe(tau_s)}",
-                  theirs=float(trace[10]), exact=exact_rise(0.1, tau_s) / 2,
-                  ours=our_rise(0.1, tau_s) / 2)  # fmt: skip
+        yield Row(
+            f"exact updater: V(0.1) from I = 0.5, tau_s = {describe(tau_s)}",
+            float(trace[10]),
+            exact_rise(0.1, tau_s) / 2,
+            our_rise(0.1, tau_s) / 2,
+        )
     try:
         found, note = float(run(0.5, 1.0, 0.1 + STEP, "cython")[1][10]), ""
     except brian2.core.base.BrianObjectException as err:
         found, note = math.nan, f" raises {type(err.__cause__).__name__}"
-    yield Row(what=f"the same in Cython{note}", theirs=found, exact=exact_rise(0.1, 1.0) / 2,
-              ours=our_rise(0.1, 1.0) / 2)  # fmt: skip
+    yield Row(f"the same in Cython{note}", found, exact_rise(0.1, 1.0) / 2, our_rise(0.1, 1.0) / 2)
     for label, current in (("5", 5.0), ("1e2", 1e2), *grazing(4.0)):
         spikes, _ = run(current, 0.5, 2.0)
-        yield Row(what=f"first spike, I = {label}", theirs=float(spikes[0]) if len(spikes) else math.inf,
-                  exact=lif_wait(0, current), ours=our_wait("lif", (0.0, current)))  # fmt: skip
+        yield Row(
+            f"first spike, I = {label}",
+            float(spikes[0]) if len(spikes) else math.inf,
+            lif_wait(0, current),
+            our_wait("lif", (0.0, current)),
+        )
 
 
 def exact_rise(t: float, tau_s: float) -> mpf:
@@ -391,8 +465,12 @@ def measure_ode_toolbox(folder: str) -> Iterator[Row]:
             found = eval(code, {"exp": math.exp, "tau_m": 1.0, "tau_s": tau_s, "__h": STEP})
         except ZeroDivisionError:
             found = math.nan
-        yield Row(what=f"propagator over 0.01, tau_s = {describe(tau_s)}", theirs=found,
-                  exact=exact_rise(STEP, tau_s), ours=our_rise(STEP, tau_s))  # fmt: skip
+        yield Row(
+            f"propagator over 0.01, tau_s = {describe(tau_s)}",
+            found,
+            exact_rise(STEP, tau_s),
+            our_rise(STEP, tau_s),
+        )
 
 
 def measure_norse() -> Iterator[Row]:
@@ -415,7 +493,7 @@ def measure_norse() -> Iterator[Row]:
 
 
 def measure_snntorch() -> Iterator[Row]:
-    """snnTorch's Synaptic neuron, alpha and beta exact decays, input scaled by 1 - beta."""
+    """The Synaptic neuron of snnTorch, alpha and beta exact decays, input scaled by 1 - beta."""
     import snntorch
     import torch
 
@@ -471,16 +549,16 @@ def measure_steps(
         advance, found = make(step), 0.0
         for _ in range(round(time / step)):
             _, found = advance()
-        yield Row(what=f"V({time:g}), step {step:g}", theirs=found, exact=voltage, ours=ours[0])
+        yield Row(f"V({time:g}), step {step:g}", found, voltage, ours[0])
     for step in (STEP, STEP / 2, STEP / 4):
         advance, count = make(step), 1
         while not advance()[0]:
             count += 1
-        yield Row(what=f"first spike, step {step:g}", theirs=count * step, exact=spike, ours=ours[1])
+        yield Row(f"first spike, step {step:g}", count * step, spike, ours[1])
 
 
 def measure_eventax(folder: str) -> Iterator[Row]:
-    """eventax with solver, step and root finder of its own tests (Tsit5, 0.1, Newton 1e-6)."""
+    """The solver, step and root finder of eventax's own tests: Tsit5, 0.1, Newton to 1e-6."""
     import_from(str(Path(folder) / "src"))
     import diffrax
     import equinox
@@ -498,22 +576,41 @@ def measure_eventax(folder: str) -> Iterator[Row]:
 
     def run(model: Any, weight: float, **options: float) -> float:
         network = EvNN(
-            key=jax.random.PRNGKey(0), neuron_model=model, n_neurons=1, max_solver_time=2.0,
-            in_size=1, init_delays=0, solver_stepsize=0.1, solver=diffrax.Tsit5(),
-            root_finder=optimistix.Newton(1e-6, 1e-6, optimistix.rms_norm), tsyn=0.5, tmem=1.0,
-            init_bias=0.0, init_weights=weight, dtype=jnp.float64, **options,
-        )  # fmt: skip
+            key=jax.random.PRNGKey(0),
+            neuron_model=model,
+            n_neurons=1,
+            max_solver_time=2.0,
+            in_size=1,
+            init_delays=0,
+            solver_stepsize=0.1,
+            solver=diffrax.Tsit5(),
+            root_finder=optimistix.Newton(1e-6, 1e-6, optimistix.rms_norm),
+            tsyn=0.5,
+            tmem=1.0,
+            init_bias=0.0,
+            init_weights=weight,
+            dtype=jnp.float64,
+            **options,
+        )
         try:
             return float(first_spike(network)[0])
         except RuntimeError:  # raised by its root finder
             return math.nan
 
     for label, current in (("5", 5.0), *grazing(4.0)[:6]):
-        yield Row(what=f"lif: wait, I = {label}", theirs=run(LIF, current, thresh=1.0),
-                  exact=lif_wait(0, current), ours=our_wait("lif", (0.0, current)))  # fmt: skip
+        yield Row(
+            f"lif: wait, I = {label}",
+            run(LIF, current, thresh=1.0),
+            lif_wait(0, current),
+            our_wait("lif", (0.0, current)),
+        )
     for current in (5.0, 20.0):
-        yield Row(what=f"qif: wait at {show((0, current))}", theirs=run(QIF, current),
-                  exact=qif_wait(0, current), ours=our_wait("qif", (0.0, current)))  # fmt: skip
+        yield Row(
+            f"qif: wait at {show((0, current))}",
+            run(QIF, current),
+            qif_wait(0, current),
+            our_wait("qif", (0.0, current)),
+        )
 
 
 # The table
@@ -567,8 +664,10 @@ def print_rows(title: str, rows: Iterator[Row]) -> None:
     print(f"\n{title}")
     print(f"  {'':66s} {'theirs':>22s} {'exact':>22s} {'their error':>12s} {'our error':>10s}")
     for row in rows:
-        print(f"  {row.what:66s} {row.theirs:22.15g} {mpmath.nstr(row.exact, 15):>22s} "
-              f"{format_error(row.theirs, row.exact):>12s} {format_error(row.ours, row.exact):>10s}")  # fmt: skip
+        print(
+            f"  {row.what:66s} {row.theirs:22.15g} {mpmath.nstr(row.exact, 15):>22s} "
+            f"{format_error(row.theirs, row.exact):>12s} {format_error(row.ours, row.exact):>10s}"
+        )
 
 
 def main() -> None:

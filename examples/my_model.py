@@ -1,8 +1,8 @@
 # ruff: noqa: T201 - it prints
 """A neuron model in Python, from its equations to the exact derivatives of its spike time.
 
-A leaky integrate-and-fire neuron whose synaptic current rises with one time constant and decays
-with another. Run it with
+A quadratic neuron with a synaptic current, which a spike resets to a finite potential V_r: the
+farther below rest, the longer it takes to recover. Run it with
 
     python examples/my_model.py
 """
@@ -18,22 +18,20 @@ from spiketheory.parse import build_model
 from spiketheory.verify import verify
 
 MODEL = build_model(
-    name="lif_rise_decay",
-    description="Leaky integrate-and-fire neuron whose current rises and decays exponentially.",
+    name="qif_reset",
+    description="Quadratic integrate-and-fire neuron with synaptic current and finite reset.",
     equations="""
-    dV/dt = (-V + I)/tau_m
-    dI/dt = (-I + J)/tau_s
-    dJ/dt = -J/tau_r
+    dV/dt = (V*(V - 1) + I)/tau_m
+    dI/dt = -I/tau_s
     """,
-    spike="V = V_th",
-    reset="V = 0",
-    input="J += w",
-    rest={"V": 0, "I": 0, "J": 0},
+    spike="V -> oo",
+    reset="V = V_r",
+    input="I += w",
+    rest={"V": 0, "I": 0},
     parameters={
         "tau_m": {"default": 20.0, "domain": "tau_m > 0", "unit": "ms"},
         "tau_s": {"default": 5.0, "domain": "tau_s > 0", "unit": "ms"},
-        "tau_r": {"default": 1.0, "domain": "tau_r > 0", "unit": "ms"},
-        "V_th": {"default": 15.0, "domain": "V_th > 0", "unit": "mV"},
+        "V_r": {"default": -2.0, "domain": "V_r < 0"},
     },
 )
 
@@ -78,15 +76,15 @@ def main() -> None:
     module = load_or_generate(MODEL, verified)  # the same text, imported from the user's cache
     compiled = load_compiled(module, backend="numpy")  # "numba" compiles; that takes a minute
 
-    state = (0.0, 0.0, 500.0)
-    parameters = compiled.check_parameters({"tau_r": 1.5})
+    state = (0.0, 20.0)
+    parameters = compiled.check_parameters({"tau_s": 4.0})
     wait, slopes = differentiate_spike(compiled, state, parameters)
     print(f"An input of weight {state[-1]:g} makes it spike after {wait:.15f} ms.")
     for name, slope in slopes.items():
         print(f"  d(time)/d{name:<5} = {slope:+.15f}")
 
-    weights = np.array([150.0, 200.0, 300.0, 500.0, 1000.0])
-    waits = compiled.array_function("time_to_spike")(0.0, 0.0, weights, *parameters)
+    weights = np.array([5.0, 10.0, 20.0, 50.0, 100.0])
+    waits = compiled.array_function("time_to_spike")(0.0, weights, *parameters)
     print("By weight:", ", ".join(f"{w:g}: {t:.6f}" for w, t in zip(weights, waits, strict=True)))
 
 

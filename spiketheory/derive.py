@@ -32,7 +32,7 @@ def derive(model: NeuronModel) -> Derivation:
     """
     check_start(model)
     check_reset(model)
-    mismatches = []
+    mismatches: list[tuple[str, str]] = []
     for method in METHODS:
         mismatch = method.explain_mismatch(model)
         if mismatch is None:

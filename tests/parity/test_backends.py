@@ -281,24 +281,36 @@ def test_the_points_reach_every_branch_of_qif_delta():
     assert np.isinf(times[beta == 0]).any()
 
 
+CHOICES = {
+    "qif_delta": [{"I0": -0.5}, {"I0": 0.25}, {"I0": 1.25}],
+    "qif": [{"tau_s": 0.5}, {"tau_s": 0.3}],
+    "rapid_theta": [{"r": 3.0}, {"r": 0.6}],
+}
+
+
 def draw_network(name, backend, rng):
     sizes = rng.integers(1, 7, rng.integers(2, 6))
     shapes = itertools.pairwise(sizes)
-    weights = tuple(rng.normal(size=s) * rng.choice([0.3, 2.0]) for s in shapes)
-    drive = {"I0": rng.choice([-0.5, 0.25, 1.25])} if name == "qif_delta" else {}
+    strengths = [3.0, 10.0] if name == "qif" else [0.3, 2.0]
+    weights = tuple(rng.normal(size=s) * rng.choice(strengths) for s in shapes)
+    parameters = rng.choice(CHOICES[name]) if name in CHOICES else {}
     network = Network(
         model=compiled(name, backend), duration=rng.uniform(1, 8), weights=weights,
-        parameters=drive,
+        parameters=parameters,
     )  # fmt: skip
     inputs = latencies(*rng.uniform(0, 1.1 * network.duration, (3, sizes[0])))
     return network, inputs, rng.uniform(0, 5, (3, sizes[-1], 2))
 
 
-@pytest.mark.parametrize("name", ["theta", "qif_delta"])
+NETWORKS = {"theta": 25, "qif_delta": 25, "qif": 12, "rapid_theta": 12}
+SPIKES = {"theta": 300, "qif_delta": 300, "qif": 10, "rapid_theta": 300}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_networks_agree_between_the_backends(name):
     loss = make_target_time_loss(n_required=2)
     n_spikes = 0
-    for seed in range(25):
+    for seed in range(NETWORKS[name]):
         pairs = []
         for backend in ("numpy", "numba"):
             network, inputs, targets = draw_network(name, backend, np.random.default_rng(seed))
@@ -322,7 +334,7 @@ def test_networks_agree_between_the_backends(name):
         largest = max(np.abs(a).max() for a in slow)
         for a, b in zip(slow, quick, strict=True):
             np.testing.assert_allclose(b, a, rtol=0, atol=1e-12 * largest)
-    assert n_spikes > 300
+    assert n_spikes > SPIKES[name]
 
 
 def test_losses_with_the_same_signature_get_compiled_code_of_their_own():
