@@ -68,7 +68,7 @@ def differentiate_spike(
 def main() -> None:
     """Derive, verify, generate, compile and evaluate the model."""
     derivation = derive(MODEL)
-    print(f"Method: {derivation.method}. {derivation.reason}.")
+    print(f"Method {derivation.method}: {derivation.reason}.")
     verified = verify(derivation)
     print(f"Verified: {len(verified.checks)} checks passed.")
     source = generate(lower(verified))

@@ -30,7 +30,7 @@ def verify_once(verified, monkeypatch):
     """Verify a model once in all tests together; it takes a second or two."""
     real = spiketheory.verify.verify
 
-    def verify(derivation):
+    def verify(derivation, **_):
         key = derivation.model.digest
         if key not in verified:
             verified[key] = real(derivation)

@@ -201,7 +201,7 @@ def test_a_model_file_is_derived():
 
 
 def test_a_failed_check_is_exit_code_1(monkeypatch):
-    def fail(derivation):
+    def fail(derivation, **_):
         raise VerificationError("Expected a residual of 0 but got 1 in step 3; report it.")
 
     monkeypatch.setattr("spiketheory.verify.verify", fail)
@@ -282,3 +282,32 @@ def test_a_file_that_is_no_network_is_refused(content):
     result = run("simulate", "batch.npz", "--out", "out.npz", "--backend", "numpy")
     assert_refused(result, r"^Error: Expected a NumPy .npz file at batch.npz but .* failed: ")
     assert list_files() == before
+
+
+@pytest.mark.parametrize("model", ["lif", "eif"])
+def test_the_accuracy_of_the_generated_functions_is_measured(model, verify_once):
+    arguments = ("--model", model, "--states", "3", "--backend", "numpy", "--json")
+    rows = json.loads(run_ok("accuracy", *arguments).stdout)
+    assert [row["quantity"] for row in rows][0] == "time to spike"
+    assert len(rows) == 3
+    assert all(0 < row["worst_relative_error"] < 1e-12 for row in rows)
+    assert all(row["states"] + row["ill_conditioned"] == 3 for row in rows)
+
+
+def test_the_accuracy_is_shown_as_a_table(verify_once):
+    result = run_ok("accuracy", "--model", "nlif", "--states", "2", "--backend", "numpy")
+    assert "d(time to spike)/dI" in result.stdout
+
+
+def test_a_derivation_that_takes_too_long_ends_with_an_error():
+    result = run("derive", "--model", "lif_alpha", "--timeout", "0.1", "--no-cache")
+    assert_refused(result, "Expected the derivation of lif_alpha to take at most 0.1 s")
+
+
+def test_a_page_with_figures_needs_no_network(verify_once):
+    page = run_ok("derive", "--model", "lif_delta", "--format", "html").stdout
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<math" in page
+    assert "<svg" in page
+    assert "http-equiv" not in page
+    assert "src=" not in page

@@ -130,7 +130,7 @@ def test_a_process_with_a_failed_check_ends_with_1():
     program = (
         "import cli, spiketheory.verify\n"
         "from spiketheory.errors import VerificationError\n"
-        "def fail(derivation): raise VerificationError('Expected 0 but got 1.')\n"
+        "def fail(derivation, **_): raise VerificationError('Expected 0 but got 1.')\n"
         "spiketheory.verify.verify = fail\n"
         "cli.main()"
     )
