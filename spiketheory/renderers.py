@@ -22,6 +22,7 @@ WIDTH = 96
 INDENT = "    "
 TALLEST = 9
 NARROWEST_COLUMN = 24  # of the last column of a table of text
+CODE_COLUMNS = 110
 LATEX_COLUMNS = 84  # letters of plain text on a line
 CODE_COLUMNS = 106  # letters of code on a line
 
@@ -282,9 +283,18 @@ def escape_latex(text: str) -> str:
 
 def clean_code(text: str) -> str:
     """Code that cannot end the verbatim environment, in characters that plain LaTeX has."""
-    text = text.rstrip().replace("\\end{verbatim}", "\\end{ verbatim}")
-    text = re.sub(rf"(?m)^(.{{{CODE_COLUMNS}}})(?=.)", r"\1" + "\n        ", text)
+    lines = (line for long in text.rstrip().splitlines() for line in break_code(long))
+    text = "\n".join(lines).replace("\\end{verbatim}", "\\end{ verbatim}")
     return "".join(c if ord(c) < 0x250 else "?" for c in text)
+
+
+def break_code(line: str) -> list[str]:
+    """A line of code in lines that fit on a page, the later ones indented."""
+    inset = len(line) - len(line.lstrip())
+    return textwrap.wrap(
+        line, CODE_COLUMNS, subsequent_indent=" " * (inset + 8), drop_whitespace=False,
+        break_long_words=False, replace_whitespace=False,
+    ) or [""]  # fmt: skip
 
 
 def write_equation(formula: Formula) -> str:
