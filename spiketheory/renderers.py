@@ -22,7 +22,6 @@ WIDTH = 96
 INDENT = "    "
 TALLEST = 9
 NARROWEST_COLUMN = 24  # of the last column of a table of text
-CODE_COLUMNS = 110
 LATEX_COLUMNS = 84  # letters of plain text on a line
 CODE_COLUMNS = 106  # letters of code on a line
 

@@ -20,6 +20,7 @@ from spiketheory.derivation import Branch, Derivation
 from spiketheory.errors import VerificationError
 from spiketheory.functions import exp_dd, lambert_w, log1p
 from spiketheory.model import NeuronModel, Parameter, conjuncts
+from spiketheory.printers import order_parts
 from spiketheory.symbols import DURATION, parameter_symbol
 
 MPMATH: dict[str, Any] = {
@@ -62,6 +63,13 @@ class Case:
 
         Parameters are equal or in a simple ratio only where the case says so.
         """
+        if isinstance(expression, sp.And):  # a later part may have no value where one is false
+            parts: list[sp.Basic] = []
+            for part in order_parts(expression):
+                parts.append(self.apply(part))
+                if parts[-1] == sp.false:
+                    return sp.false
+            return sp.And(*parts)
         applied = expression.xreplace({**self.parameters, **self.constants})
         free = set(self.free)
         ties = [e for e in applied.atoms(sp.Eq) if e.free_symbols and e.free_symbols <= free]
@@ -293,6 +301,7 @@ def is_zero(expression: sp.Expr, case: Case) -> bool:
 
 def is_numerically_zero(expression: sp.Expr) -> bool:
     """Whether ``expression`` is zero to many digits at one point: cheap proof of the contrary."""
+    expression = expand_differences(expression)  # as they stand they take no complex numbers
     symbols = sorted(expression.free_symbols, key=str)
     with mpmath.workdps(DIGITS):
         at = [mpmath.mpf(2 * k + 3) / (k + 7) / 2 for k in range(len(symbols))]
@@ -306,10 +315,7 @@ def reduce_algebraically(expression: sp.Expr) -> sp.Expr:
     Exponentials and hyperbolic functions of one argument become powers of one symbol; cosine and
     sine become rational functions of the tangent of half the angle.
     """
-    if expression.has(exp_dd):
-        expression = expression.replace(
-            lambda e: isinstance(e, exp_dd), lambda e: e._eval_rewrite_as_exp(*e.args)
-        )
+    expression = expand_differences(expression)
     if expression.has(log1p):
         expression = expression.replace(log1p, lambda z: sp.log(1 + z))
     if expression.has(sp.besselj, sp.besseli):
@@ -332,6 +338,13 @@ def reduce_algebraically(expression: sp.Expr) -> sp.Expr:
             )
         expression = expression.xreplace(name_exponentials(expression))
     return sp.expand(sp.fraction(sp.together(expression))[0])
+
+
+def expand_differences(expression: sp.Expr) -> sp.Expr:
+    """Write divided differences of exp with exp itself."""
+    return expression.replace(
+        lambda e: isinstance(e, exp_dd), lambda e: e._eval_rewrite_as_exp(*e.args)
+    )
 
 
 def expand_arguments(expression: sp.Expr, functions: tuple[type[sp.Function], ...]) -> sp.Expr:

@@ -493,7 +493,10 @@ OF_THE_FLOW = (
     "spike time gradient",
 )
 """Checks in which the numbers of the flow take part."""
-NUMERICAL = ("chart round trip", "chart field", "input jump", "simultaneous inputs")
+NUMERICAL = (
+    *("chart round trip", "chart field", "input jump", "simultaneous inputs"),
+    "initial coordinate",
+)
 """Checks of derivations without a closed form; the others integrate."""
 
 

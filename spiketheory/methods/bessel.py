@@ -51,10 +51,12 @@ class Quadratic:
         index = model.state.index(self.voltage)
         self.current = model.state[1 - index]
         rate = sp.expand(model.derivatives[index])
-        coefficient = [sp.factor(rate.coeff(self.voltage, k)) for k in (0, 1, 2)]
-        self.quadratic, self.linear = coefficient[2], coefficient[1]
-        self.coupling = sp.factor(coefficient[0].coeff(self.current, 1))
-        self.drive = sp.factor(coefficient[0].coeff(self.current, 0))
+        rest, self.linear, self.quadratic = (
+            sp.factor(rate.coeff(self.voltage, k)) for k in (0, 1, 2)
+        )
+        rest = sp.expand(rest)
+        self.coupling = sp.factor(rest.coeff(self.current, 1))
+        self.drive = sp.factor(rest.coeff(self.current, 0))
         self.decay = sp.factor(model.derivatives[1 - index] / self.current)
         self.gap = sp.factor(self.linear**2 - 4 * self.quadratic * self.drive)
         self.time = sp.simplify(1 / sp.sqrt(self.gap))

@@ -234,35 +234,42 @@ def build_flow(cascade: Cascade) -> tuple[Propagator, tuple[sp.Expr, ...]]:
 def build_descent(cascade: Cascade) -> Descent:
     """The chain of functions that starts with the distance to the threshold.
 
-    A row c of the state with a 1 behind it stands for the function c . s(t); multiplying by
-    (matrix - rate) is differentiating exp(-rate t) c . s(t) and removes the terms of that rate.
+    Its derivative is minus the velocity of V, which decays with all others: a row c stands for
+    the function c . exp(matrix t) velocity, without constants that would cancel. Multiplying by
+    (matrix - rate) is differentiating exp(-rate t) times it and removes the terms of that rate.
     """
     model, n = cascade.model, len(cascade.model.state)
-    whole = cascade.matrix.row_join(cascade.drive).col_join(sp.zeros(1, n + 1))
     index = model.state.index(model.spike.variable)
     ancestors = [j for j in range(n) if j != index and cascade.list_paths(index, j)]
-    row = sp.zeros(1, n + 1)
-    row[0, index], row[0, n] = -sp.S.One, model.spike.value
-    rows, rates = [row], [sp.S.Zero]
     following = [cascade.rates[index], *(cascade.rates[j] for j in ancestors)]
+    row = sp.zeros(1, n)
+    row[0, index] = -sp.S.One
+    rows, rates = [row], [sp.S.Zero]
     while True:
-        row = (rows[-1] * (whole - rates[-1] * sp.eye(n + 1))).applyfunc(sp.factor)
-        if row.is_zero_matrix:
-            break
-        rows.append(row)
         # A single exponential ends the chain.
-        last = [r for r in following if (row * (whole - r * sp.eye(n + 1))).is_zero_matrix]
+        last = [r for r in following if (rows[-1] * shift(cascade, r)).is_zero_matrix]
         rates.append(last[0] if last else following.pop(0))
         if last:
             break
-    later = [
-        sp.Add(*(cascade.propagate(i, j, DURATION) * s for j, s in enumerate((*model.state, 1))))
+        rows.append((rows[-1] * shift(cascade, rates[-1])).applyfunc(sp.factor))
+    later = sum(
+        cascade.propagate(index, j, DURATION) * s for j, s in enumerate((*model.state, 1))
+    )
+    velocities = [
+        sp.Add(*(
+            cascade.propagate(i, j, DURATION) * v for j, v in enumerate(model.derivatives)
+        ))
         for i in range(n)
-    ]
-    heights = tuple((r * sp.Matrix([*later, 1]))[0] for r in rows)
+    ]  # fmt: skip
+    heights = [model.spike.value - later, *((r * sp.Matrix(velocities))[0] for r in rows)]
     scales = [1 / sp.Abs(rate) for rate in rates if not rate.is_zero]
     horizon = HORIZON * (sp.Max(*scales) if len(scales) > 1 else scales[0]) if scales else sp.oo
-    return Descent(heights=heights, rates=tuple(rates), horizon=horizon)
+    return Descent(heights=tuple(heights), rates=tuple(rates), horizon=horizon)
+
+
+def shift(cascade: Cascade, rate: sp.Expr) -> sp.Matrix:
+    """The matrix minus a rate."""
+    return cascade.matrix - rate * sp.eye(len(cascade.model.state))
 
 
 def find_spike(cascade: Cascade, descent: Descent) -> tuple[tuple[Branch, ...], str]:

@@ -7,8 +7,8 @@ coefficients of the solution (`spiketheory.taylor`). What the method has to find
   with the exponent E takes its place on the way to the spike.
 - $V \to \infty$ by a quadratic term, reset to $-\infty$: homogeneous coordinates, $V = x/y$, in
   which both infinities are one point, driven by the other variables.
-- $V \to \infty$ and a finite reset: the state, and $r = e^{-E}$ or $r = V^{1 - d}$ (growth of
-  degree d) near the spike, where $r$ falls through zero at a finite speed.
+- $V \to \infty$ and a finite reset: the state, and $r = e^{-E}$ or, for quadratic growth,
+  $r = 1/V$ near the spike, where $r$ falls through zero at a finite speed.
 """
 
 import dataclasses
@@ -88,6 +88,11 @@ def explain_mismatch(model: NeuronModel) -> str | None:
     reset = model.reset[model.state.index(voltage)]
     if reset == -sp.oo:
         return explain_infinite_reset(model, growth)
+    if growth.degree > 2:
+        return (
+            f"{voltage} blows up with degree {growth.degree}, for which no coordinate is smooth at "
+            f"the spike; give {voltage} a finite peak"
+        )
     return explain_divergence(model, growth)
 
 
@@ -209,7 +214,7 @@ def build_state(model: NeuronModel, names: Names) -> tuple[Chart, TaylorSystem]:
 def build_far(
     model: NeuronModel, names: Names, near: TaylorChart, growth: Growth | str
 ) -> TaylorSystem:
-    """The far chart, r = exp(-E) or r = V**(1 - d)."""
+    """The far chart, r = exp(-E) or r = 1/V."""
     assert isinstance(growth, Growth)
     spike, voltage = model.spike, model.spike.variable
     r = names.constant("r_spike", positive=True)
@@ -221,10 +226,8 @@ def build_far(
         enter, leave = growth.exponent - 1, r - 1
         target = sp.S.Zero if spike.is_blowup else radius.subs(voltage, spike.value)
     else:
-        power = growth.degree - 1
-        potential = r ** sp.Rational(-1, power)
-        radius, factor = voltage**-power, -power * r ** sp.Rational(growth.degree, power)
-        enter, leave = voltage - 10, r - sp.Rational(1, 5**power)
+        potential, radius, factor = 1 / r, 1 / voltage, -(r**2)
+        enter, leave = voltage - 10, r - sp.Rational(1, 5)
         target = sp.S.Zero
     away = {voltage: potential}
     grown = sp.exp(growth.exponent) if growth.exponent is not None else None

@@ -98,6 +98,11 @@ def tied(number, rewrite):
     return plant
 
 
+def take_other_root(wait):
+    """The other sign of the square root."""
+    return wait.replace(lambda e: e.is_Pow and e.exp == sp.S.Half, lambda e: -e)
+
+
 LIF = {
     "a coupling has the wrong sign": ("flow residual", propagate("P_V_I", lambda v: -v)),
     "a coupling lacks its rate": ("flow residual", propagate("P_V_I", lambda v: 2 * v)),
@@ -105,8 +110,8 @@ LIF = {
         "flow residual",
         lambda d: propagate("P_V_V", lambda v: sp.exp(-DURATION / symbol(d, "tau_s")))(d),
     ),
-    "the flow starts late": (
-        "flow at zero duration",
+    "the current of the flow is twice as large": (
+        "flow residual",
         change(flow=lambda d: (d.flow[0], d.flow[1] * 2)),
     ),
     "an input adds to V": (
@@ -118,15 +123,7 @@ LIF = {
         "spike surface",
         part("chart", surface=lambda d: d.chart.surface - symbol(d, "V_th") / 2),
     ),
-    "the quadratic takes the later root": (
-        "first spike",
-        spike(
-            lambda b: is_tie(b) and b.values[0].has(sp.sqrt),
-            lambda v: v.replace(
-                lambda e: e.is_Pow and e.exp == sp.S.Half, lambda e: -e
-            ),
-        ),
-    ),
+    "the quadratic takes the later root": ("first spike", tied(0, take_other_root)),
     "the quadratic lacks a factor of two": ("time to spike", tied(0, lambda v: 2 * v)),
     "the quadratic of the other ratio is late": ("time to spike", tied(1, lambda v: 2 * v)),
     "the Lambert function has the wrong sign": (
@@ -135,7 +132,7 @@ LIF = {
     ),
     "the root is twice as late": ("first spike", spike(has(first_zero), lambda v: 2 * v)),
     "the root is searched for too briefly": (
-        "first spike",
+        "(first spike|spike time against direct integration|gradient)",
         spike(
             has(first_zero),
             lambda v: v.replace(first_zero, lambda r, h, a: first_zero(r, h / 10**5, a)),
@@ -179,11 +176,11 @@ LIF_ALPHA = {
 LIF_DELTA = {
     "the drive has the wrong sign": ("flow residual", propagate("P_V_0", lambda v: -v)),
     "a neuron beyond the threshold waits": (
-        "first spike",
+        "gradient through a spike",
         drop_branch(lambda b: b.values[0] == 0),
     ),
-    "a neuron that is not driven to the threshold spikes": (
-        "first spike",
+    "nothing is said of a neuron that is not driven to the threshold": (
+        "branches",
         drop_branch(lambda b: b.values[0] == sp.oo),
     ),
 }
@@ -295,7 +292,7 @@ RAPID_THETA = {
         lambda d: exchange(d, ("b_on", "b_off")),
     ),
     "the glue point is the recovery's distance from the spike": (
-        "(first spike|spike time against direct integration)",
+        "(flow|spike time) against direct integration",
         define("t_glue", lambda values: values["t_glue"] * 2),
     ),
     "the period is two onsets": (
@@ -350,9 +347,10 @@ def flip(values, place):
 FLOW = "flow against direct integration"
 SPIKE = "spike time against direct integration"
 EIF = {
-    "the field in the far chart has the wrong sign": (
+    "a term of the far chart's field has the wrong sign": (
         f"({FLOW}|{SPIKE})",
-        far(field=lambda d: flip(d.taylor.far.field, 0)),
+        far(field=lambda d: (d.taylor.far.field[0].subs(symbol(d, "I"), -symbol(d, "I")),
+                             d.taylor.far.field[1])),
     ),
     "the far chart forgets the current": (
         SPIKE,
@@ -374,6 +372,10 @@ EIF = {
         "input jump",
         change(jump=lambda d: (d.jump[0] + WEIGHT, d.jump[1])),
     ),
+    "an untrained neuron is not at rest": (
+        "initial coordinate",
+        part("initial", default=lambda d: sp.Rational(1, 2)),
+    ),
     "the documented field has the wrong sign": (
         "chart field",
         part("chart", field=lambda d: flip(d.chart.field, 1)),
@@ -394,7 +396,10 @@ ADEX = {
     ),
 }
 IZHIKEVICH = {
-    "the recovery runs backwards": (FLOW, near(field=lambda d: flip(d.taylor.near.field, 1))),
+    "the recovery is twice as fast": (
+        FLOW,
+        near(field=lambda d: (d.taylor.near.field[0], 2 * d.taylor.near.field[1])),
+    ),
     "the reset forgets u": (
         "state after a spike",
         taylor(reset=lambda d: (d.taylor.reset[0], symbol(d, "u"))),

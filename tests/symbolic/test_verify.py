@@ -62,6 +62,7 @@ INTEGRATED = {
     "chart field",
     "input jump",
     "simultaneous inputs",
+    "initial coordinate",
     "flow against direct integration",
     "spike time against direct integration",
     "state after a spike",

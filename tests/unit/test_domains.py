@@ -2,7 +2,7 @@ import pytest
 import sympy as sp
 from models import make_quadratic
 
-from spiketheory.domains import is_positive, shift_by_lower_bound
+from spiketheory.domains import is_positive, shift_by_bound
 from spiketheory.parse import parse_expression
 
 
@@ -47,13 +47,13 @@ def test_an_expression_that_may_be_zero_or_negative_is_not_called_positive(text)
 
 def test_a_bound_is_turned_into_a_sum_with_a_positive_number():
     (parameter,) = make_parameters(I0=(1.0, "I0 > 1/4"))
-    shifted = shift_by_lower_bound(parameter)
+    shifted = shift_by_bound(parameter)
     assert (shifted - sp.Rational(1, 4)).is_positive
 
 
 def test_a_bound_that_may_be_reached_gives_a_number_that_may_be_zero():
     (parameter,) = make_parameters(k=(2.0, "k >= 2"))
-    excess = shift_by_lower_bound(parameter) - 2
+    excess = shift_by_bound(parameter) - 2
     assert excess.is_nonnegative
     assert excess.is_positive is None
 
@@ -61,4 +61,4 @@ def test_a_bound_that_may_be_reached_gives_a_number_that_may_be_zero():
 def test_a_parameter_without_a_lower_bound_is_left_alone():
     for domain in (None, "c < 0", "c < free"):
         parameters = make_parameters(c=(-1.0, domain), free=(1.0, None))
-        assert shift_by_lower_bound(parameters[0]) == parameters[0].symbol
+        assert shift_by_bound(parameters[0]) == parameters[0].symbol
