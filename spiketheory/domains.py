@@ -10,8 +10,9 @@ from spiketheory.model import Parameter
 def is_positive(expression: sp.Expr, parameters: Iterable[Parameter]) -> bool:
     """Return whether ``expression > 0`` follows from the parameters' domains.
 
-    A bound ``p > c`` is used by writing ``p = c + q`` with ``q > 0`` (``p < c``: ``c - q``); sympy then has to see that
-    the sum is positive. ``False`` means "does not follow", not "is negative somewhere".
+    A bound ``p > c`` is used by writing ``p = c + q`` with ``q > 0`` (``c - q`` for ``p < c``);
+    sympy then has to see that the sum is positive. ``False`` means "does not follow", not "is
+    negative somewhere".
     """
     substitution = {p.symbol: shift_by_bound(p) for p in parameters}
     shifted = sp.factor(sp.simplify(expression.subs(substitution)))

@@ -14,7 +14,7 @@ from spiketheory.verify_symbolic import check_symbolically, make_settings
 def verify(derivation: Derivation, *, thorough: bool = False) -> VerifiedDerivation:
     r"""Run every check on ``derivation``; the only way to a `VerifiedDerivation`.
 
-    Symbolic checks hold for every sign that the branches ask about (docs/mathematics.md, 1-3):
+    Symbolic checks hold for every sign that the branches ask about (docs/mathematics.md, 1-3, 6-9):
 
     - *chart round trip*: ``to_state(from_state(s)) = s``.
     - *chart field*: the chart's field is the model's equation.

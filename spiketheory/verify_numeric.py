@@ -222,7 +222,7 @@ def compare_seam(
 def demand_growth(tally: Tally, what: str, waits: Sequence[Vector]) -> None:
     """Demand that each finite sequence of times grows."""
     for times in waits:
-        if mpmath.isfinite(times[-1]) and len(times) > 1:
+        if all(map(mpmath.isfinite, times)) and len(times) > 1:
             tally.demand(all(a < b for a, b in itertools.pairwise(times)), what, show(times))
 
 

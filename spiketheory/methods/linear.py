@@ -252,9 +252,7 @@ def build_descent(cascade: Cascade) -> Descent:
         if last:
             break
         rows.append((rows[-1] * shift(cascade, rates[-1])).applyfunc(sp.factor))
-    later = sum(
-        cascade.propagate(index, j, DURATION) * s for j, s in enumerate((*model.state, 1))
-    )
+    later = sum(cascade.propagate(index, j, DURATION) * s for j, s in enumerate((*model.state, 1)))
     velocities = [
         sp.Add(*(
             cascade.propagate(i, j, DURATION) * v for j, v in enumerate(model.derivatives)

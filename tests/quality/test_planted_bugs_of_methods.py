@@ -166,7 +166,9 @@ LIF_ALPHA = {
     ),
     "the descent begins with another threshold": (
         "first spike",
-        part("descent", heights=lambda d: (d.descent.heights[0] + 1, *d.descent.heights[1:])),
+        part("descent", heights=lambda d: tuple(
+            h.subs(symbol(d, "V_th"), symbol(d, "V_th") / 2) for h in d.descent.heights
+        )),
     ),
     "the gradient has the wrong sign": (
         "gradient of the spike time",
