@@ -43,15 +43,17 @@ def insert_zeros(
 
     Between two neighbours of ``ends`` f_level has at most one zero. Where it is exactly 0 it
     counts as positive: a zero at an end may then be found twice or not, which both do no harm.
+    One at the start, as of a neuron at rest just after an input, is not looked for again.
     """
     found = [ends[0]]
-    was_negative = heights(ends[0], *arguments)[level] < 0
+    first = heights(ends[0], *arguments)[level]
+    was_negative = first < 0
     for i in range(1, len(ends)):
         end = ends[i]
         if i == len(ends) - 1:
             end = stay_in_range(heights, arguments, level, ends[i - 1], end)
         is_negative = heights(end, *arguments)[level] < 0
-        if is_negative != was_negative:
+        if is_negative != was_negative and not (i == 1 and first == 0):
             found.append(find_crossing(heights, rates, arguments, level, ends[i - 1], end))
         was_negative = is_negative
     found.append(ends[-1])

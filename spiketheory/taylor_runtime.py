@@ -36,6 +36,9 @@ TAYLOR_LONGEST = 2.0**20
 TAYLOR_SHRINK = 2.0**-32
 """Factor of the scale where the coefficients overflow."""
 
+TAYLOR_DEFECT = 1e-12
+"""Largest error of the velocity at a step's end, relative to the coordinate over the step."""
+
 TAYLOR_LARGEST_EXPONENT = 709.0
 """The exponential of anything larger may overflow."""
 
@@ -340,6 +343,8 @@ def taylor_integrate(
         if step == 0.0:
             table[:size, 0] = np.inf
             return time, chart, False
+        if chart == 0:
+            step = taylor_trust(series, table, size, scale, step, watch, constants)
         left = (limit - time) / scale
         if watch:
             root = taylor_find_event(table, size, step, left)
@@ -352,6 +357,46 @@ def taylor_integrate(
         taylor_evaluate(table, rows, step)
         scale *= step
         time += scale
+
+
+def taylor_trust(
+    series: Callable[..., None],
+    table: Any,
+    size: int,
+    scale: float,
+    step: float,
+    watch: bool,
+    constants: Any,
+) -> float:
+    """Shorten a step until the polynomial obeys the equations where it ends.
+
+    The last coefficients cannot tell of a term that is too small to be seen in any of them and
+    yet grows beyond all others within the step, as an exponential far below threshold does.
+    """
+    other = np.empty_like(table)
+    while 0.0 < step < np.inf:
+        reach = step
+        if watch:
+            reach = min(step, taylor_find_event(table, size, step, np.inf))
+        trusted = True
+        for row in range(size):
+            value = 0.0
+            for m in range(TAYLOR_ORDER, -1, -1):
+                value = value * reach + float(table[row, m])
+            other[row, 0] = value
+        series(other, 0, 1, 0, scale, *constants)
+        for row in range(size):
+            slope = 0.0
+            for m in range(TAYLOR_ORDER, 0, -1):
+                slope = slope * reach + m * float(table[row, m])
+            largest = max(abs(float(table[row, 0])), abs(float(other[row, 0])))
+            largest = max(largest, reach * abs(float(table[row, 1])))
+            defect = abs(slope - float(other[row, 1])) * reach
+            trusted = trusted and defect <= TAYLOR_DEFECT * largest
+        if trusted:
+            break
+        step *= 0.5
+    return step
 
 
 def taylor_find_event(table: Any, row: int, step: float, left: float) -> float:

@@ -242,12 +242,13 @@ def build_descent(cascade: Cascade) -> Descent:
     index = model.state.index(model.spike.variable)
     ancestors = [j for j in range(n) if j != index and cascade.list_paths(index, j)]
     following = [cascade.rates[index], *(cascade.rates[j] for j in ancestors)]
+    whole = cascade.matrix.row_join(cascade.drive)
     row = sp.zeros(1, n)
     row[0, index] = -sp.S.One
     rows, rates = [row], [sp.S.Zero]
     while True:
-        # A single exponential ends the chain.
-        last = [r for r in following if (rows[-1] * shift(cascade, r)).is_zero_matrix]
+        # A single exponential ends the chain, for whatever velocities the state leads to.
+        last = [r for r in following if (rows[-1] * shift(cascade, r) * whole).is_zero_matrix]
         rates.append(last[0] if last else following.pop(0))
         if last:
             break

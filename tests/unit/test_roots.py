@@ -10,6 +10,7 @@ import numba
 import pytest
 from mpmath import mpf
 
+from derivations.generated import lif_alpha
 from spiketheory import roots
 
 LIF_RATES = (0.0, -1.0)
@@ -149,3 +150,34 @@ def test_no_zero_of_a_random_sum_of_exponentials_is_missed_or_invented(n):
         assert not negative or time <= negative[0]
         if time < math.inf:
             assert heights(time * (1.0 - 1e-7))[0] > 0.0 > heights(time * (1.0 + 1e-7))[0]
+
+
+@pytest.mark.parametrize("current", [1.5, 20.0])
+def test_a_zero_at_the_start_is_not_searched_for_among_the_smallest_floats(current):
+    """A neuron at rest just after an input to the current behind its current: V' = V'' = 0."""
+    calls = 0
+
+    def heights(t, *state):
+        nonlocal calls
+        calls += 1
+        return lif_alpha.heights(t, *state)
+
+    arguments = (0.0, 0.0, current, 1.0, 0.5, 1.0)
+    time = roots.first_zero(heights, (0.0, -1.0, -2.0, -2.0), 600.0, arguments)
+    assert (time < math.inf) == (current > 10)
+    assert calls < 100
+    with mpmath.workdps(30):  # whose numbers have no smallest one
+        calls = 0
+        wide = tuple(map(mpf, arguments))
+        exact = roots.first_zero(
+            lif_alpha_exactly, (0, -1, -2, -2), mpf(600), wide
+        )
+    assert float(exact) == pytest.approx(time, rel=1e-14)
+
+
+def lif_alpha_exactly(t, V, I, J, tau_m, tau_s, V_th):  # noqa: E741
+    """tau_m V' = -V + I, tau_s I' = -I + J, tau_s J' = -J at tau_m = 2 tau_s = 1."""
+    a, b, s = mpmath.exp(-t), mpmath.exp(-2 * t), t / tau_s
+    current, behind = (I + J * s) * b, J * b
+    potential = V * a + I * (a - b) + 2 * J * (a - b - t * b)
+    return V_th - potential, potential - current, 2 * (current - behind), 4 * behind

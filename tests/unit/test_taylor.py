@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from derivations.generated import adex
 from spiketheory import taylor_runtime
 from spiketheory.errors import DerivationError
 from spiketheory.taylor import (
@@ -670,3 +671,29 @@ def test_a_system_that_cannot_be_is_refused():
     system = TaylorSystem(constants=(), near=chart, reset=(x,), horizon=sp.S.One)
     with pytest.raises(DerivationError, match=r"a Taylor recurrence but got Abs\(x\)"):
         print_taylor_functions(system)
+
+
+@pytest.mark.parametrize(
+    ("state", "parameters", "wait"),
+    [
+        (
+            (-7.170587254418972, -13.695474234794878),
+            (0.8832319896060207, 18.3258609501962, 0.0749389768355969, 1.1653040456912374,
+             0.15796940183840844, 0.11767465761509142, 0.9131352762953591, 2.1558158957971605,
+             1.1760581908846315),
+            0.449512288967765,
+        ),
+        (
+            (-4.7003565335391455, -23.165235261161076),
+            (0.7846427262997456, 17.80676939969762, 0.07831800788273095, 1.2184369343074046,
+             0.15519384978646464, 0.10167108656277213, 0.48084175342179786, 3.1057045858897663,
+             1.0563497411441594),
+            0.195921971400718,
+        ),
+    ],
+)  # fmt: skip
+def test_an_exponential_too_small_to_be_seen_in_any_coefficient_is_not_stepped_over(
+    state, parameters, wait
+):
+    """Found by `spiketheory accuracy`: the first spike was missed, the second 4e-7 late."""
+    assert adex.time_to_spike(*state, *parameters) == pytest.approx(wait, rel=1e-14)
