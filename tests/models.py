@@ -51,6 +51,43 @@ def make_quadratic(
     )
 
 
+def make_model(
+    equations: str,
+    *,
+    spike: str = "V = 1",
+    reset: str = "V = 0",
+    input: str = "V += w",
+    rest: dict | None = None,
+    positive: str = "",
+    free: str = "",
+    parameters: dict | None = None,
+) -> NeuronModel:
+    """A model of any kind.
+
+    Args:
+        equations: The equations; every variable rests at 0 unless ``rest`` says otherwise.
+        spike: When it spikes.
+        reset: What a spike does.
+        input: What an input does.
+        rest: Values at rest, by name.
+        positive: Names of positive parameters, separated by spaces.
+        free: Names of parameters without a domain.
+        parameters: Further parameters.
+    """
+    names = [line.split("/dt")[0].strip()[1:] for line in equations.splitlines() if "/dt" in line]
+    given = {name: {"default": 1.0, "domain": f"{name} > 0"} for name in positive.split()}
+    given |= {name: {"default": 0.5} for name in free.split()}
+    return build_model(
+        name="mine",
+        equations=equations,
+        spike=spike,
+        reset=reset,
+        input=input,
+        rest=dict.fromkeys(names, 0) | (rest or {}),
+        parameters=given | (parameters or {}),
+    )
+
+
 def pretend_verified(derivation: Derivation) -> VerifiedDerivation:
     """A verified derivation without the work: for tests of what comes after."""
     return VerifiedDerivation(derivation=derivation, checks=CHECKS)

@@ -166,9 +166,12 @@ LIF_ALPHA = {
     ),
     "the descent begins with another threshold": (
         "first spike",
-        part("descent", heights=lambda d: tuple(
-            h.subs(symbol(d, "V_th"), symbol(d, "V_th") / 2) for h in d.descent.heights
-        )),
+        part(
+            "descent",
+            heights=lambda d: tuple(
+                h.subs(symbol(d, "V_th"), symbol(d, "V_th") / 2) for h in d.descent.heights
+            ),
+        ),
     ),
     "the gradient has the wrong sign": (
         "gradient of the spike time",
@@ -351,12 +354,18 @@ SPIKE = "spike time against direct integration"
 EIF = {
     "a term of the far chart's field has the wrong sign": (
         f"({FLOW}|{SPIKE})",
-        far(field=lambda d: (d.taylor.far.field[0].subs(symbol(d, "I"), -symbol(d, "I")),
-                             d.taylor.far.field[1])),
+        far(
+            field=lambda d: (
+                d.taylor.far.field[0].subs(symbol(d, "I"), -symbol(d, "I")),
+                d.taylor.far.field[1],
+            )
+        ),
     ),
     "the far chart forgets the current": (
         SPIKE,
-        far(field=lambda d: (d.taylor.far.field[0].subs(symbol(d, "I"), 0), *d.taylor.far.field[1:])),
+        far(
+            field=lambda d: (d.taylor.far.field[0].subs(symbol(d, "I"), 0), *d.taylor.far.field[1:])
+        ),
     ),
     "the spike comes early in the far chart": (
         SPIKE,
@@ -364,7 +373,9 @@ EIF = {
     ),
     "the way into the far chart is off": (
         f"({FLOW}|{SPIKE})",
-        taylor(far_from_near=lambda d: (2 * d.taylor.far_from_near[0], *d.taylor.far_from_near[1:])),
+        taylor(
+            far_from_near=lambda d: (2 * d.taylor.far_from_near[0], *d.taylor.far_from_near[1:])
+        ),
     ),
     "the near chart decays too fast": (
         FLOW,
@@ -430,7 +441,9 @@ BUGS = [
 def test_a_planted_bug_is_found_by_the_check_it_belongs_to(model, check, plant):
     wrong = plant(derive_built_in(model))
     assert wrong != derive_built_in(model)
-    with pytest.raises(VerificationError, match=f"^Check '({check}).*' failed: expected .* but got "):
+    with pytest.raises(
+        VerificationError, match=f"^Check '({check}).*' failed: expected .* but got "
+    ):
         verify(wrong)
 
 

@@ -177,9 +177,7 @@ def test_the_stated_gradient_of_the_spike_time_is_its_derivative_in_every_finite
         wait = value.subs(numbers).subs(at)
         ((_, step),) = [p for p in d.propagator_values if p[0].subs(numbers) == sp.true][:1]
         then = {symbol: e.subs(DURATION, wait).subs(numbers) for symbol, e in step.items()}
-        for coordinate, expected in zip(
-            d.chart.coordinates, d.time_to_spike_gradient, strict=True
-        ):
+        for coordinate, expected in zip(d.chart.coordinates, d.time_to_spike_gradient, strict=True):
             got = value.diff(coordinate).subs(numbers).subs(at)
             difference = evaluate(got) - evaluate(expected.subs(then).subs(numbers).subs(at))
             assert abs(difference) < 1e-25

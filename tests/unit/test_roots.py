@@ -169,9 +169,7 @@ def test_a_zero_at_the_start_is_not_searched_for_among_the_smallest_floats(curre
     with mpmath.workdps(30):  # whose numbers have no smallest one
         calls = 0
         wide = tuple(map(mpf, arguments))
-        exact = roots.first_zero(
-            lif_alpha_exactly, (0, -1, -2, -2), mpf(600), wide
-        )
+        exact = roots.first_zero(lif_alpha_exactly, (0, -1, -2, -2), mpf(600), wide)
     assert float(exact) == pytest.approx(time, rel=1e-14)
 
 
