@@ -221,7 +221,7 @@ def test_a_state_beyond_a_finite_threshold_that_would_not_spike_at_once_is_found
     late = dataclasses.replace(
         derive_lif_by_hand(), time_to_spike=derive_lif_by_hand().time_to_spike[1:]
     )
-    with pytest.raises(VerificationError, match="Check '(first spike|gradient through a spike)'"):
+    with pytest.raises(VerificationError, match=r"Check '(first spike|gradient through a spike)'"):
         verify(late)
 
 

@@ -288,7 +288,7 @@ def test_a_file_that_is_no_network_is_refused(content):
 def test_the_accuracy_of_the_generated_functions_is_measured(model, verify_once):
     arguments = ("--model", model, "--states", "3", "--backend", "numpy", "--json")
     rows = json.loads(run_ok("accuracy", *arguments).stdout)
-    assert [row["quantity"] for row in rows][0] == "time to spike"
+    assert rows[0]["quantity"] == "time to spike"
     assert len(rows) == 3
     assert all(0 < row["worst_relative_error"] < 1e-12 for row in rows)
     assert all(row["states"] + row["ill_conditioned"] == 3 for row in rows)

@@ -52,10 +52,10 @@ def test_an_array_function_is_the_twin_where_there_is_one():
 def test_a_function_that_iterates_is_called_once_per_element_of_its_arrays():
     model = load_compiled(import_generated("lif"), backend="numpy")
     constants = model.functions.constants(1.0, 0.3, 1.0)
-    V, I = np.array([0.0, 0.5, 1.0, -3.0]), np.array([10.0, 0.1, 0.0, 20.0])
-    waits = model.array_function("time_to_spike")(V, I, *constants)
+    V, current = np.array([0.0, 0.5, 1.0, -3.0]), np.array([10.0, 0.1, 0.0, 20.0])
+    waits = model.array_function("time_to_spike")(V, current, *constants)
     for k in range(4):
-        assert waits[k] == model.functions.time_to_spike(V[k], I[k], *constants)
+        assert waits[k] == model.functions.time_to_spike(V[k], current[k], *constants)
     assert np.isfinite(waits).tolist() == [True, False, True, True]
 
 

@@ -83,7 +83,8 @@ def test_a_quadratic_model_does_not_fit():
 
 def test_the_matrix_exponential_solves_the_equations():
     found = cascade(
-        "dV/dt = (-V + I + a*u)/tau_m\ndI/dt = (J - I)/tau_s\ndJ/dt = -J/tau_s\ndu/dt = d - u/tau_u",
+        "dV/dt = (-V + I + a*u)/tau_m\ndI/dt = (J - I)/tau_s\ndJ/dt = -J/tau_s\n"
+        "du/dt = d - u/tau_u",
         positive="tau_m tau_s tau_u", free="a d",
     )  # fmt: skip
     state = (*found.model.state, sp.S.One)
@@ -213,7 +214,8 @@ TWO_SYNAPSES = make_model(
 )  # fmt: skip
 ADAPTING = make_model(
     "dV/dt = (-V + I - u)/tau_m\ndI/dt = -I/tau_s\ndu/dt = -u/tau_u",
-    spike="V = V_th", reset="V -= V_th; u += b", input="I += w", positive="tau_m tau_s tau_u V_th b",
+    spike="V = V_th", reset="V -= V_th; u += b", input="I += w",
+    positive="tau_m tau_s tau_u V_th b",
 )  # fmt: skip
 GROWING = make_model("dV/dt = V/tau + I0", spike="V = V_th", positive="tau V_th", free="I0")
 
