@@ -58,7 +58,15 @@ def test_a_bound_that_may_be_reached_gives_a_number_that_may_be_zero():
     assert excess.is_positive is None
 
 
-def test_a_parameter_without_a_lower_bound_is_left_alone():
-    for domain in (None, "c < 0", "c < free"):
+def test_an_upper_bound_counts_as_well():
+    (parameter,) = make_parameters(c=(-1.0, "c < 2"))
+    shortfall = 2 - shift_by_bound(parameter)
+    assert shortfall.is_positive
+    assert is_positive(3 - parameter.symbol, [parameter])
+    assert not is_positive(1 - parameter.symbol, [parameter])
+
+
+def test_a_parameter_without_a_bound_by_a_number_is_left_alone():
+    for domain in (None, "c < free"):
         parameters = make_parameters(c=(-1.0, domain), free=(1.0, None))
         assert shift_by_bound(parameters[0]) == parameters[0].symbol

@@ -89,9 +89,8 @@ def test_the_matrix_exponential_solves_the_equations():
     )  # fmt: skip
     state = (*found.model.state, sp.S.One)
     for row, symbol in enumerate(found.model.state):
-        entries = [found.propagate(row, c, DURATION).rewrite(sp.exp) for c in range(len(state))]
-        solution = sum(e * s for e, s in zip(entries, state, strict=True))
-        assert sp.simplify(solution.subs(DURATION, 0)) == symbol
+        entries = [found.propagate(row, c, sp.S.Zero) for c in range(len(state))]
+        assert sum(e * s for e, s in zip(entries, state, strict=True)) == symbol
     flow = [
         sum(found.propagate(r, c, DURATION) * s for c, s in enumerate(state))
         for r in range(len(state) - 1)
