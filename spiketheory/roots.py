@@ -66,8 +66,11 @@ def stay_in_range(
     """A time before ``end`` at which f_level has not yet vanished below the range of floats.
 
     A function of fast rates alone does so long before the horizon; after that it has no zero that
-    could matter to f_0, but its sign can no longer be read off.
+    could matter to f_0, but its sign can no longer be read off. One that is 0 at the start has no
+    other zero, or is 0 for ever, as for a neuron at rest.
     """
+    if heights(start, *arguments)[level] == 0:
+        return end
     while heights(end, *arguments)[level] == 0 and start < start + (end - start) / 2 < end:
         end = start + (end - start) / 2
     return end

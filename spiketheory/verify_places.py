@@ -35,6 +35,8 @@ STRONG = mpf(10) ** 4
 TOLERANCE = mpf(10) ** -25
 DIFFERENCE_DIGITS = 90
 DIFFERENCE_STEP = mpf(10) ** -30
+SMALLEST = mpf(10) ** -20
+"""Smaller values, such as the rounding error of a reset, do not make steps smaller still."""
 
 
 class Kernels:
@@ -388,7 +390,8 @@ def differentiate_numerically(
         size: Size of the function's values if they are much larger than its changes.
     """
     with mpmath.workdps(DIFFERENCE_DIGITS + max(0, mpmath.mag(size)) // 3):
-        step = DIFFERENCE_STEP * (abs(arguments[index]) or 1)
+        value = abs(arguments[index])
+        step = DIFFERENCE_STEP * (max(value, SMALLEST) if value else 1)
         above, below = list(arguments), list(arguments)
         above[index] += step
         below[index] -= step

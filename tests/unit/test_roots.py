@@ -152,9 +152,16 @@ def test_no_zero_of_a_random_sum_of_exponentials_is_missed_or_invented(n):
             assert heights(time * (1.0 - 1e-7))[0] > 0.0 > heights(time * (1.0 + 1e-7))[0]
 
 
-@pytest.mark.parametrize("current", [1.5, 20.0])
-def test_a_zero_at_the_start_is_not_searched_for_among_the_smallest_floats(current):
-    """A neuron at rest just after an input to the current behind its current: V' = V'' = 0."""
+AT_REST = {
+    "just after a strong input": (0.0, 0.0, 20.0),
+    "just after a weak input": (0.0, 0.0, 1.5),
+    "at rest": (0.0, 0.0, 0.0),
+    "on its way to rest": (0.5, 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("state", AT_REST.values(), ids=AT_REST)
+def test_a_zero_at_the_start_is_not_searched_for_among_the_smallest_floats(state):
     calls = 0
 
     def heights(t, *state):
@@ -162,12 +169,11 @@ def test_a_zero_at_the_start_is_not_searched_for_among_the_smallest_floats(curre
         calls += 1
         return lif_alpha.heights(t, *state)
 
-    arguments = (0.0, 0.0, current, 1.0, 0.5, 1.0)
+    arguments = (*state, 1.0, 0.5, 1.0)
     time = roots.first_zero(heights, (0.0, -1.0, -2.0, -2.0), 600.0, arguments)
-    assert (time < math.inf) == (current > 10)
+    assert (time < math.inf) == (state[2] > 10)
     assert calls < 100
     with mpmath.workdps(30):  # whose numbers have no smallest one
-        calls = 0
         wide = tuple(map(mpf, arguments))
         exact = roots.first_zero(lif_alpha_exactly, (0, -1, -2, -2), mpf(600), wide)
     assert float(exact) == pytest.approx(time, rel=1e-14)
