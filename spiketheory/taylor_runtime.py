@@ -33,6 +33,18 @@ TAYLOR_LOG_TANGENT_TOLERANCE = -50 * float(np.log(2.0))
 TAYLOR_LONGEST = 2.0**20
 """Longest step in units of the scale; keeps powers of the step inside the range of floats."""
 
+TAYLOR_SMALLEST = 2.0**-900
+"""Smaller coordinates have decayed."""
+
+TAYLOR_LARGEST = 2.0**1000
+"""Larger coordinates count as outside the range of floats."""
+
+TAYLOR_HALVINGS = 40
+"""A step that has to be halved more often ends where the equations leave the range of floats."""
+
+TAYLOR_STANDSTILL = 200
+"""So many steps in a row too short to change the time end at a blow-up, which they creep up to."""
+
 TAYLOR_SHRINK = 2.0**-32
 """Factor of the scale where the coefficients overflow."""
 
@@ -329,6 +341,7 @@ def taylor_integrate(
     chart = 0
     time = 0.0
     scale = 0.0
+    standstill = 0
     while True:
         chart = switch(table, chart, columns, *constants)
         height = surface(table, chart, *constants)
@@ -340,11 +353,13 @@ def taylor_integrate(
                 return time, chart, True
             scale = taylor_guess_scale(table, size)
         scale, step = taylor_expand(series, table, chart, columns, size, scale, time, constants)
-        if step == 0.0:
-            table[:size, 0] = np.inf
-            return time, chart, False
         if chart == 0:
             step = taylor_trust(series, table, size, scale, step, watch, constants)
+        standstill = standstill + 1 if time + step * scale == time else 0
+        far = np.max(np.abs(table[:size, 0])) > TAYLOR_LARGEST
+        if step == 0.0 or far or standstill > TAYLOR_STANDSTILL:
+            table[:size, 0] = np.inf
+            return time, chart, False
         left = (limit - time) / scale
         if watch:
             root = taylor_find_event(table, size, step, left)
@@ -372,9 +387,12 @@ def taylor_trust(
 
     The last coefficients cannot tell of a term that is too small to be seen in any of them and
     yet grows beyond all others within the step, as an exponential far below threshold does.
+    Returns 0 where no step can be trusted: the equations leave the range of floats there.
     """
     other = np.empty_like(table)
-    while 0.0 < step < np.inf:
+    if not 0.0 < step < np.inf:
+        return step
+    for _ in range(TAYLOR_HALVINGS):
         reach = step
         if watch:
             reach = min(step, taylor_find_event(table, size, step, np.inf))
@@ -392,11 +410,12 @@ def taylor_trust(
             largest = max(abs(float(table[row, 0])), abs(float(other[row, 0])))
             largest = max(largest, reach * abs(float(table[row, 1])))
             defect = abs(slope - float(other[row, 1])) * reach
-            trusted = trusted and defect <= TAYLOR_DEFECT * largest
+            # near the end of the range of floats rounding errors are larger
+            trusted = trusted and (defect <= TAYLOR_DEFECT * largest or largest < TAYLOR_SMALLEST)
         if trusted:
-            break
+            return step
         step *= 0.5
-    return step
+    return 0.0
 
 
 def taylor_find_event(table: Any, row: int, step: float, left: float) -> float:
@@ -412,7 +431,7 @@ def taylor_find_event(table: Any, row: int, step: float, left: float) -> float:
     for m in range(1, TAYLOR_ORDER + 1):
         power *= reach
         total += abs(float(table[row, m])) * power
-    if total < table[row, 0]:
+    if total < table[row, 0] or not total < np.inf:  # the latter leaves the range of floats
         return np.inf
     polynomial = np.empty(TAYLOR_ORDER + 1)
     power = 1.0

@@ -178,10 +178,15 @@ def list_states(setting: Setting, draw: random.Random) -> list[Vector]:
 
 
 def push(setting: Setting, state: Vector, weight: sp.Expr) -> Vector:
-    """A state after an input, as floats."""
-    jump = [e.xreplace({WEIGHT: weight}) for e in setting.derivation.model.jump]
-    moved = setting.evaluate(jump, setting.derivation.model.state, state)
-    return [mpf(float(v)) for v in moved]
+    """A state after an input, as floats; the input is halved until it alone is no spike."""
+    model = setting.derivation.model
+    index = model.state.index(model.spike.variable)
+    while True:
+        jump = [e.xreplace({WEIGHT: weight}) for e in model.jump]
+        moved = [mpf(float(v)) for v in setting.evaluate(jump, model.state, state)]
+        if model.spike.is_blowup or moved[index] < setting.reference.target:
+            return moved
+        weight /= 2
 
 
 def spikes_soon(setting: Setting, state: Vector) -> bool:

@@ -300,41 +300,47 @@ def taylor_far_series(
     table, order, columns, scale, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0
 ):
     """Coefficients of the state, the surface and the tangents."""
-    k0 = taylor_exp(-V_T / Delta) / tau_m
-    k1 = 1 / tau_m
+    k0 = 1 / tau_m
+    k1 = V_T / (Delta * tau_m)
     k2 = 1 / (Delta * tau_m)
     k3 = I0 / (Delta * tau_m)
     k4 = 1 / tau_u
     k5 = Delta * a / tau_u
-    k6 = taylor_exp(-V_peak / Delta)
-    k7 = taylor_exp(-V_T / Delta) / (tau_m * tau_m)
+    k6 = V_T * a / tau_u
+    k7 = taylor_exp(V_T / Delta - V_peak / Delta)
     k8 = 1 / (tau_m * tau_m)
     k9 = I0 / (Delta * tau_m * tau_m)
-    k10 = 1 / (Delta * tau_m * tau_m)
-    k11 = 1 / (tau_u * tau_u)
-    k12 = Delta * a / (tau_u * tau_u)
-    k13 = I0 / (Delta * Delta * tau_m)
-    k14 = V_T * taylor_exp(-V_T / Delta) / (Delta * Delta * tau_m)
-    k15 = 1 / (Delta * Delta * tau_m)
-    k16 = a / tau_u
-    k17 = taylor_exp(-V_T / Delta) / (Delta * tau_m)
-    k18 = Delta / tau_u
+    k10 = V_T / (Delta * tau_m * tau_m)
+    k11 = 1 / (Delta * tau_m * tau_m)
+    k12 = 1 / (tau_u * tau_u)
+    k13 = Delta * a / (tau_u * tau_u)
+    k14 = V_T * a / (tau_u * tau_u)
+    k15 = I0 / (Delta * Delta * tau_m)
+    k16 = V_T / (Delta * Delta * tau_m)
+    k17 = 1 / (Delta * Delta * tau_m)
+    k18 = a / tau_u
+    k19 = V_T * a / (Delta * tau_u)
+    k20 = Delta / tau_u
+    k21 = V_T / tau_u
     for m in range(order + 1):
         unit = 1.0 if m == 0 else 0.0
         table[25, m] = taylor_log_term(table, 0, 25, m)
         table[26, m] = taylor_convolve(table, 0, 25, m)
         table[27, m] = taylor_convolve(table, 0, 1, m)
-        table[2, m] = float(table[0, m]) - k6 * unit
+        table[2, m] = float(table[0, m]) - k7 * unit
         rate = scale / (m + 1)
         table[0, m + 1] = rate * (
-            k2 * float(table[27, m])
+            k1 * float(table[0, m])
+            + k2 * float(table[27, m])
             - k0 * unit
-            - k1 * float(table[26, m])
+            - k0 * float(table[26, m])
             - k3 * float(table[0, m])
         )
-        table[1, m + 1] = rate * (-k4 * float(table[1, m]) - k5 * float(table[25, m]))
+        table[1, m + 1] = rate * (k6 * unit - k4 * float(table[1, m]) - k5 * float(table[25, m]))
         if columns > 0:
-            table[28, m] = k2 * float(table[1, m]) - k1 * unit - k1 * float(table[25, m]) - k3 * unit
+            table[28, m] = (
+                k1 * unit + k2 * float(table[1, m]) - k0 * unit - k0 * float(table[25, m]) - k3 * unit
+            )
             table[29, m] = unit
             table[30, m] = taylor_quotient_term(table, 29, 0, 30, m)
         for c in range(columns):
@@ -347,21 +353,26 @@ def taylor_far_series(
             )
         if columns > 2:
             change = rate * (
-                k7 * unit
+                k8 * unit
                 + k8 * float(table[26, m])
                 + k9 * float(table[0, m])
-                - k10 * float(table[27, m])
+                - k10 * float(table[0, m])
+                - k11 * float(table[27, m])
             )
             table[7, m + 1] = float(table[7, m + 1]) + change
-            change = rate * (k11 * float(table[1, m]) + k12 * float(table[25, m]))
+            change = rate * (k12 * float(table[1, m]) + k13 * float(table[25, m]) - k14 * unit)
             table[10, m + 1] = float(table[10, m + 1]) + change
-            change = rate * (k13 * float(table[0, m]) - k14 * unit - k15 * float(table[27, m]))
+            change = rate * (
+                k15 * float(table[0, m]) - k16 * float(table[0, m]) - k17 * float(table[27, m])
+            )
             table[11, m + 1] = float(table[11, m + 1]) + change
-            change = rate * (-k16 * float(table[25, m]))
+            change = rate * (k19 * unit - k18 * float(table[25, m]) - k19 * unit)
             table[12, m + 1] = float(table[12, m + 1]) + change
-            change = rate * k17 * unit
+            change = rate * k2 * float(table[0, m])
             table[13, m + 1] = float(table[13, m + 1]) + change
-            change = rate * (-k18 * float(table[25, m]))
+            change = rate * k18 * unit
+            table[14, m + 1] = float(table[14, m + 1]) + change
+            change = rate * (k21 * unit - k20 * float(table[25, m]))
             table[16, m + 1] = float(table[16, m + 1]) + change
             change = rate * (-k2 * float(table[0, m]))
             table[23, m + 1] = float(table[23, m + 1]) + change
@@ -382,7 +393,7 @@ def taylor_enter(table, columns, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0
     V = float(table[0, 0])
     u = float(table[1, 0])
     t0 = 1 / Delta
-    t1 = taylor_exp(-V * t0)
+    t1 = taylor_exp(V_T * t0 - V * t0)
     table[0, 0] = t1
     table[1, 0] = u
     for c in range(columns):
@@ -392,7 +403,11 @@ def taylor_enter(table, columns, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0
         table[v, 0] = -d_V * t0 * t1
         table[v + 1, 0] = d_u
     if columns > 2:
-        table[11, 0] = float(table[11, 0]) + V * taylor_exp(-V / Delta) / (Delta * Delta)
+        table[11, 0] = (
+                float(table[11, 0])
+                + (V / (Delta * Delta) - V_T / (Delta * Delta)) * taylor_exp(V_T / Delta - V / Delta)
+            )
+        table[13, 0] = float(table[13, 0]) + taylor_exp(V_T / Delta - V / Delta) / Delta
 
 
 def taylor_leave(table, columns, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
@@ -400,7 +415,7 @@ def taylor_leave(table, columns, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0
     r_spike = float(table[0, 0])
     u = float(table[1, 0])
     inverse_r_spike = taylor_divide(1.0, r_spike)
-    table[0, 0] = -Delta * taylor_log(r_spike)
+    table[0, 0] = Delta * (V_T / Delta - taylor_log(r_spike))
     table[1, 0] = u
     for c in range(columns):
         v = 3 + 2 * c
@@ -410,13 +425,14 @@ def taylor_leave(table, columns, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0
         table[v + 1, 0] = d_u
     if columns > 2:
         table[11, 0] = float(table[11, 0]) + -taylor_log(r_spike)
+        table[13, 0] = float(table[13, 0]) + 1.0
 
 
 def taylor_switch(table, chart, columns, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
     """Change the chart if that is due; return which one it is."""
     if chart == 0:
         V = float(table[0, 0])
-        if V / Delta - 1 > 0.0:
+        if V / Delta - 1 - V_T / Delta > 0.0:
             taylor_enter(table, columns, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0)
             return 1
         return 0
@@ -438,7 +454,7 @@ def taylor_surface(table, chart, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0
     if chart != 1:
         return 1.0
     r_spike = float(table[0, 0])
-    return r_spike - taylor_exp(-V_peak / Delta)
+    return r_spike - taylor_exp(V_T / Delta - V_peak / Delta)
 
 
 def taylor_reset(table, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
@@ -472,34 +488,36 @@ def taylor_spike_vjp(
         return float(l_V), float(l_u), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     r_spike = float(table[0, 0])
     u = float(table[1, 0])
-    t0 = 1 / Delta
-    t1 = taylor_exp(-V_peak * t0)
-    t2 = 1 / tau_u
-    t3 = b + u
-    t4 = taylor_log(r_spike)
-    t5 = 1 / tau_m
-    t6 = r_spike * t5
+    t0 = 1 / (Delta * Delta)
+    t1 = 1 / Delta
+    t2 = taylor_exp(V_T * t1 - V_peak * t1)
+    t3 = t1 * t2
+    t4 = 1 / tau_u
+    t5 = b + u
+    t6 = taylor_log(r_spike)
+    t7 = 1 / tau_m
+    t8 = r_spike * t7
     height = taylor_surface(table, chart, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0)
     beyond = time == 0.0 and height < 0.0
     change = (
         g_time
-        + l_u * (-Delta * a * t2 * t4 - t2 * u)
-        - l_V * t5 * (Delta * taylor_exp(t0 * (V_r - V_T)) + I0 - V_r - t3)
-        - l_u * t2 * (V_r * a - t3)
+        + l_u * (Delta * a * t4 * (V_T * t1 - t6) - t4 * u)
+        - l_V * t7 * (Delta * taylor_exp(t1 * (V_r - V_T)) + I0 - V_r - t5)
+        - l_u * t4 * (V_r * a - t5)
     )
-    slope = r_spike * t0 * t5 * u - I0 * t0 * t6 - t4 * t6 - t5 * taylor_exp(-V_T * t0)
+    slope = V_T * r_spike * t1 * t7 + r_spike * t1 * t7 * u - I0 * t1 * t8 - t6 * t8 - t7
     rate = 0.0 if beyond else taylor_divide(change, slope)
     return (
         -rate,
         l_u,
         0.0,
         0.0,
-        V_peak * rate * t1 / (Delta * Delta),
-        0.0,
+        rate * t2 * (V_peak * t0 - V_T * t0),
+        rate * t3,
         0.0,
         l_u,
         l_V,
-        -rate * t0 * t1,
+        -rate * t3,
         0.0,
     )
 
@@ -559,8 +577,8 @@ def flow_vjp(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V
 def time_to_spike(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
     """Time to the next spike without further input; inf if there is none.
 
-    the spike is where r_spike - exp(-V_peak / Delta) falls through zero; 0.0 on it and beyond,
-        unless it rises
+    the spike is where r_spike - exp(V_T / Delta - V_peak / Delta) falls through zero; 0.0 on it
+        and beyond, unless it rises
     no spike after 10000 * max(tau_m, tau_u) is looked for
 
     Returns duration.

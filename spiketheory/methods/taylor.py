@@ -45,7 +45,8 @@ class Growth:
 def find_growth(model: NeuronModel) -> Growth | str:
     """How dV/dt grows with V, or why it does not blow up."""
     voltage = model.spike.variable
-    rate = sp.expand(model.derivatives[model.state.index(voltage)])
+    # not of powers: the exponent's offset keeps r within the range of floats
+    rate = sp.expand(model.derivatives[model.state.index(voltage)], power_exp=False)
     exponents = {e.args[0] for e in rate.atoms(sp.exp) if e.has(voltage)}
     if exponents:
         rising = [
@@ -233,7 +234,7 @@ def build_far(
     grown = sp.exp(growth.exponent) if growth.exponent is not None else None
     field = []
     for symbol, derivative in zip(model.state, model.derivatives, strict=True):
-        written = sp.expand(derivative)
+        written = sp.expand(derivative, power_exp=False)
         if grown is not None:
             written = written.subs(grown, 1 / r)
         written = written.subs(away)

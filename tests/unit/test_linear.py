@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
-from models import derive_once, make_model, make_quadratic, verify_once
+from models import derive_once, make_model, make_quadratic
 
 from derivations import import_generated, read_neuron_model
 from spiketheory.functions import exp_dd, first_zero, lambert_w, log1p
@@ -209,7 +209,6 @@ def expand(*points):
 TWO_SYNAPSES = make_model(
     "dV/dt = (-V + I - K)/tau\ndI/dt = -I/tau_e\ndK/dt = -K/tau_i",
     spike="V = V_th", input="I += w", positive="tau tau_e tau_i V_th",
-    parameters={"drive": {"default": 0.3}},
 )  # fmt: skip
 ADAPTING = make_model(
     "dV/dt = (-V + I - u)/tau_m\ndI/dt = -I/tau_s\ndu/dt = -u/tau_u",
@@ -219,6 +218,8 @@ ADAPTING = make_model(
 GROWING = make_model("dV/dt = V/tau + I0", spike="V = V_th", positive="tau V_th", free="I0")
 
 
+# The adapting one is at V = -1e-51 after a spike, rests with two heights that vanish identically,
+# and has equal rates by default: each of these has stopped or fooled the verification.
 @pytest.mark.parametrize("model", [ADAPTING, GROWING], ids=["adapting", "growing"])
 def test_a_linear_model_of_ones_own_verifies(model):
     checks = {c.name for c in verify(derive_once(model)).checks}
@@ -243,7 +244,7 @@ def test_growth_has_a_logarithm_too():
 
 
 def test_steps_explain_the_descent_where_there_is_one():
-    titles = {name: [s.title for s in verify_once(name).derivation.steps] for name in LINEAR}
+    titles = {n: [s.title for s in derive_once(read_neuron_model(n)).steps] for n in LINEAR}
     for name in LINEAR:
         assert ("Isolating the first spike" in titles[name]) == (name in ("lif", "lif_alpha"))
         assert titles[name][:3] == ["Matrix form", "Flow", "Distance to the threshold"]
