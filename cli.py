@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_STOPPED = 130
+EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
 
 MODEL_OPTION = click.option(
     "--model",
@@ -234,6 +235,91 @@ def show_progress() -> Iterator[Callable[[str], None]]:
         timer.cancel()
         timer.join()
         status.stop()
+
+
+@main.command()
+@click.option(
+    "--model",
+    metavar="NAME_OR_FILE",
+    help="Built-in neuron model, or a TOML file.",
+)
+@click.option(
+    "--assume",
+    "assumptions",
+    multiple=True,
+    metavar="RELATION",
+    help='Assume this of weights, states or parameters, such as "w >= 0"; may be repeated.',
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "markdown", "html"]),
+    default="text",
+    show_default=True,
+    help="How to print it; html is a page with a figure that needs no network.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="The same as --format json.  [default: --format]"
+)
+@click.option(
+    "--recheck",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Go through a certificate (JSON) again, in another arithmetic, instead.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this long; 0 is never.",
+)
+@OUT_OPTION
+@click.pass_context
+def certify(
+    ctx: click.Context,
+    model: str | None,
+    assumptions: tuple[str, ...],
+    style: str,
+    as_json: bool,
+    recheck: Path | None,
+    timeout: float,
+    out: Path | None,
+) -> None:
+    """Prove that spikes of a model only shift, or show a trial in which one vanishes.
+
+    \b
+    Exit codes: 0 smooth or continuous, 1 refuted, 2 bad usage or input, 3 undecided.
+
+    \b
+    Examples:
+      spiketheory certify --model qif
+      spiketheory certify --model nlif --assume "w >= 0" --assume "I > 0"
+      spiketheory certify --model lif --format json --out lif.json
+      spiketheory certify --recheck lif.json
+    """  # noqa: D301
+    if (model is None) == (recheck is None):
+        raise click.UsageError("Expected either --model or --recheck; give one of them.")
+    if recheck is not None:
+        from spiketheory.recheck import recheck as go_through
+
+        lines = go_through(recheck.read_text(encoding="utf-8"))
+        write_output("\n".join(lines) + "\n", out)
+        return
+    from derivations import read_neuron_model
+    from spiketheory.certificate_document import write_certificate
+    from spiketheory.certify import certify as certify_model
+    from spiketheory.parse import parse_assumption
+    from spiketheory.timing import limit_time
+
+    with show_progress() as show:
+        neuron = read_neuron_model(str(model))
+        relations = [parse_assumption(text, neuron) for text in assumptions]
+        with limit_time(timeout, f"the certificate of {neuron.name}"):
+            certificate = certify_model(neuron, relations, show=show)
+            text = write_certificate(certificate, format="json" if as_json else style)
+    write_output(text, out)
+    ctx.exit(EXIT_OF_VERDICT[certificate.verdict])
 
 
 @main.command()

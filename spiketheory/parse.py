@@ -333,6 +333,26 @@ def read_model(path: str | os.PathLike[str]) -> NeuronModel:
     return parse_model(text, origin=str(path))
 
 
+def parse_assumption(text: str, model: NeuronModel) -> sp.Basic:
+    """Read an assumption about a model's weight ``w``, states or parameters.
+
+    Args:
+        text: A relation such as ``w >= 0``, ``I > -50`` or ``abs(w) < 1``; ``real`` says nothing.
+        model: The model whose names it uses.
+
+    Raises:
+        ParseError: If it is no relation, or relates none of these names.
+    """
+    names = {**model.symbols, symbols.WEIGHT.name: symbols.WEIGHT}
+    relation = parse_relation(text, names, where="assumption")
+    if relation is not sp.true and not relation.free_symbols:
+        raise ParseError(
+            f"Expected an assumption about {', '.join(names)} but got {cut_text(text)!r}; write "
+            "for example w >= 0."
+        )
+    return relation
+
+
 def _check_keys(
     table: Mapping[str, Any],
     allowed: Collection[str],

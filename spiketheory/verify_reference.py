@@ -175,8 +175,9 @@ class Reference:
                     self.above, left = True, left - passed
                     continue
                 raise stuck(left)
-            if self.crosses(vector, end, inverted):
-                spike = duration - left + self.reach(vector, inverted)[-1]
+            if self.crosses(vector, end, inverted) or self.peaks(field, vector, end, step):
+                vector, passed = self.approach(field, vector, step)
+                spike = duration - left + passed + self.reach(vector, inverted)[-1]
                 return (self.swap(vector) if inverted else vector), spike
             vector, left = end, left - step
             if not left:
@@ -194,6 +195,59 @@ class Reference:
         if self.is_steep:
             return False  # the spiking variable becomes the clock before
         return bool(before < 0 <= after)
+
+    def peaks(self, field: BallField, start: Vector, end: Vector, step: mpf) -> bool:
+        """Whether V rises above a threshold and comes back below it within a step."""
+        if self.is_blowup or self.is_steep or start[self.index] >= self.target:
+            return False
+        rise, fall = self.get_speed(field, start), self.get_speed(field, end)
+        if not rise > 0 > fall:
+            return False
+        early, late = mpf(0), step
+        for _ in range(MAX_STEPS):
+            steep = early - rise * (late - early) / (fall - rise)
+            middle = steep if early < steep < late else (early + late) / 2
+            state, rows = extrapolate_step(field, start, middle, self.tolerance)
+            if not rows:
+                break
+            if state[self.index] > self.target:
+                return True
+            speed = self.get_speed(field, state)
+            rest = late - middle if speed > 0 else middle - early
+            if state[self.index] + abs(speed) * rest <= self.target:
+                return False
+            if speed > 0:
+                early, rise, fall = middle, speed, fall / 2
+            else:
+                late, fall, rise = middle, speed, rise / 2
+        raise stuck(step)
+
+    def approach(self, field: BallField, start: Vector, step: mpf) -> tuple[Vector, mpf]:
+        """Go towards a threshold that a step crosses, to where V may take the place of time.
+
+        Where the threshold is almost grazed, V as a function of time turns around just beyond it.
+        Newton's method in time comes from below there, where V is concave.
+        """
+        state, passed, last = start, mpf(0), step
+        if self.is_blowup or self.is_steep:
+            return state, passed
+        for _ in range(MAX_STEPS):
+            speed = self.get_speed(field, state)
+            wait = (self.target - state[self.index]) / speed if speed > 0 else last / 2
+            if not 0 < wait < last or (speed > 0 and 32 * wait < last):
+                break
+            ahead, rows = extrapolate_step(field, start, passed + wait, self.tolerance)
+            if not rows or ahead[self.index] >= self.target:
+                if speed > 0:
+                    break
+                last = wait
+                continue
+            state, passed, last = ahead, passed + wait, wait if speed > 0 else last - wait
+        return state, passed
+
+    def get_speed(self, field: BallField, vector: Vector) -> mpf:
+        """Speed of the variable that spikes."""
+        return from_ball(field(list(map(to_ball, vector)))[self.index])
 
     def is_exploding(self, vector: Vector) -> bool:
         """Whether exponential growth has set in, so that the spiking variable can be the clock."""
