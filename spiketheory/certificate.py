@@ -100,11 +100,15 @@ class Trial:
             return replace(self, times=tuple(values))
         return replace(self, initial={**self.initial, place: value})
 
+    def name_initial(self, variable: str) -> str:
+        """Key of a variable's initial value: ``I0``; ``initial_I`` if that is a parameter."""
+        return f"initial_{variable}" if f"{variable}0" in self.parameters else f"{variable}0"
+
     def to_arrays(self, model: str) -> dict[str, np.ndarray]:
         """The trial as a trial file holds it (docs/formats.md)."""
         arrays: dict[str, np.ndarray] = {"model": np.array(model), "T": np.array(self.duration)}
         arrays |= {name: np.array(value) for name, value in self.parameters.items()}
-        arrays |= {f"{name}0": np.array([value]) for name, value in self.initial.items()}
+        arrays |= {self.name_initial(n): np.array([v]) for n, v in self.initial.items()}
         arrays["weights"] = np.zeros((1, 1))
         arrays["input_weights"] = np.array([self.weights]).reshape(1, -1)
         arrays["input_times"] = np.array(self.times)

@@ -84,6 +84,7 @@ def build_blocks(certificate: Certificate, *, figures: Sequence[Figure] = ()) ->
         for witness in certificate.witnesses:
             blocks += explain_witness(witness)
         blocks += figures
+    blocks.append(Heading(text="Evidence"))
     for condition in certificate.conditions:
         blocks += explain_condition(condition)
     blocks += [Heading(text="The end of the trial"), Paragraph(text=certificate.ending)]
@@ -145,7 +146,8 @@ def explain_condition(condition: Condition) -> list[Block]:
         Heading(text=f"{condition.name}: {condition.status}", level=3),
         Listing(items=tuple(items)),
     ]
-    if condition.tried and condition.status == UNDECIDED:
+    stated = {e.text for e in condition.evidence}
+    if condition.tried not in stated and condition.status == UNDECIDED:
         blocks.append(Paragraph(text=f"Undecided: {condition.tried}."))
     if condition.holds_under:
         blocks.append(Paragraph(text=f"It would hold under {join(condition.holds_under)}."))

@@ -60,17 +60,7 @@ def certify(
     except Unsupported as err:
         return give_up(model, assumed, str(err))
     conditions = examine(boundary, region)
-    witnesses = []
-    searcher: Searcher | None = None
-    for name in NAMES:
-        if conditions[name].status != REFUTED:
-            continue
-        say(f"Looking for a trial that breaks {name}")
-        searcher = searcher or Searcher(boundary, region)
-        witness = searcher.search(conditions[name], conditions)
-        if witness is not None:
-            witnesses.append(witness)
-        conditions[name] = settle(conditions[name], witness, conditions, boundary)
+    witnesses = find_witnesses(boundary, region, conditions, say)
     verdict = decide(conditions)
     say(f"Looking for assumptions under which spikes of {model.name} only shift")
     suggestion, suggested = suggest(boundary, region, assumptions, conditions, verdict)
@@ -79,13 +69,40 @@ def certify(
         assumptions=assumed,
         verdict=verdict,
         conditions=tuple(conditions[name] for name in NAMES),
-        witnesses=tuple(witnesses),
+        witnesses=witnesses,
         suggestion=suggestion,
         suggested=suggested,
         notes=tuple(list_notes(boundary, region)),
         ending=describe_ending(model),
         regularity=describe_gradients(boundary, conditions),
     )
+
+
+def find_witnesses(
+    boundary: Boundary, region: Region, conditions: dict[str, Condition], say: Show
+) -> tuple[Witness, ...]:
+    """Trials that break conditions; those that none was found for become undecided in place."""
+    searcher: Searcher | None = None
+    witnesses = []
+    for name in NAMES:
+        condition = conditions[name]
+        may_pile_up = name == "C5" and condition.status == UNDECIDED
+        if condition.status != REFUTED and not may_pile_up:
+            continue
+        if name == "C6" and decide(conditions) != records.CONTINUOUS:
+            tried = "it is false as it stands; no trial was sought, since C1 to C5 do not all hold"
+            conditions[name] = dataclasses.replace(condition, status=UNDECIDED, tried=tried)
+            continue
+        say(f"Looking for a trial that breaks {name}")
+        searcher = searcher or Searcher(boundary, region)
+        witness = searcher.search(condition, conditions)
+        if witness is not None:
+            witnesses.append(witness)
+        if not may_pile_up:
+            conditions[name] = settle(condition, witness, conditions, boundary)
+        elif witness is not None:
+            conditions[name] = dataclasses.replace(condition, status=REFUTED, tried="")
+    return tuple(witnesses)
 
 
 def check_possible(region: Region) -> None:
@@ -173,7 +190,7 @@ def suggest(
         return (), ""
     for extra in itertools.islice(list_candidates(boundary, conditions), MOST_SUGGESTIONS):
         tried = build_region(boundary.model, (*assumptions, *extra))
-        if tried.is_empty or not is_kept(boundary.model, tried, extra):
+        if tried.is_empty or tried.is_point or not is_kept(boundary.model, tried, extra):
             continue
         reached = decide(examine(boundary, tried))
         if reached in (records.SMOOTH, records.CONTINUOUS):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import sympy as sp
 
-from spiketheory.boundary import Boundary, list_saltation, split
+from spiketheory.boundary import Boundary, list_saltation, resolve_far, split
 from spiketheory.certificate import PROVED, REFUTED, UNDECIDED, Condition, Evidence
 from spiketheory.proofs import Counterexample, Proof, prove
 from spiketheory.region import Range, Region
@@ -194,13 +194,18 @@ def examine_others(boundary: Boundary, region: Region) -> Evidence:
     rate, rates = split(model, model.derivatives)
     _, resets = split(model, model.reset)
     others = boundary.others
+    if not stays_finite(rate, V, others):
+        return Evidence(
+            text=f"not shown: {V} may run to -oo in a finite time, where the model ends",
+            holds=False,
+        )
     if not others:
         return Evidence(text=f"d{V}/dt depends on {V} alone: intervals do not shrink", holds=True)
     known = (V, *others)
     affine = all(is_affine(f, others) and not mixes(f, V, others) for f in rates)
     free = all(not f.has(V) for f in rates)
     kept = all(value == z for z, value in zip(others, resets, strict=True))
-    if affine and free and kept:
+    if affine and free and kept and stays_finite(rate, V, others):
         return Evidence(
             text=f"{list_names(others)} obey linear equations and know nothing of spikes: they "
             f"are bounded in a finite time, and so is d{V}/dt where {V} is",
@@ -248,6 +253,23 @@ def is_tame(value: sp.Expr, symbol: sp.Symbol) -> bool:
     constant = (value - slope * symbol).simplify()
     numbers = slope.is_number and abs(slope) <= 1
     return bool(numbers) and not constant.has(symbol)
+
+
+def stays_finite(rate: sp.Expr, V: sp.Symbol, others: Iterable[sp.Symbol]) -> bool:
+    """Whether V cannot run to -oo in a finite time while the others are bounded."""
+    rate = sp.expand(resolve_far(rate, V, -1), power_exp=False)
+    exponentials = [e for e in rate.atoms(sp.exp) if e.has(V)]
+    if any(not e.args[0].diff(V).is_positive for e in exponentials):
+        return False
+    body = sp.expand(rate.xreplace(dict.fromkeys(exponentials, sp.S.Zero)), power_exp=False)
+    bounded = [f for f in body.atoms(sp.sin, sp.cos, sp.tanh, sp.atan) if f.has(V)]
+    body = sp.expand(body.xreplace(dict.fromkeys(bounded, sp.S.Zero)), power_exp=False)
+    if not body.is_polynomial(V):
+        return False
+    degree = int(sp.degree(body, V)) if body.has(V) else 0
+    leading = body.coeff(V, degree)
+    steep = degree % 2 == 0 and leading.is_positive and not leading.has(*others)
+    return degree <= 1 or bool(steep)
 
 
 def falls_slowly(rate: sp.Expr, V: sp.Symbol, others: Iterable[sp.Symbol]) -> bool:

@@ -11,7 +11,6 @@ import mpmath
 import sympy as sp
 from mpmath import mpf
 
-from spiketheory.errors import SimulationError
 from spiketheory.model import NeuronModel, SpikeCondition
 from spiketheory.symbols import WEIGHT
 from spiketheory.verify_reference import Reference, Vector, bind
@@ -37,9 +36,9 @@ class Neuron:
         self.model, self.digits = model, digits
         values = {p.symbol: mpf(parameters[p.name]) for p in model.parameters}
         self.index = model.state.index(model.spike.variable)
-        shifted = shift_to_threshold(model)
-        self.is_shifted = shifted is not model
-        self.reference = Reference(shifted, values, digits=digits)
+        self.is_shifted = has_moving_threshold(model)
+        measured = shift_to_threshold(model) if self.is_shifted else model
+        self.reference = Reference(measured, values, digits=digits)
         state = model.state
         self.reset_to = bind(state, values, list(model.reset))
         self.jump_to = bind((*state, WEIGHT), values, list(model.jump))
@@ -122,12 +121,16 @@ class Neuron:
         return self.restore(end)
 
 
+def has_moving_threshold(model: NeuronModel) -> bool:
+    """Whether the spike is at a finite threshold that depends on the state."""
+    threshold = model.spike.value
+    return not model.spike.is_blowup and bool(threshold.free_symbols & set(model.state))
+
+
 @lru_cache(maxsize=64)
 def shift_to_threshold(model: NeuronModel) -> NeuronModel:
-    """The model with V measured from a threshold that depends on the state; else the model."""
+    """The model with V measured from its threshold, which depends on the state."""
     V, theta = model.spike.variable, model.spike.value
-    if model.spike.is_blowup or not theta.free_symbols & set(model.state):
-        return model
     away = {V: V + theta}
     derivatives = {s: f.subs(away) for s, f in zip(model.state, model.derivatives, strict=True)}
     derivatives[V] -= sum((theta.diff(s) * f for s, f in derivatives.items() if s != V), sp.S.Zero)
@@ -136,11 +139,3 @@ def shift_to_threshold(model: NeuronModel) -> NeuronModel:
         derivatives=tuple(derivatives[s] for s in model.state),
         spike=SpikeCondition(variable=V, value=sp.S.Zero),
     )
-
-
-def check_simulated(spikes: Sequence[mpf], most: int) -> None:
-    """Raise if a trial had too many spikes to be one."""
-    if len(spikes) >= most:
-        raise SimulationError(
-            f"Expected fewer than {most} spikes in a trial but there are more; lower the weights."
-        )

@@ -50,7 +50,7 @@ def recheck(text: str) -> list[str]:
         model = parse_model(content["model_file"])
         conditions, witnesses = content["conditions"], content["witnesses"]
         verdict = content["verdict"]
-    except (json.JSONDecodeError, KeyError, TypeError) as err:
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise InputError(
             f"Expected the JSON of a certificate but got something else ({err}); write it with "
             "`spiketheory certify --format json --out FILE`."
@@ -253,7 +253,10 @@ def run(model: Any, witness: Mapping[str, Any], value: float) -> list[mpf]:
     """Spike times of a witness's trial at one value."""
     trial = witness["trial"]
     times, weights = list(trial["input_times"]), list(trial["input_weights"][0])
-    initial = {s.name: trial[f"{s.name}0"][0] for s in model.state}
+    names = {p.name for p in model.parameters}
+    keys = {s.name: f"initial_{s.name}" if f"{s.name}0" in names else f"{s.name}0"
+            for s in model.state}  # fmt: skip
+    initial = {name: trial[key][0] for name, key in keys.items()}
     parameter = witness["parameter"]
     if parameter.startswith("weight of input "):
         weights[int(parameter.split()[-1]) - 1] = value

@@ -79,6 +79,11 @@ class Region:
         return True
 
     @property
+    def is_point(self) -> bool:
+        """Whether a symbol can have one value only."""
+        return any(r.low == r.high for r in self.ranges.values())
+
+    @property
     def is_empty(self) -> bool:
         """Whether no number obeys one of the ranges."""
         return any(
@@ -173,17 +178,18 @@ def remove_bound(
 ) -> bool:
     """Write one symbol as a bound plus or minus a gap; whether that was possible.
 
-    Only a symbol without a bound of its own can be replaced.
+    Only a symbol without a bound of its own can be replaced, or one whose bound is implied.
     """
     difference = difference.subs(values)
     order = sorted(difference.free_symbols & set(ranges), key=str, reverse=True)
     for symbol in order:
-        if ranges[symbol] != Range():
-            continue
         solved = isolate(difference, operator, symbol)
         if solved is None:
             continue
         _, direction, bound = solved
+        implied = ranges[symbol] == Range(low=sp.S.Zero) and direction[0] == ">"
+        if ranges[symbol] != Range() and not (implied and bound.is_nonnegative):
+            continue
         gap = constant_symbol(pick_name(GAP + symbol.name, taken), nonnegative=True)
         taken.add(gap.name)
         is_open = len(direction) == 1

@@ -27,7 +27,9 @@ MAX_ROWS = 40
 MAX_STEPS = 2000
 DIGITS = 54
 LARGEST = 2**30
-"""No coordinate of a step may be larger: such a step is far too long."""
+"""No coordinate may grow by more in a step: such a step is far too long."""
+FAR = 1 / mpf(4)
+"""Below this 1/V a blow-up steeper than a parabola is certain, if V grows at all."""
 ZERO = flint.arb(0)
 with flint.ctx.workprec(1000):
     PI = flint.arb.pi()
@@ -54,13 +56,14 @@ def extrapolate_balls(
 ) -> tuple[Balls, int]:
     """`extrapolate_step` in the working precision of the balls."""
     slope = field(start)
+    largest = LARGEST * (1 + max((abs(v).mid() for v in start), default=ZERO))
     previous: list[Balls] = []
     for row in range(1, MAX_ROWS + 1):
         count = 2 * row
         h = step / count
         old, new = start, [y + h * k for y, k in zip(start, slope, strict=True)]
         for _ in range(count - 1):
-            if not all(abs(v) < LARGEST for v in new):
+            if not all(abs(v) < largest for v in new):
                 return start, 0
             k = field(new)
             old, new = new, [a + 2 * h * b for a, b in zip(old, k, strict=True)]
@@ -128,6 +131,8 @@ class Reference:
                 state, derivatives = invert(model, side, sp.Dummy("W", real=True))
                 self.fields[True, above] = bind_balls(state, parameters, derivatives)
         self.is_endless = spike.is_blowup and self.is_steep
+        polynomial = self.is_blowup and rate.is_polynomial(spike.variable)
+        self.degree = int(sp.degree(rate, spike.variable)) if polynomial else 2
         value = 0 if spike.is_blowup else spike.value
         self.target = bind((), parameters, [value])([])[0]
 
@@ -155,13 +160,14 @@ class Reference:
         inverted = self.is_far(state, False)
         vector = self.swap(state) if inverted else list(state)
         self.above = self.kink is None or state[self.index] >= self.kink
-        left, step = duration, mpf(1) / 8
+        left, step = duration, self.guess_step(vector, inverted)
         safe = False
         for _ in range(MAX_STEPS):
-            if not safe and self.is_exploding(vector):
-                reached = self.reach(vector, False)[-1]
+            if not safe and self.is_exploding(vector, inverted):
+                reached = self.reach(vector, inverted)[-1]
                 if reached <= left:
-                    return vector, duration - left + reached
+                    near = self.swap(vector) if inverted else vector
+                    return near, duration - left + reached
                 safe = True
             step = min(step, left)
             field = self.fields[inverted, self.above]
@@ -187,18 +193,27 @@ class Reference:
             step = step * 3 / 2 if rows < self.rows_wanted else step
         raise stuck(duration)
 
+    def guess_step(self, vector: Vector, inverted: bool) -> mpf:
+        """A first step: in which no coordinate changes by more than its own size, or by 1."""
+        speeds = self.fields[inverted, self.above](list(map(to_ball, vector)))
+        ratios = [
+            (1 + abs(v)) / abs(from_ball(s))
+            for v, s in zip(vector, speeds, strict=True) if s.is_finite() and from_ball(s) != 0
+        ]  # fmt: skip
+        return min([mpf(1) / 8, *ratios])
+
     def crosses(self, start: Vector, end: Vector, inverted: bool) -> bool:
         """Whether the spike lies between two states."""
         before, after = start[self.index] - self.target, end[self.index] - self.target
         if self.is_blowup:
             return bool(inverted and before > 0 >= after)
-        if self.is_steep:
+        if self.is_endless:
             return False  # the spiking variable becomes the clock before
         return bool(before < 0 <= after)
 
     def peaks(self, field: BallField, start: Vector, end: Vector, step: mpf) -> bool:
         """Whether V rises above a threshold and comes back below it within a step."""
-        if self.is_blowup or self.is_steep or start[self.index] >= self.target:
+        if self.is_blowup or self.is_endless or start[self.index] >= self.target:
             return False
         rise, fall = self.get_speed(field, start), self.get_speed(field, end)
         if not rise > 0 > fall:
@@ -229,7 +244,7 @@ class Reference:
         Newton's method in time comes from below there, where V is concave.
         """
         state, passed, last = start, mpf(0), step
-        if self.is_blowup or self.is_steep:
+        if self.is_blowup or self.is_endless:
             return state, passed
         for _ in range(MAX_STEPS):
             speed = self.get_speed(field, state)
@@ -249,8 +264,10 @@ class Reference:
         """Speed of the variable that spikes."""
         return from_ball(field(list(map(to_ball, vector)))[self.index])
 
-    def is_exploding(self, vector: Vector) -> bool:
-        """Whether exponential growth has set in, so that the spiking variable can be the clock."""
+    def is_exploding(self, vector: Vector, inverted: bool) -> bool:
+        """Whether a steep growth has set in, so that the spiking variable can be the clock."""
+        if self.degree > 2 and inverted and 0 < vector[self.index] < FAR:
+            return self.get_speed(self.fields[True, self.above], vector) < 0
         if self.exponent is None or self.exponent(vector)[0] < STEEP:
             return False
         return bool(self.fields[False, self.above](list(map(to_ball, vector)))[self.index] > 0)

@@ -309,7 +309,7 @@ class Searcher:
             if isinstance(e.finding, Counterexample):
                 point = e.finding.point
                 others = {s.name: float(point[s]) for s in self.boundary.others if s in point}
-                for parameters in self.list_parameters([point]):
+                for parameters in itertools.islice(self.list_parameters([point]), 2):
                     for factor in (1.0, 4.0, 64.0):
                         yield parameters, {n: factor * v for n, v in others.items()}
 
@@ -448,9 +448,14 @@ class Searcher:
                         yield found
 
     def list_parameters(self, points: Sequence[Point]) -> Iterator[dict[str, float]]:
-        """Parameter values to try: the defaults first."""
+        """Parameter values to try: the defaults, those of points, and some that spike."""
         yield self.defaults
-        for point in points:
+        speed = -self.boundary.arriving.velocity[0]
+        driven = [
+            p for p in itertools.islice(draw_points(self.region, speed.free_symbols), 40)
+            if speed.subs(p) > 0
+        ]  # fmt: skip
+        for point in [*points, *driven[:2]]:
             changed = {
                 p.name: float(point[p.symbol]) for p in self.model.parameters if p.symbol in point
             }
@@ -527,7 +532,9 @@ class Searcher:
             values = (spike - BESIDE, spike + BESIDE)
             if not all(self.admits(family.at(v)) for v in values):
                 continue
-            first, last = (self.run(family.at(v)) for v in values)
+            first, last = (self.try_to_run(family.at(v)) for v in values)
+            if first is None or last is None:
+                continue
             if late and not both_spike(first, last, spike):
                 continue
             if describe_change(first, last, family.base.duration):
@@ -580,7 +587,9 @@ class Searcher:
                 values = (time - BESIDE, time + BESIDE)
                 if not all(self.admits(family.at(v)) for v in values):
                     continue
-                first, last = (self.run(family.at(v)) for v in values)
+                first, last = (self.try_to_run(family.at(v)) for v in values)
+                if first is None or last is None:
+                    continue
                 if late and not both_spike(first, last, time):
                     continue
                 if describe_change(first, last, base.duration):

@@ -1,0 +1,136 @@
+"""One contract for certificates, all models: built-in ones, and those of tests/models.
+
+The verdicts here were worked out by hand from the conditions (DESIGN 4.5), not read off.
+"""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from derivations import list_models, read_neuron_model
+from spiketheory.certificate import STATEMENTS, Certificate
+from spiketheory.certificate_json import render_certificate_json
+from spiketheory.certify import certify
+from spiketheory.errors import InputError, VerificationError
+from spiketheory.parse import parse_assumption
+from spiketheory.recheck import recheck
+
+FOLDER = Path(__file__).resolve().parents[1] / "models"
+BUILT_IN = {
+    "theta": "smooth", "qif_delta": "smooth", "qif": "smooth", "rapid_theta": "smooth",
+    "eif": "continuous",
+    "lif": "refuted", "lif_alpha": "refuted", "lif_delta": "refuted", "nlif": "refuted",
+    "izhikevich": "refuted", "adex": "refuted",
+}  # fmt: skip
+TRUTH = {
+    "qif_scaled": "smooth", "qif_two_currents": "smooth", "qif_inhibition_only": "smooth",
+    "qif_afterhyperpolarisation": "smooth", "quartic_infinite": "smooth",
+    "bounded_inhibition": "smooth",
+    "integrator_charge": "continuous", "qif_finite_reset": "continuous",
+    "eif_steep": "continuous", "eif_afterhyperpolarisation": "continuous",
+    "quartic_finite_reset": "continuous",
+    "nlif_two": "refuted", "phase_with_current": "refuted", "phase_response_neutral": "refuted",
+    "lif_driven": "refuted", "lif_excitatory": "refuted", "resonator_current": "refuted",
+    "lif_oscillating": "refuted", "threshold_adapts": "refuted", "qif_forgets_current": "refuted",
+    "qif_current_kink": "refuted", "scaled_jump": "refuted", "loses_charge": "refuted",
+    "self_exciting": "refuted", "orders_of_inputs": "refuted", "adex_small": "refuted",
+    "cubic_finite_reset": "no neuron", "qif_adaptation_driven": "no neuron",
+}  # fmt: skip
+"""What is true. Of what is no neuron (a state that becomes infinite) nothing may be claimed."""
+UNDECIDED = {"integrator_charge", "cubic_finite_reset", "qif_adaptation_driven"}
+BREAKS = {
+    "lif_driven": "C1", "resonator_current": "C1", "loses_charge": "C4", "scaled_jump": "C4",
+    "threshold_adapts": "C3", "qif_forgets_current": "C4", "self_exciting": "C5",
+    "orders_of_inputs": "C4", "lif_oscillating": "C3", "adex_small": "C2",
+    "eif_steep": "C6", "quartic_finite_reset": "C6",
+}  # fmt: skip
+CONDITIONAL = {
+    "nlif": ({"w >= 0", "I > 0"}, "smooth"),
+    "phase_with_current": ({"w >= 0", "I > -nu"}, "smooth"),
+}
+
+
+@lru_cache(maxsize=64)
+def certify_once(name: str, *assumptions: str) -> Certificate:
+    model = read_neuron_model(name if name in BUILT_IN else str(FOLDER / f"{name}.toml"))
+    return certify(model, [parse_assumption(a, model) for a in assumptions])
+
+
+def test_every_model_has_a_known_truth():
+    assert set(list_models()) == set(BUILT_IN)
+    assert {p.stem for p in FOLDER.glob("*.toml")} == set(TRUTH)
+    assert len(TRUTH) >= 20
+    assert 10 * len(UNDECIDED) <= len(TRUTH) + len(BUILT_IN)
+
+
+@pytest.mark.parametrize("name", [*BUILT_IN, *TRUTH])
+def test_the_verdict_is_true_has_witnesses_and_passes_the_checker(name):
+    certificate = certify_once(name)
+    truth = (BUILT_IN | TRUTH)[name]
+    assert certificate.verdict == ("undecided" if name in UNDECIDED else truth)
+    assert list(certificate.by_name) == list(STATEMENTS)
+    broken = {c.name for c in certificate.conditions if c.status == "refuted"}
+    assert {w.condition for w in certificate.witnesses} == broken
+    if name in BREAKS:
+        assert BREAKS[name] in broken
+    for witness in certificate.witnesses:
+        assert 0 < witness.values[1] - witness.values[0] < 1e-9
+    lines = recheck(render_certificate_json(certificate))
+    assert lines[-1] == f"the verdict {certificate.verdict} follows"
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_conditional_model_says_under_which_assumptions_it_holds(name):
+    wanted, verdict = CONDITIONAL[name]
+    certificate = certify_once(name)
+    assert {str(a) for a in certificate.suggestion} == wanted
+    assert certificate.suggested == verdict
+    assert certify_once(name, *sorted(wanted)).verdict == verdict
+
+
+def test_a_bound_on_the_state_under_which_a_condition_holds_is_named():
+    condition = certify_once("izhikevich").by_name["C1"]
+    assert str(condition.holds_under[0]) == "u < I0 + V_peak**2/25 + 5*V_peak + 140"
+    bounded = certify_once("izhikevich", "u < 336", "a > 0", "I0 >= 10", "V_peak >= 30")
+    assert bounded.by_name["C1"].status == "proved"
+    assert any("do not keep" in note for note in bounded.notes)
+
+
+@pytest.mark.parametrize("name", ["lif", "lif_alpha", "lif_delta"])
+@pytest.mark.parametrize("sign", ["w >= 0", "w <= 0"])
+def test_leaky_neurons_are_not_saved_by_weights_of_one_sign(name, sign):
+    verdict = certify_once(name, sign).verdict
+    if sign == "w >= 0" or name == "lif_delta":
+        assert verdict == "refuted"
+    else:  # a neuron that is never excited from rest has no spike to lose: no trial shows it
+        assert verdict != "smooth"
+        assert verdict != "continuous"
+
+
+def test_assumptions_that_nothing_obeys_are_refused():
+    with pytest.raises(InputError, match="Expected assumptions that some state"):
+        certify_once("lif", "w > 1", "w < 0")
+
+
+def test_a_certificate_that_was_tampered_with_does_not_pass():
+    text = render_certificate_json(certify_once("lif"))
+    for change in (
+        lambda c: c.update(verdict="smooth"),
+        lambda c: c["conditions"]["C1"].update(status="proved"),
+        lambda c: c.update(witnesses=[]),
+        lambda c: c["witnesses"][0]["spikes"].reverse(),
+        lambda c: c["witnesses"][0]["trial"].update(V0=[0.5]),
+        lambda c: c["witnesses"][0].update(values=[3.0, 4.1]),
+    ):
+        content = json.loads(text)
+        change(content)
+        with pytest.raises(VerificationError, match="Check 'certificate' failed"):
+            recheck(json.dumps(content))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"model_file": 3}'])
+def test_what_is_no_certificate_is_refused(text):
+    with pytest.raises(InputError, match="Expected the JSON of a certificate"):
+        recheck(text)

@@ -1,0 +1,134 @@
+"""Proofs of signs; what is proved here is gone through again by `spiketheory.recheck`."""
+
+import pytest
+import sympy as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spiketheory.certificate_json import describe_proof
+from spiketheory.errors import VerificationError
+from spiketheory.proofs import Counterexample, Proof, draw_points, prove
+from spiketheory.recheck import check_proof
+from spiketheory.region import Range, Region
+
+x, y = sp.symbols("x y", real=True)
+
+
+def region(**ranges):
+    symbols = {"x": x, "y": y}
+    return Region(
+        ranges={symbols[n]: ranges.get(n, Range()) for n in symbols}, values={}, relations=()
+    )
+
+
+PLANE = region()
+POSITIVE = region(x=Range(low=sp.S.Zero))
+UNIT = region(x=Range(low=-sp.S.One, high=sp.S.One), y=Range(low=-sp.S.One, high=sp.S.One))
+
+TRUE = [
+    (x + 1, "> 0", POSITIVE, "signs"),
+    (x * (1 + y**2), "> 0", POSITIVE, "signs"),
+    (1 - x, "> 0", UNIT, "signs"),
+    (x**2 - x + 1, "> 0", PLANE, "intervals"),
+    (x**4 - x**3 + 1, "> 0", PLANE, "intervals"),
+    (x**2 - x * sp.tanh(y) + 1, "> 0", PLANE, "intervals"),
+    (2 + sp.cos(x) * sp.sin(y), "> 0", PLANE, "intervals"),
+    (2 + sp.tanh(x), "> 0", PLANE, "intervals"),
+    (sp.exp(-x) - x**2 / 2 + x / 3 + 1, "> 0", UNIT, "intervals"),
+    (3 * x**3 - 5 * x**2 + 4, "> 0", POSITIVE, "intervals"),
+    (x**2, ">= 0", PLANE, "signs"),
+    ((x + y) ** 2 - x**2 - 2 * x * y - y**2, "= 0", PLANE, "identity"),
+    (sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1, "= 0", PLANE, "identity"),
+]
+FALSE = [
+    (x, "> 0", PLANE),
+    (x**2, "> 0", PLANE),  # at 0
+    (x**2 - x, "> 0", PLANE),
+    (x - 1000, "> 0", POSITIVE),
+    (x - y, ">= 0", UNIT),
+    (x * y, "= 0", UNIT),
+    (sp.exp(x) - 1 - x, "= 0", PLANE),
+]
+
+
+@pytest.mark.parametrize(("expression", "relation", "where", "method"), TRUE)
+def test_what_is_true_is_proved_and_the_proof_passes_the_other_arithmetic(
+    expression, relation, where, method
+):
+    found = prove(expression, relation, where)
+    assert isinstance(found, Proof)
+    assert found.method == method
+    check_proof(describe_proof(found))
+
+
+@pytest.mark.parametrize(("expression", "relation", "where"), FALSE)
+def test_what_is_false_has_a_point_in_the_region_that_shows_it(expression, relation, where):
+    found = prove(expression, relation, where)
+    assert isinstance(found, Counterexample)
+    value = expression.subs(found.point)
+    holds = {"> 0": value > 0, ">= 0": value >= 0, "= 0": sp.Eq(value, 0)}[relation]
+    assert holds == sp.false
+    for symbol, at in found.point.items():
+        span = where.ranges[symbol]
+        assert at.is_Rational
+        assert span.low <= at <= span.high
+
+
+def test_what_touches_zero_in_the_region_is_neither():
+    assert prove((x**2 - 2) ** 2, "> 0", PLANE) is None  # zero at sqrt(2), which is not rational
+
+
+def test_branches_are_not_covered_by_intervals():
+    branches = sp.Piecewise((x**2 + 1, x > 0), (x**2 + 2, True))
+    assert not isinstance(prove(branches - x, "> 0", PLANE), Proof)
+
+
+@given(st.integers(-4, 4), st.integers(-4, 4), st.integers(-4, 4), st.integers(-4, 4))
+def test_no_cubic_gets_a_wrong_proof(a, b, c, d):
+    expression = a * x**3 + b * x**2 + c * x + d
+    found = prove(expression, "> 0", region(x=Range(low=sp.S.Zero, high=sp.Integer(3))))
+    values = [expression.subs(x, sp.Rational(k, 8)) for k in range(1, 24)]
+    if isinstance(found, Proof):
+        assert min(values) > 0
+    if isinstance(found, Counterexample):
+        assert expression.subs(found.point) <= 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.update(expression="x**2 - x"), r"expected .*"),
+        (lambda p: p.update(tree="leaf"), "on"),
+        (lambda p: p["ranges"]["x"].update(low="-10", low_open=True), "expected"),
+    ],
+)
+def test_a_forged_proof_is_refused(change, message):
+    proof = describe_proof(prove(x**2 - x + 1, "> 0", PLANE))
+    change(proof)
+    with pytest.raises(VerificationError, match=message):
+        check_proof(proof)
+
+
+def test_a_tree_that_leaves_a_tail_out_is_refused():
+    proof = describe_proof(prove(x**2 - x + 1, "> 0", PLANE))
+    assert "tails" in proof["tree"]
+    proof["tree"]["parts"][2] = None
+    with pytest.raises(VerificationError, match="a tail wherever the range has no end"):
+        check_proof(proof)
+
+
+@pytest.mark.parametrize("method", ["identity", "signs"])
+def test_a_proof_by_a_word_alone_is_refused(method):
+    relation = "= 0" if method == "identity" else "> 0"
+    proof = describe_proof(prove(x**2 - x + 1, "> 0", PLANE))
+    proof |= {"method": method, "relation": relation, "tree": None}
+    with pytest.raises(VerificationError):
+        check_proof(proof)
+
+
+def test_points_obey_relations_that_no_range_stands_for():
+    relation = sp.Gt(x**2, y + 3, evaluate=False)
+    where = Region(ranges=PLANE.ranges, values={}, relations=(relation,), unused=(relation,))
+    points = list(draw_points(where, {x}))
+    assert points
+    assert all(p[x] ** 2 > p[y] + 3 for p in points)
