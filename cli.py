@@ -304,7 +304,7 @@ def certify(
         from spiketheory.recheck import recheck as go_through
 
         lines = go_through(recheck.read_text(encoding="utf-8"))
-        write_output("\n".join(lines) + "\n", out)
+        write_output("\n".join(lines), out)
         return
     from derivations import read_neuron_model
     from spiketheory.certificate_document import write_certificate

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import sympy as sp
-
 from spiketheory.certificate import Certificate, Condition, Evidence, Witness
 from spiketheory.model import format_expression
 from spiketheory.proofs import Counterexample, Proof, Tree
@@ -94,7 +92,7 @@ def describe_counterexample(found: Counterexample) -> dict[str, Any]:
     """A point at which a claim is false."""
     return {
         "point": {s.name: str(v) for s, v in sorted(found.point.items(), key=str)},
-        "value": format_expression(sp.sympify(found.value)),
+        "value": format_expression(found.value),
     }
 
 

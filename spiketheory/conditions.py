@@ -21,7 +21,7 @@ from spiketheory.boundary import Boundary, list_saltation, resolve_far, split
 from spiketheory.certificate import PROVED, REFUTED, UNDECIDED, Condition, Evidence
 from spiketheory.proofs import Counterexample, Proof, prove
 from spiketheory.region import Range, Region
-from spiketheory.regularity import SECOND_WEIGHT, apply_inputs
+from spiketheory.regularity import apply_inputs, second_weight
 from spiketheory.symbols import WEIGHT
 
 NAMES = ("C1", "C2", "C3", "C4", "C5", "C6")
@@ -161,16 +161,17 @@ def examine_order(boundary: Boundary, region: Region) -> Iterable[Evidence]:
 def examine_inputs(boundary: Boundary, region: Region) -> Iterable[Evidence]:
     """Two inputs at the same time commute."""
     model = boundary.model
-    ranges = {**region.ranges, SECOND_WEIGHT: region.ranges.get(WEIGHT, Range())}
+    second = second_weight(model)
+    ranges = {**region.ranges, second: region.ranges.get(WEIGHT, Range())}
     both = dataclasses.replace(region, ranges=ranges)
-    one = apply_inputs(model, WEIGHT, SECOND_WEIGHT)
-    other = apply_inputs(model, SECOND_WEIGHT, WEIGHT)
-    for symbol, first, second in zip(model.state, one, other, strict=True):
-        difference = sp.simplify(first - second)
+    one = apply_inputs(model, WEIGHT, second)
+    other = apply_inputs(model, second, WEIGHT)
+    for symbol, first, last in zip(model.state, one, other, strict=True):
+        difference = sp.simplify(first - last)
         words = f"{symbol} is the same after two simultaneous inputs in either order"
         if difference != 0:
             words = f"{symbol} differs by {difference} between the orders of two inputs"
-        yield claim(words, first - second, "= 0", both)
+        yield claim(words, first - last, "= 0", both)
 
 
 def examine_landing(boundary: Boundary, region: Region) -> Iterable[Evidence]:

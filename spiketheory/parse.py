@@ -344,13 +344,7 @@ def parse_assumption(text: str, model: NeuronModel) -> sp.Basic:
         ParseError: If it is no relation, or relates none of these names.
     """
     names = {**model.symbols, symbols.WEIGHT.name: symbols.WEIGHT}
-    relation = parse_relation(text, names, where="assumption")
-    if relation is not sp.true and not relation.free_symbols:
-        raise ParseError(
-            f"Expected an assumption about {', '.join(names)} but got {cut_text(text)!r}; write "
-            "for example w >= 0."
-        )
-    return relation
+    return parse_relation(text, names, where="assumption")
 
 
 def _check_keys(

@@ -19,6 +19,7 @@ import sympy as sp
 from mpmath import iv
 
 from spiketheory.region import Range, Region
+from spiketheory.symbols import distance_symbol
 from spiketheory.verify_reference import BALLS
 
 RELATIONS = ("= 0", "> 0", ">= 0")
@@ -166,19 +167,12 @@ def list_shifts(ranges: Mapping[sp.Symbol, Range]) -> Iterator[dict[sp.Symbol, s
     for symbol, span in ranges.items():
         ways: list[sp.Expr] = []
         if span.low.is_finite:
-            ways.append(span.low + distance(symbol, span.low_open))
+            ways.append(span.low + distance_symbol(symbol.name, is_open=span.low_open))
         if span.high.is_finite:
-            ways.append(span.high - distance(symbol, span.high_open))
+            ways.append(span.high - distance_symbol(symbol.name, is_open=span.high_open))
         choices.append(ways or [symbol])
     for chosen in itertools.islice(itertools.product(*choices), 16):
         yield dict(zip(ranges, chosen, strict=True))
-
-
-def distance(symbol: sp.Symbol, is_open: bool) -> sp.Symbol:
-    """A symbol for the distance to a bound."""
-    return sp.Dummy(symbol.name, positive=True) if is_open else sp.Dummy(
-        symbol.name, nonnegative=True
-    )  # fmt: skip
 
 
 def draw_points(region: Region, symbols: set[sp.Symbol]) -> Iterator[Point]:

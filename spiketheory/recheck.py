@@ -20,6 +20,7 @@ from spiketheory.certificate import STATEMENTS
 from spiketheory.errors import InputError, VerificationError
 from spiketheory.parse import parse_model
 from spiketheory.precise_trial import Neuron
+from spiketheory.symbols import distance_symbol, state_symbol
 from spiketheory.syntax import parse_expression
 
 DIGITS = 60
@@ -101,7 +102,7 @@ def check_verdict(verdict: str, statuses: Mapping[str, str]) -> None:
 
 def check_proof(proof: Mapping[str, Any]) -> None:
     """Go through one proof."""
-    names = {n: sp.Symbol(n, real=True) for n in proof["ranges"]}
+    names = {n: state_symbol(n) for n in proof["ranges"]}
     expression = parse_expression(proof["expression"], names, where="a certificate")
     ranges = {
         names[n]: (read_end(r["low"]), read_end(r["high"])) for n, r in proof["ranges"].items()
@@ -136,10 +137,9 @@ def check_signs(expression: sp.Expr, proof: Mapping[str, Any]) -> None:
             bounds.append((sp.Rational(span["low"]), 1, span["low_open"]))
         if span["high"] != "oo":
             bounds.append((sp.Rational(span["high"]), -1, span["high_open"]))
-        symbol = sp.Symbol(name, real=True)
+        symbol = state_symbol(name)
         ways.append([
-            (symbol, bound + side * sp.Dummy(positive=True) if is_open
-             else bound + side * sp.Dummy(nonnegative=True))
+            (symbol, bound + side * distance_symbol(name, is_open=is_open))
             for bound, side, is_open in bounds
         ] or [(symbol, symbol)])  # fmt: skip
     for chosen in itertools.product(*ways):
@@ -196,7 +196,7 @@ def check_tree(
             raise wrong(f"{expression} {relation} on {dict(box)}", value)
         return
     kind, parts = next(k for k in tree if k != "parts"), tree["parts"]
-    symbol = sp.Symbol(tree[kind], real=True)
+    symbol = state_symbol(tree[kind])
     low, high = box[symbol]
     if kind == "halves":
         if low is None or high is None:

@@ -10,10 +10,9 @@ from spiketheory.derivation import Derivation, Pseudospike
 from spiketheory.errors import SpiketheoryError
 from spiketheory.model import NeuronModel
 from spiketheory.notation import write_plain
-from spiketheory.symbols import WEIGHT
+from spiketheory.symbols import WEIGHT, constant_symbol, distance_symbol, pick_name
 
 SMOOTH = (sp.exp, sp.sin, sp.cos, sp.tanh, sp.sinh, sp.cosh, sp.atan)
-SECOND_WEIGHT = sp.Symbol("v", real=True)
 
 
 def check_regular(model: NeuronModel) -> None:
@@ -73,6 +72,11 @@ def is_continuous(branch: sp.Piecewise) -> bool:
     return False
 
 
+def second_weight(model: NeuronModel) -> sp.Symbol:
+    """The weight of a second input at the same time, called apart from the model's names."""
+    return constant_symbol(pick_name("v", model.symbols))
+
+
 def apply_inputs(model: NeuronModel, *weights: sp.Symbol) -> tuple[sp.Expr, ...]:
     """The state after inputs, one after the other."""
     state: tuple[sp.Expr, ...] = model.state
@@ -88,11 +92,12 @@ def note_kinks(model: NeuronModel) -> Iterator[str]:
     With F the field and additive inputs w and v, the state's derivative by the time of one of two
     simultaneous inputs differs by F(s) - F(s + w) - F(s + v) + F(s + w + v) between their orders.
     """
+    second = second_weight(model)
     states = [
         model.state,
         apply_inputs(model, WEIGHT),
-        apply_inputs(model, SECOND_WEIGHT),
-        apply_inputs(model, WEIGHT, SECOND_WEIGHT),
+        apply_inputs(model, second),
+        apply_inputs(model, WEIGHT, second),
     ]
     for symbol, rate, jump in zip(model.state, model.derivatives, model.jump, strict=True):
         if jump != symbol and sp.expand(jump - symbol - WEIGHT) != 0:
@@ -102,7 +107,7 @@ def note_kinks(model: NeuronModel) -> Iterator[str]:
         difference = sp.simplify(values[0] - values[1] - values[2] + values[3])
         if difference != 0:
             yield (
-                "Where two inputs of weights w and v reach the neuron at the same time, spike "
+                f"Where two inputs of weights w and {second} reach the neuron at the same time, spike "
                 "times are continuous, but their derivatives by the inputs' times are one-sided: "
                 f"d{symbol}/dt differs by {difference} between the two orders."
             )
@@ -178,10 +183,10 @@ def find_slope(derivation: Derivation, pseudospike: Pseudospike) -> sp.Expr | No
         return None
     x, y = derivation.chart.projective[:2]
     slope = sp.simplify(pseudospike.delay.diff(x).subs(y, 1))
-    signs = {c.symbol: sp.Symbol(c.symbol.name, positive=True) for c in derivation.constants}
+    signs = {c.symbol: constant_symbol(c.symbol.name, positive=True) for c in derivation.constants}
     positive = (
         (-slope)
         .xreplace(signs)
-        .subs({a: sp.Dummy(positive=True) for a in slope.xreplace(signs).atoms(sp.log)})
+        .subs({a: distance_symbol("a", is_open=True) for a in slope.xreplace(signs).atoms(sp.log)})
     )
     return slope if sp.factor(positive).is_positive or positive.is_positive else None

@@ -66,6 +66,11 @@ def constant_symbol(name: str, **assumptions: bool | None) -> sp.Symbol:
     return sp.Symbol(name, **(assumptions or {"real": True}))
 
 
+def distance_symbol(name: str, *, is_open: bool) -> sp.Dummy:
+    """A symbol of its own for the distance to a bound: positive if the bound is left out."""
+    return sp.Dummy(name, positive=True) if is_open else sp.Dummy(name, nonnegative=True)
+
+
 def pick_name(name: str, taken: Collection[str]) -> str:
     """Return ``name``, with underscores behind it until it is not among ``taken``."""
     while name in taken:

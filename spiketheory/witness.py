@@ -24,7 +24,7 @@ from spiketheory.errors import SpiketheoryError
 from spiketheory.precise_trial import DIGITS, MOST_SPIKES, Neuron
 from spiketheory.proofs import Counterexample, Point, draw_points
 from spiketheory.region import Region
-from spiketheory.regularity import SECOND_WEIGHT
+from spiketheory.regularity import second_weight
 from spiketheory.symbols import WEIGHT
 from spiketheory.verify_reference import extrapolate_step
 
@@ -561,7 +561,7 @@ class Searcher:
     def try_commuting_inputs(self, condition: Condition) -> Witness | None:
         """Two inputs exchange their order, where that matters without a spike between them."""
         if not any(
-            isinstance(e.finding, Counterexample) and SECOND_WEIGHT in e.finding.point
+            isinstance(e.finding, Counterexample) and second_weight(self.model) in e.finding.point
             for e in condition.evidence
         ):
             return None
