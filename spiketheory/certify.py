@@ -34,7 +34,7 @@ Show = Callable[[str], None]
 def certify(
     model: NeuronModel, assumptions: Sequence[sp.Basic] = (), *, show: Show | None = None
 ) -> Certificate:
-    """Prove or refute C1 to C6 and draw the verdict (docs/mathematics.md, 12).
+    """Prove or refute C1 to C6 and draw the verdict (docs/mathematics.md, 10).
 
     Args:
         model: Any neuron model; it need not be one that `derive` can solve.

@@ -1,4 +1,4 @@
-r"""The conditions C1 to C6 as claims about expressions (docs/mathematics.md, 12).
+r"""The conditions C1 to C6 as claims about expressions (docs/mathematics.md, 10).
 
 With the charts of `spiketheory.boundary`, rho the distance to the spike, F its field, J an input,
 R the reset, Xi the saltation matrix:

@@ -107,7 +107,7 @@ def note_kinks(model: NeuronModel) -> Iterator[str]:
         difference = sp.simplify(values[0] - values[1] - values[2] + values[3])
         if difference != 0:
             yield (
-                f"Where two inputs of weights w and {second} reach the neuron at the same time, spike "
+                f"Where two inputs of weights w and {second} reach the neuron at once, spike "
                 "times are continuous, but their derivatives by the inputs' times are one-sided: "
                 f"d{symbol}/dt differs by {difference} between the two orders."
             )
