@@ -142,6 +142,11 @@ class Witness:
     trial: Trial
     digits: int
 
+    @property
+    def what_moves(self) -> str:
+        """The parameter with its article."""
+        return f"the {self.parameter}" if " " in self.parameter else self.parameter
+
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:

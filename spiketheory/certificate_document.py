@@ -169,7 +169,7 @@ def explain_witness(witness: Witness) -> list[Block]:
     )
     return [
         Paragraph(
-            text=f"{witness.condition}: the {witness.parameter} moves by "
+            text=f"{witness.condition}: {witness.what_moves} moves by "
             f"{witness.values[1] - witness.values[0]:.2g}, and {witness.change}. One neuron "
             f"({parameters}), from {initial}, until T = {trial.duration!r}; "
             f"{inputs or 'no input'}. Confirmed in {witness.digits} digits."

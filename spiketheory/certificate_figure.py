@@ -67,7 +67,7 @@ def draw_witness(model: NeuronModel, witness: Witness) -> Figure:
         axes.legend()
         svg = write_svg(canvas, name=f"witness-{model.name}-{witness.condition}")
     caption = (
-        f"{witness.condition}: the {witness.parameter} moves by "
+        f"{witness.condition}: {witness.what_moves} moves by "
         f"{witness.values[1] - witness.values[0]:.2g}, and {witness.change}. Thin vertical lines "
         f"are spikes. {V} at the first value (solid) and at the second (dashed)."
     )

@@ -1,0 +1,115 @@
+"""Charts at the spike, against values worked out by hand."""
+
+import pytest
+import sympy as sp
+from models import make_model
+
+from derivations import read_neuron_model
+from spiketheory.boundary import Unsupported, find_boundary, list_saltation
+from spiketheory.regularity import check_regular, note_kinks
+
+
+def find(equations, **texts):
+    return find_boundary(make_model(equations, **texts))
+
+
+def symbol(boundary, name):
+    return boundary.model.symbols[name]
+
+
+def test_a_parabola_falls_at_its_coefficient_in_the_reciprocal_of_v():
+    found = find(
+        "dV/dt = (a*V**2 - V + I)/tau\ndI/dt = -I", spike="V -> oo", reset="V = -oo",
+        input="I += w", positive="a tau",
+    )  # fmt: skip
+    a, tau, I = (symbol(found, n) for n in ("a", "tau", "I"))
+    assert found.growth == "V**2"
+    assert sp.simplify(found.arriving.velocity[0] + a / tau) == 0
+    assert sp.simplify(found.leaving.velocity[0] - a / tau) == 0
+    assert found.landing == (0, I)
+    assert list_saltation(found) == sp.Matrix([[-1, 0], [0, 1]])
+
+
+def test_a_power_of_four_is_written_in_v_to_the_minus_three():
+    found = find("dV/dt = 5*V**4 + V", spike="V -> oo", reset="V = -oo", input="V += w")
+    assert found.arriving.velocity == (-15,)
+    assert found.leaving.velocity == (15,)
+    assert found.arriving.slope == sp.eye(1)
+
+
+def test_an_exponential_falls_at_coefficient_times_steepness():
+    found = find("dV/dt = 3*exp(2*V + 1) - V", spike="V -> oo", reset="V = -1", input="V += w")
+    w = sp.Symbol("w", real=True)
+    assert sp.simplify(found.arriving.velocity[0] + 6 * sp.E) == 0
+    assert sp.simplify(found.arriving.slope[0, 0] - sp.exp(-2 * w)) == 0
+    assert found.landing == (-1,)
+
+
+def test_a_moving_threshold_counts_in_the_speed_and_in_the_jump():
+    found = find(
+        "dV/dt = 2\ndh/dt = -h", spike="V = 1 + h", reset="V = 0", input="V += w/2; h += w"
+    )
+    h, w = symbol(found, "h"), sp.Symbol("w", real=True)
+    assert sp.expand(found.arriving.velocity[0] - (-h - 2)) == 0
+    assert sp.expand(found.distance_jumped - (found.distance + w / 2)) == 0
+    assert found.landing == (0, h)
+
+
+def test_both_slopes_of_an_absolute_value_are_used_on_their_own_sides():
+    found = find_boundary(read_neuron_model("rapid_theta"))
+    r, tau = symbol(found, "r"), symbol(found, "tau")
+    assert sp.simplify(found.arriving.velocity[0] + r * (r + 1) / (2 * tau)) == 0
+    assert sp.simplify(found.leaving.velocity[0] - (r + 1) / (2 * r * tau)) == 0
+
+
+@pytest.mark.parametrize(
+    ("equations", "texts", "message"),
+    [
+        ("dV/dt = V", {}, "grows at most like V"),
+        ("dV/dt = V**2\ndu/dt = V - u", {}, "du/dt to stay finite"),
+        ("dV/dt = V**3", {"reset": "V = -oo"}, None),
+        ("dV/dt = exp(V)", {"reset": "V = -oo"}, "come back from -oo"),
+        ("dV/dt = exp(V) + exp(2*V)", {}, "one exponential"),
+        ("dV/dt = V**2", {"input": "V = w"}, "shift V"),
+        ("dV/dt = exp(V)", {"input": "V = 2*V + w"}, "an input to shift V"),
+        ("dV/dt = V**2\ndu/dt = -u", {"input": "u += w*V"}, "that does not depend on V"),
+        ("dV/dt = V**2\ndu/dt = -u", {"reset": "u = V; V = -1"}, "that does not depend on V"),
+    ],
+)
+def test_what_no_chart_covers_is_refused_with_its_reason(equations, texts, message):
+    texts = {"spike": "V -> oo", "reset": "V = -1", "input": "V += w"} | texts
+    if message is None:  # an odd power comes back from -oo at a negative speed: not proved
+        assert find(equations, **texts).requirements[1][0] == -1
+        return
+    with pytest.raises(Unsupported, match=message):
+        find(equations, **texts)
+
+
+@pytest.mark.parametrize(
+    ("equations", "texts", "message"),
+    [
+        ("dV/dt = (1 if V > 0 else 2)", {}, "dynamics .* which has branches"),
+        ("dV/dt = 1/V", {}, "singular where V is 0"),
+        ("dV/dt = log(V)", {}, "singular at places of log"),
+        ("dV/dt = 1\ndu/dt = abs(V)", {}, "kink at a zero of an absolute value"),
+        ("dV/dt = 1", {"input": "V += abs(w)"}, "input .* kink"),
+        ("dV/dt = 1", {"reset": "V = (0 if V > 2 else -1)"}, "reset .* branches"),
+    ],
+)
+def test_what_is_not_smooth_is_refused(equations, texts, message):
+    texts = {"spike": "V = 1", "reset": "V = 0", "input": "V += w"} | texts
+    with pytest.raises(Unsupported, match=message):
+        check_regular(make_model(equations, **texts))
+
+
+def test_a_continuous_branch_of_one_variable_is_smooth_enough():
+    model = make_model(
+        "dV/dt = (1 + V if V > 0 else 1)", spike="V = 1", reset="V = -1", input="V += w"
+    )
+    check_regular(model)
+
+
+def test_the_kink_between_two_inputs_is_the_mixed_difference_of_the_field():
+    (note,) = note_kinks(read_neuron_model("theta"))
+    assert "2*v*w/tau" in note
+    assert not list(note_kinks(read_neuron_model("qif")))
