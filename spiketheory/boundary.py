@@ -254,12 +254,6 @@ def find_infinite_boundary(model: NeuronModel) -> Boundary:
         (far.coefficient, f"{V} reaches infinity in finite time: d{V}/dt grows like {grows}")
     ]
     reset, resets = split(model, model.reset)
-    for z, value in zip(others, resets, strict=True):
-        if value.has(V):
-            raise Unsupported(
-                f"Expected a reset of {z} that does not depend on {V}, which is infinite, but got "
-                f"{z} = {value}."
-            )
     arriving, stretch = describe_far(model, far, 1)
     if reset == -sp.oo:
         back = find_infinity(model, -1)
@@ -274,10 +268,6 @@ def find_infinite_boundary(model: NeuronModel) -> Boundary:
         leaving = shift(leaving, others, resets)
         landing: tuple[sp.Expr, ...] = (sp.S.Zero, *resets)
     else:
-        if reset.has(V):
-            raise Unsupported(
-                f"Expected a reset of {V} to -oo or to a number but got {V} = {reset}."
-            )
         landing = tuple(model.reset)
         leaving = leave_in_state(model, landing)
     return Boundary(
