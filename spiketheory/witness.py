@@ -130,6 +130,29 @@ class Searcher:
             return False
         return all(self.region.admits({**values, WEIGHT: number(w)}) for w in trial.weights)
 
+    def stays(self, trial: Trial) -> bool:
+        """Whether a trial obeys the assumptions from input to input."""
+        if not self.admits(trial):
+            return False
+        states = set(self.model.state)
+        if not any(r.free_symbols & states for r in self.region.relations):
+            return True
+        neuron = self.get_neuron(trial.parameters, SEARCH_DIGITS)
+        values = {p.symbol: number(trial.parameters[p.name]) for p in self.model.parameters}
+        order = sorted(range(len(trial.times)), key=lambda k: trial.times[k])
+        inputs = [(mpf(trial.times[k]), mpf(trial.weights[k])) for k in order]
+        initial = [mpf(trial.initial[s.name]) for s in self.model.state]
+        for count, end in enumerate([t for t, _ in inputs] + [mpf(trial.duration)]):
+            for before in {count, min(count + 1, len(inputs))}:
+                _, state = neuron.run(initial, inputs[:before], end, most=MOST_IN_SEARCH)
+                found = {
+                    s: sp.Rational(str(v)) for s, v in zip(self.model.state, state, strict=True)
+                    if mpmath.isfinite(v)
+                }  # fmt: skip
+                if not self.region.admits({**values, **found}):
+                    return False
+        return True
+
     def rest(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """The state at rest."""
         values = {p.symbol: sp.Float(parameters[p.name], 30) for p in self.model.parameters}
@@ -182,7 +205,7 @@ class Searcher:
     ) -> Witness | None:
         """The witness, if 50 digits say the same."""
         trials = [family.at(v) for v in values]
-        if not all(map(self.admits, trials)) or not 0 < values[1] - values[0] < GAP:
+        if not all(map(self.stays, trials)) or not 0 < values[1] - values[0] < GAP:
             return None
         first, last = (self.run(t, DIGITS) for t in trials)
         change = describe_change(first, last, family.base.duration)

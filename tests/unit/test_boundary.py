@@ -22,11 +22,11 @@ def test_a_parabola_falls_at_its_coefficient_in_the_reciprocal_of_v():
         "dV/dt = (a*V**2 - V + I)/tau\ndI/dt = -I", spike="V -> oo", reset="V = -oo",
         input="I += w", positive="a tau",
     )  # fmt: skip
-    a, tau, I = (symbol(found, n) for n in ("a", "tau", "I"))
+    a, tau, current = (symbol(found, n) for n in ("a", "tau", "I"))
     assert found.growth == "V**2"
     assert sp.simplify(found.arriving.velocity[0] + a / tau) == 0
     assert sp.simplify(found.leaving.velocity[0] - a / tau) == 0
-    assert found.landing == (0, I)
+    assert found.landing == (0, current)
     assert list_saltation(found) == sp.Matrix([[-1, 0], [0, 1]])
 
 
