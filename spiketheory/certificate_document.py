@@ -80,7 +80,7 @@ def build_blocks(certificate: Certificate, *, figures: Sequence[Figure] = ()) ->
         Listing(items=tuple(f"{c.name} {c.status}: {c.statement}" for c in certificate.conditions)),
     ]
     if certificate.witnesses:
-        blocks += [Heading(text="Trials that break it")]
+        blocks += [Heading(text="Trials that show it")]
         for witness in certificate.witnesses:
             blocks += explain_witness(witness)
         blocks += figures
