@@ -6,7 +6,7 @@ import importlib.metadata
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
@@ -18,7 +18,7 @@ from spiketheory.branches import loop_over
 from spiketheory.errors import ModelError, check_choice
 
 BACKENDS = ("numba", "numpy")
-GENERATED_FORMAT = 3
+GENERATED_FORMAT = 4
 LIBRARIES = ("spiketheory.special", "spiketheory.roots", "spiketheory.taylor_runtime")
 """Modules whose functions generated code calls, compiled with it."""
 
@@ -37,6 +37,8 @@ class CompiledModel:
         state: Names of the state variables.
         coordinates: Names of the chart's coordinates.
         initial: Name of the learnable initial coordinate.
+        threshold_coordinate: Place of the coordinate that spikes at a finite threshold, which an
+            input may carry it across; -1 if it spikes at infinity, which none reaches.
         projective: Places of the coordinates of which positive multiples are the same state.
         has_pseudospikes: Whether the model has pseudodynamics after the trial's end.
         without_pseudospikes: Why it has none.
@@ -54,6 +56,7 @@ class CompiledModel:
     state: tuple[str, ...]
     coordinates: tuple[str, ...]
     initial: str
+    threshold_coordinate: int
     projective: tuple[int, ...]
     has_pseudospikes: bool
     without_pseudospikes: str
@@ -109,6 +112,18 @@ class CompiledModel:
         if self.backend == "numpy":
             return function
         return compile_function(function, key=self.key)
+
+
+def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
+    """Return a `CompiledModel.jit` for functions that call those of several models.
+
+    Args:
+        models: Models of one backend.
+    """
+    if models[0].backend == "numpy":
+        return lambda function: function
+    key = hashlib.sha256("\n".join(m.key for m in models).encode()).hexdigest()
+    return lambda function: compile_function(function, key=key)
 
 
 def read_number(name: str, value: object) -> float:
@@ -167,6 +182,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         state=module.STATE,
         coordinates=module.COORDINATES,
         initial=module.INITIAL,
+        threshold_coordinate=module.THRESHOLD_COORDINATE,
         projective=module.PROJECTIVE,
         has_pseudospikes=module.HAS_PSEUDOSPIKES,
         without_pseudospikes=module.WITHOUT_PSEUDOSPIKES,
@@ -239,6 +255,8 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
                 return None
 
         def save_overload(self, sig: Any, data: Any) -> None:
+            if data.library.has_dynamic_globals:  # holds addresses: it passes functions as values
+                return
             with contextlib.suppress(OSError):  # a full disk costs time, not the result
                 super().save_overload(sig, data)
 

@@ -60,7 +60,7 @@ def run_ruff(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-SHORT = [read_neuron_model(name) for name in ("theta", "qif_delta", "lif_delta")] + [ODD, FREE]
+SHORT = [read_neuron_model(name) for name in ("theta", "qif_delta", "lif_delta")] + [FREE]
 
 
 @pytest.mark.parametrize("model", SHORT, ids=lambda m: m.name)
