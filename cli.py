@@ -18,6 +18,7 @@ from sim.options import add_train_options, parse_parameters
 
 if TYPE_CHECKING:
     from sim.run import Run
+    from sim.trialfile import TrialFile
 
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -308,6 +309,12 @@ def accuracy(
     help="Write the results to this .npz file.",
 )
 @click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Trials and networks: draw spikes and membrane potentials.  [default: draw nothing]",
+)
+@click.option(
     "--model",
     metavar="NAME|FILE.toml",
     help="A built-in model or a model file.  [default: the one that FILE names]",
@@ -320,32 +327,110 @@ def accuracy(
     help="numba: compiled (half a minute the first time). numpy: the same code interpreted; "
     "starts at once, but runs slowly.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["lazy", "eager"]),
+    default="lazy",
+    show_default=True,
+    help="Trials and networks. lazy: an event touches the neurons that it reaches. eager: it "
+    "advances all, a yardstick without gradients.",
+)
+@click.option(
+    "--max-spikes",
+    type=click.IntRange(min=1),
+    default=10_000_000,
+    show_default=True,
+    help="Trials and networks: stop with an error when there are more spikes.",
+)
 @JSON_OPTION
-def simulate(file: Path, out: Path, model: str | None, backend: str, as_json: bool) -> None:
-    """Simulate a network described by FILE, a feedforward batch file (.npz).
+def simulate(
+    file: Path,
+    out: Path,
+    plot: Path | None,
+    model: str | None,
+    backend: str,
+    engine: str,
+    max_spikes: int,
+    as_json: bool,
+) -> None:
+    """Simulate a network described by FILE, event by event and exactly.
 
-    FILE holds arrays written by numpy.savez: model (its name), the model's parameters by name
-    (tau, I0, ...; defaults fill in), T (the trial's end), input_times (V increasing times),
-    input_bins (for each sample and input the index of its time; V is no spike), weights W0
-    (inputs by neurons), W1, ..., and if you like phi0 (initial phases). With labels (and gamma)
-    the results also hold the loss and its exact gradients.
+    FILE is a trial of a recurrent network or a feedforward batch, both .npz files written by
+    numpy.savez. docs/formats.md describes both; in short:
 
-    Results: t_out (first spike of every output), spike_sample, spike_neuron, spike_time; loss,
-    grad_W0, ..., grad_phi0, grad_input_times.
+    Trial: model (its name), the model's parameters by name (defaults fill in), T (the trial's end),
+    weights[post, pre], and if you like input_weights[post, channel], input_times, input_neurons,
+    delays, initial values (V0, I0, ...) and functional_coef (a number per spike; asks for exact
+    gradients of the sum of coefficient times spike time). Results: spike_time, spike_neuron, V_end,
+    ..., grad_weights, ... Ctrl-C writes what was computed.
+
+    Feedforward batch: model, parameters, T, input_times (V increasing times), input_bins (for each
+    sample and input the index of its time; V is no spike), weights W0 (inputs by neurons), W1, ...,
+    and if you like phi0 (initial phases), labels and gamma (loss and exact gradients). Results:
+    t_out (first spike of every output), spike_sample, spike_neuron, spike_time; loss, grad_W0, ...
     """
     from functools import partial
 
     from derivations import compile_model
-    from sim.batchfile import count_spikes_by_layer, read_batch_file, simulate_batch, write_arrays
+    from sim.batchfile import (
+        count_spikes_by_layer,
+        read_arrays,
+        read_batch_file,
+        simulate_batch,
+        write_arrays,
+    )
     from sim.display import describe_simulation, format_json, format_simulation
+    from sim.trialfile import is_trial, read_trial_file
 
     compile_for = partial(compile_model, backend=backend)
-    batch = read_batch_file(file, compile_model=compile_for, model=model)
+    arrays = read_arrays(file)
+    if is_trial(arrays):
+        trial = read_trial_file(file, arrays, compile_model=compile_for, model=model)
+        run_trial(trial, out, plot, engine=engine, max_spikes=max_spikes, as_json=as_json)
+        return
+    if plot is not None or engine != "lazy":
+        raise click.UsageError(
+            "Expected --plot and --engine with a trial of a recurrent network but got a "
+            "feedforward batch; leave them out."
+        )
+    batch = read_batch_file(file, compile_model=compile_for, model=model, arrays=arrays)
     results = simulate_batch(batch)
     write_arrays(out, results)
     counts = count_spikes_by_layer(batch.network, results["spike_neuron"])
     summary = describe_simulation(batch, results, counts, out)
     click.echo(format_json(summary) if as_json else format_simulation(summary))
+
+
+def run_trial(
+    trial: "TrialFile", out: Path, plot: Path | None, *, engine: str, max_spikes: int, as_json: bool
+) -> None:
+    """Simulate a trial, write what came out of it, also if it was stopped, and say so."""
+    from rich.console import Console
+
+    from sim.batchfile import write_arrays
+    from sim.display import format_json
+    from sim.recurrent import StoppedError
+    from sim.session import describe_recording, draw_if_asked, format_recording, run_circuit
+    from sim.trialfile import collect_results
+
+    error = None
+    try:
+        recording = run_circuit(
+            trial.circuit, Console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
+            engine=engine, record=trial.coefficients is not None, with_traces=plot is not None,
+            max_spikes=max_spikes,
+        )  # fmt: skip
+    except StoppedError as err:
+        error, recording = err, err.recording
+    results = collect_results(trial, recording)
+    write_arrays(out, results)
+    draw_if_asked(recording, plot)
+    if error is not None:
+        raise type(error)(f"{error} What ran up to then is in {out}.", recording)
+    summary = describe_recording(recording, results, out)
+    click.echo(format_json(summary) if as_json else format_recording(summary))
+    if not recording.is_complete:
+        click.get_current_context().exit(EXIT_STOPPED)
 
 
 @main.command()
