@@ -109,11 +109,13 @@ class Rewinding:
         if looked is not None:
             self.seen += self.enter_looks(looked)
         if outputs is not None:
-            by_spike, by_end, by_weight, bars = pull_outputs(recording, *outputs, self.bars)
+            by_spike, by_end, by_weight, bars = pull_outputs(
+                recording, *outputs, self.bars, self.parameters
+            )
             self.by_spike += by_spike
             self.at_end += by_end
             self.by_weight += by_weight
-            self.bars += bars if self.parameters else 0.0
+            self.bars += bars
         self.rewind()
         return self.collect()
 

@@ -1,9 +1,12 @@
 """Output times of a recurrent network: ordinary spikes, then pseudospikes (docs/mathematics.md, 4).
 
-At T the network is read as a rate network. Every neuron has a pseudo rate, computed without pseudo
-input; a neuron that lacks spikes gets the pseudo input that these rates send it, once. A spike that
-is under way at T counts like one whose sender has the rate 1, so that output times are continuous
-also where a spike with a delay leaves the trial, and where one arrives at its end.
+At T the network is read as a rate network. Every neuron has a pseudo rate, computed without drive:
+without pseudo input, and with the input currents that it has at T, if it has any, set to zero. A
+neuron that lacks spikes gets the pseudo input that these rates send it, once. A spike that is under
+way at T counts like one whose sender has the rate 1. So output times are continuous where a spike
+leaves the trial and where one arrives at its end, if inputs are currents: they change no rate. A
+delta input does change the rate of its neuron, and with that, by a little, the output times of the
+neurons after it.
 """
 
 from dataclasses import dataclass
@@ -11,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.circuit import Circuit, Population
+from sim.circuit import Circuit, Population, stack
 from sim.recurrent import Recording
+from spiketheory.compile import CompiledModel
 from spiketheory.errors import InputError, check_finite, check_shape
 
 PSEUDO = -1
@@ -58,7 +62,7 @@ def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Out
             f"Expected output neurons 0 to {circuit.n_neurons - 1} but got {neurons.tolist()}; "
             "neurons are counted through the populations."
         )
-    rates = gather(recording, np.zeros(circuit.n_neurons))[2]
+    rates = gather(recording, None)[2]
     drive = find_drive(recording, rates)
     delays, periods, _ = gather(recording, drive)
     order = np.argsort(recording.spike_neuron, kind="stable")
@@ -96,13 +100,31 @@ def check_complete(recording: Recording) -> None:
             )
 
 
-def gather(recording: Recording, drive: np.ndarray) -> np.ndarray:
-    """Delay, period and rate of every neuron with a pseudo input, shape (3, n_neurons)."""
-    found = np.empty((3, len(drive)))
+def gather(recording: Recording, drive: np.ndarray | None) -> np.ndarray:
+    """Delay, period and rate of every neuron, shape (3, n_neurons); None is no drive at all."""
+    found = np.empty((3, recording.circuit.n_neurons))
     for population, part in split(recording.circuit):
-        own = recording.end[: len(population.model.coordinates), part]
-        found[:, part] = population.call("pseudospike", *own, drive[part], *population.constants)
+        arguments = list_arguments(recording, population, part, drive)
+        found[:, part] = stack(population.call("pseudospike", *arguments), population.size)
     return found
+
+
+def list_arguments(
+    recording: Recording, population: Population, part: slice, drive: np.ndarray | None
+) -> list[np.ndarray]:
+    """Coordinates at T, pseudo input and constants of a population."""
+    model = population.model
+    own = recording.end[: len(model.coordinates), part].copy()
+    if drive is None:
+        own[list_currents(model)] = 0.0
+        drive = np.zeros(recording.circuit.n_neurons)
+    return [*own, drive[part], *population.constants]
+
+
+def list_currents(model: CompiledModel) -> list[int]:
+    """Places of the coordinates beside a projective pair: input currents."""
+    n = len(model.coordinates)
+    return [c for c in range(n) if c not in model.projective] if model.projective else []
 
 
 def split(circuit: Circuit) -> list[tuple[Population, slice]]:
@@ -141,7 +163,11 @@ def find_drive(recording: Recording, rates: np.ndarray) -> np.ndarray:
 
 
 def pull_outputs(
-    recording: Recording, outputs: Outputs, slopes: np.ndarray, like: np.ndarray
+    recording: Recording,
+    outputs: Outputs,
+    slopes: np.ndarray,
+    like: np.ndarray,
+    with_constants: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Pull derivatives by output times back.
 
@@ -150,6 +176,7 @@ def pull_outputs(
         outputs: Its output times.
         slopes: Derivatives of a loss by them, shape of ``outputs.times``.
         like: Array of the shape of the derivatives by the constants.
+        with_constants: Whether these are wanted.
 
     Returns:
         Derivatives by the spike times, the coordinates at T, the weights of all connections, and
@@ -166,7 +193,7 @@ def pull_outputs(
     bars = np.zeros((3, len(outputs.drive)))
     np.add.at(bars[0], outputs.neurons, pseudo.sum(axis=1))
     np.add.at(bars[1], outputs.neurons, (pseudo * rank).sum(axis=1))
-    by_end, by_drive, by_constant = pull(recording, outputs.drive, bars, like)
+    by_end, by_drive, by_constant = pull(recording, outputs.drive, bars, like, with_constants)
     wires = recording.wiring.wires
     by_weight = by_drive[wires.targets] * find_strengths(recording, outputs.rates)
     sources, _ = list_senders(recording)
@@ -174,27 +201,31 @@ def pull_outputs(
     sent = wires.weights * by_drive[wires.targets]
     bars = np.zeros_like(bars)
     bars[2] = np.bincount(sources[inner], sent[inner], minlength=len(by_drive))
-    by_rate, _, by_constant_too = pull(recording, np.zeros(len(by_drive)), bars, like)
+    by_rate, _, by_constant_too = pull(recording, None, bars, like, with_constants)
     return by_spike, by_end + by_rate, by_weight, by_constant + by_constant_too
 
 
 def pull(
-    recording: Recording, drive: np.ndarray, bars: np.ndarray, like: np.ndarray
+    recording: Recording,
+    drive: np.ndarray | None,
+    bars: np.ndarray,
+    like: np.ndarray,
+    with_constants: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pull derivatives by delay, period and rate back to coordinates, pseudo input, constants."""
-    by_end, by_drive = np.zeros(recording.end.shape), np.zeros(len(drive))
+    by_end, by_drive = np.zeros(recording.end.shape), np.zeros(bars.shape[1])
     by_constant = np.zeros(like.shape)
     for (population, part), row in zip(
         split(recording.circuit), recording.wiring.first_rows, strict=True
     ):
-        n = len(population.model.coordinates)
-        own = recording.end[:n, part]
-        arguments = (*own, drive[part], *population.constants, *bars[:, part])
+        model = population.model
+        arguments = (*list_arguments(recording, population, part, drive), *bars[:, part])
         *slopes, by_input = population.call("pseudospike_vjp", *arguments)
-        for c in range(n):
-            by_end[c, part] = slopes[c]
+        frozen = list_currents(model) if drive is None else []
+        for c in range(len(model.coordinates)):
+            by_end[c, part] = 0.0 if c in frozen else slopes[c]
         by_drive[part] = by_input
-        if hasattr(population.model.module, "pseudospike_constants_vjp") and len(like) > 1:
+        if hasattr(model.module, "pseudospike_constants_vjp") and with_constants:
             direct = population.call("pseudospike_constants_vjp", *arguments)
             for c, slope in enumerate(direct):
                 each = np.broadcast_to(slope, (population.size,))
