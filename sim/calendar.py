@@ -160,7 +160,7 @@ def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespa
     @jit
     def measure(calendar: Any, time: float) -> float:
         """How many buckets ahead of the first a time is."""
-        return (time - calendar.scale[ORIGIN]) / calendar.scale[WIDTH]
+        return (time - calendar.scale[ORIGIN]) * (1.0 / calendar.scale[WIDTH])
 
     @jit
     def schedule(calendar: Any, cells: Any, i: int, time: float) -> None:

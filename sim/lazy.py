@@ -58,6 +58,14 @@ def get_height(models: tuple[CompiledModel, ...]) -> int:
     return -(-(get_width(models) + 3) // CACHE_LINE) * CACHE_LINE
 
 
+def make_cells(models: tuple[CompiledModel, ...], n_neurons: int) -> np.ndarray:
+    """Zeros of shape (height, n_neurons); each column begins a cache line."""
+    height = get_height(models)
+    flat = np.zeros(height * n_neurons + CACHE_LINE)
+    first = -(flat.ctypes.data // flat.itemsize) % CACHE_LINE
+    return flat[first : first + height * n_neurons].reshape((height, n_neurons), order="F")
+
+
 @lru_cache(maxsize=32)
 def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     """Close the event loop over the functions of a network's models.
@@ -125,7 +133,7 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             wires.kinds, wires.rows, wires.table, wires.targets, wires.weights,
         )  # fmt: skip
         buckets, current = calendar.bucket, calendar.counts[CURRENT]
-        origin, bucket_width = calendar.scale[ORIGIN], calendar.scale[WIDTH]
+        origin, per_width = calendar.scale[ORIGIN], 1.0 / calendar.scale[WIDTH]
         is_idle = calendar.counts[IS_IDLE] != 0
         starts, waits, touch = tape.touch_starts, tape.touch_waits, tape.counts[N_TOUCHES]
         for edge in range(first, end):
@@ -143,7 +151,7 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             if happened == ARRIVED and scale == 1.0 and not pending:
                 cells[last, i] = time
                 cells[wait, i] = left
-                ahead = (time + left - origin) / bucket_width
+                ahead = (time + left - origin) * per_width
                 bucket = min(buckets[i], N_BUCKETS)
                 if bucket > current and ahead >= bucket and not is_idle:
                     cells[due, i] = time + left

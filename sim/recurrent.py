@@ -8,13 +8,15 @@ import numpy as np
 
 from sim.calendar import Calendar, make_calendar
 from sim.circuit import Circuit
-from sim.lazy import DONE, FULL, LOST_STATE, build_lazy, get_height, get_width
+from sim.lazy import DONE, FULL, LOST_STATE, build_lazy, get_width, make_cells
 from sim.memory import check_memory
 from sim.tape import (
     DELIVERIES,
     LOST_NEURON,
     N_ARRIVALS,
+    N_DEFERRED,
     N_DELIVERIES,
+    N_SCALES,
     N_SPIKES,
     N_TOUCHES,
     SCALES,
@@ -245,7 +247,7 @@ class LazyRun:
         self.look_times, self.looked_at = look_times, looked_at
         self.record, self.max_spikes = record, max_spikes
         n = circuit.n_neurons
-        self.cells = np.zeros((get_height(models), n), order="F")
+        self.cells = make_cells(models, n)
         self.cells[: self.width] = self.wiring.start
         edges = self.wiring.wires.group_edges[self.wiring.wires.source_groups]
         self.most_targets = int(np.diff(edges).max(initial=0))
@@ -283,14 +285,13 @@ class LazyRun:
     def make_room(self) -> None:
         """Double what is full, or nearly."""
         counts, tape = self.tape.counts, self.tape
-        more = 4 * self.most_targets + 64
+        more = 3 * (self.most_targets + int(counts[N_DEFERRED])) + 64
         filled = [(SPIKES, N_SPIKES)]
         if self.record:
-            filled += [(TOUCHES, N_TOUCHES), (DELIVERIES, N_DELIVERIES), (SCALES, N_ARRIVALS)]
+            filled += [(TOUCHES, N_TOUCHES), (DELIVERIES, N_DELIVERIES), (SCALES, N_SCALES)]
         for names, place in filled:
-            capacity = getattr(tape, names[-1]).shape[-1]
-            needed = int(counts[place]) + more if names != SCALES else more
-            if needed > capacity or names == SCALES:
+            capacity, needed = getattr(tape, names[-1]).shape[-1], int(counts[place]) + more
+            if needed > capacity:
                 wanted = max(2 * capacity, needed)
                 check_memory(wanted * (self.width + 4) * 8, "the recorded events")
                 tape = grow_tape(tape, names, wanted)

@@ -117,13 +117,16 @@ class CompiledModel:
 def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
     """Return a `CompiledModel.jit` for functions that call those of several models.
 
+    The functions must not make arrays: they count no references, which in loops over single
+    neurons would take as long as everything else.
+
     Args:
         models: Models of one backend.
     """
     if models[0].backend == "numpy":
         return lambda function: function
     key = hashlib.sha256("\n".join(m.key for m in models).encode()).hexdigest()
-    return lambda function: compile_function(function, key=key)
+    return lambda function: compile_function(function, key=key, allocates=False)
 
 
 def read_number(name: str, value: object) -> float:
@@ -225,7 +228,9 @@ def compile_module(module: ModuleType) -> dict[str, Any]:
     return names
 
 
-def compile_function(function: Callable[..., Any], *, key: str) -> Callable[..., Any]:
+def compile_function(
+    function: Callable[..., Any], *, key: str, allocates: bool = True
+) -> Callable[..., Any]:
     """Compile one function with Numba and keep the machine code on disk.
 
     Numba's own cache cannot tell two closures over different compiled functions apart, nor see
@@ -236,6 +241,7 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
     Args:
         function: The function; it may close over other compiled functions.
         key: Hash of everything outside the function's own package that it depends on.
+        allocates: Whether it makes arrays.
     """
     import numba
     from numba.core.caching import FunctionCache
@@ -260,10 +266,10 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
             with contextlib.suppress(OSError):  # a full disk costs time, not the result
                 super().save_overload(sig, data)
 
-    dispatcher: Any = numba.njit(error_model="numpy", nogil=True)(function)
+    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, _nrt=allocates)(function)
     if function.__closure__:
         package, closed = read_package_source(function), read_closed_source(function)
-        parts = (key, package, closed, importlib.metadata.version("numba"))
+        parts = (key, package, closed, importlib.metadata.version("numba"), str(allocates))
         full_key = hashlib.sha256("".join(parts).encode()).hexdigest()
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
             dispatcher._cache = KeyedCache(function, full_key)

@@ -53,7 +53,7 @@ def draw_circuit(seed, *, backend="numpy", sparse=False, n=12, duration=15.0, de
     """A network of two models, with delays, that is active."""
     rng = np.random.default_rng(seed)
     edges = [
-        [s, t, rng.normal(0.1, 0.6) * (8 if t >= n // 2 else 1), delayed * rng.choice([0, 0.2, 0.7])]
+        [s, t, rng.normal(0.1, 0.6) * (8 if 2 * t >= n else 1), delayed * rng.choice([0, 0.2, 0.7])]
         for s in range(n + 2) for t in range(n) if rng.uniform() < 0.5
     ]  # fmt: skip
     half = n // 2
