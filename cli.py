@@ -17,8 +17,9 @@ import click
 from sim.options import add_train_options, parse_parameters
 
 if TYPE_CHECKING:
+    from sim.circuit import Circuit
+    from sim.recurrent import Recording
     from sim.run import Run
-    from sim.trialfile import TrialFile
 
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -355,8 +356,11 @@ def simulate(
 ) -> None:
     """Simulate a network described by FILE, event by event and exactly.
 
-    FILE is a trial of a recurrent network or a feedforward batch, both .npz files written by
-    numpy.savez. docs/formats.md describes both; in short:
+    FILE is a network (.toml), a trial of a recurrent network (.npz), or a feedforward batch (.npz);
+    .npz files are written by numpy.savez. docs/formats.md describes them; in short:
+
+    Network: populations, inputs, projections and the duration. Results: spike_time, spike_neuron,
+    the states at the end.
 
     Trial: model (its name), the model's parameters by name (defaults fill in), T (the trial's end),
     weights[post, pre], and if you like input_weights[post, channel], input_times, input_neurons,
@@ -380,13 +384,24 @@ def simulate(
         write_arrays,
     )
     from sim.display import describe_simulation, format_json, format_simulation
-    from sim.trialfile import is_trial, read_trial_file
+    from sim.trialfile import collect_results, is_trial, read_trial_file
 
     compile_for = partial(compile_model, backend=backend)
+    options: dict[str, Any] = {"engine": engine, "max_spikes": max_spikes, "as_json": as_json}
+    if file.suffix == ".toml":
+        from sim.circuitfile import collect_circuit_results, read_circuit_file
+
+        if model is not None:
+            raise click.UsageError("Expected --model with an .npz file but got a network file.")
+        circuit = read_circuit_file(file, compile_model=compile_for)
+        run_circuit(circuit, collect_circuit_results, out, plot, **options)
+        return
     arrays = read_arrays(file)
     if is_trial(arrays):
         trial = read_trial_file(file, arrays, compile_model=compile_for, model=model)
-        run_trial(trial, out, plot, engine=engine, max_spikes=max_spikes, as_json=as_json)
+        record = trial.coefficients is not None
+        collect = partial(collect_results, trial)
+        run_circuit(trial.circuit, collect, out, plot, record=record, **options)
         return
     if plot is not None or engine != "lazy":
         raise click.UsageError(
@@ -401,34 +416,40 @@ def simulate(
     click.echo(format_json(summary) if as_json else format_simulation(summary))
 
 
-def run_trial(
-    trial: "TrialFile", out: Path, plot: Path | None, *, engine: str, max_spikes: int, as_json: bool
+def run_circuit(
+    circuit: "Circuit",
+    collect: Callable[["Recording"], dict[str, Any]],
+    out: Path,
+    plot: Path | None,
+    *,
+    engine: str,
+    max_spikes: int,
+    as_json: bool,
+    record: bool = False,
 ) -> None:
-    """Simulate a trial, write what came out of it, also if it was stopped, and say so."""
+    """Simulate, write what came out of it, also if it was stopped, and say so."""
     from rich.console import Console
 
+    from sim import session
     from sim.batchfile import write_arrays
     from sim.display import format_json
     from sim.recurrent import StoppedError
-    from sim.session import describe_recording, draw_if_asked, format_recording, run_circuit
-    from sim.trialfile import collect_results
 
     error = None
     try:
-        recording = run_circuit(
-            trial.circuit, Console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
-            engine=engine, record=trial.coefficients is not None, with_traces=plot is not None,
-            max_spikes=max_spikes,
+        recording = session.run_circuit(
+            circuit, Console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
+            engine=engine, record=record, with_traces=plot is not None, max_spikes=max_spikes,
         )  # fmt: skip
     except StoppedError as err:
         error, recording = err, err.recording
-    results = collect_results(trial, recording)
+    results = collect(recording)
     write_arrays(out, results)
-    draw_if_asked(recording, plot)
+    session.draw_if_asked(recording, plot)
     if error is not None:
         raise type(error)(f"{error} What ran up to then is in {out}.", recording)
-    summary = describe_recording(recording, results, out)
-    click.echo(format_json(summary) if as_json else format_recording(summary))
+    summary = session.describe_recording(recording, results, out)
+    click.echo(format_json(summary) if as_json else session.format_recording(summary))
     if not recording.is_complete:
         click.get_current_context().exit(EXIT_STOPPED)
 

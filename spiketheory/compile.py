@@ -19,6 +19,8 @@ from spiketheory.errors import ModelError, check_choice
 
 BACKENDS = ("numba", "numpy")
 GENERATED_FORMAT = 4
+LAYOUT = ("load", "store", "load_constants")
+"""Generated functions that read and write arrays but make none: they count no references."""
 LIBRARIES = ("spiketheory.special", "spiketheory.roots", "spiketheory.taylor_runtime")
 """Modules whose functions generated code calls, compiled with it."""
 
@@ -224,7 +226,9 @@ def compile_module(module: ModuleType) -> dict[str, Any]:
             function.__code__, names, name, function.__defaults__, function.__closure__
         )
         rebound.__module__ = function.__module__
-        names[name] = numba.njit(error_model="numpy", nogil=True)(rebound)
+        # Said for each, since a function would inherit from the first that calls it.
+        counts: dict[str, Any] = {"_nrt": name not in LAYOUT}
+        names[name] = numba.njit(error_model="numpy", nogil=True, **counts)(rebound)
     return names
 
 
@@ -266,7 +270,8 @@ def compile_function(
             with contextlib.suppress(OSError):  # a full disk costs time, not the result
                 super().save_overload(sig, data)
 
-    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, _nrt=allocates)(function)
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": allocates}
+    dispatcher: Any = numba.njit(**options)(function)
     if function.__closure__:
         package, closed = read_package_source(function), read_closed_source(function)
         parts = (key, package, closed, importlib.metadata.version("numba"), str(allocates))
