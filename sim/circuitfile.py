@@ -1,4 +1,4 @@
-"""The network file (docs/formats.md, 4): a circuit that a person writes down, in TOML."""
+"""The network file (docs/formats.md, 8): a circuit that a person writes down, in TOML."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -214,7 +214,7 @@ class Reader:
         else:
             raise self.fail(
                 f"connect of {where} to be one of {', '.join(PATTERNS)} that fits the sizes",
-                repr(given), "see docs/formats.md, 4",
+                repr(given), "see docs/formats.md, 8",
             )  # fmt: skip
         return matrix.col, matrix.row
 
@@ -251,7 +251,7 @@ def read_circuit_file(path: Path, *, compile_model: Callable[[str], CompiledMode
 
 
 def collect_circuit_results(recording: Recording) -> dict[str, np.ndarray]:
-    """The result fields of docs/formats.md, 4."""
+    """The result fields of docs/formats.md, 8."""
     circuit = recording.circuit
     results = {
         "spike_time": recording.spike_time,

@@ -1,4 +1,4 @@
-"""Output times of a recurrent network: ordinary spikes, then pseudospikes (docs/mathematics.md, 4).
+"""Output times of a recurrent network, pseudospikes included (docs/mathematics.md, 12).
 
 At T the network is read as a rate network. Every neuron has a pseudo rate, computed without drive:
 without pseudo input, and with the input currents that it has at T, if it has any, set to zero. A

@@ -130,7 +130,7 @@ def build_forward(model: CompiledModel, jit: Any) -> SimpleNamespace:
 
 
 def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
-    """The vector-Jacobian products of the same (docs/mathematics.md, 3 and 10)."""
+    """The vector-Jacobian products of the same (docs/mathematics.md, 3 and 12)."""
     f = model.functions
     flow, flow_vjp, jump_vjp, fire_vjp = f.flow, f.flow_vjp, f.jump_vjp, f.fire_vjp
     reset, reset_vjp, velocity, propagator = f.reset, f.reset_vjp, f.velocity, f.propagator

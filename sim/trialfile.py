@@ -1,4 +1,4 @@
-"""The trial file (docs/formats.md, 3): one trial of a recurrent network, an ``.npz`` in and out."""
+"""The trial file (docs/formats.md, 7): one trial of a recurrent network, an ``.npz`` in and out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -153,7 +153,7 @@ def read_trains(arrays: Mapping[str, np.ndarray]) -> SpikeTrains:
 
 
 def collect_results(trial: TrialFile, recording: Recording) -> dict[str, np.ndarray]:
-    """The result fields of docs/formats.md, 3; gradients if the file asks for them.
+    """The result fields of docs/formats.md, 7; gradients if the file asks for them.
 
     Raises:
         InputError: If ``functional_coef`` does not have one entry per spike.

@@ -85,7 +85,7 @@ def test_the_seed_decides_everything_that_is_drawn():
 
 
 def test_the_example_runs():
-    text = (ROOT / "examples" / "balanced.toml").read_text()
+    text = (ROOT / "examples" / "networks" / "balanced.toml").read_text()
     write(text.replace("duration = 60.0", "duration = 2.0"))
     assert len(simulate()["spike_time"]) > 50
 
