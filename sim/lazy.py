@@ -46,6 +46,8 @@ DONE, PAUSED, FULL, LOST_STATE = range(4)
 """How a slice of the run ended: at T; after its share of touches; because an array is full;
 because a state left the range of numbers."""
 CACHE_LINE = 8
+READ_AHEAD = 4
+"""Neurons stand far apart in memory: one is read so many arrivals before it is needed."""
 
 
 def get_width(models: tuple[CompiledModel, ...]) -> int:
@@ -136,8 +138,10 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
         origin, per_width = calendar.scale[ORIGIN], 1.0 / calendar.scale[WIDTH]
         is_idle = calendar.counts[IS_IDLE] != 0
         starts, waits, touch = tape.touch_starts, tape.touch_waits, tape.counts[N_TOUCHES]
+        met = 0.0
         for edge in range(first, end):
             i = targets[edge]
+            met += cells[last, targets[min(edge + READ_AHEAD, end - 1)]]
             dt = time - cells[last, i]
             if has_tape:
                 for c in range(width):
@@ -181,6 +185,8 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             cells[wait, i] = AT_ONCE if stays else left
             schedule(calendar, cells, i, time + left)
         tape.counts[N_TOUCHES] = touch
+        if met < 0.0:  # never: times are not negative; it keeps the reads ahead from being removed
+            tape.counts[LOST_NEURON] = 1
 
     @jit
     def emit(
