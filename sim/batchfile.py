@@ -83,7 +83,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_batch_file(
-    path: Path, *, compile_model: Callable[[str], CompiledModel], model: str | None = None
+    path: Path,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    model: str | None = None,
+    arrays: Mapping[str, np.ndarray] | None = None,
 ) -> BatchFile:
     """Read and check a feedforward batch file.
 
@@ -91,12 +95,13 @@ def read_batch_file(
         path: The file.
         compile_model: Turns a model's name into running code.
         model: Use this model in place of the file's.
+        arrays: What the file holds; None reads it.
 
     Raises:
         InputError: If a field is missing, unknown or malformed.
         ModelError: If the model is unknown or a parameter lies outside its domain.
     """
-    arrays = read_arrays(path)
+    arrays = read_arrays(path) if arrays is None else arrays
     check_keys(path, arrays)
     compiled = compile_model(model or str(read_scalar(arrays, "model", kind="text")))
     known = {*REQUIRED, *OPTIONAL, *ANSWERS, *compiled.parameters, compiled.initial}
@@ -128,8 +133,7 @@ def check_keys(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     if all(name in arrays for name in RECURRENT):
         raise InputError(
             f"Expected a feedforward batch file (fields {', '.join(REQUIRED)}) but {path} holds a "
-            "trial of a recurrent network, which this version does not simulate; give a "
-            "feedforward batch file."
+            "trial of a recurrent network; read it with sim.trialfile."
         )
     missing = [name for name in REQUIRED if name not in arrays]
     if missing:

@@ -13,6 +13,7 @@ import sympy as sp
 
 from spiketheory import templates
 from spiketheory.compile import GENERATED_FORMAT
+from spiketheory.derivation import Derivation
 from spiketheory.errors import check_choice
 from spiketheory.functions import LIBRARY
 from spiketheory.kernel import Call, KernelBranch, KernelFunction, KernelIR, is_scalar_only
@@ -121,6 +122,7 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "PROPAGATOR": tuple(s.name for s in derivation.propagator.symbols),
         "INITIAL": derivation.initial.symbol.name,
         "METHOD": derivation.method,
+        "THRESHOLD_COORDINATE": find_threshold(derivation),
         "PROJECTIVE": tuple(
             derivation.chart.coordinates.index(c) for c in derivation.chart.projective
         ),
@@ -131,6 +133,12 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
         "WITHOUT_PSEUDOSPIKES": derivation.without_pseudospikes,
     }
+
+
+def find_threshold(derivation: Derivation) -> int:
+    """Place of the coordinate that has a finite threshold; -1 if there is none."""
+    spike = derivation.model.spike
+    return -1 if spike.is_blowup else derivation.chart.coordinates.index(spike.variable)
 
 
 def print_fact(name: str, value: object) -> str:
@@ -146,10 +154,12 @@ def print_literal(value: object) -> str:
 
 
 def print_layout(ir: KernelIR) -> str:
-    """Text of ``load`` and ``store``: one neuron's coordinates in an array (coordinate, neuron)."""
+    """Text of what reads and writes one neuron's numbers in an array (number, neuron)."""
     names = [c.name for c in ir.derivation.chart.coordinates]
     loads = [f"array[{i}, neuron]" for i in range(len(names))]
+    constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
     return templates.LAYOUT.format(
+        constants=print_return(constants, "    ") if constants else "    return ()",
         loads=print_return(loads, "    "),
         store_signature=print_signature("store", ["array", "neuron", *names]),
         stores="\n".join(f"    array[{i}, neuron] = {name}" for i, name in enumerate(names)),

@@ -6,7 +6,7 @@ import importlib.metadata
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
@@ -18,7 +18,9 @@ from spiketheory.branches import loop_over
 from spiketheory.errors import ModelError, check_choice
 
 BACKENDS = ("numba", "numpy")
-GENERATED_FORMAT = 3
+GENERATED_FORMAT = 4
+LAYOUT = ("load", "store", "load_constants")
+"""Generated functions that read and write arrays but make none: they count no references."""
 LIBRARIES = ("spiketheory.special", "spiketheory.roots", "spiketheory.taylor_runtime")
 """Modules whose functions generated code calls, compiled with it."""
 
@@ -37,6 +39,8 @@ class CompiledModel:
         state: Names of the state variables.
         coordinates: Names of the chart's coordinates.
         initial: Name of the learnable initial coordinate.
+        threshold_coordinate: Place of the coordinate that spikes at a finite threshold, which an
+            input may carry it across; -1 if it spikes at infinity, which none reaches.
         projective: Places of the coordinates of which positive multiples are the same state.
         has_pseudospikes: Whether the model has pseudodynamics after the trial's end.
         without_pseudospikes: Why it has none.
@@ -54,6 +58,7 @@ class CompiledModel:
     state: tuple[str, ...]
     coordinates: tuple[str, ...]
     initial: str
+    threshold_coordinate: int
     projective: tuple[int, ...]
     has_pseudospikes: bool
     without_pseudospikes: str
@@ -109,6 +114,21 @@ class CompiledModel:
         if self.backend == "numpy":
             return function
         return compile_function(function, key=self.key)
+
+
+def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
+    """Return a `CompiledModel.jit` for functions that call those of several models.
+
+    The functions must not make arrays: they count no references, which in loops over single
+    neurons would take as long as everything else.
+
+    Args:
+        models: Models of one backend.
+    """
+    if models[0].backend == "numpy":
+        return lambda function: function
+    key = hashlib.sha256("\n".join(m.key for m in models).encode()).hexdigest()
+    return lambda function: compile_function(function, key=key, allocates=False)
 
 
 def read_number(name: str, value: object) -> float:
@@ -167,6 +187,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         state=module.STATE,
         coordinates=module.COORDINATES,
         initial=module.INITIAL,
+        threshold_coordinate=module.THRESHOLD_COORDINATE,
         projective=module.PROJECTIVE,
         has_pseudospikes=module.HAS_PSEUDOSPIKES,
         without_pseudospikes=module.WITHOUT_PSEUDOSPIKES,
@@ -205,11 +226,15 @@ def compile_module(module: ModuleType) -> dict[str, Any]:
             function.__code__, names, name, function.__defaults__, function.__closure__
         )
         rebound.__module__ = function.__module__
-        names[name] = numba.njit(error_model="numpy", nogil=True)(rebound)
+        # Said for each, since a function would inherit from the first that calls it.
+        counts: dict[str, Any] = {"_nrt": name not in LAYOUT}
+        names[name] = numba.njit(error_model="numpy", nogil=True, **counts)(rebound)
     return names
 
 
-def compile_function(function: Callable[..., Any], *, key: str) -> Callable[..., Any]:
+def compile_function(
+    function: Callable[..., Any], *, key: str, allocates: bool = True
+) -> Callable[..., Any]:
     """Compile one function with Numba and keep the machine code on disk.
 
     Numba's own cache cannot tell two closures over different compiled functions apart, nor see
@@ -220,6 +245,7 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
     Args:
         function: The function; it may close over other compiled functions.
         key: Hash of everything outside the function's own package that it depends on.
+        allocates: Whether it makes arrays.
     """
     import numba
     from numba.core.caching import FunctionCache
@@ -239,13 +265,16 @@ def compile_function(function: Callable[..., Any], *, key: str) -> Callable[...,
                 return None
 
         def save_overload(self, sig: Any, data: Any) -> None:
+            if data.library.has_dynamic_globals:  # holds addresses: it passes functions as values
+                return
             with contextlib.suppress(OSError):  # a full disk costs time, not the result
                 super().save_overload(sig, data)
 
-    dispatcher: Any = numba.njit(error_model="numpy", nogil=True)(function)
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": allocates}
+    dispatcher: Any = numba.njit(**options)(function)
     if function.__closure__:
         package, closed = read_package_source(function), read_closed_source(function)
-        parts = (key, package, closed, importlib.metadata.version("numba"))
+        parts = (key, package, closed, importlib.metadata.version("numba"), str(allocates))
         full_key = hashlib.sha256("".join(parts).encode()).hexdigest()
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
             dispatcher._cache = KeyedCache(function, full_key)

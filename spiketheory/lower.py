@@ -92,6 +92,7 @@ class Lowering:
             *self.lower_propagator(),
             *(() if d.taylor else (*self.lower_flow(), *self.lower_spike())),
             *self.lower_jump(),
+            *self.lower_reset(),
             *self.lower_pseudospike(),
             *self.lower_sensitivities(),
         ]
@@ -200,7 +201,30 @@ class Lowering:
                 [s.name for s in d.model.state],
                 chart.to_state,
             ),
+            build_function(
+                "enter_chart_vjp",
+                "Derivatives of a loss by the state, from those by the coordinates.",
+                (),
+                (*d.model.state, *self.constants, *self.covector),
+                [f"d_{s}" for s in d.model.state],
+                pull_back(self.covector, sp.Matrix(chart.from_state).jacobian(d.model.state)),
+            ),
+            build_function(
+                "leave_chart_vjp",
+                "Derivatives of a loss by the coordinates, from those by the state.",
+                (),
+                (*self.coordinates, *self.constants, *self.state_covector),
+                [f"d_{name}" for name in names],
+                pull_back(
+                    self.state_covector, sp.Matrix(chart.to_state).jacobian(self.coordinates)
+                ),
+            ),
         ]
+
+    @property
+    def state_covector(self) -> tuple[sp.Symbol, ...]:
+        """Symbols of a loss's derivatives by the model's own state."""
+        return tuple(self.name_derivative(f"l_{s}") for s in self.derivation.model.state)
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -354,7 +378,8 @@ class Lowering:
     def lower_sensitivities(self) -> list[KernelFunction]:
         """Vector-Jacobian products by constants and parameters."""
         return lower_sensitivities(
-            self.derivation, self.constants, self.covector, self.spike_time_bar,
+            self.derivation, self.constants, self.covector, self.state_covector,
+            self.spike_time_bar,
             None if self.derivation.taylor else self.pull_back_event(), self.tangent_calls,
         )  # fmt: skip
 
@@ -419,6 +444,30 @@ class Lowering:
                     (covector * by_weight)[0],
                     sp.factor_terms(sp.expand((covector * slip)[0])),
                 ],
+            ),
+        ]
+
+    def lower_reset(self) -> list[KernelFunction]:
+        """The reset of a state on the spike surface or beyond it, and its derivatives."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
+        return [
+            build_function(
+                "reset",
+                "Coordinates after a spike, from those at the spike.",
+                describe(names, d.reset),
+                (*self.coordinates, *self.constants),
+                names,
+                d.reset,
+            ),
+            build_function(
+                "reset_vjp",
+                "Derivatives of a loss by the coordinates at a spike whose time they do not move.",
+                ("l_*: its derivatives by the coordinates after the spike",),
+                (*self.coordinates, *self.constants, *self.covector),
+                [f"d_{name}" for name in names],
+                pull_back(self.covector, jacobian),
             ),
         ]
 

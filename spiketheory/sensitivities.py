@@ -9,8 +9,14 @@ from collections.abc import Sequence
 import sympy as sp
 
 from spiketheory.derivation import Branch, Derivation
-from spiketheory.kernel import Call, KernelFunction, build_branches, build_function
-from spiketheory.symbols import DURATION, WEIGHT, pick_name, state_symbol
+from spiketheory.kernel import (
+    Call,
+    KernelFunction,
+    build_branches,
+    build_function,
+    rewrite_stably,
+)
+from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
 
 
 class Sensitivities:
@@ -30,7 +36,10 @@ class Sensitivities:
         """Whether any map depends on a constant."""
         d = self.derivation
         maps = [*d.flow, *d.chart.field, d.chart.surface, *d.jump, *d.reset, *d.initial.state]
+        maps += [*d.chart.from_state, *d.chart.to_state]
         maps += [d.numbers.call] if d.numbers is not None else []
+        pseudo = d.pseudospike
+        maps += [pseudo.delay, pseudo.period, pseudo.rate] if pseudo is not None else []
         for symbol, slopes in d.propagator.list_slopes(constant):
             if any(e.has(symbol) for e in maps) and any(slope != 0 for slope in slopes):
                 return True
@@ -83,6 +92,7 @@ def lower_sensitivities(
     derivation: Derivation,
     constants: Sequence[sp.Symbol],
     covector: Sequence[sp.Symbol],
+    state_covector: Sequence[sp.Symbol],
     spike_time_bar: sp.Symbol,
     event: tuple[sp.Expr, sp.Matrix] | None,
     calls: tuple[Call, ...],
@@ -93,6 +103,7 @@ def lower_sensitivities(
         derivation: The derivation.
         constants: Symbols of all constants.
         covector: Symbols of the derivatives of a loss by the coordinates.
+        state_covector: Symbols of its derivatives by the model's own state.
         spike_time_bar: Symbol of its derivative by the spike time.
         event: Its derivatives by the spike time and by the state just before the spike; None if
             the spike is integrated.
@@ -129,6 +140,7 @@ def lower_sensitivities(
             results,
             list(row * found.direct(d.jump)),
         ),
+        *lower_maps(d, found, constants, covector, state_covector),
         *(() if integrated else (lower_branches(
             d, "flow_constants_vjp", "by way of the flow over the duration dt.",
             (*coordinates, DURATION, *constants, *covector), results,
@@ -142,6 +154,48 @@ def lower_sensitivities(
     ]  # fmt: skip
 
 
+def lower_maps(
+    derivation: Derivation,
+    found: Sensitivities,
+    constants: Sequence[sp.Symbol],
+    covector: Sequence[sp.Symbol],
+    state_covector: Sequence[sp.Symbol],
+) -> list[KernelFunction]:
+    """Of the chart, the reset and the pseudospike: maps that take no time."""
+    d, coordinates = derivation, derivation.chart.coordinates
+    results = [f"d_{c.name}" for c in found.constants]
+
+    def build(
+        name: str, words: str, before: Sequence[sp.Symbol], bars: Sequence[sp.Symbol],
+        values: Sequence[sp.Expr],
+    ) -> KernelFunction:  # fmt: skip
+        return build_function(
+            f"{name}_constants_vjp", f"Derivatives of a loss by the constants, {words}.", (),
+            (*before, *constants, *bars), results,
+            list(sp.Matrix([list(bars)]) * found.direct(values)),
+        )  # fmt: skip
+
+    functions = [
+        build("enter_chart", "at a fixed state", d.model.state, covector, d.chart.from_state),
+        build("leave_chart", "at fixed coordinates", coordinates, state_covector, d.chart.to_state),
+        build("reset", "by way of the reset", coordinates, covector, d.reset),
+    ]
+    if d.pseudospike is not None:
+        values = (d.pseudospike.delay, d.pseudospike.period, d.pseudospike.rate)
+        taken = {s.name for s in (*coordinates, *constants)}
+        bars = [state_symbol(pick_name(f"g_{n}", taken)) for n in ("delay", "period", "rate")]
+        functions.append(
+            build(
+                "pseudospike",
+                "by way of a pseudospike",
+                (*coordinates, PSEUDO_INPUT),
+                bars,
+                list(map(rewrite_stably, values)),
+            )
+        )
+    return functions
+
+
 def lower_constants(derivation: Derivation, found: Sensitivities) -> KernelFunction:
     """From the constants to the parameters."""
     parameters = [p.symbol for p in derivation.model.parameters]
@@ -150,7 +204,8 @@ def lower_constants(derivation: Derivation, found: Sensitivities) -> KernelFunct
     bars = [state_symbol(pick_name(f"g_{c.name}", taken)) for c in found.constants]
     gradient = [
         sp.Add(*(
-            bar * values.get(c, c).diff(p) for bar, c in zip(bars, found.constants, strict=True)
+            bar * rewrite_stably(values.get(c, c)).diff(p)
+            for bar, c in zip(bars, found.constants, strict=True)
         ))
         for p in parameters
     ]  # fmt: skip

@@ -42,7 +42,12 @@ ARRAY_BRANCH = """{signature}
 {body}
 """
 
-LAYOUT = '''def load(array, neuron):
+LAYOUT = '''def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+{constants}
+
+
+def load(array, neuron):
     """Coordinates of one neuron, from an array of shape (n_coordinates, n_neurons)."""
 {loads}
 

@@ -86,3 +86,4 @@ def check_numerically(
     yield from verify_gradients.check_start(everywhere)
     yield from verify_gradients.check_pseudospike_gradient(everywhere)
     yield from verify_gradients.check_parameters(ordinary)
+    yield from verify_gradients.check_maps(ordinary)

@@ -270,3 +270,54 @@ def compare_parameters(tally: Tally, place: Place, observer: Observer, state: Ve
     for parameter, g, w in zip(place.parameters, got, want, strict=True):
         what = f"the derivative by {parameter} from {place.show(state)}"
         tally.compare(what, [g], [w], scale=scale)
+
+
+def check_maps(places: Sequence[Place]) -> Iterator[Check]:
+    """Chart, reset and pseudospike: derivatives by what they take and by the parameters."""
+    tally = Tally("gradient of the chart and the reset", "correct the chart or the reset")
+    for place in places:
+        inside = [state for state in place.states if place.surface(state) > 0]
+        for number, state in enumerate(inside[:MOST_STATES]):
+            at = place.run("leave_chart", *state)
+            if not all(map(mpmath.isfinite, at)):
+                continue
+            arguments = {"leave_chart": state, "enter_chart": at, "reset": state}
+            if place.derivation.pseudospike is not None:
+                arguments["pseudospike"] = [*state, CURRENTS[number % 4]]
+            compare_maps(tally, place, arguments)
+    yield from tally.report()
+
+
+def compare_maps(tally: Tally, place: Place, arguments: dict[str, Vector]) -> None:
+    """Compare the maps at one state, then their sum by the parameters."""
+    bars = {
+        name: [BARS[k % 3] for k in range(len(place.run(name, *given)))]
+        for name, given in arguments.items()
+    }
+    for name, given in arguments.items():
+        if name != "pseudospike":
+            got = place.run(f"{name}_vjp", *given, after=bars[name])
+            want = differentiate_all(
+                lambda *at, name=name: dot(bars[name], place.run(name, *at)), given
+            )
+            for g, w in zip(got, want, strict=True):
+                tally.compare(f"the derivative of {name} at {show(given)}", [g], [w])
+    if "constants_vjp" not in place.kernels.functions:
+        return
+
+    def run(*values: mpf) -> mpf:
+        moved = place.at(values)
+        parts = (dot(bars[n], moved.run(n, *given)) for n, given in arguments.items())
+        return sum(parts, mpf(0))
+
+    direct = [
+        place.run(f"{name}_constants_vjp", *given, after=bars[name])
+        for name, given in arguments.items()
+    ]
+    total = [sum(column, mpf(0)) for column in zip(*direct, strict=True)]
+    values = list(place.parameters.values())
+    got = place.kernels.functions["constants_vjp"](*values, *total)
+    scale = max(mpf(1), largest(total) if total else mpf(1))
+    for parameter, g, w in zip(place.parameters, got, differentiate_all(run, values), strict=True):
+        what = f"the derivative of {', '.join(arguments)} by {parameter} at {place.name}"
+        tally.compare(what, [g], [w], scale=scale)

@@ -23,7 +23,7 @@ from spiketheory.taylor_runtime import (
     taylor_start,
 )
 
-FORMAT = 3
+FORMAT = 4
 NAME = "adex"
 DIGEST = "7a9a0d1bcdf31f988b6c721d9e20523d3e0a839c36edce218ef5b8ea3c3ac21b"
 PARAMETERS = ("tau_m", "tau_u", "Delta", "V_T", "a", "b", "V_r", "V_peak", "I0")
@@ -45,6 +45,7 @@ CONSTANTS = ("tau_m", "tau_u", "Delta", "V_T", "a", "b", "V_r", "V_peak", "I0")
 PROPAGATOR = ("elapsed",)
 INITIAL = "V0"
 METHOD = "taylor"
+THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
 LOOPED = (
     "flow",
@@ -147,6 +148,22 @@ def leave_chart(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
     return V, u
 
 
+def enter_chart_vjp(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V, l_u):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V, d_u. Operations: none.
+    """
+    return l_V, l_u
+
+
+def leave_chart_vjp(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V, l_u):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_V, d_u. Operations: none.
+    """
+    return l_V, l_u
+
+
 def velocity(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
     """Time derivatives of the coordinates between events.
 
@@ -197,6 +214,27 @@ def jump_vjp(V, u, w, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V, l_u)
     )
 
 
+def reset(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
+    """Coordinates after a spike, from those at the spike.
+
+    V = V_r
+    u = b + u
+
+    Returns V, u. Operations: 1 add.
+    """
+    return V_r, b + u
+
+
+def reset_vjp(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V, l_u):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_V, d_u. Operations: none.
+    """
+    return 0.0, l_u
+
+
 def constants_vjp(
     tau_m,
     tau_u,
@@ -240,6 +278,30 @@ def jump_constants_vjp(V, u, w, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0,
     Returns d_tau_m, d_tau_u, d_Delta, d_V_T, d_a, d_b, d_V_r, d_V_peak, d_I0. Operations: none.
     """
     return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+
+
+def enter_chart_constants_vjp(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V, l_u):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_tau_m, d_tau_u, d_Delta, d_V_T, d_a, d_b, d_V_r, d_V_peak, d_I0. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+
+
+def leave_chart_constants_vjp(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V, l_u):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_tau_m, d_tau_u, d_Delta, d_V_T, d_a, d_b, d_V_r, d_V_peak, d_I0. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V, l_u):
+    """Derivatives of a loss by the constants, by way of the reset.
+
+    Returns d_tau_m, d_tau_u, d_Delta, d_V_T, d_a, d_b, d_V_r, d_V_peak, d_I0. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0, 0.0, l_u, l_V, 0.0, 0.0
 
 
 def taylor_near_series(
@@ -794,6 +856,21 @@ def time_to_spike_parameters(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, 
     """
     return fire_constants_vjp(
         V, u, np.inf, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, 0.0, 0.0, 1.0
+    )
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return (
+        array[0, row],
+        array[1, row],
+        array[2, row],
+        array[3, row],
+        array[4, row],
+        array[5, row],
+        array[6, row],
+        array[7, row],
+        array[8, row],
     )
 
 

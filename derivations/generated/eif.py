@@ -22,7 +22,7 @@ from spiketheory.taylor_runtime import (
     taylor_start,
 )
 
-FORMAT = 3
+FORMAT = 4
 NAME = "eif"
 DIGEST = "b68396a15ee203ab461bc014757dab321af96b1692c2e266f3ab9137bf2f94e7"
 PARAMETERS = ("tau_m", "tau_s", "V_r")
@@ -34,6 +34,7 @@ CONSTANTS = ("tau_m", "tau_s", "V_r")
 PROPAGATOR = ("elapsed",)
 INITIAL = "V0"
 METHOD = "taylor"
+THRESHOLD_COORDINATE = -1
 PROJECTIVE = ()
 LOOPED = (
     "flow",
@@ -129,6 +130,22 @@ def leave_chart(V, I, tau_m, tau_s, V_r):
     return V, I
 
 
+def enter_chart_vjp(V, I, tau_m, tau_s, V_r, l_V, l_I):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V, d_I. Operations: none.
+    """
+    return l_V, l_I
+
+
+def leave_chart_vjp(V, I, tau_m, tau_s, V_r, l_V, l_I):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_V, d_I. Operations: none.
+    """
+    return l_V, l_I
+
+
 def velocity(V, I, tau_m, tau_s, V_r):
     """Time derivatives of the coordinates between events.
 
@@ -169,6 +186,27 @@ def jump_vjp(V, I, w, tau_m, tau_s, V_r, l_V, l_I):
     return l_V, l_I, l_I, w * (l_I / tau_s - l_V / tau_m)
 
 
+def reset(V, I, tau_m, tau_s, V_r):
+    """Coordinates after a spike, from those at the spike.
+
+    V = V_r
+    I = I
+
+    Returns V, I. Operations: none.
+    """
+    return V_r, I
+
+
+def reset_vjp(V, I, tau_m, tau_s, V_r, l_V, l_I):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_V, d_I. Operations: none.
+    """
+    return 0.0, l_I
+
+
 def constants_vjp(tau_m, tau_s, V_r, g_tau_m, g_tau_s, g_V_r):
     """Derivatives of a loss by the parameters, from those by the constants.
 
@@ -193,6 +231,30 @@ def jump_constants_vjp(V, I, w, tau_m, tau_s, V_r, l_V, l_I):
     Returns d_tau_m, d_tau_s, d_V_r. Operations: none.
     """
     return 0.0, 0.0, 0.0
+
+
+def enter_chart_constants_vjp(V, I, tau_m, tau_s, V_r, l_V, l_I):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_tau_m, d_tau_s, d_V_r. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def leave_chart_constants_vjp(V, I, tau_m, tau_s, V_r, l_V, l_I):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_tau_m, d_tau_s, d_V_r. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(V, I, tau_m, tau_s, V_r, l_V, l_I):
+    """Derivatives of a loss by the constants, by way of the reset.
+
+    Returns d_tau_m, d_tau_s, d_V_r. Operations: none.
+    """
+    return 0.0, 0.0, l_V
 
 
 def taylor_near_series(table, order, columns, scale, tau_m, tau_s, V_r):
@@ -523,6 +585,11 @@ def time_to_spike_parameters(V, I, tau_m, tau_s, V_r):
     Returns d_tau_m, d_tau_s, d_V_r.
     """
     return fire_constants_vjp(V, I, np.inf, tau_m, tau_s, V_r, 0.0, 0.0, 1.0)
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return array[0, row], array[1, row], array[2, row]
 
 
 def load(array, neuron):

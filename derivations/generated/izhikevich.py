@@ -18,7 +18,7 @@ from spiketheory.taylor_runtime import (
     taylor_start,
 )
 
-FORMAT = 3
+FORMAT = 4
 NAME = "izhikevich"
 DIGEST = "bfb37fd8fa28d682b6d4876dee2ca348f13ca248d37de18f5b833167a7ce4dd3"
 PARAMETERS = ("a", "b", "c", "d", "I0", "V_peak")
@@ -30,6 +30,7 @@ CONSTANTS = ("a", "b", "c", "d", "I0", "V_peak")
 PROPAGATOR = ("elapsed",)
 INITIAL = "V0"
 METHOD = "taylor"
+THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
 LOOPED = (
     "flow",
@@ -128,6 +129,22 @@ def leave_chart(V, u, a, b, c, d, I0, V_peak):
     return V, u
 
 
+def enter_chart_vjp(V, u, a, b, c, d, I0, V_peak, l_V, l_u):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V, d_u. Operations: none.
+    """
+    return l_V, l_u
+
+
+def leave_chart_vjp(V, u, a, b, c, d, I0, V_peak, l_V, l_u):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_V, d_u. Operations: none.
+    """
+    return l_V, l_u
+
+
 def velocity(V, u, a, b, c, d, I0, V_peak):
     """Time derivatives of the coordinates between events.
 
@@ -169,6 +186,27 @@ def jump_vjp(V, u, w, a, b, c, d, I0, V_peak, l_V, l_u):
     return l_V, l_u, l_V, -w * (2 * V * l_V / 25 + a * b * l_u + l_V * w / 25 + 5 * l_V)
 
 
+def reset(V, u, a, b, c, d, I0, V_peak):
+    """Coordinates after a spike, from those at the spike.
+
+    V = c
+    u = d + u
+
+    Returns V, u. Operations: 1 add.
+    """
+    return c, d + u
+
+
+def reset_vjp(V, u, a, b, c, d, I0, V_peak, l_V, l_u):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_V, d_u. Operations: none.
+    """
+    return 0.0, l_u
+
+
 def constants_vjp(a, b, c, d, I0, V_peak, g_a, g_b, g_c, g_d, g_I0, g_V_peak):
     """Derivatives of a loss by the parameters, from those by the constants.
 
@@ -193,6 +231,30 @@ def jump_constants_vjp(V, u, w, a, b, c, d, I0, V_peak, l_V, l_u):
     Returns d_a, d_b, d_c, d_d, d_I0, d_V_peak. Operations: none.
     """
     return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+
+
+def enter_chart_constants_vjp(V, u, a, b, c, d, I0, V_peak, l_V, l_u):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_a, d_b, d_c, d_d, d_I0, d_V_peak. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+
+
+def leave_chart_constants_vjp(V, u, a, b, c, d, I0, V_peak, l_V, l_u):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_a, d_b, d_c, d_d, d_I0, d_V_peak. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(V, u, a, b, c, d, I0, V_peak, l_V, l_u):
+    """Derivatives of a loss by the constants, by way of the reset.
+
+    Returns d_a, d_b, d_c, d_d, d_I0, d_V_peak. Operations: none.
+    """
+    return 0.0, 0.0, l_V, l_u, 0.0, 0.0
 
 
 def taylor_near_series(table, order, columns, scale, a, b, c, d, I0, V_peak):
@@ -422,6 +484,11 @@ def time_to_spike_parameters(V, u, a, b, c, d, I0, V_peak):
     Returns d_a, d_b, d_c, d_d, d_I0, d_V_peak.
     """
     return fire_constants_vjp(V, u, np.inf, a, b, c, d, I0, V_peak, 0.0, 0.0, 1.0)
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return array[0, row], array[1, row], array[2, row], array[3, row], array[4, row], array[5, row]
 
 
 def load(array, neuron):

@@ -15,7 +15,7 @@ from spiketheory.branches import choose_branches
 from spiketheory.roots import first_zero
 from spiketheory.special import exp_dd
 
-FORMAT = 3
+FORMAT = 4
 NAME = "lif_alpha"
 DIGEST = "bfec7fc3b1bf213750c7d0dc6a8949f0b07e12101a4b1f368c72018cf8bffbb3"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -27,6 +27,7 @@ CONSTANTS = ("tau_m", "tau_s", "V_th")
 PROPAGATOR = ("P_V_V", "P_V_I", "P_V_J", "P_I_I", "P_I_J", "P_J_J", "elapsed")
 INITIAL = "V0"
 METHOD = "linear"
+THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
 LOOPED = (
     "propagator",
@@ -120,6 +121,22 @@ def leave_chart(V, I, J, tau_m, tau_s, V_th):
     Returns V, I, J. Operations: none.
     """
     return V, I, J
+
+
+def enter_chart_vjp(V, I, J, tau_m, tau_s, V_th, l_V, l_I, l_J):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V, d_I, d_J. Operations: none.
+    """
+    return l_V, l_I, l_J
+
+
+def leave_chart_vjp(V, I, J, tau_m, tau_s, V_th, l_V, l_I, l_J):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_V, d_I, d_J. Operations: none.
+    """
+    return l_V, l_I, l_J
 
 
 def velocity(V, I, J, tau_m, tau_s, V_th):
@@ -402,6 +419,28 @@ def jump_vjp(V, I, J, w, tau_m, tau_s, V_th, l_V, l_I, l_J):
     return l_V, l_I, l_J, l_J, -w * (l_I - l_J) / tau_s
 
 
+def reset(V, I, J, tau_m, tau_s, V_th):
+    """Coordinates after a spike, from those at the spike.
+
+    V = 0
+    I = I
+    J = J
+
+    Returns V, I, J. Operations: none.
+    """
+    return 0.0, I, J
+
+
+def reset_vjp(V, I, J, tau_m, tau_s, V_th, l_V, l_I, l_J):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_V, d_I, d_J. Operations: none.
+    """
+    return 0.0, l_I, l_J
+
+
 def constants_vjp(tau_m, tau_s, V_th, g_tau_m, g_tau_s, g_V_th):
     """Derivatives of a loss by the parameters, from those by the constants.
 
@@ -422,6 +461,30 @@ def initial_state_constants_vjp(V0, tau_m, tau_s, V_th, l_V, l_I, l_J):
 
 def jump_constants_vjp(V, I, J, w, tau_m, tau_s, V_th, l_V, l_I, l_J):
     """Derivatives of a loss by the constants, by way of an input.
+
+    Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def enter_chart_constants_vjp(V, I, J, tau_m, tau_s, V_th, l_V, l_I, l_J):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def leave_chart_constants_vjp(V, I, J, tau_m, tau_s, V_th, l_V, l_I, l_J):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(V, I, J, tau_m, tau_s, V_th, l_V, l_I, l_J):
+    """Derivatives of a loss by the constants, by way of the reset.
 
     Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
     """
@@ -482,6 +545,11 @@ def fire_constants_vjp(V, I, J, dt, tau_m, tau_s, V_th, l_V, l_I, l_J, g_time):
         dt * (J * l_J * t11 + dt * t15 * (I * t8 + J * (t16 * exp_dd((t2, t6, t6, t6)) + t9)) + l_I * (J * (t16 * exp_dd((t6, t6, t6)) - t13) + t12)) / (tau_s * tau_s),
         -t15 * tau_m,
     )
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return array[0, row], array[1, row], array[2, row]
 
 
 def load(array, neuron):

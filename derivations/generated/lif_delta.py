@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.branches import choose_branches
 from spiketheory.special import exp_dd
 
-FORMAT = 3
+FORMAT = 4
 NAME = "lif_delta"
 DIGEST = "a0faceff19315895f00e6bdec45f8103fb0d735bd57ac1b22aaa41ea8e729454"
 PARAMETERS = ("tau", "I0", "V_th")
@@ -26,6 +26,7 @@ CONSTANTS = ("tau", "I0", "V_th")
 PROPAGATOR = ("P_V_V", "P_V_0", "elapsed")
 INITIAL = "V0"
 METHOD = "linear"
+THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
 LOOPED = ("propagator", "will_spike", "flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = False
@@ -108,6 +109,22 @@ def leave_chart(V, tau, I0, V_th):
     Returns V. Operations: none.
     """
     return (V,)
+
+
+def enter_chart_vjp(V, tau, I0, V_th, l_V):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V. Operations: none.
+    """
+    return (l_V,)
+
+
+def leave_chart_vjp(V, tau, I0, V_th, l_V):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_V. Operations: none.
+    """
+    return (l_V,)
 
 
 def velocity(V, tau, I0, V_th):
@@ -258,6 +275,26 @@ def jump_vjp(V, w, tau, I0, V_th, l_V):
     return l_V, l_V, l_V * w / tau
 
 
+def reset(V, tau, I0, V_th):
+    """Coordinates after a spike, from those at the spike.
+
+    V = 0
+
+    Returns V. Operations: none.
+    """
+    return (0.0,)
+
+
+def reset_vjp(V, tau, I0, V_th, l_V):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_V. Operations: none.
+    """
+    return (0.0,)
+
+
 def constants_vjp(tau, I0, V_th, g_tau, g_I0, g_V_th):
     """Derivatives of a loss by the parameters, from those by the constants.
 
@@ -278,6 +315,30 @@ def initial_state_constants_vjp(V0, tau, I0, V_th, l_V):
 
 def jump_constants_vjp(V, w, tau, I0, V_th, l_V):
     """Derivatives of a loss by the constants, by way of an input.
+
+    Returns d_tau, d_I0, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def enter_chart_constants_vjp(V, tau, I0, V_th, l_V):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_tau, d_I0, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def leave_chart_constants_vjp(V, tau, I0, V_th, l_V):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_tau, d_I0, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(V, tau, I0, V_th, l_V):
+    """Derivatives of a loss by the constants, by way of the reset.
 
     Returns d_tau, d_I0, d_V_th. Operations: none.
     """
@@ -314,6 +375,11 @@ def fire_constants_vjp(V, dt, tau, I0, V_th, l_V, g_time):
     t5 = I0 * t4
     t6 = (I0 * l_V * t0 - g_time) / (t1 * t5 + t3 - I0)
     return -t1 * t6 * (I0 * t1 * exp_dd((0.0, t2, t2)) + t3 - t5), -dt * t4 * t6, t6 * tau
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return array[0, row], array[1, row], array[2, row]
 
 
 def load(array, neuron):

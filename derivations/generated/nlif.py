@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.branches import choose_branches
 from spiketheory.special import exp_dd
 
-FORMAT = 3
+FORMAT = 4
 NAME = "nlif"
 DIGEST = "3163e0fb4391349d822d4b8cb06e7b0d0abeaf2b67af88efb37ce0a8d6ac8c94"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -26,6 +26,7 @@ CONSTANTS = ("tau_m", "tau_s", "V_th")
 PROPAGATOR = ("P_V_I", "P_I_I", "elapsed")
 INITIAL = "V0"
 METHOD = "linear"
+THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
 LOOPED = ("propagator", "will_spike", "flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = False
@@ -110,6 +111,22 @@ def leave_chart(V, I, tau_m, tau_s, V_th):
     Returns V, I. Operations: none.
     """
     return V, I
+
+
+def enter_chart_vjp(V, I, tau_m, tau_s, V_th, l_V, l_I):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V, d_I. Operations: none.
+    """
+    return l_V, l_I
+
+
+def leave_chart_vjp(V, I, tau_m, tau_s, V_th, l_V, l_I):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_V, d_I. Operations: none.
+    """
+    return l_V, l_I
 
 
 def velocity(V, I, tau_m, tau_s, V_th):
@@ -266,6 +283,27 @@ def jump_vjp(V, I, w, tau_m, tau_s, V_th, l_V, l_I):
     return l_V, l_I, l_I, w * (l_I / tau_s - l_V / tau_m)
 
 
+def reset(V, I, tau_m, tau_s, V_th):
+    """Coordinates after a spike, from those at the spike.
+
+    V = 0
+    I = I
+
+    Returns V, I. Operations: none.
+    """
+    return 0.0, I
+
+
+def reset_vjp(V, I, tau_m, tau_s, V_th, l_V, l_I):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_V, d_I. Operations: none.
+    """
+    return 0.0, l_I
+
+
 def constants_vjp(tau_m, tau_s, V_th, g_tau_m, g_tau_s, g_V_th):
     """Derivatives of a loss by the parameters, from those by the constants.
 
@@ -286,6 +324,30 @@ def initial_state_constants_vjp(V0, tau_m, tau_s, V_th, l_V, l_I):
 
 def jump_constants_vjp(V, I, w, tau_m, tau_s, V_th, l_V, l_I):
     """Derivatives of a loss by the constants, by way of an input.
+
+    Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def enter_chart_constants_vjp(V, I, tau_m, tau_s, V_th, l_V, l_I):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def leave_chart_constants_vjp(V, I, tau_m, tau_s, V_th, l_V, l_I):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(V, I, tau_m, tau_s, V_th, l_V, l_I):
+    """Derivatives of a loss by the constants, by way of the reset.
 
     Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
     """
@@ -324,6 +386,11 @@ def fire_constants_vjp(V, I, dt, tau_m, tau_s, V_th, l_V, l_I, g_time):
         dt * (l_I * t3 + t5 * exp_dd((0.0, t2, t2))) / (tau_s * tau_s),
         -t4 * tau_m / I,
     )
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return array[0, row], array[1, row], array[2, row]
 
 
 def load(array, neuron):

@@ -13,7 +13,7 @@ import numpy as np
 
 from spiketheory.special import decay_matrix, decay_matrix_tangent, decay_wait
 
-FORMAT = 3
+FORMAT = 4
 NAME = "qif"
 DIGEST = "84f465b827aa300c4bd48b463f9b50de364b4775246a20b5a9438b403a0c5c61"
 PARAMETERS = ("tau_m", "tau_s")
@@ -25,6 +25,7 @@ CONSTANTS = ("nu", "tau_m", "tau_s")
 PROPAGATOR = ("elapsed", "decay_I")
 INITIAL = "V0"
 METHOD = "bessel"
+THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
 LOOPED = (
     "flow",
@@ -120,6 +121,22 @@ def leave_chart(x, y, I, nu, tau_m, tau_s):
     Returns V, I. Operations: 1 divide.
     """
     return x / y, I
+
+
+def enter_chart_vjp(V, I, nu, tau_m, tau_s, l_x, l_y, l_I):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V, d_I. Operations: none.
+    """
+    return l_x, l_I
+
+
+def leave_chart_vjp(x, y, I, nu, tau_m, tau_s, l_V, l_I):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_x, d_y, d_I. Operations: 2 multiply, 2 divide.
+    """
+    return l_V / y, -l_V * x / (y * y), l_I
 
 
 def velocity(x, y, I, nu, tau_m, tau_s):
@@ -268,6 +285,28 @@ def jump_vjp(x, y, I, w, nu, tau_m, tau_s, l_x, l_y, l_I):
     return l_x, l_y, l_I, l_I, w * (l_I / tau_s - l_x * y / tau_m)
 
 
+def reset(x, y, I, nu, tau_m, tau_s):
+    """Coordinates after a spike, from those at the spike.
+
+    x = -1
+    y = 0
+    I = I
+
+    Returns x, y, I. Operations: none.
+    """
+    return -1.0, 0.0, I
+
+
+def reset_vjp(x, y, I, nu, tau_m, tau_s, l_x, l_y, l_I):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_x, d_y, d_I. Operations: none.
+    """
+    return 0.0, 0.0, l_I
+
+
 def pseudospike(x, y, I, J_pseudo, nu, tau_m, tau_s):
     """First missing spike after the trial's end, time between more, pseudo rate.
 
@@ -342,6 +381,45 @@ def jump_constants_vjp(x, y, I, w, nu, tau_m, tau_s, l_x, l_y, l_I):
     return 0.0, 0.0, 0.0
 
 
+def enter_chart_constants_vjp(V, I, nu, tau_m, tau_s, l_x, l_y, l_I):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_nu, d_tau_m, d_tau_s. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def leave_chart_constants_vjp(x, y, I, nu, tau_m, tau_s, l_V, l_I):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_nu, d_tau_m, d_tau_s. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(x, y, I, nu, tau_m, tau_s, l_x, l_y, l_I):
+    """Derivatives of a loss by the constants, by way of the reset.
+
+    Returns d_nu, d_tau_m, d_tau_s. Operations: none.
+    """
+    return 0.0, 0.0, 0.0
+
+
+def pseudospike_constants_vjp(x, y, I, J_pseudo, nu, tau_m, tau_s, g_delay, g_period, g_rate):
+    """Derivatives of a loss by the constants, by way of a pseudospike.
+
+    Returns d_nu, d_tau_m, d_tau_s. Operations: 3 add, 6 multiply, 3 divide, 2 sqrt, 1 atan2,
+        1 softplus.
+    """
+    t0 = np.sqrt(10)
+    t1 = np.sqrt(np.logaddexp(0.0, (I + J_pseudo) / 10))
+    return (
+        0.0,
+        t0 * (g_delay * np.arctan2(t0 * t1 * y, x - y / 2) + np.pi * g_period) / (10 * t1),
+        0.0,
+    )
+
+
 def flow_constants_vjp(x, y, I, dt, nu, tau_m, tau_s, l_x, l_y, l_I):
     """Derivatives of a loss by the constants, by way of the flow over the duration dt.
 
@@ -401,6 +479,11 @@ def fire_constants_vjp(x, y, I, dt, nu, tau_m, tau_s, l_x, l_y, l_I, g_time):
         -dt * t0 * t1,
         I * dt * l_I * np.exp(-dt / tau_s) / (tau_s * tau_s),
     )
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return array[0, row], array[1, row], array[2, row]
 
 
 def load(array, neuron):

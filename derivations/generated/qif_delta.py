@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.branches import choose_branches
 from spiketheory.special import sinc_slope
 
-FORMAT = 3
+FORMAT = 4
 NAME = "qif_delta"
 DIGEST = "70b456054078a5f07f4ba1048e72497bc7b5d9b436b04d4e7dd778dadb232771"
 PARAMETERS = ("tau", "I0")
@@ -26,6 +26,7 @@ CONSTANTS = ("a", "d", "beta", "kappa", "m")
 PROPAGATOR = ("c_dt", "s_dt", "turns")
 INITIAL = "V0"
 METHOD = "riccati"
+THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
 LOOPED = ("flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = True
@@ -121,6 +122,22 @@ def leave_chart(x, y, a, d, beta, kappa, m):
     Returns V. Operations: 1 add, 1 divide.
     """
     return (x / y + 0.5,)
+
+
+def enter_chart_vjp(V, a, d, beta, kappa, m, l_x, l_y):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V. Operations: none.
+    """
+    return (l_x,)
+
+
+def leave_chart_vjp(x, y, a, d, beta, kappa, m, l_V):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_x, d_y. Operations: 2 multiply, 2 divide.
+    """
+    return l_V / y, -l_V * x / (y * y)
 
 
 def velocity(x, y, a, d, beta, kappa, m):
@@ -291,6 +308,27 @@ def jump_vjp(x, y, w, a, d, beta, kappa, m, l_x, l_y):
     return l_x, l_x * w + l_y, l_x * y, -a * w * (l_x * x - l_y * y)
 
 
+def reset(x, y, a, d, beta, kappa, m):
+    """Coordinates after a spike, from those at the spike.
+
+    x = -1
+    y = 0
+
+    Returns x, y. Operations: none.
+    """
+    return -1.0, 0.0
+
+
+def reset_vjp(x, y, a, d, beta, kappa, m, l_x, l_y):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_x, d_y. Operations: none.
+    """
+    return 0.0, 0.0
+
+
 def pseudospike(x, y, J_pseudo, a, d, beta, kappa, m):
     """First missing spike after the trial's end, time between more, pseudo rate.
 
@@ -319,40 +357,88 @@ def pseudospike_vjp(x, y, J_pseudo, a, d, beta, kappa, m, g_delay, g_period, g_r
     return t1 * y, -t1 * x, t0 * t1
 
 
-def constants_vjp(tau, I0, g_a, g_d, g_beta):
+def constants_vjp(tau, I0, g_a, g_d, g_beta, g_m):
     """Derivatives of a loss by the parameters, from those by the constants.
 
-    g_*: its derivatives by a, d, beta
+    g_*: its derivatives by a, d, beta, m
 
-    Returns d_tau, d_I0. Operations: 4 add, 6 multiply, 4 divide.
+    Returns d_tau, d_I0. Operations: 8 add, 10 multiply, 5 divide, 1 sqrt, 1 exp, 1 softplus.
     """
-    t0 = 4 * I0 - 1
-    t1 = 1 / tau
-    t2 = g_beta * t1
-    return -(g_a + g_d * t0 / 4 + t0 * t2 / 2) / (tau * tau), t1 * (g_d + t2)
+    t0 = 1 / (tau * tau)
+    t1 = 4 * I0 - 1
+    t2 = 1 / tau
+    t3 = np.logaddexp(0.0, I0 - 0.25)
+    return (
+        -t0 * (g_a + g_beta * t1 * t2 / 2 + g_d * t1 / 4),
+        g_beta * t0 + g_d * t2 + g_m * np.exp(I0 - t3 - 0.25) / (2 * np.sqrt(t3)),
+    )
 
 
 def initial_state_constants_vjp(V0, a, d, beta, kappa, m, l_x, l_y):
     """Derivatives of a loss by the constants, at fixed V0.
 
-    Returns d_a, d_d, d_beta. Operations: none.
+    Returns d_a, d_d, d_beta, d_m. Operations: none.
     """
-    return 0.0, 0.0, 0.0
+    return 0.0, 0.0, 0.0, 0.0
 
 
 def jump_constants_vjp(x, y, w, a, d, beta, kappa, m, l_x, l_y):
     """Derivatives of a loss by the constants, by way of an input.
 
-    Returns d_a, d_d, d_beta. Operations: none.
+    Returns d_a, d_d, d_beta, d_m. Operations: none.
     """
-    return 0.0, 0.0, 0.0
+    return 0.0, 0.0, 0.0, 0.0
+
+
+def enter_chart_constants_vjp(V, a, d, beta, kappa, m, l_x, l_y):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_a, d_d, d_beta, d_m. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0
+
+
+def leave_chart_constants_vjp(x, y, a, d, beta, kappa, m, l_V):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_a, d_d, d_beta, d_m. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(x, y, a, d, beta, kappa, m, l_x, l_y):
+    """Derivatives of a loss by the constants, by way of the reset.
+
+    Returns d_a, d_d, d_beta, d_m. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0
+
+
+def pseudospike_constants_vjp(x, y, J_pseudo, a, d, beta, kappa, m, g_delay, g_period, g_rate):
+    """Derivatives of a loss by the constants, by way of a pseudospike.
+
+    Returns d_a, d_d, d_beta, d_m. Operations: 6 add, 17 multiply, 6 divide, 1 atan2.
+    """
+    t0 = 1 / m
+    t1 = np.pi * g_period
+    t2 = J_pseudo * y + x
+    t3 = np.arctan2(m * y, t2)
+    t4 = 1 / a
+    t5 = m * m
+    t6 = t2 * y / (t2 * t2 + t5 * y * y)
+    return (
+        -t0 * (g_delay * t3 + t1) / (a * a),
+        0.0,
+        0.0,
+        g_delay * t0 * t4 * (t6 - t0 * t3) - g_rate * t6 / np.pi - t1 * t4 / t5,
+    )
 
 
 def flow_constants_vjp(x, y, dt, a, d, beta, kappa, m, l_x, l_y):
     """Derivatives of a loss by the constants, by way of the flow over the duration dt.
 
-    Returns d_a, d_d, d_beta. Operations: 4 add, 18 multiply, 4 divide, 1 exp, 1 sinc_slope,
-        1 tanh.
+    Returns d_a, d_d, d_beta, d_m. Operations: 4 add, 18 multiply, 4 divide, 1 exp,
+        1 sinc_slope, 1 tanh.
     """
     if beta > 0:
         t0 = np.sin(dt * kappa) / kappa
@@ -360,7 +446,12 @@ def flow_constants_vjp(x, y, dt, a, d, beta, kappa, m, l_x, l_y):
         t2 = t0 * y
         t3 = dt * dt
         t4 = 2 * t3 * sinc_slope(beta * t3)
-        return -l_y * t1, l_x * t2, dt * (l_x * (d * t4 * y - t1) - l_y * (a * t4 * x + t2)) / 2
+        return (
+            -l_y * t1,
+            l_x * t2,
+            dt * (l_x * (d * t4 * y - t1) - l_y * (a * t4 * x + t2)) / 2,
+            0.0,
+        )
     if beta < 0:
         t0 = dt * kappa
         t1 = (1 + np.exp(-2 * t0)) * np.tanh(t0) / kappa
@@ -372,19 +463,20 @@ def flow_constants_vjp(x, y, dt, a, d, beta, kappa, m, l_x, l_y):
             -l_y * t2 / 2,
             l_x * t3 / 2,
             dt * (l_x * (d * t5 * y - t2) - l_y * (a * t5 * x + t3)) / 4,
+            0.0,
         )
     t0 = dt * x
     t1 = dt * y
     t2 = dt * dt
     t3 = 2 * sinc_slope(beta * t2)
-    return -l_y * t0, l_x * t1, t2 * (l_x * (d * t1 * t3 - x) - l_y * (a * t0 * t3 + y)) / 2
+    return -l_y * t0, l_x * t1, t2 * (l_x * (d * t1 * t3 - x) - l_y * (a * t0 * t3 + y)) / 2, 0.0
 
 
 def fire_constants_vjp(x, y, dt, a, d, beta, kappa, m, l_x, l_y, g_time):
     """Derivatives of a loss by the constants, by way of flow and spike; dt is the time to the spike.
 
-    Returns d_a, d_d, d_beta. Operations: 4 add, 17 multiply, 4 divide, 1 exp, 1 sinc_slope,
-        1 tanh.
+    Returns d_a, d_d, d_beta, d_m. Operations: 4 add, 17 multiply, 4 divide, 1 exp,
+        1 sinc_slope, 1 tanh.
     """
     if beta > 0:
         t0 = dt * kappa
@@ -392,7 +484,7 @@ def fire_constants_vjp(x, y, dt, a, d, beta, kappa, m, l_x, l_y, g_time):
         t2 = t1 * y
         t3 = (a * l_y - g_time) / (a * (d * t2 + x * np.cos(t0)))
         t4 = dt * dt
-        return t1 * t3 * x, 0.0, dt * t3 * (a * t4 * x * sinc_slope(beta * t4) + t2 / 2)
+        return t1 * t3 * x, 0.0, dt * t3 * (a * t4 * x * sinc_slope(beta * t4) + t2 / 2), 0.0
     if beta < 0:
         t0 = dt * kappa
         t1 = np.tanh(t0) / kappa
@@ -404,11 +496,17 @@ def fire_constants_vjp(x, y, dt, a, d, beta, kappa, m, l_x, l_y, g_time):
             t1 * t3 * x,
             0.0,
             2 * dt * t3 * (a * t5 * x * sinc_slope(beta * t5) + t2 * t4 / 4) / t4,
+            0.0,
         )
     t0 = dt * x
     t1 = (a * l_y - g_time) / (a * (d * dt * y + x))
     t2 = dt * dt
-    return t0 * t1, 0.0, t1 * t2 * (a * t0 * sinc_slope(beta * t2) + y / 2)
+    return t0 * t1, 0.0, t1 * t2 * (a * t0 * sinc_slope(beta * t2) + y / 2), 0.0
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return array[0, row], array[1, row], array[2, row], array[3, row], array[4, row]
 
 
 def load(array, neuron):

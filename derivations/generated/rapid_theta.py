@@ -11,7 +11,7 @@ Operations per call: propagator 0, flow 1, flow_vjp 0, time_to_spike 0, will_spi
 
 import numpy as np
 
-FORMAT = 3
+FORMAT = 4
 NAME = "rapid_theta"
 DIGEST = "0a990b08b7e8a0402c57f618fb8f4c57a858f600bfdd9aba48e1936407ca1313"
 PARAMETERS = ("tau", "I0", "r")
@@ -23,15 +23,21 @@ CONSTANTS = ("V_glue", "b_on", "b_off", "omega_on", "omega_off", "t_glue", "Thet
 PROPAGATOR = ("elapsed",)
 INITIAL = "phi0"
 METHOD = "glued parabolas"
+THRESHOLD_COORDINATE = -1
 PROJECTIVE = ()
 LOOPED = (
     "enter_chart",
     "leave_chart",
+    "enter_chart_vjp",
+    "leave_chart_vjp",
     "jump",
     "jump_vjp",
     "pseudospike",
     "pseudospike_vjp",
     "jump_constants_vjp",
+    "enter_chart_constants_vjp",
+    "leave_chart_constants_vjp",
+    "pseudospike_constants_vjp",
 )
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
@@ -142,6 +148,31 @@ def leave_chart(ahead, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, 
     t1 = omega_off * (ahead - t_glue)
     return (
         V_glue + (b_on * np.cos(t0) / np.sin(t0) if ahead <= t_glue else -b_off * np.sin(t1) / np.cos(t1)),
+    )
+
+
+def enter_chart_vjp(V, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r, l_ahead):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V. Operations: 3 add, 7 multiply, 3 divide, 1 compare, 1 piecewise.
+    """
+    t0 = V - V_glue
+    t1 = t0 * t0
+    return (
+        l_ahead * (-b_on / (omega_on * (b_on * b_on + t1)) if t0 >= 0 else -1 / (b_off * omega_off * (1 + t1 / (b_off * b_off)))),
+    )
+
+
+def leave_chart_vjp(ahead, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r, l_V):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_ahead. Operations: 3 add, 11 multiply, 2 divide, 1 compare, 2 cos, 1 piecewise,
+        2 sin.
+    """
+    t0 = ahead * omega_on
+    t1 = omega_off * (ahead - t_glue)
+    return (
+        l_V * (-b_on * omega_on * (1 + np.cos(t0) ** 2 / np.sin(t0) ** 2) if ahead <= t_glue else -b_off * omega_off * (np.sin(t1) ** 2 / np.cos(t1) ** 2 + 1)),
     )
 
 
@@ -299,6 +330,26 @@ def jump_vjp(ahead, w, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, 
     )
 
 
+def reset(ahead, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Coordinates after a spike, from those at the spike.
+
+    ahead = Theta
+
+    Returns ahead. Operations: none.
+    """
+    return (Theta,)
+
+
+def reset_vjp(ahead, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r, l_ahead):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_ahead. Operations: none.
+    """
+    return (0.0,)
+
+
 def pseudospike(ahead, J_pseudo, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
     """First missing spike after the trial's end, time between more, pseudo rate.
 
@@ -390,12 +441,14 @@ def pseudospike_vjp(
     return t0 * (-t13 * t16 if t17 else -t13 * t18), t0 * (-t14 * t16 if t17 else -t14 * t18)
 
 
-def constants_vjp(tau, I0, r, g_b_on, g_b_off, g_omega_on, g_omega_off, g_t_glue, g_Theta):
+def constants_vjp(
+    tau, I0, r, g_V_glue, g_b_on, g_b_off, g_omega_on, g_omega_off, g_t_glue, g_Theta
+):
     """Derivatives of a loss by the parameters, from those by the constants.
 
-    g_*: its derivatives by b_on, b_off, omega_on, omega_off, t_glue, Theta
+    g_*: its derivatives by V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta
 
-    Returns d_tau, d_I0, d_r. Operations: 27 add, 53 multiply, 15 divide, 2 sqrt, 1 power.
+    Returns d_tau, d_I0, d_r. Operations: 29 add, 55 multiply, 14 divide, 2 sqrt, 1 power.
     """
     t0 = 2 * I0
     t1 = r * t0 + t0 - r
@@ -410,25 +463,24 @@ def constants_vjp(tau, I0, r, g_b_on, g_b_off, g_omega_on, g_omega_off, g_t_glue
     t10 = 1 / (2 * tau * tau)
     t11 = g_Theta * (t5 + t6)
     t12 = g_b_on * t6
-    t13 = 1 / tau
-    t14 = r + 1
-    t15 = t14 / 2
+    t13 = r + 1
+    t14 = t13 / 2
+    t15 = 1 / tau
     t16 = 1 / t1
-    t17 = np.pi * t14 * t16 * tau
-    t18 = 1 / r
-    t19 = t0 - 1
-    t20 = t16 * t19
-    t21 = 2 * tau
-    t22 = t19 * t3
-    t23 = t22 * t5 + t9
-    t24 = t18 * t2
-    t25 = 1 / t14
-    t26 = 2 * t25
-    t27 = t2 * t26
+    t17 = np.pi * t13 * t16 * tau
+    t18 = 1 / t13
+    t19 = 1 / r
+    t20 = t0 - 1
+    t21 = t16 * t20
+    t22 = tau / 2
+    t23 = t20 * t3
+    t24 = t23 * t5 + t9
+    t25 = t19 * t2
+    t26 = 2 * t18 * t2
     return (
         t11 * t4 + t8 - g_omega_off * t10 * t9 - g_omega_on * t10 * t2 * t5,
-        t3 * (g_b_off * t5 + g_omega_off * t13 * t15 * t6 + g_omega_on * t13 * t15 * t5 + t12 - t11 * t17 - t17 * t7),
-        g_b_off * t25 * (t23 - t27 * t5) / 2 + g_omega_off * t13 * t6 * (t22 - t24) / 4 + g_omega_on * t13 * t23 / 4 - g_Theta * t21 * t4 * (t20 * t5 + t20 * t6 + 1 / r**1.5 - t6) / 4 - t12 * t26 * (t24 + t27 - t22) / 4 - t21 * t8 * (t18 + t20) / 4,
+        t3 * (g_b_off * t5 + g_omega_off * t14 * t15 * t6 + g_omega_on * t14 * t15 * t5 + t12 - t11 * t17 - t17 * t7),
+        g_b_off * t18 * (t24 - t26 * t5) / 2 + g_omega_off * t15 * t6 * (t23 - t25) / 4 + g_omega_on * t15 * t24 / 4 - g_Theta * t22 * t4 * (t21 * t5 + t21 * t6 + 1 / r**1.5 - t6) - g_V_glue * t18 * (r * t18 - 1) - t12 * t18 * (t25 + t26 - t23) / 2 - t22 * t8 * (t19 + t21),
     )
 
 
@@ -437,9 +489,10 @@ def initial_state_constants_vjp(
 ):
     """Derivatives of a loss by the constants, at fixed phi0.
 
-    Returns d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations: none.
+    Returns d_V_glue, d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations:
+        none.
     """
-    return 0.0, 0.0, 0.0, 0.0, 0.0, l_ahead
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, l_ahead
 
 
 def jump_constants_vjp(
@@ -447,8 +500,8 @@ def jump_constants_vjp(
 ):
     """Derivatives of a loss by the constants, by way of an input.
 
-    Returns d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations: 17 add,
-        64 multiply, 4 divide, 3 compare, 2 atan2, 2 cos, 1 ite, 16 piecewise, 2 sin.
+    Returns d_V_glue, d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations:
+        17 add, 64 multiply, 4 divide, 3 compare, 2 atan2, 2 cos, 1 ite, 16 piecewise, 2 sin.
     """
     t0 = ahead * omega_on
     t1 = np.sin(t0)
@@ -487,6 +540,7 @@ def jump_constants_vjp(
     t34 = (0 if t2 else omega_off * t10)
     t35 = t6 * (t34 * w + (0 if t2 else omega_off * t30)) - t12 * t34
     return (
+        0.0,
         l_ahead * (-t17 * t6 * (b_on * t8 - t12) if t18 else -t19 * t22 * t8),
         l_ahead * (-t17 * t23 * t24 if t18 else -t22 * t6 * (b_off * t23 - t12)),
         l_ahead * (-t13 * (t13 * np.arctan2(t24, t12) + t26 * t27) if t18 else -t26 * t29),
@@ -496,14 +550,148 @@ def jump_constants_vjp(
     )
 
 
+def enter_chart_constants_vjp(
+    V, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r, l_ahead
+):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_V_glue, d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations:
+        3 add, 20 multiply, 6 divide, 1 compare, 1 atan, 1 atan2, 6 piecewise.
+    """
+    t0 = V - V_glue
+    t1 = t0 * t0
+    t2 = 1 / (omega_on * (b_on * b_on + t1))
+    t3 = t0 >= 0
+    t4 = 1 / b_off
+    t5 = 1 / (b_off * b_off)
+    t6 = 1 / (omega_off * (t1 * t5 + 1))
+    return (
+        l_ahead * (b_on * t2 if t3 else t4 * t6),
+        l_ahead * (t0 * t2 if t3 else 0),
+        l_ahead * (0 if t3 else t0 * t5 * t6),
+        l_ahead * (-np.arctan2(b_on, t0) / (omega_on * omega_on) if t3 else 0),
+        l_ahead * (0 if t3 else np.arctan(t0 * t4) / (omega_off * omega_off)),
+        l_ahead * (0 if t3 else 1),
+        0.0,
+    )
+
+
+def leave_chart_constants_vjp(
+    ahead, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r, l_V
+):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_V_glue, d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations:
+        3 add, 16 multiply, 4 divide, 1 compare, 2 cos, 5 piecewise, 2 sin.
+    """
+    t0 = ahead * omega_on
+    t1 = np.cos(t0)
+    t2 = np.sin(t0)
+    t3 = ahead <= t_glue
+    t4 = ahead - t_glue
+    t5 = omega_off * t4
+    t6 = np.sin(t5)
+    t7 = np.cos(t5)
+    t8 = b_off * (t6 * t6 / (t7 * t7) + 1)
+    return (
+        l_V,
+        l_V * (t1 / t2 if t3 else 0),
+        l_V * (0 if t3 else -t6 / t7),
+        l_V * (-ahead * b_on * (t1 * t1 / (t2 * t2) + 1) if t3 else 0),
+        l_V * (0 if t3 else -t4 * t8),
+        l_V * (0 if t3 else omega_off * t8),
+        0.0,
+    )
+
+
+def reset_constants_vjp(ahead, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r, l_ahead):
+    """Derivatives of a loss by the constants, by way of the reset.
+
+    Returns d_V_glue, d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations:
+        none.
+    """
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, l_ahead
+
+
+def pseudospike_constants_vjp(
+    ahead,
+    J_pseudo,
+    V_glue,
+    b_on,
+    b_off,
+    omega_on,
+    omega_off,
+    t_glue,
+    Theta,
+    r,
+    g_delay,
+    g_period,
+    g_rate,
+):
+    """Derivatives of a loss by the constants, by way of a pseudospike.
+
+    Returns d_V_glue, d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations:
+        20 add, 66 multiply, 6 divide, 3 compare, 2 atan2, 2 cos, 1 ite, 17 piecewise, 2 sin.
+    """
+    t0 = g_delay - g_rate / Theta
+    t1 = ahead * omega_on
+    t2 = np.sin(t1)
+    t3 = ahead <= t_glue
+    t4 = ahead - t_glue
+    t5 = omega_off * t4
+    t6 = np.cos(t5)
+    t7 = (t2 if t3 else t6)
+    t8 = np.cos(t1)
+    t9 = (t8 if t3 else 0)
+    t10 = b_on * t8
+    t11 = np.sin(t5)
+    t12 = -b_off * t11
+    t13 = J_pseudo * t7 + (t10 if t3 else t12)
+    t14 = 1 / omega_on
+    t15 = (t2 * t2 if t3 else t6 * t6)
+    t16 = t13 * t13
+    t17 = 1 / (b_on * b_on * t15 + t16)
+    t18 = t14 * t17
+    t19 = (J_pseudo * t2 + t10 >= 0 if t3 else J_pseudo * t6 + t12 >= 0)
+    t20 = b_off * t7
+    t21 = 1 / omega_off
+    t22 = 1 / (b_off * b_off * t15 + t16)
+    t23 = t21 * t22
+    t24 = (0 if t3 else -t11)
+    t25 = b_on * t7
+    t26 = t14 * np.arctan2(t25, t13)
+    t27 = (ahead * t8 if t3 else 0)
+    t28 = t7 * (J_pseudo * t27 + (-ahead * b_on * t2 if t3 else 0)) - t13 * t27
+    t29 = b_on * t17
+    t30 = b_off * t22
+    t31 = t21 * t30
+    t32 = b_off * t6
+    t33 = (0 if t3 else -t11 * t4)
+    t34 = t7 * (J_pseudo * t33 + (0 if t3 else -t32 * t4)) - t13 * t33
+    t35 = t14 * t29
+    t36 = t21 * np.arctan2(-t13, t20)
+    t37 = (0 if t3 else omega_off * t11)
+    t38 = t7 * (J_pseudo * t37 + (0 if t3 else omega_off * t32)) - t13 * t37
+    return (
+        0.0,
+        t0 * (-t18 * t7 * (b_on * t9 - t13) if t19 else -t20 * t23 * t9),
+        t0 * (-t18 * t24 * t25 if t19 else -t23 * t7 * (b_off * t24 - t13)),
+        t0 * (-t14 * (t26 + t28 * t29) if t19 else -t28 * t31),
+        t0 * (-t34 * t35 if t19 else -t21 * (t30 * t34 + t36)),
+        t0 * (-t35 * t38 if t19 else 1 - t31 * t38),
+        g_period + g_rate * (t26 if t19 else t36 + t_glue) / (Theta * Theta),
+    )
+
+
 def flow_constants_vjp(
     ahead, dt, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r, l_ahead
 ):
     """Derivatives of a loss by the constants, by way of the flow over the duration dt.
 
-    Returns d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations: none.
+    Returns d_V_glue, d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations:
+        none.
     """
-    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
 def fire_constants_vjp(
@@ -511,9 +699,24 @@ def fire_constants_vjp(
 ):
     """Derivatives of a loss by the constants, by way of flow and spike; dt is the time to the spike.
 
-    Returns d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations: none.
+    Returns d_V_glue, d_b_on, d_b_off, d_omega_on, d_omega_off, d_t_glue, d_Theta. Operations:
+        none.
     """
-    return 0.0, 0.0, 0.0, 0.0, 0.0, l_ahead
+    return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, l_ahead
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return (
+        array[0, row],
+        array[1, row],
+        array[2, row],
+        array[3, row],
+        array[4, row],
+        array[5, row],
+        array[6, row],
+        array[7, row],
+    )
 
 
 def load(array, neuron):

@@ -11,7 +11,7 @@ Operations per call: propagator 4, flow 6, flow_vjp 6, time_to_spike 2, will_spi
 
 import numpy as np
 
-FORMAT = 3
+FORMAT = 4
 NAME = "theta"
 DIGEST = "d467622da0252c2fe766f326a56b6a05f4e3c14313162eba821cd4c6c4bf3785"
 PARAMETERS = ("tau", "I0")
@@ -23,6 +23,7 @@ CONSTANTS = ("b", "omega", "Theta", "inverse_b")
 PROPAGATOR = ("cos_dt", "sin_dt", "turns")
 INITIAL = "phi0"
 METHOD = "riccati"
+THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
 LOOPED = ()
 HAS_PSEUDOSPIKES = True
@@ -117,6 +118,23 @@ def leave_chart(x, y, b, omega, Theta, inverse_b):
     Returns V. Operations: 1 add, 1 multiply, 1 divide.
     """
     return (b * x / y + 0.5,)
+
+
+def enter_chart_vjp(V, b, omega, Theta, inverse_b, l_x, l_y):
+    """Derivatives of a loss by the state, from those by the coordinates.
+
+    Returns d_V. Operations: 1 multiply.
+    """
+    return (inverse_b * l_x,)
+
+
+def leave_chart_vjp(x, y, b, omega, Theta, inverse_b, l_V):
+    """Derivatives of a loss by the coordinates, from those by the state.
+
+    Returns d_x, d_y. Operations: 3 multiply, 2 divide.
+    """
+    t0 = b * l_V
+    return t0 / y, -t0 * x / (y * y)
 
 
 def velocity(x, y, b, omega, Theta, inverse_b):
@@ -223,6 +241,27 @@ def jump_vjp(x, y, w, b, omega, Theta, inverse_b, l_x, l_y):
     return l_x, l_y + t0 * w, t0 * y, -inverse_b * omega * w * (l_x * x - l_y * y)
 
 
+def reset(x, y, b, omega, Theta, inverse_b):
+    """Coordinates after a spike, from those at the spike.
+
+    x = -1
+    y = 0
+
+    Returns x, y. Operations: none.
+    """
+    return -1.0, 0.0
+
+
+def reset_vjp(x, y, b, omega, Theta, inverse_b, l_x, l_y):
+    """Derivatives of a loss by the coordinates at a spike whose time they do not move.
+
+    l_*: its derivatives by the coordinates after the spike
+
+    Returns d_x, d_y. Operations: none.
+    """
+    return 0.0, 0.0
+
+
 def pseudospike(x, y, J_pseudo, b, omega, Theta, inverse_b):
     """First missing spike after the trial's end, time between more, pseudo rate.
 
@@ -250,52 +289,105 @@ def pseudospike_vjp(x, y, J_pseudo, b, omega, Theta, inverse_b, g_delay, g_perio
     return -t1 * y, t1 * x, -inverse_b * t0 * t1
 
 
-def constants_vjp(tau, I0, g_omega, g_inverse_b):
+def constants_vjp(tau, I0, g_b, g_omega, g_Theta, g_inverse_b):
     """Derivatives of a loss by the parameters, from those by the constants.
 
-    g_*: its derivatives by omega, inverse_b
+    g_*: its derivatives by b, omega, Theta, inverse_b
 
-    Returns d_tau, d_I0. Operations: 2 add, 3 multiply, 4 divide, 1 sqrt.
+    Returns d_tau, d_I0. Operations: 5 add, 8 multiply, 5 divide, 1 sqrt.
     """
     t0 = I0 - 0.25
     t1 = np.sqrt(t0)
-    return -g_omega * t1 / (tau * tau), (g_omega / tau - g_inverse_b / t0) / (2 * t1)
+    t2 = 1 / t1
+    t3 = np.pi * g_Theta
+    t4 = 1 / t0
+    return (
+        t2 * t3 - g_omega * t1 / (tau * tau),
+        t2 * (g_b + g_omega / tau - g_inverse_b * t4 - t3 * t4 * tau) / 2,
+    )
 
 
 def initial_state_constants_vjp(phi0, b, omega, Theta, inverse_b, l_x, l_y):
     """Derivatives of a loss by the constants, at fixed phi0.
 
-    Returns d_omega, d_inverse_b. Operations: 1 add, 4 multiply, 1 cos, 1 sin.
+    Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: 1 add, 4 multiply, 1 cos, 1 sin.
     """
     t0 = omega * phi0
-    return phi0 * (l_x * np.sin(t0) + l_y * np.cos(t0)), 0.0
+    return 0.0, phi0 * (l_x * np.sin(t0) + l_y * np.cos(t0)), 0.0, 0.0
 
 
 def jump_constants_vjp(x, y, w, b, omega, Theta, inverse_b, l_x, l_y):
     """Derivatives of a loss by the constants, by way of an input.
 
-    Returns d_omega, d_inverse_b. Operations: 2 multiply.
+    Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: 2 multiply.
     """
-    return 0.0, l_x * w * y
+    return 0.0, 0.0, 0.0, l_x * w * y
+
+
+def enter_chart_constants_vjp(V, b, omega, Theta, inverse_b, l_x, l_y):
+    """Derivatives of a loss by the constants, at a fixed state.
+
+    Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: 1 add, 1 multiply.
+    """
+    return 0.0, 0.0, 0.0, l_x * (V - 0.5)
+
+
+def leave_chart_constants_vjp(x, y, b, omega, Theta, inverse_b, l_V):
+    """Derivatives of a loss by the constants, at fixed coordinates.
+
+    Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: 1 multiply, 1 divide.
+    """
+    return l_V * x / y, 0.0, 0.0, 0.0
+
+
+def reset_constants_vjp(x, y, b, omega, Theta, inverse_b, l_x, l_y):
+    """Derivatives of a loss by the constants, by way of the reset.
+
+    Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: none.
+    """
+    return 0.0, 0.0, 0.0, 0.0
+
+
+def pseudospike_constants_vjp(
+    x, y, J_pseudo, b, omega, Theta, inverse_b, g_delay, g_period, g_rate
+):
+    """Derivatives of a loss by the constants, by way of a pseudospike.
+
+    Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: 3 add, 8 multiply, 4 divide,
+        1 atan2.
+    """
+    t0 = J_pseudo * inverse_b * y + x
+    t1 = y * y
+    return (
+        0.0,
+        -g_delay * np.arctan2(y, t0) / (omega * omega),
+        g_period,
+        J_pseudo * t1 * (g_rate / np.pi - g_delay / omega) / (t0 * t0 + t1),
+    )
 
 
 def flow_constants_vjp(x, y, dt, b, omega, Theta, inverse_b, l_x, l_y):
     """Derivatives of a loss by the constants, by way of the flow over the duration dt.
 
-    Returns d_omega, d_inverse_b. Operations: 3 add, 8 multiply, 1 cos, 1 sin.
+    Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: 3 add, 8 multiply, 1 cos, 1 sin.
     """
     t0 = dt * omega
     t1 = np.cos(t0)
     t2 = np.sin(t0)
-    return -dt * (l_x * (t2 * x - t1 * y) + l_y * (t1 * x + t2 * y)), 0.0
+    return 0.0, -dt * (l_x * (t2 * x - t1 * y) + l_y * (t1 * x + t2 * y)), 0.0, 0.0
 
 
 def fire_constants_vjp(x, y, dt, b, omega, Theta, inverse_b, l_x, l_y, g_time):
     """Derivatives of a loss by the constants, by way of flow and spike; dt is the time to the spike.
 
-    Returns d_omega, d_inverse_b. Operations: 1 add, 2 multiply, 1 divide.
+    Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: 1 add, 2 multiply, 1 divide.
     """
-    return -dt * (g_time - l_y * omega) / omega, 0.0
+    return 0.0, -dt * (g_time - l_y * omega) / omega, 0.0, 0.0
+
+
+def load_constants(array, row):
+    """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""
+    return array[0, row], array[1, row], array[2, row], array[3, row]
 
 
 def load(array, neuron):

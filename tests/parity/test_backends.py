@@ -8,14 +8,13 @@ units of the last place of max(1, |value|): sums of numbers of order 1 cancel.
 
 import inspect
 import itertools
-import re
 from functools import lru_cache
-from types import SimpleNamespace
 
 import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from exact import DIGITS, make_exact
 from mpmath import mpf
 from networks import compiled, latencies
 
@@ -24,12 +23,10 @@ from derivations.generated import qif_delta
 from sim.batch import record_spikes, run_batch
 from sim.loss import make_first_spike_loss, make_linear_loss, make_target_time_loss
 from sim.records import Network
-from spiketheory import roots, special_mpmath
 from spiketheory.branches import loop_over
 from spiketheory.verify_reference import Reference
 
 ULP = np.finfo(float).eps
-DIGITS = 50
 REFERENCE_DIGITS = 25
 INTEGRATED = ("adex", "eif", "izhikevich")
 CLOSED = [name for name in list_models() if name not in INTEGRATED]
@@ -99,36 +96,6 @@ def call(function, table, names, k=None):
     if k is None:
         results = np.broadcast_arrays(*results, np.zeros(len(table["w"])))[:-1]
     return results
-
-
-class ExactNumPy:
-    """The few NumPy functions that generated code uses, in mpmath's precision."""
-
-    pi, inf = mpmath.pi, mpmath.inf
-    abs = staticmethod(abs)
-    arctan2 = staticmethod(mpmath.atan2)
-    arctan = staticmethod(mpmath.atan)
-    arctanh = staticmethod(mpmath.atanh)
-    maximum = staticmethod(max)
-
-    @staticmethod
-    def logaddexp(a, b):
-        return mpmath.log(mpmath.exp(a) + mpmath.exp(b))
-
-    def __getattr__(self, name):
-        return getattr(mpmath, name)
-
-
-def make_exact(module):
-    """The functions of a generated module on numbers of mpmath."""
-    library = special_mpmath.FUNCTIONS | {
-        "np": ExactNumPy(), "exp_dd": special_mpmath.exp_dd, "first_zero": roots.first_zero,
-    }  # fmt: skip
-    source = re.sub(r"(?m)^(import numpy as np|from spiketheory\S* import .*)$", "",
-                    re.sub(r"import \([^)]*\)", "import x", inspect.getsource(module)))  # fmt: skip
-    space = {"__name__": "exact", **library}
-    exec(compile(source, module.__file__, "exec"), space)
-    return SimpleNamespace(**space)
 
 
 def agree(a, b, tolerance):

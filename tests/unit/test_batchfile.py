@@ -192,7 +192,7 @@ BAD_FIELDS = [
     ),
     (
         {"weights": np.ones((2, 2)), "input_weights": np.ones((2, 3)), "input_neurons": 0},
-        "trial of a recurrent network, which this version does not simulate; give a feedforward",
+        "trial of a recurrent network; read it with sim.trialfile",
     ),
 ]
 

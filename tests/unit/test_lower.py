@@ -88,8 +88,10 @@ def test_every_model_has_the_functions_that_the_simulator_and_the_gradients_call
         *("time_to_spike", "will_spike", "initial_state_vjp", "flow_vjp", "jump_vjp", "fire_vjp"),
         *("constants_vjp", "initial_state_constants_vjp", "jump_constants_vjp"),
         *("flow_constants_vjp", "fire_constants_vjp"),
+        *("enter_chart_vjp", "leave_chart_vjp", "reset", "reset_vjp", "reset_constants_vjp"),
+        *("enter_chart_constants_vjp", "leave_chart_constants_vjp"),
     }
-    pseudo = {"pseudospike", "pseudospike_vjp"}
+    pseudo = {"pseudospike", "pseudospike_vjp", "pseudospike_constants_vjp"}
     assert names & pseudo == (pseudo if ir.derivation.pseudospike else set())
     assert ("heights" in names) == (ir.derivation.descent is not None)
 

@@ -1,0 +1,147 @@
+"""What a run of a recurrent network leaves behind: its spikes, and what it takes to go back.
+
+Three kinds of things happen, in one order. A *spike*; a *delivery* of an event to a range of
+connections, that is one *touch* per connection; and a *look* at the states at a given time. Events
+are numbered: spike k is event k, input spike j is event -1 - j. Before a touch a neuron has been
+alone since its touch or spike before; of each the tape keeps the coordinates at the start of that
+time and its duration, so that nothing is computed backwards.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+(
+    N_SPIKES, N_DELIVERIES, N_TOUCHES, N_SCALES, N_ARRIVALS, N_SENT, N_DEFERRED, NEXT_INPUT,
+    NEXT_LOOK, N_LOOKED, LOST_NEURON,
+) = range(11)  # fmt: skip
+"""Places in ``counts``."""
+NO_CAUSE = -1
+AT_ONCE = -1.0
+"""Stands for a duration of 0 before a spike that an arrival caused by a jump."""
+
+
+class Tape(NamedTuple):
+    """Growing arrays; ``counts`` says how much of each is filled.
+
+    Attributes:
+        spike_times, spike_neurons: Shape (capacity,) [time, -].
+        spike_waits: Duration since the neuron's event before, or AT_ONCE.
+        spike_starts: Coordinates after that event, shape (width, capacity).
+        spike_causes, spike_cause_edges: Of a spike AT_ONCE: the event and the connection by which
+            it came; NO_CAUSE otherwise.
+        delivery_events: The event that was delivered.
+        delivery_edges: First connection of the range.
+        delivery_touches: First touch.
+        delivery_spikes: How many spikes came before.
+        touch_starts: Coordinates after the neuron's event before, shape (width, capacity).
+        touch_waits: Duration since.
+        scale_touches, scale_factors: Touches after which coordinates were multiplied by a power
+            of two.
+        looks: For each look how many spikes and deliveries came before, shape (n_looks, 2).
+        look_starts: Coordinates after the event before, shape (width, n_looks * n_looked_at).
+        look_waits: Duration since.
+        looked: Coordinates at the look, shape as look_starts.
+        counts: See the names in this module.
+    """
+
+    spike_times: np.ndarray
+    spike_neurons: np.ndarray
+    spike_waits: np.ndarray
+    spike_starts: np.ndarray
+    spike_causes: np.ndarray
+    spike_cause_edges: np.ndarray
+    delivery_events: np.ndarray
+    delivery_edges: np.ndarray
+    delivery_touches: np.ndarray
+    delivery_spikes: np.ndarray
+    touch_starts: np.ndarray
+    touch_waits: np.ndarray
+    scale_touches: np.ndarray
+    scale_factors: np.ndarray
+    looks: np.ndarray
+    look_starts: np.ndarray
+    look_waits: np.ndarray
+    looked: np.ndarray
+    counts: np.ndarray
+
+
+class Arrivals(NamedTuple):
+    """Spikes under way: a binary heap by time, then by the order in which they were sent.
+
+    Attributes:
+        times: Time of arrival [time].
+        order: How many were sent before.
+        events, groups: The event and the group of connections.
+        deferred: Event and connection of arrivals that wait for their neuron to spike at this
+            very instant, shape (2, capacity).
+    """
+
+    times: np.ndarray
+    order: np.ndarray
+    events: np.ndarray
+    groups: np.ndarray
+    deferred: np.ndarray
+
+
+SPIKES = tuple(name for name in Tape._fields if name.startswith("spike_"))
+DELIVERIES = tuple(name for name in Tape._fields if name.startswith("delivery_"))
+TOUCHES = ("touch_starts", "touch_waits")
+SCALES = ("scale_touches", "scale_factors")
+FLOATS = ("waits", "times", "starts", "factors")
+TWO_DIMENSIONAL = ("spike_starts", "touch_starts")
+
+
+def make_tape(width: int, n_looks: int, n_looked_at: int, *, capacity: int) -> Tape:
+    """An empty tape.
+
+    Args:
+        width: Most coordinates of any neuron.
+        n_looks: Times at which states are looked at.
+        n_looked_at: Neurons looked at.
+        capacity: Room to start with.
+    """
+    arrays = {}
+    for name in (*SPIKES, *DELIVERIES, *TOUCHES, *SCALES):
+        shape = (width, capacity) if name in TWO_DIMENSIONAL else (capacity,)
+        dtype = np.float64 if name.endswith(FLOATS) else np.int64
+        arrays[name] = np.zeros(shape, dtype, order="F")
+    wide = (width, n_looks * n_looked_at)
+    return Tape(
+        **arrays,
+        looks=np.zeros((n_looks, 2), np.int64),
+        look_starts=np.zeros(wide, order="F"),
+        look_waits=np.zeros(wide[1]),
+        looked=np.zeros(wide, order="F"),
+        counts=np.zeros(11, np.int64),
+    )
+
+
+def make_arrivals(capacity: int) -> Arrivals:
+    """Nothing under way."""
+    return Arrivals(
+        times=np.zeros(capacity),
+        order=np.zeros(capacity, np.int64),
+        events=np.zeros(capacity, np.int64),
+        groups=np.zeros(capacity, np.int64),
+        deferred=np.zeros((2, capacity), np.int64, order="F"),
+    )
+
+
+def grow(array: np.ndarray, capacity: int) -> np.ndarray:
+    """The same array with room for more along its last axis, zeros behind."""
+    if array.shape[-1] >= capacity:
+        return array
+    larger = np.zeros((*array.shape[:-1], capacity), array.dtype, order="F")
+    larger[..., : array.shape[-1]] = array
+    return larger
+
+
+def grow_tape(tape: Tape, names: tuple[str, ...], capacity: int) -> Tape:
+    """The tape with room for more in some of its arrays."""
+    return tape._replace(**{name: grow(getattr(tape, name), capacity) for name in names})
+
+
+def grow_arrivals(arrivals: Arrivals, capacity: int) -> Arrivals:
+    """The arrivals with room for more."""
+    return Arrivals(*(grow(array, capacity) for array in arrivals))

@@ -1,0 +1,102 @@
+"""Bugs planted in the backward pass of recurrent networks: a difference of two runs shows each."""
+
+import numpy as np
+import pytest
+from networks import compiled
+
+import sim.neurons
+import sim.rewind
+from sim.circuit import Circuit, Population, Projection, SpikeTrains
+from sim.differentiate import differentiate
+from sim.recurrent import simulate
+
+STEP = 1e-6
+
+
+def make(time, weight=0.9):
+    """An input makes neuron 0 spike at once; neuron 1 hears of it later."""
+    population = Population(
+        name="n", model=compiled("lif_delta"), size=2, parameters={"I0": 1.3},
+        initial={"V": [0.3, 0.2]},
+    )  # fmt: skip
+    return Circuit(
+        populations=[population],
+        inputs=[SpikeTrains(name="in", size=1, times=[time], channels=[0])],
+        projections=[
+            Projection(pre="in", post="n", weights=[[weight], [0.0]]),
+            Projection(pre="n", post="n", weights=[[0.0, 0.0], [0.15, 0.0]], delays=0.2),
+        ],
+        duration=1.4,
+    )
+
+
+def measure(recording):
+    return recording.spike_time.sum() + recording.end_state[0]["V"].sum()
+
+
+def find_error():
+    """Of the derivative by the input's time, relative."""
+    for build in (sim.neurons.build_neurons, sim.rewind.build_rewind):
+        build.cache_clear()
+    recording = simulate(make(0.5), record=True)
+    assert (recording.tape.spike_waits[: len(recording.spike_time)] == -1.0).any()
+    slopes = np.ones(len(recording.spike_time))
+    got = differentiate(recording, spike_time=slopes, end=[{"V": 1.0}]).input_times[0][0]
+    up, down = (measure(simulate(make(0.5 + h))) for h in (STEP, -STEP))
+    want = (up - down) / (2 * STEP)
+    return abs(got - want) / abs(want)
+
+
+@pytest.fixture
+def plant(monkeypatch):
+    """Replace a backward function by a wrong one; caches forget it afterwards."""
+    build = sim.neurons.build_backward
+
+    def plant_it(name, spoil):
+        def build_wrongly(model, jit):
+            functions = build(model, jit)
+            setattr(functions, name, spoil(getattr(functions, name)))
+            return functions
+
+        monkeypatch.setattr(sim.neurons, "build_backward", build_wrongly)
+
+    yield plant_it
+    for cached in (sim.neurons.build_neurons, sim.rewind.build_rewind):
+        cached.cache_clear()
+
+
+def forget_the_velocities(pull_caused):
+    def spoiled(*arguments):
+        pull_caused(*arguments)
+        return arguments[-1]
+
+    return spoiled
+
+
+def forget_the_time(pull_receive):
+    return lambda *arguments: (pull_receive(*arguments)[0], 0.0)
+
+
+def forget_the_cause(pull_caused):
+    def spoiled(*arguments):
+        pull_caused(*arguments)
+        return 0.0
+
+    return spoiled
+
+
+def test_without_a_bug_the_derivative_is_the_slope():
+    assert find_error() < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("pull_caused", forget_the_velocities),
+        ("pull_caused", forget_the_cause),
+        ("pull_receive", forget_the_time),
+    ],
+)
+def test_a_planted_bug_is_seen(plant, name, spoil):
+    plant(name, spoil)
+    assert find_error() > 1e-2
