@@ -105,7 +105,10 @@ def read_trial_file(
 
 def list_initial(model: CompiledModel) -> dict[str, str]:
     """Fields with the initial state, and what each is to a population."""
-    fields = {f"{name}0": name for name in model.state if f"{name}0" not in model.parameters}
+    fields = {
+        f"initial_{name}" if f"{name}0" in model.parameters else f"{name}0": name
+        for name in model.state
+    }
     return fields | ({} if model.initial in fields else {model.initial: model.initial})
 
 
