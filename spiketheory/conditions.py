@@ -9,7 +9,9 @@ R the reset, Xi the saltation matrix:
 - C4: $R J s = J R s$ at $\rho = 0$.
 - C5: $\rho(R s) > 0$, and the other variables cannot run away from spike to spike.
 - C6: $\mathrm{D}J(Rs)\,\Xi(s) = \Xi(Js)\,\mathrm{D}J(s)$ and
-  $\mathrm{D}J F(Rs) - F(JRs) = \Xi(Js)(\mathrm{D}J F(s) - F(Js))$ at $\rho = 0$.
+  $\mathrm{D}J F(Rs) - F(JRs) = \Xi(Js)(\mathrm{D}J F(s) - F(Js))$ at $\rho = 0$, for the state
+  after both events; and for the spike's own time
+  $\nabla\rho\,\mathrm{D}J(s) / \dot\rho(Js) = \nabla\rho / \dot\rho(s)$.
 """
 
 import dataclasses
@@ -315,6 +317,15 @@ def examine_swap(boundary: Boundary, region: Region, found: Mapping[str, Conditi
                 f"the two orders differ by {sp.simplify(difference)}"
             )
             evidence.append(claim(words, difference, "= 0", region))
+    speed = boundary.arriving.velocity[0]
+    for column, name in enumerate(names):
+        own = sp.S.One if column == 0 else sp.S.Zero
+        difference = boundary.arriving.slope[0, column] * speed - own * after(speed)
+        words = (
+            f"derivative of the spike's own time by {name}: the two orders differ by "
+            f"{sp.simplify(difference)}, times both speeds"
+        )
+        evidence.append(claim(words, difference, "= 0", region))
     arrive, leave = sp.Matrix(boundary.arriving.velocity), sp.Matrix(boundary.leaving.velocity)
     late = boundary.leaving.slope * leave - move_landing(boundary)
     early = behind * (boundary.arriving.slope * arrive - arrive.applyfunc(after))

@@ -726,7 +726,7 @@ class Searcher:
         with mpmath.workdps(digits):
             for value in values:
                 found = [self.run_exactly(family, mpf(value) + k * step, digits) for k in (-1, 1)]
-                if len({len(f) for f in found}) > 1 or not 2 <= len(found[0]) < MOST_IN_SEARCH:
+                if len({len(f) for f in found}) > 1 or not 1 <= len(found[0]) < MOST_IN_SEARCH:
                     return None
                 pairs = list(zip(*found, strict=True))
                 spikes.append([(a + b) / 2 for a, b in pairs])

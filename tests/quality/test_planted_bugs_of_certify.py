@@ -11,6 +11,7 @@ from spiketheory.boundary import find_boundary, list_saltation
 from spiketheory.certificate import PROVED, REFUTED
 from spiketheory.conditions import examine
 from spiketheory.parse import parse_model
+from spiketheory.proofs import Counterexample, Proof
 from spiketheory.region import build_region
 
 
@@ -64,10 +65,23 @@ def test_a_saltation_matrix_with_a_wrong_sign_is_no_smooth_swap(monkeypatch):
         assumptions = [] if one.name != "nlif" else [one.symbols["I"] > 0]
         region = build_region(one, assumptions)
         boundary = find_boundary(one)
-        assert examine(boundary, region)["C6"].status == PROVED
+        rows = [e for e in examine(boundary, region)["C6"].evidence if "own" not in e.text]
+        assert all(isinstance(e.finding, Proof) for e in rows)
         if one.name == "nlif":  # of the quadratic ones every term with it vanishes on the spike
             monkeypatch.setattr(conditions, "list_saltation", wrong)
-            assert examine(boundary, region)["C6"].status == REFUTED
+            rows = [e for e in examine(boundary, region)["C6"].evidence if "own" not in e.text]
+            assert any(isinstance(e.finding, Counterexample) for e in rows)
+
+
+@pytest.mark.parametrize("name", ["nlif", "eif"])
+def test_the_spikes_own_time_counts_for_a_smooth_swap(name):
+    """Of nlif only the spike's own time has a kink, of eif only the state after it."""
+    model = read_neuron_model(name)
+    assumptions = [model.symbols["I"] > 0] if name == "nlif" else []
+    condition = examine(find_boundary(model), build_region(model, assumptions))["C6"]
+    assert condition.status == REFUTED
+    false = ["own" in e.text for e in condition.evidence if isinstance(e.finding, Counterexample)]
+    assert all(false) if name == "nlif" else not any(false)
 
 
 def test_a_speed_of_the_wrong_sign_is_not_proved_positive():

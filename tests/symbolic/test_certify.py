@@ -27,7 +27,7 @@ BUILT_IN = {
 TRUTH = {
     "qif_scaled": "smooth", "qif_two_currents": "smooth", "qif_inhibition_only": "smooth",
     "qif_afterhyperpolarisation": "smooth", "quartic_infinite": "smooth",
-    "bounded_inhibition": "smooth",
+    "bounded_inhibition": "continuous",
     "integrator_charge": "continuous", "qif_finite_reset": "continuous",
     "eif_steep": "continuous", "eif_afterhyperpolarisation": "continuous",
     "quartic_finite_reset": "continuous",
@@ -47,8 +47,8 @@ BREAKS = {
     "eif_steep": "C6", "quartic_finite_reset": "C6",
 }  # fmt: skip
 CONDITIONAL = {
-    "nlif": ({"w >= 0", "I > 0"}, "smooth"),
-    "phase_with_current": ({"w >= 0", "I > -nu"}, "smooth"),
+    "nlif": ({"w >= 0", "I > 0"}, "continuous"),
+    "phase_with_current": ({"w >= 0", "I > -nu"}, "continuous"),
 }
 
 
