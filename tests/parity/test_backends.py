@@ -24,6 +24,7 @@ from sim.batch import record_spikes, run_batch
 from sim.loss import make_first_spike_loss, make_linear_loss, make_target_time_loss
 from sim.records import Network
 from spiketheory.branches import loop_over
+from spiketheory.compile import LAYOUT
 from spiketheory.verify_reference import Reference
 
 ULP = np.finfo(float).eps
@@ -85,7 +86,7 @@ def draw_arguments(name):
 
 def list_functions(model):
     """Names of the generated functions of numbers."""
-    names = [n for n in vars(model.functions) if n not in ("load", "store")]
+    names = [n for n in vars(model.functions) if n not in LAYOUT]
     return [n for n in names if not n.startswith("taylor_")]
 
 

@@ -48,6 +48,7 @@ EVERY_MODEL = {
     "gradient through a spike",
     "gradient of the initial state",
     "gradient by the parameters",
+    "gradient of the chart and the reset",
 }
 PSEUDOSPIKES = {
     "pseudospike continuity",
