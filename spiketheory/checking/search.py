@@ -1,0 +1,200 @@
+"""The search: properties, what is drawn for them, batches of examples, shrinking.
+
+Examples come in batches of a fixed size with seeds of their own, so that what is found does not
+depend on how many processes share the work.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, Verbosity, given, reject, settings
+from hypothesis import seed as set_seed
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+
+from spiketheory.checking import gradient_properties, properties, strategies
+from spiketheory.checking.failure import Failure, PropertyFailure
+from spiketheory.checking.paths import DEEP, Jump, confirm
+from spiketheory.checking.properties import SEARCH, SHRINK, Effort, describe
+from spiketheory.checking.subject import NotApplicable, Subject
+
+BATCH = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """A property and what is drawn for it.
+
+    Attributes:
+        name: Its name.
+        text: What it says.
+        check: The property.
+        draw: The strategy, for a model under test.
+        share: Which fraction of the examples it gets; 50 digits and gradients take longer.
+        excuse: Why it does not apply to a model; "" if it does.
+    """
+
+    name: str
+    text: str
+    check: Callable[..., None]
+    draw: Callable[[Subject], st.SearchStrategy[Any]]
+    share: float = 1.0
+    excuse: Callable[[Subject], str] = lambda subject: ""
+
+
+def need_pseudospikes(subject: Subject) -> str:
+    """Why pseudospikes cannot be checked."""
+    return subject.compiled.without_pseudospikes
+
+
+def need_digits(subject: Subject) -> str:
+    """Why 50 digits cannot be compared with."""
+    return "" if subject.exact else "the model has no closed form to evaluate in 50 digits"
+
+
+LAWS = (
+    Law(name="continuity", text="spike times are continuous along paths in parameter space",
+        check=properties.check_continuity, draw=strategies.paths),
+    Law(name="counts", text="no spike appears or vanishes before T",
+        check=properties.check_counts, draw=strategies.paths),
+    Law(name="swaps", text="events that swap their order change no spike time abruptly",
+        check=properties.check_swaps, draw=strategies.coincidences),
+    Law(name="gradients", text="gradients equal differences of high precision",
+        check=gradient_properties.check_gradients, draw=strategies.trials, share=0.5),
+    Law(name="smooth_swaps", text="gradients are continuous where an input meets a spike",
+        check=gradient_properties.check_smooth_swaps, draw=strategies.meetings, share=0.5),
+    Law(name="pseudospikes", text="pseudospikes continue spikes that leave through T",
+        check=gradient_properties.check_pseudospikes,
+        draw=lambda s: strategies.coincidences(s, feedforward=True), excuse=need_pseudospikes),
+    Law(name="flow", text="the flow is a semigroup, and reverses in 50 digits",
+        check=properties.check_flow, draw=strategies.waits),
+    Law(name="symmetry", text="numbering and the origin of time do not matter",
+        check=properties.check_symmetry, draw=strategies.relabellings),
+    Law(name="prediction", text="whether a spike comes agrees with when it comes",
+        check=properties.check_prediction, draw=strategies.waits),
+    Law(name="digits", text="the compiled code gives the spike times of 50 digits",
+        check=properties.check_digits, draw=strategies.trials, share=0.5, excuse=need_digits),
+)  # fmt: skip
+NAMES = tuple(law.name for law in LAWS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Some examples of one property.
+
+    Attributes:
+        name: The property.
+        number: Number of the batch.
+        examples: How many examples to draw.
+        seed: Seed of the whole check.
+    """
+
+    name: str
+    number: int
+    examples: int
+    seed: int
+
+    @property
+    def key(self) -> int:
+        """The batch's own seed."""
+        text = f"{self.seed} {self.name} {self.number}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a batch.
+
+    Attributes:
+        batch: The batch.
+        examples: How many examples said something.
+        failure: Where the property does not hold; None if it held.
+        seconds: How long it took [s].
+    """
+
+    batch: Batch
+    examples: int
+    failure: Failure | None
+    seconds: float
+
+
+def find_law(name: str) -> Law:
+    """The property of that name."""
+    return next(law for law in LAWS if law.name == name)
+
+
+def plan_batches(names: list[str], examples: int, seed: int) -> list[Batch]:
+    """Batches of every property, the first ones of all properties first."""
+    planned = []
+    for name in names:
+        total = max(1, round(examples * find_law(name).share))
+        for number in range(-(-total // BATCH)):
+            size = min(BATCH, total - number * BATCH)
+            planned.append(Batch(name=name, number=number, examples=size, seed=seed))
+    return sorted(planned, key=lambda b: (b.number, NAMES.index(b.name)))
+
+
+def run_batch(subject: Subject, batch: Batch) -> Outcome:
+    """Draw the examples of a batch; the first failure ends it and is not shrunk."""
+    return search(subject, batch, (Phase.generate,), SEARCH)
+
+
+def shrink(subject: Subject, outcome: Outcome) -> Failure:
+    """Shrink a batch's failure, and confirm what it shrinks to."""
+    assert outcome.failure is not None
+    again = search(subject, outcome.batch, (Phase.generate, Phase.shrink), SHRINK)
+    small = finish(subject, again.failure) if again.failure else None
+    return small or finish(subject, outcome.failure) or outcome.failure
+
+
+def finish(subject: Subject, failure: Failure) -> Failure | None:
+    """Confirm a jump as closely as 50 digits can; None if it is none after all."""
+    if failure.place is None or failure.gap is None or failure.values is None:
+        return failure
+    if failure.name not in ("continuity", "counts") or "disagree" in failure.text:
+        return failure
+    jump = Jump(trial=failure.trial, place=failure.place, low=failure.values[0],
+                high=failure.values[1], gap=failure.gap)  # fmt: skip
+    confirmed = confirm(subject, jump, width=DEEP)
+    if confirmed is None:
+        return None
+    return replace(failure, proof=confirmed.proof, text=describe(jump))
+
+
+def search(
+    subject: Subject, batch: Batch, phases: tuple[Phase, ...], effort: Effort
+) -> Outcome:
+    """Run Hypothesis on one batch."""
+    law = find_law(batch.name)
+    counted = [0]
+
+    @set_seed(batch.key)
+    @settings(
+        max_examples=batch.examples, database=None, deadline=None, phases=phases,
+        report_multiple_bugs=False, print_blob=False, verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(drawn=law.draw(subject))
+    def holds(drawn: Any) -> None:
+        try:
+            with np.errstate(all="ignore"):
+                law.check(subject, drawn, effort)
+        except NotApplicable:
+            reject()
+        counted[0] += 1
+
+    start = time.perf_counter()
+    failure = None
+    try:
+        holds()
+    except PropertyFailure as err:
+        failure = err.failure
+    except Unsatisfiable:
+        pass
+    return Outcome(
+        batch=batch, examples=counted[0], failure=failure, seconds=time.perf_counter() - start
+    )
