@@ -19,6 +19,7 @@ class Failure:
         values: Its two values; None if none is moved.
         gap: The difference of the spike times; None if something else differs.
         proof: How it was confirmed.
+        extra: What else the property needs to be looked at again, by name.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Failure:
     values: tuple[float, float] | None = None
     gap: Gap | None = None
     proof: str = "in double precision"
+    extra: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     @property
     def sides(self) -> tuple[Trial, Trial]:

@@ -15,7 +15,7 @@ from typing import Any
 from spiketheory.checking.trial import Number, Place, Trial
 from spiketheory.errors import SimulationError
 
-MAX_EVENTS = 600
+MAX_EVENTS = 250
 State = tuple[Number, ...]
 
 
@@ -66,7 +66,7 @@ class Run:
     @property
     def spikes(self) -> list[tuple[Number, int]]:
         """Times and neurons of all spikes."""
-        return [(e.time, e.neuron) for e in self.events if e.neuron is not None]
+        return [(as_number(e.time), e.neuron) for e in self.events if e.neuron is not None]
 
     @property
     def trains(self) -> list[list[Number]]:
@@ -277,6 +277,11 @@ def list_weights(trial: Trial, event: Event) -> list[Number]:
         return [row[event.neuron] for row in trial.weights]
     source = trial.input_neurons[event.entry or 0]
     return [row[source] for row in trial.input_weights]
+
+
+def as_number(value: Number) -> Number:
+    """A plain float for one of NumPy's; mpmath numbers as they are."""
+    return float(value) if isinstance(value, float) else value
 
 
 def dot(left: Sequence[Number], right: Sequence[Number]) -> Number:

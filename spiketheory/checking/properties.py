@@ -251,7 +251,7 @@ def check_prediction(subject: Subject, drawn: Wait, effort: Effort = SEARCH) -> 
         clear = abs(duration - wait) > 1e-13 * max(duration, wait) if wait < 1e9 else True
         if clear and said != (wait < duration):
             raise_failure(Failure(
-                name="prediction", trial=trial,
+                name="prediction", trial=trial, extra=(("durations", drawn.durations),),
                 text=f"a spike within {duration!r} is {'' if said else 'not '}predicted, but the "
                 f"time to the spike is {wait!r}",
             ))  # fmt: skip
@@ -279,7 +279,7 @@ def check_flow(subject: Subject, drawn: Wait, effort: Effort = SEARCH) -> None:
         limit = 1e-8
     if error > limit:
         raise_failure(Failure(
-            name="flow", trial=trial,
+            name="flow", trial=trial, extra=(("durations", drawn.durations),),
             text=f"flowing for {first!r}, then {second!r} does not lead where flowing for their "
             f"sum leads, or back: the states differ by {error:.3g} of what is allowed",
         ))  # fmt: skip
@@ -359,13 +359,13 @@ def check_symmetry(subject: Subject, drawn: Relabelling, effort: Effort = SEARCH
         raise NotApplicable
     other = subject.run(relabel(drawn.trial, drawn.order, drawn.input_order))
     trains = [other.trains[drawn.order.index(i)] for i in range(drawn.trial.n_neurons)]
-    compare_trains(subject, run, trains, "another numbering of neurons and inputs")
+    compare_trains(subject, run, trains, "another numbering", drawn)
     first = min([e.time for e in run.events] or [drawn.trial.duration])
     moved = shift_start(subject, drawn.trial, drawn.shift * first)
     if moved is not None:
         shift = drawn.shift * first
         trains = [[t + shift for t in train] for train in subject.run(moved).trains]
-        compare_trains(subject, run, trains, "another origin of time")
+        compare_trains(subject, run, trains, "another origin of time", drawn)
 
 
 def shift_start(subject: Subject, trial: Trial, shift: float) -> Trial | None:
@@ -389,7 +389,9 @@ def has_ties(subject: Subject, run: Run) -> bool:
     return close or any(run.trial.duration - t < least for t, _ in run.spikes)
 
 
-def compare_trains(subject: Subject, run: Run, trains: list, what: str) -> None:
+def compare_trains(
+    subject: Subject, run: Run, trains: list, what: str, drawn: Relabelling
+) -> None:
     """Fail unless spike trains are equal to rounding, as far as 50 digits say what rounding is."""
     T = run.trial.duration
     worst, neuron = 0.0, 0
@@ -405,6 +407,8 @@ def compare_trains(subject: Subject, run: Run, trains: list, what: str) -> None:
         return
     raise_failure(Failure(
         name="symmetry", trial=run.trial,
+        extra=(("order", drawn.order), ("input_order", drawn.input_order),
+               ("shift", (drawn.shift,))),
         text=f"with {what} spike times of neuron {neuron} differ by {worst:.3g}",
     ))  # fmt: skip
 

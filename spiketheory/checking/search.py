@@ -20,6 +20,7 @@ from spiketheory.checking import gradient_properties, properties, strategies
 from spiketheory.checking.failure import Failure, PropertyFailure
 from spiketheory.checking.paths import DEEP, Jump, confirm
 from spiketheory.checking.properties import SEARCH, SHRINK, Effort, describe
+from spiketheory.checking.simplify import simplify
 from spiketheory.checking.subject import NotApplicable, Subject
 
 BATCH = 25
@@ -113,12 +114,14 @@ class Outcome:
         batch: The batch.
         examples: How many examples said something.
         failure: Where the property does not hold; None if it held.
+        drawn: What it failed on.
         seconds: How long it took [s].
     """
 
     batch: Batch
     examples: int
     failure: Failure | None
+    drawn: Any
     seconds: float
 
 
@@ -140,22 +143,27 @@ def plan_batches(names: list[str], examples: int, seed: int) -> list[Batch]:
 
 def run_batch(subject: Subject, batch: Batch) -> Outcome:
     """Draw the examples of a batch; the first failure ends it and is not shrunk."""
-    return search(subject, batch, (Phase.generate,), SEARCH)
+    return search(subject, batch, SEARCH)
 
 
 def shrink(subject: Subject, outcome: Outcome) -> Failure:
     """Shrink a batch's failure, and confirm what it shrinks to."""
     assert outcome.failure is not None
-    again = search(subject, outcome.batch, (Phase.generate, Phase.shrink), SHRINK)
-    small = finish(subject, again.failure) if again.failure else None
-    return small or finish(subject, outcome.failure) or outcome.failure
+    law = find_law(outcome.batch.name)
+
+    def check(subject: Subject, drawn: Any) -> None:
+        with np.errstate(all="ignore"):
+            law.check(subject, drawn, SHRINK)
+
+    small = simplify(subject, outcome.drawn, outcome.failure, check)
+    return finish(subject, small) or finish(subject, outcome.failure) or outcome.failure
 
 
 def finish(subject: Subject, failure: Failure) -> Failure | None:
     """Confirm a jump as closely as 50 digits can; None if it is none after all."""
     if failure.place is None or failure.gap is None or failure.values is None:
         return failure
-    if failure.name not in ("continuity", "counts") or "disagree" in failure.text:
+    if failure.name not in ("continuity", "counts", "swaps") or "disagree" in failure.text:
         return failure
     jump = Jump(trial=failure.trial, place=failure.place, low=failure.values[0],
                 high=failure.values[1], gap=failure.gap)  # fmt: skip
@@ -165,21 +173,20 @@ def finish(subject: Subject, failure: Failure) -> Failure | None:
     return replace(failure, proof=confirmed.proof, text=describe(jump))
 
 
-def search(
-    subject: Subject, batch: Batch, phases: tuple[Phase, ...], effort: Effort
-) -> Outcome:
+def search(subject: Subject, batch: Batch, effort: Effort) -> Outcome:
     """Run Hypothesis on one batch."""
     law = find_law(batch.name)
-    counted = [0]
+    counted, last = [0], [None]
 
     @set_seed(batch.key)
     @settings(
-        max_examples=batch.examples, database=None, deadline=None, phases=phases,
+        max_examples=batch.examples, database=None, deadline=None, phases=(Phase.generate,),
         report_multiple_bugs=False, print_blob=False, verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(drawn=law.draw(subject))
     def holds(drawn: Any) -> None:
+        last[0] = drawn
         try:
             with np.errstate(all="ignore"):
                 law.check(subject, drawn, effort)
@@ -196,5 +203,6 @@ def search(
     except Unsatisfiable:
         pass
     return Outcome(
-        batch=batch, examples=counted[0], failure=failure, seconds=time.perf_counter() - start
+        batch=batch, examples=counted[0], failure=failure, drawn=last[0] if failure else None,
+        seconds=time.perf_counter() - start
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spiketheory.checking.properties import Coincidence, Relabelling, Wait
 from spiketheory.checking.subject import NotApplicable, Subject
-from spiketheory.checking.trial import Path, Place, Trial
+from spiketheory.checking.trial import Path, Place, Rows, Trial
 
 LARGEST_WEIGHT = 24
 """In steps of the weight's scale; some eight make a neuron at rest spike."""
@@ -87,22 +87,38 @@ def durations(subject: Subject) -> st.SearchStrategy[float]:
     return on_grid(subject.scales.time, SHORTEST, LONGEST)
 
 
-@st.composite
-def spike_trains(draw: Draw, subject: Subject, duration: float, *, least: int = 0) -> tuple:
+def spike_trains(
+    subject: Subject, duration: float, *, least: int = 0
+) -> st.SearchStrategy[tuple[float, ...]]:
     """Input times, in any order: round or arbitrary, often equal or next to each other."""
-    step = subject.scales.time
-    last = int(duration / step) - 1
+    return st.lists(input_times(subject), min_size=least, max_size=MOST_SPIKES).map(
+        lambda drawn: place_times(subject, drawn, duration)
+    )
+
+
+def input_times(subject: Subject) -> st.SearchStrategy[tuple[str, float, int]]:
+    """How an input time is chosen: see `place_times`."""
+    step, other = subject.scales.time, st.integers(0, MOST_SPIKES - 1)
+    none, power = st.just(0.0), st.integers(-9, -2).map(lambda k: 10.0**k * step)
+    grid = on_grid(step, 0, LONGEST)
+    return st.one_of(
+        st.tuples(st.just("at"), grid, st.just(0)),
+        st.tuples(st.just("at"), grid, st.just(0)),
+        st.tuples(st.just("at"), st.floats(0, LONGEST * step), st.just(0)),
+        st.tuples(st.just("after"), none, other),
+        st.tuples(st.just("after"), power, other),
+    )
+
+
+def place_times(
+    subject: Subject, drawn: list[tuple[str, float, int]], duration: float
+) -> tuple[float, ...]:
+    """Input times: at a time, taken modulo the duration, or some time after another input."""
     times: list[float] = []
-    for _ in range(draw(st.integers(least, MOST_SPIKES))):
-        kind = draw(st.integers(0, 5)) if times else draw(st.integers(0, 3))
-        if kind < 3:
-            times.append(draw(on_grid(step, 0, last)))
-        elif kind == 3:
-            times.append(draw(st.floats(0, last * step)))
-        elif kind == 4:
-            times.append(draw(st.sampled_from(times)))
-        else:
-            times.append(draw(st.sampled_from(times)) + 10.0 ** draw(st.integers(-9, -2)) * step)
+    for kind, time, other in drawn:
+        earlier = times[other % len(times)] if kind == "after" and times else 0.0
+        placed = earlier + time
+        times.append(placed if placed < duration else float(f"{placed % duration:.12g}"))
     return tuple(times)
 
 
@@ -123,37 +139,52 @@ def trials(
         least_inputs: Smallest number of input spikes.
         feedforward: Whether a neuron may only drive those of a higher number.
     """
-    n = draw(st.integers(1, most_neurons))
+    weight = weights(subject)
     duration = draw(durations(subject))
-    times = draw(spike_trains(subject, duration, least=least_inputs))
-    m = draw(st.integers(1, MOST_INPUTS)) if len(times) > 1 else 1
-    neurons = tuple(draw(st.integers(0, m - 1)) for _ in times)
-    weight, state = weights(subject), states(subject)
-    rows = [tuple(draw(weight) if times else 0.0 for _ in range(m)) for _ in range(n)]
-    initial = [draw(state) for _ in range(n)]
-    connected = n > 1 and draw(st.booleans())
-    loops = draw(st.booleans()) if not feedforward and (connected or n == 1) else False
-    none = 0.0 if subject.assumptions.allow_weight(0.0) else draw(weight)
-    between = [
-        [draw(weight) if is_wired(i, j, connected, loops) else none for j in range(n)]
-        for i in range(n)
-    ]
-    if n > 1 and draw(st.booleans()):  # twins spike simultaneously
-        rows[1], initial[1] = rows[0], initial[0]
+    which = st.integers(0, MOST_INPUTS - 1)
+    drawn = draw(st.lists(
+        st.tuples(input_times(subject), which), min_size=least_inputs, max_size=MOST_SPIKES
+    ))  # fmt: skip
+    neuron = st.tuples(st.tuples(*[weight] * MOST_INPUTS), states(subject))
+    neurons = draw(st.lists(neuron, min_size=1, max_size=most_neurons))
+    n, m = len(neurons), 1 + max((source for _, source in drawn), default=0)
     trial = Trial(
-        duration=duration, weights=tuple(map(tuple, between)), input_weights=tuple(rows),
-        input_times=times, input_neurons=neurons, initial=tuple(initial),
-    )  # fmt: skip
-    if times and draw(st.booleans()):
+        duration=duration,
+        weights=draw(connections(subject, n, feedforward=feedforward)),
+        input_weights=tuple(row[:m] for row, _ in neurons),
+        input_times=place_times(subject, [time for time, _ in drawn], duration),
+        input_neurons=tuple(source for _, source in drawn),
+        initial=tuple(state for _, state in neurons),
+    )
+    if n > 1 and draw(st.booleans()):
+        trial = make_twins(trial, connected=False)
+    if drawn and draw(st.booleans()):
         trial = draw(next_to_spike(subject, trial))
     if not subject.allows(trial):
         reject()
     return trial
 
 
-def is_wired(post: int, pre: int, connected: bool, loops: bool) -> bool:
-    """Whether there is a connection: forward ones, or all."""
-    return loops or (connected and pre < post)
+@st.composite
+def connections(draw: Draw, subject: Subject, n: int, *, feedforward: bool) -> Rows:
+    """Weights between n neurons: none, some, self-connections included, or all."""
+    allowed = subject.assumptions.allow_weight(0.0)
+    rows = [[0.0 if allowed else draw(weights(subject)) for _ in range(n)] for _ in range(n)]
+    place = st.integers(0, n - 1)
+    wires = st.lists(st.tuples(place, place, weights(subject)), max_size=n * n)
+    for post, pre, weight in draw(wires):
+        if pre < post or not feedforward:
+            rows[post][pre] = weight
+    return tuple(map(tuple, rows))
+
+
+def make_twins(trial: Trial, *, connected: bool) -> Trial:
+    """The trial with neuron 1 like neuron 0, also in what it receives from neurons if asked for."""
+    names = ("input_weights", "initial", "weights") if connected else ("input_weights", "initial")
+    for name in names:
+        for c, value in enumerate(getattr(trial, name)[0]):
+            trial = trial.move(Place(name, (1, c)), value)
+    return trial
 
 
 @st.composite
@@ -175,19 +206,25 @@ def next_to_spike(draw: Draw, subject: Subject, trial: Trial) -> Trial:
 @st.composite
 def paths(draw: Draw, subject: Subject) -> Path:
     """Straight paths in parameter space: one parameter moves, or all of them."""
+    everything = draw(st.integers(0, 2)) == 2
+    number = draw(st.integers(0, 11))
     trial = draw(trials(subject))
-    places = [p for p in trial.places() if trial.input_times or p.field != "input_weights"]
-    places = [p for p in places if p.field != "initial" or subject.scales.state[p.index[1]]]
+    places = [p for p in trial.places() if is_movable(subject, trial, p)]
     if not places:
         reject()
-    alone = draw(st.sampled_from(places))
-    chosen = [alone] if draw(st.integers(0, 2)) < 2 else places
     end = trial
-    for place in chosen:
+    for place in places if everything else [places[number % len(places)]]:
         end = end.move(place, draw(values_at(subject, trial, place)))
-    if not subject.allows(end) or end == trial:
+    if end == trial or not subject.allows(end):
         reject()
     return Path(start=trial, end=end)
+
+
+def is_movable(subject: Subject, trial: Trial, place: Place) -> bool:
+    """Whether a parameter does anything."""
+    if place.field == "input_weights":
+        return place.index[1] in trial.input_neurons
+    return place.field != "initial" or bool(subject.scales.state[place.index[1]])
 
 
 def values_at(subject: Subject, trial: Trial, place: Place) -> st.SearchStrategy[float]:
@@ -205,32 +242,25 @@ def coincidences(
     draw: Draw, subject: Subject, *, most_neurons: int = MOST_NEURONS, feedforward: bool = False
 ) -> Coincidence:
     """Trials in which an input meets a spike or another input, or two neurons are twins."""
+    kind = draw(st.integers(0, 2))
+    entry, other = draw(st.integers(0, 5)), draw(st.integers(0, 5))
     trial = draw(trials(
         subject, most_neurons=most_neurons, least_inputs=1, feedforward=feedforward
     ))  # fmt: skip
-    kind = draw(st.integers(0, 2))
-    if kind == 1 and trial.n_neurons > 1:
-        twin = trial
-        for name in ("input_weights", "initial"):
-            for c in range(len(getattr(trial, name)[0])):
-                twin = twin.move(Place(name, (1, c)), getattr(trial, name)[0][c])
-        for j in range(trial.n_neurons):
-            twin = twin.move(Place("weights", (1, j)), trial.weights[0][j])
-        return Coincidence(trial=twin)
     number = len(trial.input_times)
-    entry = draw(st.integers(0, number - 1))
+    if kind == 1 and trial.n_neurons > 1:
+        return Coincidence(trial=make_twins(trial, connected=True))
     if kind == 2 and number > 1:
-        return Coincidence(trial=trial, entry=entry, other=draw(st.integers(0, number - 1)))
-    return Coincidence(trial=trial, entry=entry, spike=draw(st.integers(0, 5)))
+        return Coincidence(trial=trial, entry=entry % number, other=other % number)
+    return Coincidence(trial=trial, entry=entry % number, spike=other)
 
 
 @st.composite
 def meetings(draw: Draw, subject: Subject) -> Coincidence:
     """One neuron without connections whose input meets one of its spikes."""
+    entry, spike = draw(st.integers(0, 5)), draw(st.integers(0, 5))
     trial = draw(trials(subject, most_neurons=1, least_inputs=1, feedforward=True))
-    number = len(trial.input_times)
-    entry, spike = draw(st.integers(0, number - 1)), draw(st.integers(0, 5))
-    return Coincidence(trial=trial, entry=entry, spike=spike)
+    return Coincidence(trial=trial, entry=entry % len(trial.input_times), spike=spike)
 
 
 @st.composite
