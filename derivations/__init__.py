@@ -112,7 +112,7 @@ def make_recipe(  # type: ignore[no-untyped-def]
 
 def compile_to_check(model: str) -> CompiledModel:
     """`compile_model` with the backend that is faster for a few small networks."""
-    from spiketheory.testing import choose_backend
+    from spiketheory.checking.subject import choose_backend
 
     module = generate_cached(model) if is_file_name(model) else import_generated(model)
     return compile_model(model, backend=choose_backend(module))

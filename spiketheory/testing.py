@@ -83,15 +83,11 @@ def load_subject(
 def compile_neuron(neuron: "NeuronModel") -> "CompiledModel":
     """The generated code of a model, interpreted if it has closed forms, else compiled."""
     from spiketheory.cache import load_or_generate
+    from spiketheory.checking.subject import choose_backend
     from spiketheory.compile import load_compiled
 
     module = load_or_generate(neuron)
     return load_compiled(module, backend=choose_backend(module))
-
-
-def choose_backend(module: Any) -> str:
-    """Numba where each call takes milliseconds interpreted, for which it compiles for seconds."""
-    return "numba" if module.METHOD == "taylor" else "numpy"
 
 
 def check_model(

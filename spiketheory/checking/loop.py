@@ -15,7 +15,7 @@ from typing import Any
 from spiketheory.checking.trial import Number, Place, Trial
 from spiketheory.errors import SimulationError
 
-MAX_EVENTS = 250
+MAX_EVENTS = 120
 State = tuple[Number, ...]
 
 

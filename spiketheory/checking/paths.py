@@ -6,6 +6,7 @@ halved again and again: a steep place gets flat, a jump stays. What is left in f
 further in 50 digits.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,9 @@ FOLLOWED = 2
 SHORT, DEEP = mpf(10) ** -17, mpf(10) ** -30
 """Distances in parameters down to which 50 digits halve: in the search, and for a report."""
 PADDING = 1e-10
+ULPS = 4
+LEAST = 1e-3
+"""Size of the parameters below which no smaller distances are resolved."""
 SURVIVES = 0.5
 """A jump keeps more than this of its size where the distance falls by orders of magnitude."""
 
@@ -192,7 +196,7 @@ def confirm(subject: Subject, jump: Jump, *, width: mpf = SHORT) -> Jump | None:
     """Look for the jump in 50 digits around the place where floats see it.
 
     Args:
-        subject: The model under test; without 50 digits the jump is returned as it is.
+        subject: The model under test; without 50 digits floats halve as far as they can.
         jump: What floats saw.
         width: Distance of the two values at which to stop.
 
@@ -200,7 +204,7 @@ def confirm(subject: Subject, jump: Jump, *, width: mpf = SHORT) -> Jump | None:
         The jump, with what was found; None if spike times are continuous there.
     """
     if subject.exact is None:
-        return jump
+        return confirm_in_floats(subject, jump)
     exact = to_exact(jump.trial)
 
     def run(value: mpf) -> Run:
@@ -218,6 +222,24 @@ def confirm(subject: Subject, jump: Jump, *, width: mpf = SHORT) -> Jump | None:
         return None
     digits = int(-mpmath.log10(abs(high - low)))
     proof = f"in 50 digits, values 1e-{digits} apart around {mpmath.nstr(low, 20)}"
+    return Jump(trial=jump.trial, place=jump.place, low=jump.low, high=jump.high, gap=gap,
+                proof=proof)  # fmt: skip
+
+
+def confirm_in_floats(subject: Subject, jump: Jump) -> Jump | None:
+    """The jump, if it keeps its size where floats halve down to their last digits."""
+
+    def run(value: float) -> Run:
+        return subject.run(jump.trial.move(jump.place, value))
+
+    low, high = sorted((jump.low, jump.high))
+    width = ULPS * math.ulp(max(abs(low), abs(high), LEAST))
+    if high - low <= SMALLEST / 1000:
+        return jump
+    low, high, gap = halve(low, high, (run(low), run(high)), run, width, 0.0)
+    if gap.size < SURVIVES * jump.gap.size:
+        return None
+    proof = f"in double precision, values {high - low:.1g} apart"
     return Jump(trial=jump.trial, place=jump.place, low=jump.low, high=jump.high, gap=gap,
                 proof=proof)  # fmt: skip
 

@@ -17,6 +17,7 @@ from spiketheory.checking.search import (
     Batch,
     Outcome,
     find_law,
+    is_slow,
     plan_batches,
     run_batch,
     shrink,
@@ -139,7 +140,8 @@ def work(
 ) -> Iterator[tuple[int, Any]]:
     """Hand out batches, then shrink what failed."""
     facts = pool.facts()
-    planned = [b for b in plan_batches(names, examples, seed) if not facts["excuses"][b.name]]
+    names_that_apply = [name for name in names if not facts["excuses"][name]]
+    planned = plan_batches(names_that_apply, examples, seed, slow=facts["slow"])
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
     failed: dict[str, int] = {}
     done = 0
@@ -189,6 +191,7 @@ def state_facts(subject: Subject) -> dict[str, Any]:
         "model": subject.neuron.name,
         "parameters": subject.parameters,
         "assumptions": subject.assumptions.texts,
+        "slow": is_slow(subject),
         "excuses": {name: find_law(name).excuse(subject) for name in NAMES},
     }
 

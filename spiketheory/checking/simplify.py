@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spiketheory.checking.failure import Failure, PropertyFailure
-from spiketheory.checking.properties import Coincidence
+from spiketheory.checking.properties import Coincidence, Wait
 from spiketheory.checking.strategies import LARGEST_WEIGHT
 from spiketheory.checking.subject import NotApplicable, Subject
 from spiketheory.checking.trial import Path, Place, Trial
@@ -93,8 +93,7 @@ def find_failure(
     subject: Subject, thing: Thing, check: Callable[[Subject, Thing], None]
 ) -> Failure | None:
     """How the property fails; None if it holds or does not apply."""
-    trial = get_trial(thing)
-    ends = (thing.path.start, thing.path.end) if isinstance(thing, Sweep) else (trial,)
+    ends = (thing.path.start, thing.path.end) if isinstance(thing, Sweep) else list_trials(thing)
     if not all(subject.allows(end) for end in ends):
         return None
     try:
@@ -129,6 +128,11 @@ def find_step(subject: Subject, place: Place) -> float:
     if place.field == "initial":
         return scales.state[place.index[1]] or 1.0
     return scales.time if place.field in ("input_times", "duration") else scales.weight
+
+
+def list_trials(thing: Thing) -> tuple[Trial, ...]:
+    """The trial of what was drawn, if it has one."""
+    return () if isinstance(thing, Wait) else (get_trial(thing),)
 
 
 def get_trial(thing: Thing) -> Trial:
@@ -261,6 +265,11 @@ def make_plain(subject: Subject) -> Trial:
 
 def calm_down(subject: Subject, thing: Thing) -> Iterator[Thing]:
     """Set weights and times to 0, states to rest, and the duration to a simple one."""
+    if isinstance(thing, Wait):
+        if thing.weight or thing.state != subject.scales.rest:
+            yield replace(thing, weight=0.0)
+            yield replace(thing, state=subject.scales.rest)
+        return
     trial = get_trial(thing)
     duration = float(f"{DURATION * subject.scales.time:.12g}")
     if trial.duration != duration:
@@ -275,6 +284,8 @@ def calm_down(subject: Subject, thing: Thing) -> Iterator[Thing]:
 
 def round_off(subject: Subject, thing: Thing) -> Iterator[Thing]:
     """Round parameters to their steps, to more digits if need be."""
+    if isinstance(thing, Wait):
+        return
     trial = get_trial(thing)
     for place in trial.places():
         if isinstance(thing, Sweep) and place == thing.place:

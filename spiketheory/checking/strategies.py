@@ -12,9 +12,9 @@ from spiketheory.checking.properties import Coincidence, Relabelling, Wait
 from spiketheory.checking.subject import NotApplicable, Subject
 from spiketheory.checking.trial import Path, Place, Rows, Trial
 
-LARGEST_WEIGHT = 24
+LARGEST_WEIGHT = 20
 """In steps of the weight's scale; some eight make a neuron at rest spike."""
-SHORTEST, LONGEST = 4, 40
+SHORTEST, LONGEST = 4, 32
 """Of a trial, in steps of the time's scale."""
 MOST_NEURONS, MOST_INPUTS, MOST_SPIKES = 3, 2, 5
 MARGINS = (-13, -1)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import mpmath
@@ -148,6 +149,19 @@ def make_subject(
         scales=scales,
         assumptions=read_assumptions(neuron, values, assume),
     )
+
+
+def searches_roots(module: ModuleType) -> bool:
+    """Whether a model's spike time is a root to be searched for, with the default parameters too.
+
+    Linear models of two variables have closed forms at simple ratios of their time constants.
+    """
+    return hasattr(module, "heights") and len(module.STATE) > 2
+
+
+def choose_backend(module: ModuleType) -> str:
+    """Numba where each call takes milliseconds interpreted, for which it compiles for seconds."""
+    return "numba" if searches_roots(module) or module.METHOD == "taylor" else "numpy"
 
 
 def measure_scales(neuron: NeuronModel, loop: Loop, parameters: Mapping[str, float]) -> Scales:
