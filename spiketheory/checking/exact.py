@@ -55,7 +55,6 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
         functions=SimpleNamespace(**functions),
         constants=constants,
         slopes=bind_slopes(derivation, constants, values, [MPMATH, "mpmath"]),
-        infinity=mpmath.inf,
     )
 
 

@@ -43,7 +43,7 @@ def shorten(text: str) -> str:
     """A text in lines of a figure's width."""
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, 110))
+    return "\n".join(textwrap.wrap(text, 92))
 
 
 def save(canvas: Any, path: str | os.PathLike[str]) -> None:
@@ -76,7 +76,7 @@ def draw_potentials(axes: "Axes", subject: Subject, failure: Failure, neuron: in
     axes.set(xlim=(0, failure.trial.duration), ylim=(low, high), xlabel="time t",
              ylabel=f"membrane potential {name} of neuron {neuron}")  # fmt: skip
     if failure.values:
-        axes.legend(loc="lower right", fontsize=8.5)
+        axes.legend(loc="best", fontsize=8.5, frameon=True, framealpha=0.85, edgecolor="none")
 
 
 def label_side(failure: Failure, trial: Any) -> str:
@@ -129,8 +129,8 @@ def draw_times(axes: "Axes", subject: Subject, failure: Failure, neuron: int) ->
     numbers = "".join(f"[{i}]" for i in place.index)
     axes.set(xlim=(values[0], values[-1]), ylim=(0, 1.06 * T), xlabel=f"{place.field}{numbers}",
              ylabel=f"spike times of neuron {neuron}")  # fmt: skip
-    axes.annotate("T", (1.0, T), xycoords=axes.get_yaxis_transform(), color=GREY,
-                  xytext=(3, -3), textcoords="offset points")  # fmt: skip
+    axes.annotate("T", (0.985, T), xycoords=axes.get_yaxis_transform(), color=GREY, va="top",
+                  ha="right", xytext=(0, -3), textcoords="offset points")  # fmt: skip
 
 
 def find_width(subject: Subject, failure: Failure) -> float:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from spiketheory.checking.trial import Number, Place, Trial
 from spiketheory.errors import SimulationError
 
@@ -91,13 +93,13 @@ class Loop:
         constants: Its derived constants.
         slopes: Derivatives of the coordinates by the state variables at a state, as rows; None
             if they are not known.
-        infinity: Infinity in this arithmetic.
+        most_events: A trial with more events is given up.
     """
 
     functions: SimpleNamespace
     constants: tuple[Number, ...]
     slopes: Callable[..., list[list[Number]]] | None = None
-    infinity: Number = float("inf")
+    most_events: int = MAX_EVENTS
 
     def wait(self, state: State) -> Number:
         """Time to the next spike without input; 0 if the state is beyond the spike."""
@@ -118,8 +120,9 @@ class Loop:
 
     def leave(self, state: State) -> State:
         """State of given coordinates."""
-        left = self.functions.leave_chart(*state, *self.constants)
-        return tuple(left)
+        # NumPy's floats divide by zero as IEEE says: the potential is infinite at a reset.
+        wide = (np.float64(v) if isinstance(v, float) else v for v in state)
+        return tuple(map(as_number, self.functions.leave_chart(*wide, *self.constants)))
 
     def jump(self, state: State, weight: Number) -> State:
         """Coordinates after an input."""
@@ -129,7 +132,7 @@ class Loop:
         """Run a trial.
 
         Raises:
-            OutOfRange: If it has more than `MAX_EVENTS` events, or a number is NaN.
+            OutOfRange: If it has more than ``most_events`` events, or a number is NaN.
         """
         states = [self.enter(s) for s in trial.initial]
         waits = [self.wait(s) for s in states]
@@ -154,8 +157,8 @@ class Loop:
                 before=before, cause=causes[spiker] if spikes else None,
             )  # fmt: skip
             events.append(event)
-            if len(events) > MAX_EVENTS:
-                raise OutOfRange(f"Expected at most {MAX_EVENTS} events; shorten the trial.")
+            if len(events) > self.most_events:
+                raise OutOfRange(f"Expected at most {self.most_events} events; shorten the trial.")
             if spikes:
                 until, causes[spiker] = until - duration, None
             else:

@@ -25,7 +25,13 @@ from spiketheory.checking.paths import (
     find_gap,
     find_suspect,
 )
-from spiketheory.checking.subject import NotApplicable, Subject, in_digits, to_exact
+from spiketheory.checking.subject import (
+    NotApplicable,
+    Subject,
+    in_digits,
+    searches_roots,
+    to_exact,
+)
 from spiketheory.checking.trial import Path, Place, Trial
 
 NEXT = 1e-10
@@ -34,6 +40,7 @@ VERY_NEXT = mpf(10) ** -25
 SAME = mpf(10) ** -12
 ROUNDING = 1e-9
 LEAST_MARGIN = 1e-6
+MOST_SLOW_EVENTS = 12
 SURVIVES_TIE = 1e-3
 TIED_ULPS = 4
 ROUNDED = 4e-15
@@ -402,8 +409,22 @@ def shift_start(subject: Subject, trial: Trial, shift: float) -> Trial | None:
 def has_ties(subject: Subject, run: Run) -> bool:
     """Whether events come so close together, or spikes so close to T, that rounding decides."""
     least = LEAST_MARGIN * subject.scales.time
-    close = any(e.duration < least and i and e.cause != i - 1 for i, e in enumerate(run.events))
-    return close or any(run.trial.duration - t < least for t, _ in run.spikes)
+    if any(run.trial.duration - t < least for t, _ in run.spikes):
+        return True
+    for number, event in enumerate(run.events):
+        if event.duration < least and number and event.cause != number - 1:
+            return True
+        # About to spike when another event comes, which may prevent it.
+        others = (state for i, state in enumerate(event.before) if i != event.neuron)
+        if any(subject.loop.wait(state) < least for state in others):
+            return True
+    return False
+
+
+def is_too_long(subject: Subject, run: Run) -> bool:
+    """Whether a trial would take seconds in 50 digits: where roots are searched for."""
+    slow = subject.exact is not None and searches_roots(subject.compiled.module)
+    return slow and len(run.events) > MOST_SLOW_EVENTS
 
 
 def compare_trains(
@@ -446,6 +467,8 @@ def check_digits(subject: Subject, trial: Trial, effort: Effort = SEARCH) -> Non
     """The compiled code gives the spike times that 50 digits give."""
     run = subject.run(trial)
     if has_ties(subject, run) or subject.exact is None or not run.spikes:
+        raise NotApplicable
+    if is_too_long(subject, run):
         raise NotApplicable
     gap = compare_with_exact(subject, run)
     if gap.size <= ROUNDING * subject.scales.time or gap.size <= measure_noise(subject, run):
