@@ -118,7 +118,6 @@ def sweep(
     subject: Subject, make: Callable[[float], Trial], low: float, high: float, duration: float
 ) -> Curve:
     """First spike times over a range, with their jumps."""
-
     pairs: dict[float, float] = {}
 
     def first(value: float) -> float:
@@ -132,9 +131,7 @@ def sweep(
     known = [(float(v), first(float(v))) for v in np.linspace(low, high, CELLS + 1)]
     jumps = find_jumps(first, distance, known, flat=FLAT * duration, narrow=NARROW)
     values = sorted(pairs)  # those of the bisections too: the curve is fine where it is steep
-    return Curve(
-        values=np.array(values), times=np.array([pairs[v] for v in values]), jumps=jumps
-    )
+    return Curve(values=np.array(values), times=np.array([pairs[v] for v in values]), jumps=jumps)
 
 
 def draw_continuity(path: str | os.PathLike[str], subjects: Sequence[Subject]) -> list[Panel]:
@@ -268,5 +265,3 @@ def find_breaks(curve: Curve) -> list[int]:
     """Where the curve is cut: between the two sides of a jump, or next to no spike."""
     highs = {jump.high for jump in curve.jumps}
     return [k for k, v in enumerate(curve.values) if v in highs]
-
-

@@ -23,9 +23,9 @@ from spiketheory.figure_svg import BLUE, GREY, INK, STYLE, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INPUTS, HIDDEN, OUTPUTS = 4, 6, 2
+INPUTS, HIDDEN, OUTPUTS = 4, 4, 2
 SPIKES_PER_INPUT = 2
-REQUIRED = 2
+REQUIRED = 3
 """Spikes per output neuron that the loss looks at."""
 STEPS = 28
 """Length of the trial, in steps of the model's time scale."""
@@ -33,7 +33,7 @@ REACH = 1.5
 """The line runs this far to either side, as a fraction of the starting weights' size."""
 CELLS = 800
 NARROW = 1e-13
-FLAT = 1e-4
+FLAT = 1e-3
 """Changes of the loss that are followed, relative to its range."""
 MOST_EVENTS = 5000
 WIDTH, HEIGHT = 9.6, 3.1
@@ -83,9 +83,9 @@ def make_task(subject: Subject, seed: int) -> Task:
     times = np.sort(rng.uniform(0, 0.7, INPUTS * SPIKES_PER_INPUT))
     inputs = np.tile(np.arange(INPUTS), SPIKES_PER_INPUT)
     first = np.zeros((n, INPUTS))
-    first[:HIDDEN] = rng.normal(0.7, 0.7, (HIDDEN, INPUTS))
+    first[:HIDDEN] = rng.normal(0.6, 0.6, (HIDDEN, INPUTS))
     between = np.zeros((n, n))
-    between[HIDDEN:, :HIDDEN] = rng.normal(0.7, 0.7, (OUTPUTS, HIDDEN))
+    between[HIDDEN:, :HIDDEN] = rng.normal(0.5, 0.6, (OUTPUTS, HIDDEN))
     ways = []
     for _ in range(2):
         way = rng.normal(0, 1, (HIDDEN, INPUTS)), rng.normal(0, 1, (OUTPUTS, HIDDEN))
@@ -93,7 +93,7 @@ def make_task(subject: Subject, seed: int) -> Task:
         norm = np.sqrt(np.sum(first**2) + np.sum(between**2)) / size
         moved = np.zeros_like(first), np.zeros_like(between)
         moved[0][:HIDDEN], moved[1][HIDDEN:, :HIDDEN] = way[0] * norm, way[1] * norm
-        ways.append(tuple(subject.scales.critical * m for m in moved))
+        ways.append((subject.scales.critical * moved[0], subject.scales.critical * moved[1]))
     unit = subject.scales.critical
     trial = Trial(
         duration=duration,
@@ -117,7 +117,8 @@ def compute_loss(subject: Subject, task: Task, *moves: float) -> float:
 
     A spike that does not come counts as one at T, so that one leaving through T changes nothing.
     """
-    inputs, weights = np.array(task.trial.input_weights), np.array(task.trial.weights)
+    inputs: np.ndarray = np.array(task.trial.input_weights)
+    weights: np.ndarray = np.array(task.trial.weights)
     for move, (by_input, by_weight) in zip(moves, task.directions, strict=False):
         inputs, weights = inputs + move * by_input, weights + move * by_weight
     trial = replace(task.trial, input_weights=to_rows(inputs), weights=to_rows(weights))

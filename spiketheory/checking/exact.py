@@ -80,6 +80,6 @@ def bind_slopes(
     evaluate = sp.lambdify([*state, *names, *others], matrix.tolist(), library)
 
     def slopes(*at: Any) -> list[list[Any]]:
-        return evaluate(*at, *constants, *others.values())  # type: ignore[no-any-return]
+        return evaluate(*at, *constants, *others.values())
 
     return slopes

@@ -304,7 +304,8 @@ def check_pseudospikes(subject: Subject, drawn: Any, effort: Effort = SEARCH) ->
 
 def list_pseudo(loop: Loop, run: Run) -> list[list[Number]]:
     """Spike trains of a feedforward network, each with `MORE` pseudospikes."""
-    trains, rates = [], []
+    trains: list[list[Number]] = []
+    rates: list[Number] = []
     for i, (end, train) in enumerate(zip(run.ends, run.trains, strict=True)):
         pseudo = sum((run.trial.weights[i][j] * rates[j] for j in range(i)), 0 * run.left)
         delay, period, rate = loop.functions.pseudospike(*end, pseudo, *loop.constants)

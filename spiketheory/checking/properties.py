@@ -178,8 +178,9 @@ def check_swaps(subject: Subject, drawn: Coincidence, effort: Effort = SEARCH) -
 def narrow(subject: Subject, jump: Jump) -> Jump | None:
     """The same jump with values closer together, if it is still there in floats."""
     low, high = sorted((jump.low, jump.high))
-    ends = subject.run(jump.trial.move(jump.place, low)), subject.run(
-        jump.trial.move(jump.place, high)
+    ends = (
+        subject.run(jump.trial.move(jump.place, low)),
+        subject.run(jump.trial.move(jump.place, high)),
     )
     path = Path(start=ends[0].trial, end=ends[1].trial)
     return find_count_change(subject, path) or find_suspect(subject, path)
@@ -202,16 +203,12 @@ def judge_tie(subject: Subject, jump: Jump, value: float) -> None:
     raise_failure(report("swaps", replace(jump, proof=proof)))
 
 
-
-
 @in_digits
 def compare_tie(subject: Subject, jump: Jump) -> Gap:
     """The gap between a coincidence and its neighbourhood in 50 digits."""
     exact = to_exact(jump.trial)
     tied = find_tied_value(subject, exact, jump)
-    runs = [
-        subject.run_exactly(exact.move(jump.place, tied + s * VERY_NEXT)) for s in (-1, 0, 1)
-    ]
+    runs = [subject.run_exactly(exact.move(jump.place, tied + s * VERY_NEXT)) for s in (-1, 0, 1)]
     return max((find_gap(runs[1], runs[i]) for i in (0, 2)), key=lambda gap: gap.size)
 
 
@@ -427,15 +424,15 @@ def is_too_long(subject: Subject, run: Run) -> bool:
     return slow and len(run.events) > MOST_SLOW_EVENTS
 
 
-def compare_trains(
-    subject: Subject, run: Run, trains: list, what: str, drawn: Relabelling
-) -> None:
+def compare_trains(subject: Subject, run: Run, trains: list, what: str, drawn: Relabelling) -> None:
     """Fail unless spike trains are equal to rounding, as far as 50 digits say what rounding is."""
     T = run.trial.duration
     worst, neuron = 0.0, 0
     for i, (one, other) in enumerate(zip(run.trains, trains, strict=True)):
-        size = T if len(one) != len(other) else max(
-            (abs(a - b) for a, b in zip(one, other, strict=True)), default=0.0
+        size = (
+            T
+            if len(one) != len(other)
+            else max((abs(a - b) for a, b in zip(one, other, strict=True)), default=0.0)
         )
         if size > worst:
             worst, neuron = size, i

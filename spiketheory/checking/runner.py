@@ -135,9 +135,7 @@ def run_check(
         yield from work(pool, list(names), examples, seed)
 
 
-def work(
-    pool: "Pool", names: list[str], examples: int, seed: int
-) -> Iterator[tuple[int, Any]]:
+def work(pool: "Pool", names: list[str], examples: int, seed: int) -> Iterator[tuple[int, Any]]:
     """Hand out batches, then shrink what failed."""
     facts = pool.facts()
     names_that_apply = [name for name in names if not facts["excuses"][name]]

@@ -83,6 +83,8 @@ LAWS = (
     Law(name="digits", text="the compiled code gives the spike times of 50 digits",
         check=properties.check_digits, draw=strategies.trials, share=0.3, excuse=need_digits),
 )  # fmt: skip
+
+
 def is_slow(subject: Subject) -> bool:
     """Whether spike times in 50 digits take long: where a root has to be searched for."""
     return subject.exact is not None and searches_roots(subject.compiled.module)
@@ -138,9 +140,7 @@ def find_law(name: str) -> Law:
     return next(law for law in LAWS if law.name == name)
 
 
-def plan_batches(
-    names: list[str], examples: int, seed: int, *, slow: bool = False
-) -> list[Batch]:
+def plan_batches(names: list[str], examples: int, seed: int, *, slow: bool = False) -> list[Batch]:
     """Batches of every property, the first ones of all properties first.
 
     Args:
@@ -226,6 +226,9 @@ def search(subject: Subject, batch: Batch, effort: Effort) -> Outcome:
     except Unsatisfiable:
         pass
     return Outcome(
-        batch=batch, examples=counted[0], failure=failure, drawn=last[0] if failure else None,
-        seconds=time.perf_counter() - start
+        batch=batch,
+        examples=counted[0],
+        failure=failure,
+        drawn=last[0] if failure else None,
+        seconds=time.perf_counter() - start,
     )

@@ -1,4 +1,4 @@
-"""Shrinking what was found: fewer neurons and inputs, rest, round numbers; the property still fails.
+"""Shrinking what was found: fewer neurons and inputs, states of rest, round numbers.
 
 Hypothesis shrinks what it draws in a user's own tests. Here trials are shrunk by what they mean,
 which ends on the same small trial from wherever it starts.
@@ -64,8 +64,8 @@ def simplify(
         The failure of the simplest thing found.
     """
     starts = list_sweeps(subject, failure) if isinstance(drawn, Path) else [drawn]
-    found = ((start, find_failure(subject, start, check)) for start in starts)
-    thing, best = next(((s, f) for s, f in found if f is not None), (None, None))
+    tried = ((start, find_failure(subject, start, check)) for start in starts)
+    thing, best = next(((s, f) for s, f in tried if f is not None), (None, None))
     if best is None:
         return failure
     for _ in range(ROUNDS):
@@ -174,9 +174,7 @@ def put_place(thing: Thing, place: Place | None) -> Thing:
     return thing if place is None else replace(thing, place=place)
 
 
-def drop_index(
-    place: Place | None, axes: dict[str, tuple[int, ...]], dropped: int
-) -> Place | None:
+def drop_index(place: Place | None, axes: dict[str, tuple[int, ...]], dropped: int) -> Place | None:
     """The place after something else was left out; None if it is left out itself."""
     if place is None:
         return None

@@ -17,6 +17,7 @@ LARGEST_WEIGHT = 20
 SHORTEST, LONGEST = 4, 32
 """Of a trial, in steps of the time's scale."""
 MOST_NEURONS, MOST_INPUTS, MOST_SPIKES = 3, 2, 5
+HALVINGS = 12
 MARGINS = (-13, -1)
 """Powers of ten of the relative distance to the weight that just makes a neuron spike."""
 
@@ -41,13 +42,17 @@ def weights(subject: Subject) -> st.SearchStrategy[float]:
         st.floats(-largest, largest),
         near,
     )
-    return any_weight.map(lambda w: admit_weight(subject, w)).filter(lambda w: w is not None)
+    return any_weight.map(lambda w: admit_weight(subject, w))
 
 
-def admit_weight(subject: Subject, weight: float) -> float | None:
-    """A weight that is assumed: itself, or of the other sign, or none."""
-    allowed = (w for w in (weight, -weight) if subject.assumptions.allow_weight(w))
-    return next(allowed, None)
+def admit_weight(subject: Subject, weight: float) -> float:
+    """A weight that is assumed: itself, of the other sign, or smaller; another draw if none is."""
+    smaller = (weight / 2**k for k in range(HALVINGS))
+    for candidate in (sign * w for w in smaller for sign in (1, -1)):
+        if subject.assumptions.allow_weight(candidate):
+            return candidate
+    reject()
+    raise AssertionError("unreachable")
 
 
 @st.composite
@@ -69,7 +74,7 @@ def states(draw: Draw, subject: Subject) -> tuple[float, ...]:
 
 
 def admit_state(subject: Subject, state: list[float]) -> list[float]:
-    """A state that is assumed and has not spiked; variables may change their sign or move a step."""
+    """A state that is assumed and has not spiked: itself, of positive sign, or a step further."""
     scales = subject.scales
     moved = [v + (s or 1.0) for v, s in zip(state, scales.state, strict=True)]
     for candidate in (state, [abs(v) for v in state], moved):
@@ -134,6 +139,7 @@ def trials(
     """Whole small networks and their inputs: feedforward or recurrent, also twins.
 
     Args:
+        draw: Hypothesis's.
         subject: The model under test.
         most_neurons: Largest number of neurons.
         least_inputs: Smallest number of input spikes.

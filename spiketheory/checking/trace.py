@@ -34,7 +34,9 @@ def trace(
             fractions = np.unique([*fractions[:-1], *(1 - np.logspace(-2, -9, 40))])
         for f in fractions:
             times.append(float(end - duration * (1 - f)))
-            values.append(float(loop.leave(loop.step("flow", start, float(duration * f)))[variable]))
+            values.append(
+                float(loop.leave(loop.step("flow", start, float(duration * f)))[variable])
+            )
         if spikes:
             times.append(float(end))
             values.append(np.nan)
