@@ -1,5 +1,6 @@
 """What a model's inputs and states may be: relations of w, state variables and parameters."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,15 +51,17 @@ class Assumptions:
             return True
         looked_at = [leave(c) for c in run.ends]
         for event in run.events:
-            looked_at += [leave(c) for i, c in enumerate(event.before) if i != event.neuron]
-            looked_at += [leave(c) for c, b in zip(event.starts, event.before, strict=True)
-                          if c is not b and all(v == v and abs(v) < 1e300 for v in leave(c))]  # fmt: skip
+            looked_at += [leave(c) for c in event.starts]
             weights = list_weights(run.trial, event)
             for i, (coordinates, weight) in enumerate(zip(event.before, weights, strict=True)):
-                if weight and i != event.neuron:
-                    if not self.allow_input(leave(coordinates), weight):
-                        return False
-        return all(self.allow_state(state) for state in looked_at)
+                if i == event.neuron:
+                    continue
+                state = leave(coordinates)
+                looked_at.append(state)
+                if weight and not self.allow_input(state, weight):
+                    return False
+        # Just after a reset to -oo, and only then, a potential is infinite.
+        return all(self.allow_state(s) for s in looked_at if all(math.isfinite(v) for v in s))
 
 
 def read_assumptions(

@@ -103,7 +103,8 @@ def list_lines(report: Report, written: dict[str, list[str]]) -> Iterator[str]:
         trial = r.failure.trial
         yield f"  {count(trial.n_neurons, 'neuron')}, {count(len(trial.input_times), 'input')}:"
         for name in ("weights", "input_weights", "input_times", "input_neurons", "initial"):
-            yield f"    {name} = {[list(v) if isinstance(v, tuple) else v for v in getattr(trial, name)]}"
+            value = getattr(trial, name)
+            yield f"    {name} = {[list(v) if isinstance(v, tuple) else v for v in value]}"
         for path in written.get(r.name, ()):
             yield f"  wrote {path}"
 

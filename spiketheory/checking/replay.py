@@ -11,8 +11,9 @@ from spiketheory.checking.gradient_properties import (
     compare_pseudo,
 )
 from spiketheory.checking.paths import JUMP, find_gap
-from spiketheory.checking.properties import Relabelling, Wait
+from spiketheory.checking.properties import Relabelling
 from spiketheory.checking.search import find_law
+from spiketheory.checking.state_properties import Wait
 from spiketheory.checking.subject import Subject
 
 

@@ -16,7 +16,7 @@ from hypothesis import seed as set_seed
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
-from spiketheory.checking import gradient_properties, properties, strategies
+from spiketheory.checking import gradient_properties, properties, state_properties, strategies
 from spiketheory.checking.failure import Failure, PropertyFailure
 from spiketheory.checking.paths import DEEP, Jump, confirm
 from spiketheory.checking.properties import SEARCH, SHRINK, Effort, describe
@@ -75,11 +75,11 @@ LAWS = (
         check=gradient_properties.check_pseudospikes,
         draw=lambda s: strategies.coincidences(s, feedforward=True), excuse=need_pseudospikes),
     Law(name="flow", text="the flow is a semigroup, and reverses in 50 digits",
-        check=properties.check_flow, draw=strategies.waits),
+        check=state_properties.check_flow, draw=strategies.waits),
     Law(name="symmetry", text="numbering and the origin of time do not matter",
         check=properties.check_symmetry, draw=strategies.relabellings),
     Law(name="prediction", text="whether a spike comes agrees with when it comes",
-        check=properties.check_prediction, draw=strategies.waits),
+        check=state_properties.check_prediction, draw=strategies.waits),
     Law(name="digits", text="the compiled code gives the spike times of 50 digits",
         check=properties.check_digits, draw=strategies.trials, share=0.3, excuse=need_digits),
 )  # fmt: skip

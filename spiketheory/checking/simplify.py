@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spiketheory.checking.failure import Failure, PropertyFailure
-from spiketheory.checking.properties import Coincidence, Wait
+from spiketheory.checking.properties import Coincidence
+from spiketheory.checking.state_properties import Wait
 from spiketheory.checking.strategies import LARGEST_WEIGHT
 from spiketheory.checking.subject import NotApplicable, Subject
 from spiketheory.checking.trial import Path, Place, Trial

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from spiketheory.checking.properties import Coincidence, Relabelling, Wait
+from spiketheory.checking.properties import Coincidence, Relabelling
+from spiketheory.checking.state_properties import Wait
 from spiketheory.checking.subject import NotApplicable, Subject
 from spiketheory.checking.trial import Path, Place, Rows, Trial
 
