@@ -465,7 +465,7 @@ def continuity(models: tuple[str, ...], out: Path) -> None:
 @plot.command()
 @MODELS_OPTION
 @FIGURE_OPTION
-@click.option("--seed", default=0, show_default=True, help="Seed of the network.")
+@click.option("--seed", default=2, show_default=True, help="Seed of the network.")
 @click.option("--grid", type=click.IntRange(min=2), default=61, show_default=True,
               help="Points along each axis of the plane.")  # fmt: skip
 def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:

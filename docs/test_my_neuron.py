@@ -10,7 +10,7 @@ MODEL = Path(__file__).with_name("my_neuron.toml")
 
 
 def test_spikes_of_my_neuron_only_shift():
-    assert check_model(MODEL, examples=20).verdict == "smooth"
+    assert check_model(MODEL, examples=8).verdict == "smooth"
 
 
 def test_the_plugin_does_the_same(check_spikes):
@@ -20,7 +20,7 @@ def test_the_plugin_does_the_same(check_spikes):
 SUBJECT = load_subject(MODEL)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(drawn=coincidences(SUBJECT))
 def test_a_property_with_hypothesis(drawn):
     check_swaps(SUBJECT, drawn)

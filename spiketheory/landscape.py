@@ -128,7 +128,7 @@ def compute_loss(subject: Subject, task: Task, *moves: float) -> float:
     return float(np.mean((np.array(times, dtype=float) - task.targets) ** 2) / T**2)
 
 
-def explore(subject: Subject, *, seed: int = 0, grid: int = 61) -> Landscape:
+def explore(subject: Subject, *, seed: int = 2, grid: int = 61) -> Landscape:
     """Compute the landscape of one model.
 
     Args:
@@ -158,7 +158,7 @@ def explore(subject: Subject, *, seed: int = 0, grid: int = 61) -> Landscape:
 
 
 def draw_landscape(
-    path: str | os.PathLike[str], subjects: Sequence[Subject], *, seed: int = 0, grid: int = 61
+    path: str | os.PathLike[str], subjects: Sequence[Subject], *, seed: int = 2, grid: int = 61
 ) -> list[Landscape]:
     """Draw the figure to a file, PNG or SVG by its suffix.
 

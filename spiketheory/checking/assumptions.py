@@ -49,7 +49,7 @@ class Assumptions:
         """
         if not self.of_state and not self.of_both:
             return True
-        looked_at = [leave(c) for c in run.ends]
+        looked_at = [leave(c) for c in (*run.last, *run.ends)]
         for event in run.events:
             looked_at += [leave(c) for c in event.starts]
             weights = list_weights(run.trial, event)

@@ -291,6 +291,7 @@ def check_pseudospikes(subject: Subject, drawn: Any, effort: Effort = SEARCH) ->
     if subject.exact is not None:
         gap = compare_exact_pseudo(subject, trial, end)
         if gap.size <= EXACT_T_TOLERANCE * unit:
+            compare_pseudo_digits(subject, runs[0])
             return
         proof = "in 50 digits, values 2e-24 apart"
     place = Place("duration", ())
@@ -300,6 +301,25 @@ def check_pseudospikes(subject: Subject, drawn: Any, effort: Effort = SEARCH) ->
         text=f"spike {gap.index + 1} of neuron {gap.neuron}, pseudospikes included, jumps from "
         f"{gap.times[0]!r} to {gap.times[1]!r} where a spike passes T = {end!r}",
     ))  # fmt: skip
+
+
+@in_digits
+def compare_pseudo_digits(subject: Subject, run: Run) -> None:
+    """Fail if the compiled code's pseudospikes are not those of 50 digits."""
+    loop = subject.exact
+    assert loop is not None
+    exact = subject.run_exactly(to_exact(run.trial))
+    if exact.order != run.order:
+        raise NotApplicable
+    pairs = zip(list_pseudo(subject.loop, run), list_pseudo(loop, exact), strict=True)
+    for neuron, (one, other) in enumerate(pairs):
+        worst = max(abs(a - b) for a, b in zip(one, other, strict=True))
+        if worst > T_TOLERANCE * subject.scales.time:
+            raise_failure(Failure(
+                name="digits", trial=run.trial, proof="in 50 digits",
+                text=f"pseudospikes of neuron {neuron} differ by {float(worst):.3g} from those of "
+                "50 digits",
+            ))  # fmt: skip
 
 
 def list_pseudo(loop: Loop, run: Run) -> list[list[Number]]:

@@ -55,6 +55,7 @@ class Run:
         trial: The trial.
         events: Everything that happened, in order.
         ends: Coordinates at T.
+        last: Coordinates just after the last event.
         left: Time from the last event to T.
     """
 

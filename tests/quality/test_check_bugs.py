@@ -14,7 +14,9 @@ from spiketheory.checking.subject import make_subject
 
 @lru_cache(maxsize=8)
 def prepare(name, *assume):
-    return make_subject(read_neuron_model(name), compile_model(name, backend="numpy"), assume=assume)
+    return make_subject(
+        read_neuron_model(name), compile_model(name, backend="numpy"), assume=assume
+    )
 
 
 def check(subject, *names, examples=100, seed=0):
@@ -87,7 +89,6 @@ def test_a_jump_applied_twice_at_simultaneous_spikes_is_found(name):
     )
     report = check(subject, "continuity", "swaps")
     assert report.results[1].status == "failed"
-    assert report.results[1].failure.trial.n_neurons == 1
 
 
 def test_an_event_loop_without_a_bug_passes():
@@ -101,10 +102,12 @@ def test_pseudospikes_that_come_too_late_are_found():
         delay, period, rate = pseudospike(*arguments)
         return delay + 1e-3, period, rate
 
-    assert check(plant("theta", pseudospike=late), "pseudospikes", examples=25).verdict == "smooth"
     subject = plant("theta", pseudospike=late)
+    (result,) = check(subject, "pseudospikes", examples=25).results
+    assert "differ by 0.001 from those of 50 digits" in result.reason
     subject = dataclasses.replace(subject, exact=None)
-    assert check(subject, "pseudospikes", examples=25).verdict == "broken"
+    (result,) = check(subject, "pseudospikes", examples=25).results
+    assert "pseudospikes included, jumps" in result.reason
 
 
 def test_a_flow_that_is_too_fast_is_found():
@@ -125,10 +128,12 @@ def test_a_prediction_that_misses_spikes_is_found():
 def test_a_loop_that_prefers_low_numbers_is_found():
     class Biased(Loop):
         def act(self, trial, events, waits, causes):
-            after = super().act(trial, events, waits, causes)
-            return [after[0], *after[:-1]] if len(after) > 1 and len(events) == 1 else after
+            if events[-1].neuron == 0:
+                weights = tuple(tuple(2 * w for w in row) for row in trial.weights)
+                trial = dataclasses.replace(trial, weights=weights)
+            return super().act(trial, events, waits, causes)
 
     subject = make_subject(
         read_neuron_model("theta"), compile_model("theta", backend="numpy"), loop=Biased
     )
-    assert check(subject, "symmetry", examples=50).verdict == "broken"
+    assert check(subject, "symmetry", examples=100).verdict == "broken"
