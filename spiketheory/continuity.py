@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CELLS = 240
 NARROW = 1e-12
-FLAT = 0.01
+FLAT = 5e-4
 """Changes of the spike time that are followed, relative to the trial."""
 JUST = 1.02
 COLORS = ("#9ecae1", "#4292c6", "#08306b")
@@ -153,7 +153,7 @@ def draw_continuity(path: str | os.PathLike[str], subjects: Sequence[Subject]) -
         canvas = Figure(figsize=(WIDTH, height), layout="constrained", facecolor="white")
         rows = canvas.subplots(len(panels), 3, squeeze=False, width_ratios=(1.25, 1, 1))
         for (left, middle, right), panel in zip(rows, panels, strict=True):
-            said = "spikes only shift" if panel.shifts else "spikes vanish or jump"
+            said = "spikes only shift here" if panel.shifts else count_jumps(panel)
             left.set_title(
                 f"{panel.subject.neuron.name}: {said}", loc="left", fontweight="bold",
                 fontsize=11, color=INK, pad=12,
@@ -166,6 +166,12 @@ def draw_continuity(path: str | os.PathLike[str], subjects: Sequence[Subject]) -
                     artist.set_in_layout(False)
         save(canvas, path)
     return panels
+
+
+def count_jumps(panel: Panel) -> str:
+    """How often the first spike jumps or vanishes, in words."""
+    number = len(panel.by_weight.jumps) + len(panel.by_time.jumps)
+    return f"spikes vanish or jump ({number} jump{'s' if number > 1 else ''})"
 
 
 def draw_potentials(axes: "Axes", panel: Panel) -> None:
