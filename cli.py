@@ -388,6 +388,206 @@ def accuracy(
 
 
 @main.command()
+@click.option("--model", metavar="NAME|FILE.toml",
+              help="A built-in model (see `spiketheory models`) or a model file.")  # fmt: skip
+@click.option("--examples", type=click.IntRange(min=1), default=100, show_default=True,
+              help="Trials to draw for each property.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True,
+              help="Seed of the search; the same seed finds the same.")  # fmt: skip
+@click.option("--assume", multiple=True, metavar="RELATION",
+              help='Draw only what keeps to it, such as "w >= 0"; repeatable.  '
+              "[default: the assumptions of the model file]")  # fmt: skip
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
+              callback=parse_parameters,
+              help="Value of a parameter; repeatable.  [default: the model's]")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), metavar="N",
+              help="Number of processes; what is found does not depend on it.  "
+              "[default: the number of cores]")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Folder for the trials and figures of failures.  "
+              "[default: checks]")  # fmt: skip
+@click.option("--replay", type=click.Path(path_type=Path), metavar="FILE.npz",
+              help="Look again at a failure that was found before.  "
+              "[default: search]")  # fmt: skip
+@JSON_OPTION
+def check(
+    model: str | None,
+    examples: int,
+    seed: int,
+    assume: tuple[str, ...],
+    parameters: dict[str, float] | None,
+    workers: int | None,
+    out: Path | None,
+    replay: Path | None,
+    as_json: bool,
+) -> None:
+    """Search for trials in which spikes do not only shift, or the code is wrong.
+
+    Draws small networks, feedforward and recurrent, and moves their weights, input times and
+    initial states. Reports smooth (every property holds), continuous (only gradients jump, where
+    an input meets a spike) or broken. What fails is shrunk, written to a file and drawn.
+
+    \b
+    Exit codes: 0 smooth or continuous, 1 broken, 2 bad usage or input.
+
+    \b
+    Examples:
+      spiketheory check --model lif
+      spiketheory check --model my_neuron.toml --assume "w >= 0" --examples 2000
+      spiketheory check --replay checks/lif-continuity.npz
+    """  # noqa: D301
+    if (model is None) == (replay is None):
+        raise click.UsageError(
+            "Expected either --model or --replay but got "
+            f"{'both' if model else 'neither'}; give one of them."
+        )
+    if replay is not None:
+        failed = replay_failure(replay, as_json=as_json)
+    else:
+        failed = search_failures(
+            str(model), examples=examples, seed=seed, assume=assume, parameters=parameters,
+            workers=workers, out=out or Path("checks"), as_json=as_json,
+        )  # fmt: skip
+    click.get_current_context().exit(EXIT_CHECK_FAILED if failed else 0)
+
+
+def search_failures(
+    model: str,
+    *,
+    examples: int,
+    seed: int,
+    assume: tuple[str, ...],
+    parameters: dict[str, float] | None,
+    workers: int | None,
+    out: Path,
+    as_json: bool,
+) -> bool:
+    """Check a model and print the report; True if it is broken."""
+    from rich.console import Console
+
+    from derivations import make_recipe
+    from sim.display import format_json, track
+    from spiketheory.checking.present import describe_report, format_report, write_failures
+    from spiketheory.checking.runner import run_check
+
+    recipe = make_recipe(model, parameters=parameters or {}, assume=assume)
+    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    steps = run_check(recipe, examples=examples, seed=seed, workers=workers)
+    report = track(steps, total=count_examples(examples), console=console, what="examples")
+    written = {}
+    if any(r.failure for r in report.results):
+        written = write_failures(report, recipe.build(), out)
+    click.echo(
+        format_json(describe_report(report, written)) if as_json else format_report(report, written)
+    )
+    return bool(report.verdict == "broken")
+
+
+def count_examples(examples: int) -> int:
+    """How many examples a check draws in all."""
+    from spiketheory.checking.search import NAMES, plan_batches
+
+    return sum(batch.examples for batch in plan_batches(list(NAMES), examples, 0))
+
+
+def replay_failure(path: Path, *, as_json: bool) -> bool:
+    """Look again at a failure from its file; True if the property still fails."""
+    from sim.display import format_json
+    from spiketheory.checking.files import read_failure
+    from spiketheory.checking.present import describe_failure
+    from spiketheory.checking.replay import replay
+    from spiketheory.testing import load_subject
+
+    neuron, parameters, assume, failure = read_failure(path)
+    subject = load_subject(neuron, parameters=parameters, assume=assume)
+    fails = replay(subject, failure)
+    if as_json:
+        found = {"model": neuron.name, "property": failure.name, "fails": fails}
+        click.echo(format_json(found | {"failure": describe_failure(failure)}))
+    else:
+        said = "still fails" if fails else "does not fail any more"
+        click.echo(f"{neuron.name}: {failure.name} {said}: {failure.text}")
+    return fails
+
+
+@main.group(cls=Group)
+def plot() -> None:
+    """Draw figures of any models; SVG or PNG by the file's suffix."""
+
+
+MODELS_OPTION = click.option(
+    "--model", "models", multiple=True, required=True, metavar="NAME|FILE.toml",
+    help="A built-in model or a model file; repeatable, one row each.",
+)  # fmt: skip
+FIGURE_OPTION = click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="Write to this file, which ends in .svg, .png or .pdf.",
+)  # fmt: skip
+
+
+@plot.command()
+@MODELS_OPTION
+@FIGURE_OPTION
+def continuity(models: tuple[str, ...], out: Path) -> None:
+    """Draw where spikes vanish, and where they only shift.
+
+    Membrane potential for three weights of an input, and the first spike over its weight and over
+    the time of an inhibitory input.
+
+    \b
+    Example:
+      spiketheory plot continuity --model qif --model lif --out continuity.svg
+    """  # noqa: D301
+    from spiketheory.continuity import draw_continuity
+
+    subjects = build_subjects(models, out)
+    with show_progress() as show:
+        show("Drawing")
+        panels = draw_continuity(out, subjects)
+    for panel in panels:
+        jumps = len(panel.by_weight.jumps) + len(panel.by_time.jumps)
+        click.echo(f"{panel.subject.neuron.name}: {jumps or 'no'} jump{'s' * (jumps != 1)}")
+    click.echo(f"Wrote {out}.", err=True)
+
+
+@plot.command()
+@MODELS_OPTION
+@FIGURE_OPTION
+@click.option("--seed", default=2, show_default=True, help="Seed of the network.")
+@click.option("--grid", type=click.IntRange(min=2), default=61, show_default=True,
+              help="Points along each axis of the plane.")  # fmt: skip
+def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:
+    """Draw the loss of a small network in weight space, with its jumps found and counted.
+
+    The loss along a line and on a plane through the same starting point; the same network for
+    every model, in its own units of weight and time.
+
+    \b
+    Example:
+      spiketheory plot landscape --model qif --model lif --out landscape.png
+    """  # noqa: D301
+    from spiketheory.landscape import draw_landscape
+
+    subjects = build_subjects(models, out)
+    with show_progress() as show:
+        show("Computing losses")
+        found = draw_landscape(out, subjects, seed=seed, grid=grid)
+    for one in found:
+        jumps = len(one.jumps)
+        click.echo(f"{one.subject.neuron.name}: {jumps or 'no'} jump{'s' * (jumps != 1)}")
+    click.echo(f"Wrote {out}.", err=True)
+
+
+def build_subjects(models: tuple[str, ...], out: Path) -> list[Any]:
+    """The models of a figure, once its file name is known to be one of a figure."""
+    from derivations import make_recipe
+    from spiketheory.errors import check_choice
+
+    check_choice("the suffix of --out", out.suffix.lower(), (".svg", ".png", ".pdf"))
+    return [make_recipe(model, parameters={}, assume=()).build() for model in models]
+
+
+@main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--out",

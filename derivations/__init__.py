@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -94,6 +94,28 @@ def compile_verified(model: str, verified: "VerifiedDerivation", *, backend: str
     from spiketheory.cache import load_or_generate
 
     return load_once(load_or_generate(verified.derivation.model, verified), backend)
+
+
+def make_recipe(  # type: ignore[no-untyped-def]
+    model: str, *, parameters: dict[str, float], assume: tuple[str, ...]
+):
+    """The `spiketheory.checking.runner.Recipe` of a built-in name or a model file."""
+    from spiketheory.checking.runner import Recipe
+
+    return Recipe(
+        neuron=read_neuron_model(model),
+        compile_model=partial(compile_to_check, model),
+        parameters=parameters,
+        assume=assume,
+    )
+
+
+def compile_to_check(model: str) -> CompiledModel:
+    """`compile_model` with the backend that is faster for a few small networks."""
+    from spiketheory.checking.subject import choose_backend
+
+    module = generate_cached(model) if is_file_name(model) else import_generated(model)
+    return compile_model(model, backend=choose_backend(module))
 
 
 def generate_source(model: str, *, target: str = "module") -> str:

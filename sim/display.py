@@ -71,15 +71,17 @@ def draw_models(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def track(steps: Iterable[tuple[int, Any]], *, total: int, console: "Console") -> Any:
-    """Run through ``steps``, pairs of a number done and a result, with a progress bar.
+def track(
+    steps: Iterable[tuple[int, Any]], *, total: int, console: "Console", what: str = "states"
+) -> Any:
+    """Run through ``steps``, pairs of a number of ``what`` and a result, with a progress bar.
 
     Returns:
         The last result.
     """
     result = None
     with make_progress(console) as progress:
-        task = progress.add_task("states", total=total, note="")
+        task = progress.add_task(what, total=total, note="")
         for step in steps:
             done, result = step
             progress.update(task, completed=done)

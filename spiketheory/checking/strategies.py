@@ -1,0 +1,295 @@
+"""Hypothesis strategies: states, weights, spike trains, trials, paths; biased to dangerous places.
+
+Everything shrinks towards one neuron at rest, one input at time 0 and round numbers.
+"""
+
+from typing import Any
+
+from hypothesis import reject
+from hypothesis import strategies as st
+
+from spiketheory.checking.properties import Coincidence, Relabelling
+from spiketheory.checking.state_properties import Wait
+from spiketheory.checking.subject import NotApplicable, Subject
+from spiketheory.checking.trial import Path, Place, Rows, Trial
+
+LARGEST_WEIGHT = 20
+"""In steps of the weight's scale; some eight make a neuron at rest spike."""
+SHORTEST, LONGEST = 4, 32
+"""Of a trial, in steps of the time's scale."""
+MOST_NEURONS, MOST_INPUTS, MOST_SPIKES = 3, 2, 5
+HALVINGS = 12
+MARGINS = (-13, -1)
+"""Powers of ten of the relative distance to the weight that just makes a neuron spike."""
+
+Draw = Any
+
+
+def on_grid(step: float, low: int, high: int) -> st.SearchStrategy[float]:
+    """Whole multiples of a step."""
+    return st.integers(low, high).map(lambda k: float(f"{k * step:.12g}"))
+
+
+def weights(subject: Subject) -> st.SearchStrategy[float]:
+    """Weights: round, arbitrary, or next to the smallest that makes a neuron at rest spike."""
+    scales = subject.scales
+    step = scales.weight
+    largest = LARGEST_WEIGHT * step
+    power, sign = st.integers(*MARGINS), st.sampled_from([1, -1])
+    near = st.builds(lambda k, s: scales.critical * (1 + s * 10.0**k), power, sign)
+    any_weight = st.one_of(
+        on_grid(step, -LARGEST_WEIGHT, LARGEST_WEIGHT),
+        on_grid(step, 4, LARGEST_WEIGHT),
+        st.floats(-largest, largest),
+        near,
+    )
+    return any_weight.map(lambda w: admit_weight(subject, w))
+
+
+def admit_weight(subject: Subject, weight: float) -> float:
+    """A weight that is assumed: itself, of the other sign, or smaller; another draw if none is."""
+    smaller = (weight / 2**k for k in range(HALVINGS))
+    for candidate in (sign * w for w in smaller for sign in (1, -1)):
+        if subject.assumptions.allow_weight(candidate):
+            return candidate
+    reject()
+    raise AssertionError("unreachable")
+
+
+@st.composite
+def states(draw: Draw, subject: Subject) -> tuple[float, ...]:
+    """States of a neuron: at rest, anywhere, or next to the threshold."""
+    scales = subject.scales
+    state = list(scales.rest)
+    if draw(st.booleans()):
+        for c, step in enumerate(scales.state):
+            if step:
+                state[c] += draw(st.one_of(
+                    on_grid(step, -12, 16), st.floats(-12 * step, 16 * step)
+                ))  # fmt: skip
+        if scales.ceiling < float("inf") and draw(st.booleans()):
+            below = 10.0 ** draw(st.integers(-9, -1))
+            state[scales.voltage] = scales.ceiling - below * scales.state[scales.voltage]
+    state = admit_state(subject, state)
+    return tuple(float(f"{v:.15g}") for v in state)
+
+
+def admit_state(subject: Subject, state: list[float]) -> list[float]:
+    """A state that is assumed and has not spiked: itself, of positive sign, or a step further."""
+    scales = subject.scales
+    moved = [v + (s or 1.0) for v, s in zip(state, scales.state, strict=True)]
+    for candidate in (state, [abs(v) for v in state], moved):
+        kept = list(candidate)
+        if not kept[scales.voltage] < scales.ceiling:
+            kept[scales.voltage] = scales.rest[scales.voltage]
+        if subject.is_inside(kept) and subject.assumptions.allow_state(kept):
+            return kept
+    reject()
+    raise AssertionError("unreachable")
+
+
+def durations(subject: Subject) -> st.SearchStrategy[float]:
+    """Lengths of trials [time]."""
+    return on_grid(subject.scales.time, SHORTEST, LONGEST)
+
+
+def spike_trains(
+    subject: Subject, duration: float, *, least: int = 0
+) -> st.SearchStrategy[tuple[float, ...]]:
+    """Input times, in any order: round or arbitrary, often equal or next to each other."""
+    return st.lists(input_times(subject), min_size=least, max_size=MOST_SPIKES).map(
+        lambda drawn: place_times(subject, drawn, duration)
+    )
+
+
+def input_times(subject: Subject) -> st.SearchStrategy[tuple[str, float, int]]:
+    """How an input time is chosen: see `place_times`."""
+    step, other = subject.scales.time, st.integers(0, MOST_SPIKES - 1)
+    none, power = st.just(0.0), st.integers(-9, -2).map(lambda k: 10.0**k * step)
+    grid = on_grid(step, 0, LONGEST)
+    return st.one_of(
+        st.tuples(st.just("at"), grid, st.just(0)),
+        st.tuples(st.just("at"), grid, st.just(0)),
+        st.tuples(st.just("at"), st.floats(0, LONGEST * step), st.just(0)),
+        st.tuples(st.just("after"), none, other),
+        st.tuples(st.just("after"), power, other),
+    )
+
+
+def place_times(
+    subject: Subject, drawn: list[tuple[str, float, int]], duration: float
+) -> tuple[float, ...]:
+    """Input times: at a time, taken modulo the duration, or some time after another input."""
+    times: list[float] = []
+    for kind, time, other in drawn:
+        earlier = times[other % len(times)] if kind == "after" and times else 0.0
+        placed = earlier + time
+        times.append(placed if placed < duration else float(f"{placed % duration:.12g}"))
+    return tuple(times)
+
+
+@st.composite
+def trials(
+    draw: Draw,
+    subject: Subject,
+    *,
+    most_neurons: int = MOST_NEURONS,
+    least_inputs: int = 0,
+    feedforward: bool = False,
+) -> Trial:
+    """Whole small networks and their inputs: feedforward or recurrent, also twins.
+
+    Args:
+        draw: Hypothesis's.
+        subject: The model under test.
+        most_neurons: Largest number of neurons.
+        least_inputs: Smallest number of input spikes.
+        feedforward: Whether a neuron may only drive those of a higher number.
+    """
+    weight = weights(subject)
+    duration = draw(durations(subject))
+    which = st.integers(0, MOST_INPUTS - 1)
+    drawn = draw(st.lists(
+        st.tuples(input_times(subject), which), min_size=least_inputs, max_size=MOST_SPIKES
+    ))  # fmt: skip
+    neuron = st.tuples(st.tuples(*[weight] * MOST_INPUTS), states(subject))
+    neurons = draw(st.lists(neuron, min_size=1, max_size=most_neurons))
+    n, m = len(neurons), 1 + max((source for _, source in drawn), default=0)
+    trial = Trial(
+        duration=duration,
+        weights=draw(connections(subject, n, feedforward=feedforward)),
+        input_weights=tuple(row[:m] for row, _ in neurons),
+        input_times=place_times(subject, [time for time, _ in drawn], duration),
+        input_neurons=tuple(source for _, source in drawn),
+        initial=tuple(state for _, state in neurons),
+    )
+    if n > 1 and draw(st.booleans()):
+        trial = make_twins(trial, connected=False)
+    if drawn and draw(st.booleans()):
+        trial = draw(next_to_spike(subject, trial))
+    if not subject.allows(trial):
+        reject()
+    return trial
+
+
+@st.composite
+def connections(draw: Draw, subject: Subject, n: int, *, feedforward: bool) -> Rows:
+    """Weights between n neurons: none, some, self-connections included, or all."""
+    allowed = subject.assumptions.allow_weight(0.0)
+    rows = [[0.0 if allowed else draw(weights(subject)) for _ in range(n)] for _ in range(n)]
+    place = st.integers(0, n - 1)
+    wires = st.lists(st.tuples(place, place, weights(subject)), max_size=n * n)
+    for post, pre, weight in draw(wires):
+        if pre < post or not feedforward:
+            rows[post][pre] = weight
+    return tuple(map(tuple, rows))
+
+
+def make_twins(trial: Trial, *, connected: bool) -> Trial:
+    """The trial with neuron 1 like neuron 0, also in what it receives from neurons if asked for."""
+    names = ("input_weights", "initial", "weights") if connected else ("input_weights", "initial")
+    for name in names:
+        for c, value in enumerate(getattr(trial, name)[0]):
+            trial = trial.move(Place(name, (1, c)), value)
+    return trial
+
+
+@st.composite
+def next_to_spike(draw: Draw, subject: Subject, trial: Trial) -> Trial:
+    """The trial with its last input moved to just before, onto or just after a spike."""
+    place = Place("input_times", (len(trial.input_times) - 1,))
+    number = draw(st.integers(0, 3))
+    side = draw(st.sampled_from([0.0, -1.0, 1.0])) * 10.0 ** draw(st.integers(-12, -2))
+    try:
+        spikes = subject.run(trial.move(place, 2 * trial.duration)).spikes
+    except NotApplicable:
+        spikes = []
+    if not spikes:
+        return trial
+    time = spikes[number % len(spikes)][0] + side * subject.scales.time
+    return trial.move(place, float(min(max(time, 0.0), trial.duration)))
+
+
+@st.composite
+def paths(draw: Draw, subject: Subject) -> Path:
+    """Straight paths in parameter space: one parameter moves, or all of them."""
+    everything = draw(st.integers(0, 2)) == 2
+    number = draw(st.integers(0, 11))
+    trial = draw(trials(subject))
+    places = [p for p in trial.places() if is_movable(subject, trial, p)]
+    if not places:
+        reject()
+    end = trial
+    for place in places if everything else [places[number % len(places)]]:
+        end = end.move(place, draw(values_at(subject, trial, place)))
+    if end == trial or not subject.allows(end):
+        reject()
+    return Path(start=trial, end=end)
+
+
+def is_movable(subject: Subject, trial: Trial, place: Place) -> bool:
+    """Whether a parameter does anything."""
+    if place.field == "input_weights":
+        return place.index[1] in trial.input_neurons
+    return place.field != "initial" or bool(subject.scales.state[place.index[1]])
+
+
+def values_at(subject: Subject, trial: Trial, place: Place) -> st.SearchStrategy[float]:
+    """Other values of a parameter."""
+    if place.field == "input_times":
+        step = subject.scales.time
+        return on_grid(step, 0, int(trial.duration / step) - 1)
+    if place.field == "initial":
+        return states(subject).map(lambda state: state[place.index[1]])
+    return weights(subject)
+
+
+@st.composite
+def coincidences(
+    draw: Draw, subject: Subject, *, most_neurons: int = MOST_NEURONS, feedforward: bool = False
+) -> Coincidence:
+    """Trials in which an input meets a spike or another input, or two neurons are twins."""
+    kind = draw(st.integers(0, 2))
+    entry, other = draw(st.integers(0, 5)), draw(st.integers(0, 5))
+    trial = draw(trials(
+        subject, most_neurons=most_neurons, least_inputs=1, feedforward=feedforward
+    ))  # fmt: skip
+    number = len(trial.input_times)
+    if kind == 1 and trial.n_neurons > 1:
+        return Coincidence(trial=make_twins(trial, connected=True))
+    if kind == 2 and number > 1:
+        return Coincidence(trial=trial, entry=entry % number, other=other % number)
+    return Coincidence(trial=trial, entry=entry % number, spike=other)
+
+
+@st.composite
+def meetings(draw: Draw, subject: Subject) -> Coincidence:
+    """One neuron without connections whose input meets one of its spikes."""
+    entry, spike = draw(st.integers(0, 5)), draw(st.integers(0, 5))
+    trial = draw(trials(subject, most_neurons=1, least_inputs=1, feedforward=True))
+    return Coincidence(trial=trial, entry=entry % len(trial.input_times), spike=spike)
+
+
+@st.composite
+def waits(draw: Draw, subject: Subject) -> Wait:
+    """States of one neuron, an input, and two durations."""
+    step = subject.scales.time
+    fine = st.floats(step * 1e-3, step * LONGEST)
+    duration = st.one_of(on_grid(step, 1, LONGEST), fine)
+    return Wait(
+        state=draw(states(subject)), weight=draw(weights(subject)),
+        durations=(draw(duration), draw(duration)),
+    )  # fmt: skip
+
+
+@st.composite
+def relabellings(draw: Draw, subject: Subject) -> Relabelling:
+    """Trials and another order of neurons and inputs."""
+    trial = draw(trials(subject))
+    inputs = len(trial.input_weights[0])
+    return Relabelling(
+        trial=trial,
+        order=tuple(draw(st.permutations(range(trial.n_neurons)))),
+        input_order=tuple(draw(st.permutations(range(inputs)))),
+        shift=draw(st.sampled_from([0.5, 0.25, 0.9])),
+    )

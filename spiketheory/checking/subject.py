@@ -1,0 +1,258 @@
+"""The model under test: its functions in floats and in 50 digits, and the sizes it lives on."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import mpmath
+import numpy as np
+from mpmath import mpf
+
+from spiketheory.checking.assumptions import Assumptions, read_assumptions
+from spiketheory.checking.exact import DIGITS, make_exact_loop, make_float_loop
+from spiketheory.checking.loop import Loop, OutOfRange, Run, State
+from spiketheory.checking.trial import Number, Trial
+from spiketheory.compile import CompiledModel
+from spiketheory.derive import derive
+from spiketheory.errors import InputError
+from spiketheory.figure_data import bisect
+from spiketheory.model import NeuronModel
+
+INTEGRATED = "the model has no closed form"
+STRONG = 1.5
+NEXT_TO_SPIKE = 0.9
+GRID = 8
+STEPS = (1.0, 2.0, 2.5, 5.0)
+
+
+class NotApplicable(Exception):
+    """What was drawn says nothing of the property; another trial is drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scales:
+    """The sizes on which a model lives; all are round numbers.
+
+    Attributes:
+        weight: A step of weights; some eight make a neuron at rest spike.
+        critical: The weight at which it begins to, or halves its waiting time.
+        time: A step of times [time]; some four pass until a driven neuron spikes.
+        state: A step of each state variable, shape (n_state,); 0 for one that inputs leave alone.
+        rest: The state at rest, shape (n_state,).
+        ceiling: The potential from which on a state is beyond the spike; ``inf`` if there is none.
+        voltage: Place of the variable that spikes.
+    """
+
+    weight: float
+    critical: float
+    time: float
+    state: tuple[float, ...]
+    rest: tuple[float, ...]
+    ceiling: float
+    voltage: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """A model under test.
+
+    Attributes:
+        neuron: The model.
+        compiled: Its generated code.
+        parameters: A value for every parameter.
+        loop: The event loop in floats.
+        exact: The event loop in 50 digits; None if there is none.
+        scales: The sizes on which it lives.
+        assumptions: What may be drawn.
+    """
+
+    neuron: NeuronModel
+    compiled: CompiledModel
+    parameters: dict[str, float]
+    loop: Loop
+    exact: Loop | None
+    scales: Scales
+    assumptions: Assumptions = field(repr=False)
+
+    def run(self, trial: Trial) -> Run:
+        """Run a trial in floats.
+
+        Raises:
+            NotApplicable: If it leaves the range of floats or what is assumed.
+        """
+        with np.errstate(all="ignore"):
+            try:
+                run = self.loop.run(trial)
+            except OutOfRange as err:
+                raise NotApplicable from err
+            if not self.assumptions.allow_run(run, self.loop.leave):
+                raise NotApplicable
+        return run
+
+    def run_exactly(self, trial: Trial, *, digits: int = DIGITS) -> Run:
+        """Run a trial in 50 digits; `mpmath.workdps` of that many must be set by the caller."""
+        assert self.exact is not None
+        try:
+            return self.exact.run(trial)
+        except OutOfRange as err:
+            raise NotApplicable from err
+
+    def allows(self, trial: Trial) -> bool:
+        """Whether weights and initial states keep to the assumptions."""
+        rows = (*trial.weights, *trial.input_weights)
+        return all(self.assumptions.allow_weight(w) for row in rows for w in row) and all(
+            self.assumptions.allow_state(s) and self.is_inside(s) for s in trial.initial
+        )
+
+    def is_inside(self, state: Sequence[Number]) -> bool:
+        """Whether a state has not spiked yet."""
+        return bool(state[self.scales.voltage] < self.scales.ceiling)
+
+
+def make_subject(
+    neuron: NeuronModel,
+    compiled: CompiledModel,
+    *,
+    parameters: Mapping[str, float] | None = None,
+    assume: Sequence[str] = (),
+    loop: type[Loop] = Loop,
+) -> Subject:
+    """Prepare a model for its tests.
+
+    Args:
+        neuron: The model.
+        compiled: Its generated code.
+        parameters: Values of its parameters; defaults fill in the rest.
+        assume: Relations beside those of the model, such as ``w >= 0``.
+        loop: The event loop; another one can be tested by the same properties.
+
+    Raises:
+        InputError: If no input makes a neuron at rest spike.
+    """
+    values = neuron.check_parameters(parameters or {})
+    derivation = derive(neuron)
+    floats = make_float_loop(compiled, values, derivation)
+    exact = make_exact_loop(derivation, values)
+    if loop is not Loop:
+        floats = loop(**vars(floats))
+        exact = loop(**vars(exact)) if exact else None
+    with np.errstate(all="ignore"):
+        scales = measure_scales(neuron, floats, values)
+    return Subject(
+        neuron=neuron,
+        compiled=compiled,
+        parameters=values,
+        loop=floats,
+        exact=exact,
+        scales=scales,
+        assumptions=read_assumptions(neuron, values, assume),
+    )
+
+
+def searches_roots(module: ModuleType) -> bool:
+    """Whether a model's spike time is a root to be searched for, with the default parameters too.
+
+    Linear models of two variables have closed forms at simple ratios of their time constants.
+    """
+    return hasattr(module, "heights") and len(module.STATE) > 2
+
+
+def choose_backend(module: ModuleType) -> str:
+    """Numba where each call takes milliseconds interpreted, for which it compiles for seconds."""
+    return "numba" if searches_roots(module) or module.METHOD == "taylor" else "numpy"
+
+
+def measure_scales(neuron: NeuronModel, loop: Loop, parameters: Mapping[str, float]) -> Scales:
+    """Find the sizes on which a model lives by a few experiments with a neuron at rest."""
+    values = {p.symbol: parameters[p.name] for p in neuron.parameters}
+    rest = tuple(float(value.subs(values)) for value in neuron.rest)
+    voltage = neuron.state.index(neuron.spike.variable)
+    at_rest = loop.enter(rest)
+    ceiling = math.inf
+    if not neuron.spike.is_blowup:
+        known = values | dict(zip(neuron.state, rest, strict=True))
+        ceiling = float(neuron.spike.value.subs(known))
+    unit = find_critical_weight(lambda w: loop.wait(loop.jump(at_rest, w)))
+    if unit is None:
+        raise InputError(
+            f"Expected a model that an input can make spike but {neuron.name} at rest did not, "
+            "with weights up to a million; choose other parameters or another state of rest."
+        )
+    wait = loop.wait(loop.jump(at_rest, STRONG * unit))
+    free = loop.wait(at_rest)
+    span = free if math.isfinite(free) else wait
+    if not 0 < span < math.inf:
+        slow = [v for name, v in parameters.items() if name.startswith("tau")]
+        span = max(slow, default=1.0)
+    return Scales(
+        weight=round_down(unit / GRID * 1.01),
+        critical=unit,
+        time=round_down(span / 4),
+        state=measure_states(loop, at_rest, rest, unit, ceiling, voltage),
+        rest=rest,
+        ceiling=ceiling,
+        voltage=voltage,
+    )
+
+
+def find_critical_weight(wait: Callable[[float], float]) -> float | None:
+    """The weight at which a silent neuron begins to spike, or halves the time of another."""
+    without = wait(0.0)
+
+    def acts(weight: float) -> bool:
+        time = wait(weight)
+        return math.isfinite(time) if math.isinf(without) else time < without / 2
+
+    found = next((2.0**k for k in range(-10, 21) if acts(2.0**k)), None)
+    return None if found is None else bisect(acts, 0.0, found)
+
+
+def measure_states(
+    loop: Loop, at_rest: State, rest: Sequence[float], unit: float, ceiling: float, voltage: int
+) -> tuple[float, ...]:
+    """A step of each state variable: an eighth of how far a strong input moves it."""
+    start = loop.jump(at_rest, STRONG * unit)
+    wait = loop.wait(start)
+    seen = [loop.leave(start)]
+    for fraction in (0.3, 0.6, NEXT_TO_SPIKE):
+        if 0 < wait < math.inf:
+            seen.append(loop.leave(loop.step("flow", start, wait * fraction)))
+    if 0 < wait < math.inf:
+        after = loop.step("fire", start, wait)
+        seen.append(loop.leave(loop.step("flow", after, wait * 0.5)))
+    steps = []
+    for c, value in enumerate(rest):
+        far = max((abs(s[c] - value) for s in seen if math.isfinite(s[c])), default=0.0)
+        if c == voltage:
+            far = ceiling - value if math.isfinite(ceiling) else min(far, 1e3)
+        steps.append(round_down(far / GRID) if far > 1e-9 * (1 + abs(value)) else 0.0)
+    return tuple(steps)
+
+
+def round_down(value: float) -> float:
+    """The largest of 1, 2, 2.5, 5 times a power of ten that is not above ``value``."""
+    power = 10.0 ** math.floor(math.log10(value))
+    found = max(step * power for step in STEPS if step * power <= value * (1 + 1e-9))
+    return float(f"{found:.3g}")
+
+
+def to_exact(trial: Trial) -> Trial:
+    """A trial with mpmath numbers."""
+    return trial.map(mpf)
+
+
+def to_floats(trial: Trial) -> Trial:
+    """A trial with floats."""
+    return trial.map(float)
+
+
+def in_digits(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a function so that it works in 50 digits."""
+
+    def precisely(*arguments: Any, **options: Any) -> Any:
+        with mpmath.workdps(DIGITS):
+            return function(*arguments, **options)
+
+    return precisely
