@@ -1,4 +1,4 @@
-"""Files of failures: a trial file (docs/formats.md, 7) with the parameter that is moved."""
+"""Files of failures: a trial file (docs/formats.md, 10) with the parameter that is moved."""
 
 import os
 import zipfile
@@ -122,5 +122,5 @@ def check_sizes(trial: Trial) -> None:
         raise InputError(
             f"Expected weights ({n}, {n}), input_weights ({n}, M) and input_neurons below M, one "
             f"for each of {len(trial.input_times)} input times, but got other shapes; see "
-            "docs/formats.md, 7."
+            "docs/formats.md, 10."
         )

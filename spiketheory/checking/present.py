@@ -35,7 +35,7 @@ def write_failures(report: Report, subject: Subject, folder: Path) -> dict[str, 
 
 
 def describe_report(report: Report, written: dict[str, list[str]]) -> dict[str, Any]:
-    """A report as plain values (docs/formats.md, 8)."""
+    """A report as plain values (docs/formats.md, 11)."""
     return {
         "model": report.model,
         "verdict": report.verdict,
