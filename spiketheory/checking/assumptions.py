@@ -9,8 +9,8 @@ import sympy as sp
 
 from spiketheory.checking.loop import Run, list_weights
 from spiketheory.model import NeuronModel, conjuncts, format_expression
+from spiketheory.parse import parse_assumption
 from spiketheory.symbols import WEIGHT
-from spiketheory.syntax import parse_relation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,8 +77,7 @@ def read_assumptions(
     Raises:
         ParseError: If a text is no relation; the message points at the place.
     """
-    names = {**model.symbols, "w": WEIGHT}
-    given = [parse_relation(text, names, where="assumption") for text in texts]
+    given = [parse_assumption(text, model) for text in texts]
     relations = [*model.assumptions, *(part for r in given for part in conjuncts(r))]
     values = {p.symbol: parameters[p.name] for p in model.parameters}
     groups: dict[str, list[Callable[..., bool]]] = {"w": [], "state": [], "both": []}
