@@ -153,7 +153,7 @@ def draw_continuity(path: str | os.PathLike[str], subjects: Sequence[Subject]) -
         canvas = Figure(figsize=(WIDTH, height), layout="constrained", facecolor="white")
         rows = canvas.subplots(len(panels), 3, squeeze=False, width_ratios=(1.25, 1, 1))
         for (left, middle, right), panel in zip(rows, panels, strict=True):
-            said = "spikes only shift here" if panel.shifts else count_jumps(panel)
+            said = f"no jump above {FLAT:.2%} of T" if panel.shifts else count_jumps(panel)
             left.set_title(
                 f"{panel.subject.neuron.name}: {said}", loc="left", fontweight="bold",
                 fontsize=11, color=INK, pad=12,
