@@ -126,7 +126,7 @@ def test_every_function_has_a_docstring_with_results_and_operations(model):
             assert "Returns " in doc
             names = (*NUMERICAL, "time_to_spike_parameters")
             integrated = derive_once(model).taylor is not None and function.name in names
-            assert ("Operations: " in doc) == (not integrated)
+            assert ("Operations:" in doc) == (not integrated)
         assert "True" not in doc
         assert "oo" not in doc.split()
 
