@@ -14,6 +14,7 @@ from sim.batch import record_spikes, run_batch
 from sim.checkpoint import load_checkpoint, save_checkpoint
 from sim.config import TrainConfig, build_config, config_to_dict, write_config
 from sim.data import load_dataset
+from sim.interrupt import catch_interrupt
 from sim.report import RasterPanel, plot_learning_curves, plot_rasters, write_metrics_csv
 from sim.train import Row, Trainer, TrainState, make_targets, with_epochs
 from spiketheory.compile import CompiledModel
@@ -50,10 +51,13 @@ class Run:
 
     def save(self) -> None:
         """Write configuration, metrics and checkpoint; the first time the model file too."""
-        if self.saved_epoch is None:
-            save_model_file(self.folder, self.model_file)
-        save_run(self.folder, self.trainer, self.state)
-        self.saved_epoch = self.state.epoch
+        with catch_interrupt() as is_interrupted:  # what is said of the folder is true of it
+            if self.saved_epoch is None:
+                save_model_file(self.folder, self.model_file)
+            save_run(self.folder, self.trainer, self.state)
+            self.saved_epoch = self.state.epoch
+        if is_interrupted():
+            raise KeyboardInterrupt
 
     def discard_if_empty(self) -> None:
         """Remove the folder if nothing was written into it."""

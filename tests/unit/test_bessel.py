@@ -192,4 +192,4 @@ def test_pseudospikes_are_those_of_klos_and_memmesheimer():
 
 def test_a_driven_parabola_of_ones_own_verifies():
     model = make_driven("dV/dt = (2*V**2 - 8*V + 6 + 3*I)/tau_m", rest={"V": 1})
-    assert len(verify(derive_once(model)).checks) == 27
+    assert len(verify(derive_once(model)).checks) == 28

@@ -172,4 +172,4 @@ def test_pseudospikes_are_those_of_the_theta_neuron():
 
 def test_two_parabolas_of_ones_own_verify():
     assert derive_once(make_glued()).method == "glued parabolas"
-    assert len(verify(derive_once(make_glued())).checks) == 23
+    assert len(verify(derive_once(make_glued())).checks) == 24
