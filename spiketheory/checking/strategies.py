@@ -3,6 +3,7 @@
 Everything shrinks towards one neuron at rest, one input at time 0 and round numbers.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from hypothesis import reject
@@ -23,13 +24,17 @@ MARGINS = (-13, -1)
 """Powers of ten of the relative distance to the weight that just makes a neuron spike."""
 
 Draw = Any
+remember = lru_cache(maxsize=256)
+"""Strategies are remembered: to make and validate one takes longer than to draw from it."""
 
 
+@remember
 def on_grid(step: float, low: int, high: int) -> st.SearchStrategy[float]:
     """Whole multiples of a step."""
     return st.integers(low, high).map(lambda k: float(f"{k * step:.12g}"))
 
 
+@remember
 def weights(subject: Subject) -> st.SearchStrategy[float]:
     """Weights: round, arbitrary, or next to the smallest that makes a neuron at rest spike."""
     scales = subject.scales
@@ -56,6 +61,7 @@ def admit_weight(subject: Subject, weight: float) -> float:
     raise AssertionError("unreachable")
 
 
+@remember
 @st.composite
 def states(draw: Draw, subject: Subject) -> tuple[float, ...]:
     """States of a neuron: at rest, anywhere, or next to the threshold."""
@@ -64,14 +70,18 @@ def states(draw: Draw, subject: Subject) -> tuple[float, ...]:
     if draw(st.booleans()):
         for c, step in enumerate(scales.state):
             if step:
-                state[c] += draw(st.one_of(
-                    on_grid(step, -12, 16), st.floats(-12 * step, 16 * step)
-                ))  # fmt: skip
+                state[c] += draw(deviations(step))
         if scales.ceiling < float("inf") and draw(st.booleans()):
             below = 10.0 ** draw(st.integers(-9, -1))
             state[scales.voltage] = scales.ceiling - below * scales.state[scales.voltage]
     state = admit_state(subject, state)
     return tuple(float(f"{v:.15g}") for v in state)
+
+
+@remember
+def deviations(step: float) -> st.SearchStrategy[float]:
+    """Distances of a state variable from rest."""
+    return st.one_of(on_grid(step, -12, 16), st.floats(-12 * step, 16 * step))
 
 
 def admit_state(subject: Subject, state: list[float]) -> list[float]:
@@ -88,6 +98,7 @@ def admit_state(subject: Subject, state: list[float]) -> list[float]:
     raise AssertionError("unreachable")
 
 
+@remember
 def durations(subject: Subject) -> st.SearchStrategy[float]:
     """Lengths of trials [time]."""
     return on_grid(subject.scales.time, SHORTEST, LONGEST)
@@ -102,6 +113,7 @@ def spike_trains(
     )
 
 
+@remember
 def input_times(subject: Subject) -> st.SearchStrategy[tuple[str, float, int]]:
     """How an input time is chosen: see `place_times`."""
     step, other = subject.scales.time, st.integers(0, MOST_SPIKES - 1)
@@ -128,6 +140,28 @@ def place_times(
     return tuple(times)
 
 
+@remember
+def input_spikes(subject: Subject, least: int) -> st.SearchStrategy[list[Any]]:
+    """Lists of input spikes: how its time is chosen, and which input it comes from."""
+    one = st.tuples(input_times(subject), st.integers(0, MOST_INPUTS - 1))
+    return st.lists(one, min_size=least, max_size=MOST_SPIKES)
+
+
+@remember
+def neuron_lists(subject: Subject, most: int) -> st.SearchStrategy[list[Any]]:
+    """Lists of neurons: weights of their inputs, and a state."""
+    one = st.tuples(st.tuples(*[weights(subject)] * MOST_INPUTS), states(subject))
+    return st.lists(one, min_size=1, max_size=most)
+
+
+@remember
+def wires(subject: Subject, n: int) -> st.SearchStrategy[list[Any]]:
+    """Lists of connections between n neurons: to, from, weight."""
+    place = st.integers(0, n - 1)
+    return st.lists(st.tuples(place, place, weights(subject)), max_size=n * n)
+
+
+@remember
 @st.composite
 def trials(
     draw: Draw,
@@ -146,14 +180,9 @@ def trials(
         least_inputs: Smallest number of input spikes.
         feedforward: Whether a neuron may only drive those of a higher number.
     """
-    weight = weights(subject)
     duration = draw(durations(subject))
-    which = st.integers(0, MOST_INPUTS - 1)
-    drawn = draw(st.lists(
-        st.tuples(input_times(subject), which), min_size=least_inputs, max_size=MOST_SPIKES
-    ))  # fmt: skip
-    neuron = st.tuples(st.tuples(*[weight] * MOST_INPUTS), states(subject))
-    neurons = draw(st.lists(neuron, min_size=1, max_size=most_neurons))
+    drawn = draw(input_spikes(subject, least_inputs))
+    neurons = draw(neuron_lists(subject, most_neurons))
     n, m = len(neurons), 1 + max((source for _, source in drawn), default=0)
     trial = Trial(
         duration=duration,
@@ -172,14 +201,13 @@ def trials(
     return trial
 
 
+@remember
 @st.composite
 def connections(draw: Draw, subject: Subject, n: int, *, feedforward: bool) -> Rows:
     """Weights between n neurons: none, some, self-connections included, or all."""
     allowed = subject.assumptions.allow_weight(0.0)
     rows = [[0.0 if allowed else draw(weights(subject)) for _ in range(n)] for _ in range(n)]
-    place = st.integers(0, n - 1)
-    wires = st.lists(st.tuples(place, place, weights(subject)), max_size=n * n)
-    for post, pre, weight in draw(wires):
+    for post, pre, weight in draw(wires(subject, n)):
         if pre < post or not feedforward:
             rows[post][pre] = weight
     return tuple(map(tuple, rows))
@@ -194,6 +222,7 @@ def make_twins(trial: Trial, *, connected: bool) -> Trial:
     return trial
 
 
+@remember
 @st.composite
 def next_to_spike(draw: Draw, subject: Subject, trial: Trial) -> Trial:
     """The trial with its last input moved to just before, onto or just after a spike."""
@@ -210,6 +239,7 @@ def next_to_spike(draw: Draw, subject: Subject, trial: Trial) -> Trial:
     return trial.move(place, float(min(max(time, 0.0), trial.duration)))
 
 
+@remember
 @st.composite
 def paths(draw: Draw, subject: Subject) -> Path:
     """Straight paths in parameter space: one parameter moves, or all of them."""
@@ -244,6 +274,7 @@ def values_at(subject: Subject, trial: Trial, place: Place) -> st.SearchStrategy
     return weights(subject)
 
 
+@remember
 @st.composite
 def coincidences(
     draw: Draw, subject: Subject, *, most_neurons: int = MOST_NEURONS, feedforward: bool = False
@@ -262,6 +293,7 @@ def coincidences(
     return Coincidence(trial=trial, entry=entry % number, spike=other)
 
 
+@remember
 @st.composite
 def meetings(draw: Draw, subject: Subject) -> Coincidence:
     """One neuron without connections whose input meets one of its spikes."""
@@ -270,18 +302,25 @@ def meetings(draw: Draw, subject: Subject) -> Coincidence:
     return Coincidence(trial=trial, entry=entry % len(trial.input_times), spike=spike)
 
 
+@remember
+def wait_durations(subject: Subject) -> st.SearchStrategy[float]:
+    """Durations without events [time]."""
+    step = subject.scales.time
+    return st.one_of(on_grid(step, 1, LONGEST), st.floats(step * 1e-3, step * LONGEST))
+
+
+@remember
 @st.composite
 def waits(draw: Draw, subject: Subject) -> Wait:
     """States of one neuron, an input, and two durations."""
-    step = subject.scales.time
-    fine = st.floats(step * 1e-3, step * LONGEST)
-    duration = st.one_of(on_grid(step, 1, LONGEST), fine)
+    duration = wait_durations(subject)
     return Wait(
         state=draw(states(subject)), weight=draw(weights(subject)),
         durations=(draw(duration), draw(duration)),
     )  # fmt: skip
 
 
+@remember
 @st.composite
 def relabellings(draw: Draw, subject: Subject) -> Relabelling:
     """Trials and another order of neurons and inputs."""
