@@ -15,8 +15,8 @@ from spiketheory.checking.failure import Failure, raise_failure
 from spiketheory.checking.loop import Run
 from spiketheory.checking.paths import (
     JUMP,
+    KEEPS,
     LARGE_JUMP,
-    SURVIVES,
     Gap,
     Jump,
     confirm,
@@ -196,7 +196,7 @@ def judge_tie(subject: Subject, jump: Jump, value: float) -> None:
         step = TIED_ULPS * math.ulp(value)
         runs = [subject.run(jump.trial.move(jump.place, value + s * step)) for s in (-1, 0, 1)]
         size = max(find_gap(runs[1], runs[i]).size for i in (0, 2))
-        if size <= SURVIVES * jump.gap.size:
+        if size < KEEPS * jump.gap.size:
             return
     raise_failure(report("swaps", replace(jump, proof=proof)))
 

@@ -1,5 +1,6 @@
 """The parts of `spiketheory.checking`: event loop, trials, assumptions, jumps, shrinking, files."""
 
+import dataclasses
 import math
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ from spiketheory.checking.failure import Failure
 from spiketheory.checking.files import read_failure, write_failure
 from spiketheory.checking.jumps import find_jumps
 from spiketheory.checking.paths import find_count_change, find_gap, find_suspect
+from spiketheory.checking.properties import check_continuity
 from spiketheory.checking.subject import NotApplicable, make_subject, round_down, to_exact
 from spiketheory.checking.trial import Path, Place, Trial
 from spiketheory.errors import InputError, ParseError
@@ -132,6 +134,31 @@ def test_a_spike_that_leaves_through_the_end_is_no_jump():
     assert counts == [1, 0]
     assert find_suspect(subject, path) is None
     assert find_count_change(subject, path) is None
+
+
+def test_a_steep_place_of_a_model_without_50_digits_is_no_failure(monkeypatch):
+    """Floats suspect a jump there and then see it shrink; the search goes on."""
+    subject = dataclasses.replace(prepare("qif"), exact=None)
+    end = make_trial(duration=4.0, input_weights=((1.0,),))
+    path = Path(start=make_trial(duration=4.0), end=end)
+    monkeypatch.setattr("spiketheory.checking.paths.JUMP", 1e-13)
+    monkeypatch.setattr("spiketheory.checking.paths.FLAT", 1e-14)
+    assert find_suspect(subject, path) is not None
+    check_continuity(subject, path)
+
+
+def test_a_spike_that_goes_to_infinity_beyond_the_digits_of_floats_is_no_jump():
+    """Found by a search: at distance 1e-15 the spike still is far from T, but it moves there."""
+    subject = dataclasses.replace(prepare("qif"), exact=None)
+    critical = subject.scales.critical
+    path = Path(
+        start=make_trial(duration=60.0, input_weights=((critical * 0.9,),)),
+        end=make_trial(duration=60.0, input_weights=((critical * 1.2,),)),
+    )
+    suspect = find_suspect(subject, path)
+    assert suspect.gap.size > 1
+    check_continuity(subject, path)
+    check_continuity(prepare("qif"), path)
 
 
 def test_a_move_of_all_parameters_is_reduced_to_one():
