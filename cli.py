@@ -48,6 +48,17 @@ DATA_OPTION = click.option(
 JSON_OPTION = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs.  [default: text for people]"
 )
+AS_JSON_OPTION = click.option(
+    "--json", "as_json", is_flag=True, help="The same as --format json.  [default: --format]"
+)
+TIMEOUT_OPTION = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this long; 0 is never.",
+)
 
 
 class Group(click.Group):
@@ -129,9 +140,7 @@ def models(as_json: bool) -> None:
     show_default=True,
     help="How to print it; html is a page with figures that needs no network.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="The same as --format json.  [default: --format]"
-)
+@AS_JSON_OPTION
 @click.option("--code", is_flag=True, help="Add the generated code.  [default: formulas only]")
 @click.option(
     "--no-cache",
@@ -143,14 +152,7 @@ def models(as_json: bool) -> None:
     is_flag=True,
     help="Verify special functions in more places and far corners.  [default: in a few seconds]",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0),
-    default=300,
-    show_default=True,
-    metavar="SECONDS",
-    help="Give up after this long; 0 is never.",
-)
+@TIMEOUT_OPTION
 @OUT_OPTION
 def derive(
     model: str,
@@ -260,22 +262,13 @@ def show_progress() -> Iterator[Callable[[str], None]]:
     show_default=True,
     help="How to print it; html is a page with a figure that needs no network.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="The same as --format json.  [default: --format]"
-)
+@AS_JSON_OPTION
 @click.option(
     "--recheck",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Go through a certificate (JSON) again, in another arithmetic, instead.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0),
-    default=300,
-    show_default=True,
-    metavar="SECONDS",
-    help="Give up after this long; 0 is never.",
-)
+@TIMEOUT_OPTION
 @OUT_OPTION
 @click.pass_context
 def certify(

@@ -139,6 +139,11 @@ def format_simulation(summary: dict[str, Any]) -> str:
     ]
     if "loss" in summary:
         lines.append(f"Mean loss {summary['loss']:.6g}.")
+    return say_what_was_written(lines, summary)
+
+
+def say_what_was_written(lines: list[str], summary: dict[str, Any]) -> str:
+    """The lines about a simulation, and the fields of its file."""
     return "\n".join([*lines, f"Wrote {', '.join(summary['fields'])} to {summary['out']}."])
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.circuit import Circuit
+from sim.display import say_what_was_written
 from sim.interrupt import catch_interrupt
 from sim.portrait import choose_looks, plot_recording
 from sim.recurrent import Advance, Recording, simulate
@@ -89,7 +90,7 @@ def format_recording(summary: dict[str, Any]) -> str:
         lines.append(f"Stopped at t = {summary['time']:.6g} of T = {summary['duration']:g}.")
     if "functional" in summary:
         lines.append(f"Functional {summary['functional']:.12g}.")
-    return "\n".join([*lines, f"Wrote {', '.join(summary['fields'])} to {summary['out']}."])
+    return say_what_was_written(lines, summary)
 
 
 def draw_if_asked(recording: Recording, plot: Path | None) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy as sp
+from mpmath import mpf
 
 from spiketheory.model import NeuronModel
 from spiketheory.proofs import Finding
@@ -99,6 +100,15 @@ class Trial:
                 return replace(self, weights=tuple(values))
             return replace(self, times=tuple(values))
         return replace(self, initial={**self.initial, place: value})
+
+    def list_inputs(self) -> list[tuple[mpf, mpf]]:
+        """Time and weight of every input in the order of time; equal times keep their order."""
+        pairs = zip(map(mpf, self.times), map(mpf, self.weights), strict=True)
+        return sorted(pairs, key=lambda pair: pair[0])
+
+    def list_initial(self, model: NeuronModel) -> list[mpf]:
+        """The initial state, in the model's order."""
+        return [mpf(self.initial[s.name]) for s in model.state]
 
     def name_initial(self, variable: str) -> str:
         """Key of a variable's initial value: ``I0``; ``initial_I`` if that is a parameter."""

@@ -19,16 +19,12 @@ def trace(model: NeuronModel, witness: Witness, value: float) -> tuple[np.ndarra
     """Times and membrane potentials of a witness's trial at one value, shape (POINTS,)."""
     trial = witness.trial.moved(witness.place, witness.number, value)
     neuron = Neuron(model, {n: mpf(v) for n, v in trial.parameters.items()}, digits=DIGITS)
-    state = [mpf(trial.initial[s.name]) for s in model.state]
-    order = sorted(range(len(trial.times)), key=lambda k: trial.times[k])
+    state, inputs = trial.list_initial(model), trial.list_inputs()
     grid = np.linspace(0.0, trial.duration, POINTS)
     potentials, last = [], mpf(0)
     for time in map(mpf, map(float, grid)):
-        inputs = [
-            (mpf(trial.times[k]) - last, mpf(trial.weights[k]))
-            for k in order if last <= mpf(trial.times[k]) < time
-        ]  # fmt: skip
-        _, state = neuron.run(state, inputs, time - last)
+        between = [(t - last, w) for t, w in inputs if last <= t < time]
+        _, state = neuron.run(state, between, time - last)
         potentials.append(float(state[neuron.index]))
         last = time
     return grid, np.array(potentials)

@@ -94,8 +94,8 @@ def find_witnesses(
             conditions[name] = dataclasses.replace(condition, status=UNDECIDED, tried=tried)
             continue
         say(f"Looking for a trial that breaks {name}")
-        searcher = searcher or Searcher(boundary, region)
-        witness = searcher.search(condition, conditions)
+        searcher = searcher or Searcher(boundary, region, conditions)
+        witness = searcher.search(condition)
         if witness is not None:
             witnesses.append(witness)
         if not may_pile_up:

@@ -212,7 +212,7 @@ class Reference:
         return bool(before < 0 <= after)
 
     def peaks(self, field: BallField, start: Vector, end: Vector, step: mpf) -> bool:
-        """Whether V rises above a threshold and comes back below it within a step."""
+        """Whether V rises above a threshold and comes back below it within a step (concave)."""
         if self.is_blowup or self.is_endless or start[self.index] >= self.target:
             return False
         rise, fall = self.get_speed(field, start), self.get_speed(field, end)

@@ -224,4 +224,5 @@ def test_gradients_of_spike_times_and_states_are_slopes_of_a_plain_loop(kind):
 
 
 def test_populations_of_different_models_and_parameters_run_together():
-    compare(["theta", "lif_delta", "qif"], 2)
+    trial, recording = compare(["theta", "lif_delta", "qif"], 2)
+    assert {trial.models[i] for i in recording.spike_neuron} == {"theta", "lif_delta", "qif"}
