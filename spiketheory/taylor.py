@@ -413,11 +413,10 @@ class TaylorPrinter:
         tangent = [state_symbol(d) for d in self.tangent]
         pushed = sp.Matrix(self.size, self.size, left[self.size :]) * sp.Matrix(tangent)
         body = self.list_loads(chart, TAB, *chart.coordinates)
-        if chart.surface in chart.coordinates:  # infinitely far away in the other chart
-            place = chart.coordinates.index(chart.surface)
-            body[place] = self.fill(
-                "    {x} = taylor_before(float({table}[{i}, 0]))", x=chart.surface.name, i=place
-            )
+        for i, x in enumerate(chart.coordinates):
+            if x == chart.surface:  # infinitely far away in the other chart
+                load = "    {x} = taylor_before(float({table}[{i}, 0]))"
+                body[i] = self.fill(load, x=x.name, i=i)
         body += [
             f"    {inverse.name} = taylor_divide(1.0, {x.name})"
             for x, inverse in inverses.items()
