@@ -45,7 +45,7 @@ EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
 @click.option(
     "--recheck",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Go through a certificate (JSON) again, in another arithmetic.  [default: certify --model]",
+    help="Go through a certificate (JSON) again, in another arithmetic.  [default: --model]",
 )
 @TIMEOUT_OPTION
 @OUT_OPTION
