@@ -200,6 +200,7 @@ def main(out: Path, steps: int, seed: int, backend: str) -> None:
     folder = open_folder(out)
     model = compile_model("qif", backend=backend)
     history = learn(steps, seed, model)
+    n_frames = film(history, model, folder / "spike_film.gif")
     results = {
         "seed": seed,
         **summarise(history.losses, started),
@@ -210,7 +211,7 @@ def main(out: Path, steps: int, seed: int, backend: str) -> None:
         "fewest_spikes": int(history.counts.min()),
         "spikes_at_last": int(history.counts[-1]),
         "changes_of_number": find_changes(history.counts),
-        "frames": film(history, model, folder / "spike_film.gif"),
+        "frames": n_frames,
     }
     report(folder, "spike_film", results, draw(history))
 
