@@ -81,7 +81,7 @@ def add_dense(session: Session, steps: Steps, trainer: Trainer, batch: int) -> N
     """A dense network of the same size."""
     library = dense.find_library()
     if library == "numpy":
-        session.leave_out(
+        session.note(
             "The dense network runs in NumPy: PyTorch is missing; pip install torch for the usual "
             "yardstick."
         )
@@ -96,7 +96,7 @@ def add_dense(session: Session, steps: Steps, trainer: Trainer, batch: int) -> N
 def add_snntorch(session: Session, steps: Steps, trainer: Trainer, batch: int) -> None:
     """snnTorch, if it is there."""
     if not snntorch_peer.is_installed():
-        session.leave_out("snnTorch: left out, it is missing; pip install snntorch (needs torch).")
+        session.note("snnTorch: left out, it is missing; pip install snntorch (needs torch).")
         return
     data = trainer.dataset
     both = snntorch_peer.make_snntorch(data.train_inputs, data.train_labels, trainer.sizes, batch)
@@ -107,8 +107,12 @@ def add_peer(session: Session, steps: Steps, name: str, both: Any, batch: int) -
     """Steps of a peer that runs in this process."""
     session.show(f"warming up {name}")
     for kind, function in zip(KINDS, both, strict=True):
-        step = time_calls(function, least=session.options.least)
-        steps[kind][name] = lambda step=step: step() / batch
+        steps[kind][name] = divide(time_calls(function, least=session.options.least), batch)
+
+
+def divide(step: Step, number: int) -> Step:
+    """The step with its seconds divided by a number."""
+    return lambda: step() / number
 
 
 def add_paper(

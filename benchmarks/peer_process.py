@@ -28,7 +28,7 @@ def find_interpreter(session: Session) -> str | None:
     """The interpreter for the paper's code, or None with a note that says why."""
     options = session.options
     if options.spikegd is None:
-        session.leave_out(
+        session.note(
             "The paper's code: left out; check out github.com/chklos/spikegd and give --spikegd "
             "PATH (pip install jax optax jaxtyping)."
         )
@@ -36,7 +36,7 @@ def find_interpreter(session: Session) -> str | None:
     if options.spikegd_python is not None:
         return options.spikegd_python
     if find_spec("jax") is None or find_spec("optax") is None:
-        session.leave_out(
+        session.note(
             "The paper's code: left out, JAX is missing; pip install jax optax jaxtyping, or give "
             "--spikegd-python an interpreter that has them."
         )
@@ -72,7 +72,7 @@ def open_paper(
                 if answer is None:
                     errors.seek(0)
                     last = (errors.read().strip().splitlines() or ["no message"])[-1]
-                    session.leave_out(f"The paper's code: left out, it ended with: {last}")
+                    session.note(f"The paper's code: left out, it ended with: {last}")
                     yield None
                     return
                 yield SimpleNamespace(

@@ -1,6 +1,6 @@
 """What a run of the suite found: figures, each with a value per round, and their file.
 
-The file is JSON; docs/formats.md, 8, describes it.
+The file is JSON; docs/formats.md, 12, describes it.
 """
 
 import json

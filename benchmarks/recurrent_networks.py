@@ -19,9 +19,9 @@ def measure(session: Session) -> None:
     """Synaptic events per second, and the time of the backward pass over the forward pass."""
     options = session.options
     if find_spec("brian2") is None:
-        session.leave_out("Brian2: left out, it is missing; pip install brian2.")
+        session.note("Brian2: left out, it is missing; pip install brian2.")
     else:
-        session.leave_out(
+        session.note(
             "Brian2 beside recurrent networks: python -m benchmarks.recurrent says how to measure "
             "it."
         )

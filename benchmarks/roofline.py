@@ -142,7 +142,7 @@ def chain(x: Any, factor: Any, term: Any, repeats: int) -> None:
 
 @numba.njit(nogil=True, error_model="numpy")
 def triad(a: Any, b: Any, c: Any, factor: Any) -> None:
-    """A = b + factor c."""
+    """Sum b and the factor times c into a."""
     for i in range(a.shape[0]):
         a[i] = b[i] + factor * c[i]
 
@@ -166,11 +166,12 @@ def time_arithmetic(precision: str, *, repeats: int) -> Step:
 def time_memory(*, n: int) -> Step:
     """A step that returns seconds per byte, all threads together; three arrays of n numbers."""
     n_threads = get_thread_count()
-    arrays = [tuple(np.ones(n) for _ in range(3)) for _ in range(n_threads)]
+    a, b, c = np.ones((3, n_threads, n))
+    factor = 0.5
 
     def run() -> float:
         start = time.perf_counter()
-        run_on_threads(lambda k: triad(*arrays[k], 0.5), n_threads)
+        run_on_threads(lambda k: triad(a[k], b[k], c[k], factor), n_threads)
         return (time.perf_counter() - start) / (3 * 8 * n * n_threads)
 
     run()

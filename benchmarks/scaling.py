@@ -6,8 +6,11 @@ a trained network of the paper's size.
 """
 
 import os
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+import numpy as np
 
 from benchmarks.networks import (
     count_operations,
@@ -60,9 +63,8 @@ def with_threads(number: int, step: Step) -> Step:
 
 def measure_threads(session: Session) -> None:
     """Numbers of threads in turns, and the speed-up over one."""
-    hidden, batch = HIDDEN, 1000
-    if session.options.tiny:
-        hidden, batch = (5,), 20
+    tiny = session.options.tiny
+    hidden, batch = ((5, 5), 20) if tiny else (HIDDEN, 1000)
     trainer = make_trainer("theta", hidden=hidden, samples=batch, batch=batch)
     state = set_activity(trainer)
     step = time_gradient(trainer, state, batch, least=session.options.least)
@@ -120,7 +122,7 @@ def measure_sizes(session: Session, networks: dict[str, tuple[int, ...]]) -> Non
         state = set_activity(trainer)
         operations[name] = count_operations(trainer, state)
         steps[name] = time_gradient(trainer, state, batch, least=session.options.least)
-    rounds = min(session.options.rounds, 5)
+    rounds, medians = min(session.options.rounds, 5), []
     for name, values in interleave(steps, rounds, show=session.show).items():
         settings = {"hidden": list(networks[name])}
         session.add(f"{name}: synaptic operations", [operations[name]], "per sample", None,
@@ -128,3 +130,20 @@ def measure_sizes(session: Session, networks: dict[str, tuple[int, ...]]) -> Non
         session.add(name, (1e6 * s for s in values), "us/sample", "lower", **settings)
         session.add(f"{name}: per synaptic operation", (1e9 * s / operations[name] for s in values),
                     "ns", "lower", **settings)  # fmt: skip
+        medians.append(1e6 * statistics.median(values))
+    if len(medians) < 3:
+        return
+    start, slope, deviation = fit_line(list(operations.values()), medians)
+    what = next(iter(networks)).split()[0]
+    session.add(f"{what}: line, at no operation", [start], "us/sample", None)
+    session.add(f"{what}: line, slope", [1e3 * slope], "ns/operation", None)
+    session.add(f"{what}: largest deviation from the line", [deviation], "relative", None)
+
+
+def fit_line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
+    """Start, slope, and largest relative deviation of the line with the least relative squares."""
+    places, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    columns = np.stack([1 / values, places / values], axis=1)
+    (start, slope), *_ = np.linalg.lstsq(columns, np.ones(len(values)), rcond=None)
+    deviations = np.abs((start + slope * places) / values - 1)
+    return float(start), float(slope), float(deviations.max())

@@ -12,6 +12,9 @@ from benchmarks.machine import describe_machine, find_load
 from benchmarks.records import Figure, Result
 from spiketheory.errors import check_choice
 
+BUSY = 0.5
+"""Load average per core above which a machine is not quiet."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -82,8 +85,8 @@ class Session:
         pairs = zip(of, by, strict=True)
         self.add(name, (a / b for a, b in pairs), "times", better, **settings)
 
-    def leave_out(self, text: str) -> None:
-        """Say what was left out and what to install."""
+    def note(self, text: str) -> None:
+        """Say what was left out, what to install, or what else to know."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -157,6 +160,13 @@ def run_suite(
     """
     session = Session(options=options, show=show)
     machine = describe_machine()
+    load, cores = machine["load_average"], machine["cores"]
+    if load is not None and load > BUSY * cores:
+        session.note(
+            f"The machine was busy at the start (load {load} on {cores} cores): expect wide "
+            "ranges, above all of programs whose threads wait for each other; measure again when "
+            "it is quiet."
+        )
     started, clock = datetime.now(UTC), time.perf_counter()
     result = None
     for k, name in enumerate(names):

@@ -54,9 +54,10 @@ def interleave(
         pause: Seconds of sleep before each.
         show: Called with the name of what is measured.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    names = list(steps)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
     for k in range(rounds):
-        for name in list(steps) if k % 2 == 0 else list(reversed(steps)):
+        for name in names if k % 2 == 0 else names[::-1]:
             show(f"{name}, round {k + 1} of {rounds}")
             time.sleep(pause)
             seconds[name].append(steps[name]())
