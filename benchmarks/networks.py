@@ -27,7 +27,7 @@ ON = 0.13
 
 RATE = 1e-12
 PROBE = 200
-"""Samples on which activity is set."""
+"""Samples on which the activity of a small network is set and its operations are counted."""
 
 
 def list_precisions() -> list[str]:
@@ -70,8 +70,9 @@ def make_trainer(
     return Trainer(config, make_images(samples, data), compile_model(model))
 
 
-def run_forward(network: Network, trainer: Trainer, samples: int) -> Any:
-    """Outcome of the first training samples."""
+def run_forward(network: Network, trainer: Trainer) -> Any:
+    """Outcome of the first training samples: so many as large networks do in a second."""
+    samples = int(np.clip(60_000 // max(1, sum(trainer.config.hidden)), 30, PROBE))
     chosen = np.arange(min(samples, len(trainer.train_events)))
     targets = np.zeros(len(chosen), dtype=np.int64)
     return run_batch(network, trainer.train_events.take(chosen), targets, trainer.loss)[0]
@@ -92,7 +93,7 @@ def set_activity(trainer: Trainer, activity: float = ACTIVITY) -> TrainState:
         for _ in range(14):
             gain = float(np.sqrt(low * high))
             weights[k][...] = gain * plain
-            spikes = run_forward(trainer.make_network(probe, None), trainer, PROBE).hidden_spikes
+            spikes = run_forward(trainer.make_network(probe, None), trainer).hidden_spikes
             low, high = (gain, high) if spikes.mean() - earlier < activity * width else (low, gain)
         earlier = float(spikes.mean())
     weights[-1] *= gain
@@ -102,13 +103,13 @@ def set_activity(trainer: Trainer, activity: float = ACTIVITY) -> TrainState:
 def count_activity(trainer: Trainer, state: TrainState) -> float:
     """Spikes per hidden neuron and sample."""
     network = trainer.network(state)
-    outcome = run_forward(network, trainer, PROBE)
+    outcome = run_forward(network, trainer)
     return float(outcome.hidden_spikes.mean() / max(1, network.n_hidden))
 
 
 def count_operations(trainer: Trainer, state: TrainState) -> float:
     """Weights added to neurons, per sample: spikes times fan-out."""
-    outcome = run_forward(trainer.network(state), trainer, PROBE)
+    outcome = run_forward(trainer.network(state), trainer)
     return float(outcome.synaptic_operations.mean())
 
 

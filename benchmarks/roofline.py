@@ -107,7 +107,7 @@ def count_work_of(trainer: Trainer, state: TrainState, *, training: bool, itemsi
     events = trainer.train_events.take(np.arange(min(PROBE, len(trainer.train_events))))
     n_bins = events.times.shape[1]
     input_spikes = float((events.bins < n_bins).sum(axis=1).mean())
-    outcome = run_forward(trainer.network(state), trainer, PROBE)
+    outcome = run_forward(trainer.network(state), trainer)
     hidden = float(outcome.synaptic_operations.mean()) - input_spikes * trainer.sizes[1]
     return count_work(
         trainer.sizes, input_spikes=input_spikes, hidden_updates=hidden, bins=n_bins,

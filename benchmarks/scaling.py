@@ -92,7 +92,7 @@ def measure_batches(session: Session) -> None:
     steps = {
         f"batch {n}": time_gradient(trainer, state, n, least=options.least) for n in sizes
     }  # fmt: skip
-    rounds = min(options.rounds, 5)
+    rounds = min(options.rounds, 3)
     for name, values in interleave(steps, rounds, show=session.show).items():
         session.add(name, (1e6 * s for s in values), "us/sample", "lower", hidden=list(hidden))
 
@@ -117,12 +117,12 @@ def measure_sizes(session: Session, networks: dict[str, tuple[int, ...]]) -> Non
     steps, operations = {}, {}
     for name, hidden in networks.items():
         session.show(f"setting up {name}")
-        batch = 10 if session.options.tiny else 1000 if max(hidden) <= 1000 else 200
+        batch = 10 if session.options.tiny else 1000 if sum(hidden) <= 500 else 100
         trainer = make_trainer("theta", hidden=hidden, samples=batch, batch=batch)
         state = set_activity(trainer)
         operations[name] = count_operations(trainer, state)
         steps[name] = time_gradient(trainer, state, batch, least=session.options.least)
-    rounds, medians = min(session.options.rounds, 5), []
+    rounds, medians = min(session.options.rounds, 3), []
     for name, values in interleave(steps, rounds, show=session.show).items():
         settings = {"hidden": list(networks[name])}
         session.add(f"{name}: synaptic operations", [operations[name]], "per sample", None,
