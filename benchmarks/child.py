@@ -76,9 +76,23 @@ def measure_memory(model: str, hidden: str, batch: str, activity: str) -> dict[s
     sizes = tuple(map(int, hidden.split(",")))
     trainer = make_trainer(model, hidden=sizes, samples=int(batch), batch=int(batch))
     state = set_activity(trainer, float(activity))
-    before = find_peak()
+    setup = find_peak()
+    before = read_status("VmRSS") or setup
+    with suppress(OSError):  # the peak starts anew, so that it is that of training
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     trainer.run_epoch(state)
-    return {"before": before, "peak": find_peak(), "activity": count_activity(trainer, state)}
+    peak = find_peak()
+    activity = count_activity(trainer, state)
+    return {"added": peak - before, "peak": max(setup, peak), "activity": activity}
+
+
+def read_status(field: str) -> float | None:
+    """What Linux knows of this process's memory [bytes]; None elsewhere."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith(f"{field}:"):
+                return 1024.0 * int(line.split()[1])
+    return None
 
 
 def find_peak() -> float:
@@ -88,10 +102,9 @@ def find_peak() -> float:
     """
     import resource
 
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024.0 * int(line.split()[1])
+    found = read_status("VmHWM")
+    if found is not None:
+        return found
     unit = 1 if sys.platform == "darwin" else 1024
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 

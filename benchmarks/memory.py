@@ -24,5 +24,5 @@ def measure(session: Session) -> None:
         found = run_child("memory", "theta", hidden, str(batch), str(activity))
         settings = {"hidden": hidden, "batch": batch, "activity": round(found["activity"], 2)}
         session.add(f"{name}: peak", [found["peak"] / 2**20], "MiB", "lower", **settings)
-        added = (found["peak"] - found["before"]) / 2**20
+        added = found["added"] / 2**20
         session.add(f"{name}: added by training", [added], "MiB", "lower", **settings)

@@ -104,6 +104,7 @@ def draw_roofline(axes: Any, result: Result) -> None:
                 axes.text(place, k - 0.24, by, fontsize=7, ha="center", color=FLOOR)
     names = [f.name.removesuffix(": measured") for f in found]
     name_rows(axes, names, 4 * max(f.highest for f in found))
+    axes.set_xlim(left=0.4 * axes.dataLim.x0)
     axes.set_xlabel("us/sample")
     axes.set_title("Measured, and the floors (red)")
 
