@@ -103,17 +103,22 @@ def run(
     )  # fmt: skip
     chosen = check_names(names)
     path = out or FOLDER / name_result()
-    with show_progress(chosen, quiet=as_json) as show:
-        result = run_suite(
-            chosen, options, show=show, on_result=lambda result: write_result(path, result)
-        )
-        pictures = draw_pictures(result, path)
+    written: list[Path] = []
+
+    def keep(result: "Result") -> None:
+        write_result(path, result)
+        written[:] = [path, *draw_pictures(result, path)]
+
+    try:
+        with show_progress(chosen, quiet=as_json) as show:
+            result = run_suite(chosen, options, show=show, on_result=keep)
+    finally:
+        for file in written:
+            click.echo(f"Wrote {file}.", err=True)
     if as_json:
         click.echo(path.read_text(encoding="utf-8"), nl=False)
     else:
         print_result(result)
-    for written in (path, *pictures):
-        click.echo(f"Wrote {written}.", err=True)
 
 
 def name_result() -> str:
