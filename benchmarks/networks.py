@@ -30,10 +30,15 @@ PROBE = 200
 """Samples on which the activity of a small network is set and its operations are counted."""
 
 
+def find_precision_option() -> str | None:
+    """The option of a training run that chooses the number format, if there is one."""
+    names = {f.name for f in fields(TrainConfig)}
+    return next((name for name in ("dtype", "precision") if name in names), None)
+
+
 def list_precisions() -> list[str]:
     """Number formats that training can be asked for."""
-    can_choose = "dtype" in {f.name for f in fields(TrainConfig)}
-    return ["float64", "float32"] if can_choose else ["float64"]
+    return ["float64"] if find_precision_option() is None else ["float64", "float32"]
 
 
 def make_images(samples: int, data: Path | None = None) -> Dataset:
@@ -63,7 +68,8 @@ def make_trainer(
     data: Path | None = None,
 ) -> Trainer:
     """A training run of the paper's digit task: one bin, 2 % flips, AdaBelief."""
-    options: dict[str, Any] = {"dtype": precision} if precision != "float64" else {}
+    option = find_precision_option()
+    options: dict[str, Any] = {} if option is None else {option: precision}
     config = make_config(
         dataset="mnist", model=model, hidden=hidden, batch=batch, learning_rate=RATE, **options
     )
