@@ -9,6 +9,7 @@ from spiketheory.commands.group import LazyGroup
 
 COMMANDS = {
     "accuracy": "spiketheory.commands.derivation",
+    "bench": "benchmarks.command",
     "certify": "spiketheory.commands.continuity",
     "check": "spiketheory.commands.continuity",
     "codegen": "spiketheory.commands.derivation",

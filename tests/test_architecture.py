@@ -8,9 +8,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("spiketheory", "derivations", "sim", "cli")
 FORBIDDEN = {
-    "spiketheory": {"derivations", "sim", "cli"},
-    "derivations": {"sim", "cli"},
-    "sim": {"sympy", "derivations", "cli"},
+    "spiketheory": {"derivations", "sim", "cli", "benchmarks"},
+    "derivations": {"sim", "cli", "benchmarks"},
+    "sim": {"sympy", "derivations", "cli", "benchmarks"},
     "cli": set(),
 }
 COMMANDS = Path("spiketheory/commands")  # the command line: above sim, though kept in spiketheory
@@ -145,5 +145,6 @@ def test_symbols_with_assumptions_are_made_in_one_file_only():
 def test_every_package_of_the_source_is_packed():
     """Files of a folder that pyproject.toml does not name would not be installed."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for folder in {file.parent for file in FILES if len(file.parts) > 1}:
+    folders = {file.parent for file in FILES if len(file.parts) > 1} | {Path("benchmarks")}
+    for folder in folders:
         assert f'"{".".join(folder.parts)}"' in text, folder
