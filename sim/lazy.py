@@ -40,13 +40,13 @@ from sim.tape import (
     NEXT_LOOK,
     NO_CAUSE,
 )
-from spiketheory.compile import CompiledModel, join_jit
+from spiketheory.compile import CompiledModel, join_jit, make_prefetch
 
 DONE, PAUSED, FULL, LOST_STATE = range(4)
 """How a slice of the run ended: at T; after its share of touches; because an array is full;
 because a state left the range of numbers."""
 CACHE_LINE = 8
-READ_AHEAD = 4
+READ_AHEAD = 8
 """Neurons stand far apart in memory: one is read so many arrivals before it is needed."""
 
 
@@ -75,7 +75,7 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     Returns:
         ``start`` and ``run``, compiled for the models' backend.
     """
-    jit = join_jit(models)
+    jit, prefetch = join_jit(models), make_prefetch(models)
     neurons = build_neurons(models)
     receive, spike, find_wait, look = (
         neurons.receive, neurons.spike, neurons.find_wait, neurons.look,
@@ -138,10 +138,9 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
         origin, per_width = calendar.scale[ORIGIN], 1.0 / calendar.scale[WIDTH]
         is_idle = calendar.counts[IS_IDLE] != 0
         starts, waits, touch = tape.touch_starts, tape.touch_waits, tape.counts[N_TOUCHES]
-        met = 0.0
         for edge in range(first, end):
             i = targets[edge]
-            met += cells[last, targets[min(edge + READ_AHEAD, end - 1)]]
+            prefetch(cells, targets[min(edge + READ_AHEAD, end - 1)])
             dt = time - cells[last, i]
             if has_tape:
                 for c in range(width):
@@ -185,8 +184,6 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             cells[wait, i] = AT_ONCE if stays else left
             schedule(calendar, cells, i, time + left)
         tape.counts[N_TOUCHES] = touch
-        if met < 0.0:  # never: times are not negative; it keeps the reads ahead from being removed
-            tape.counts[LOST_NEURON] = 1
 
     @jit
     def emit(
