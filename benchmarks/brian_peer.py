@@ -1,9 +1,10 @@
 """The networks of `benchmarks.recurrent` in Brian2, which steps in time and is not exact.
 
 The same connections, weights, start and drive. The membrane potential is stepped by forward Euler
-with dt = tau/100 as V' = V (V - 1) + I0; a spike is V above 30, and V is then set to -30 (ours: from
-+infinity to -infinity). Spikes are therefore on the grid of time steps, and late; the network's rate
-comes out close to ours, its spikes do not. One thread; compiled by Cython if there is a compiler.
+with dt = tau/100 as V' = V (V - 1) + I0; a spike is V above 30, and V is then set to -30 (ours:
+from +infinity to -infinity). Spikes are therefore on the grid of time steps, and late; the
+network's rate comes out close to ours, its spikes do not. One thread; compiled by Cython if there
+is a compiler.
 """
 
 import logging
@@ -38,8 +39,8 @@ def load_brian() -> tuple[ModuleType | None, str]:
     brian2.prefs.codegen.target = target
     how = "compiled by Cython" if target == "cython" else "NumPy, since there is no C compiler"
     return brian2, (
-        f"Brian2 {brian2.__version__} ({how}): forward Euler with dt = tau/{1 / STEP:.0f}, spikes on "
-        "that grid, so inexact."
+        f"Brian2 {brian2.__version__} ({how}): forward Euler with dt = tau/{1 / STEP:.0f}, spikes "
+        "on that grid, so inexact."
     )
 
 

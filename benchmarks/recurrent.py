@@ -1,12 +1,12 @@
 """Large sparse networks and the backward pass: ``python -m benchmarks.recurrent``.
 
-One run measures, in CPU seconds of one core and in turns, (a) networks of N = 10^3, 10^4, 10^5 (with
-``--large`` 10^6) neurons that hear 100 others each: synaptic events per second and cost per network
-spike, beside Brian2 where it is installed; and (b) recording, going back, and going back with
-derivatives by parameters, over about 10^5 spikes of 1,000 and 10,000 neurons, beside running without
-recording. Theta and qif_delta neurons with a constant drive and inhibition -1/sqrt(100), started at
-random; about 0.1 spikes per neuron and tau. Setting up is left out. Medians and ranges of the
-rounds; ``--out`` keeps all as JSON with the machine and the commit, ``--figure`` draws (a).
+One run measures, in CPU seconds of one core and in turns, (a) networks of N = 10^3, 10^4, 10^5
+(with ``--large`` 10^6) neurons that hear 100 others each: synaptic events per second and cost per
+network spike, beside Brian2 where it is installed; and (b) recording, going back, and going back
+with derivatives by parameters, over about 10^5 spikes of 1,000 and 10,000 neurons, beside running
+without recording. Theta and qif_delta neurons with a constant drive and inhibition -1/sqrt(100),
+started at random; about 0.1 spikes per neuron and tau. Setting up is left out. Medians and ranges
+of the rounds; ``--out`` keeps all as JSON with the machine and the commit, ``--figure`` draws (a).
 """
 
 import argparse
@@ -41,15 +41,22 @@ BRIAN = "Brian2"
 Row = dict[str, Any]
 
 
-def make_circuit(model: str, n: int, duration: float) -> Circuit:
-    """An inhibitory network of constant in-degree."""
+def make_weights(n: int) -> Any:
+    """Inhibition with a constant in-degree."""
     rng = np.random.default_rng(0)
-    weights = connect_fixed_in_degree(n, n, IN_DEGREE, -1.0 / np.sqrt(IN_DEGREE), rng)
+    return connect_fixed_in_degree(n, n, IN_DEGREE, -1.0 / np.sqrt(IN_DEGREE), rng)
+
+
+def make_circuit(model: str, n: int, duration: float, weights: Any = None) -> Circuit:
+    """An inhibitory network, of `make_weights` if not said otherwise."""
+    rng = np.random.default_rng(1)
     population = Population(
         name="n", model=compile_model(model), size=n, parameters={"I0": DRIVES[model]},
         initial={"V": rng.normal(0.5, 1.0, n)},
     )  # fmt: skip
-    connections = Projection(pre="n", post="n", weights=weights)
+    connections = Projection(
+        pre="n", post="n", weights=make_weights(n) if weights is None else weights
+    )
     return Circuit(populations=[population], projections=[connections], duration=duration)
 
 
@@ -81,7 +88,8 @@ def measure_size(n: int, rounds: int, brian: Any) -> list[Row]:
     """All tools in turns at one size."""
     start = time.perf_counter()
     steps: dict[str, Callable[[], tuple[int, float]]] = {}
-    circuits = {model: make_circuit(model, n, DURATIONS[n]) for model in DRIVES}
+    weights = make_weights(n)
+    circuits = {model: make_circuit(model, n, DURATIONS[n], weights) for model in DRIVES}
     wiring = wire(next(iter(circuits.values())))
     for model, circuit in circuits.items():
         own = wiring if model == "theta" else rewire(circuit, wiring)
@@ -146,6 +154,11 @@ def measure_backward(rounds: int) -> list[Row]:
     """Print and return the time of the backward pass beside that of the forward pass."""
     names = ("forward", "recorded", "backward", "backward with parameters")
     rows = []
+    recording, _ = run_once(make_circuit("theta", 200, 1.0), record=True)
+    for parameters in (False, True):  # compiles
+        differentiate(
+            recording, spike_time=np.ones(len(recording.spike_time)), parameters=parameters
+        )
     for n, duration in BACKWARD.items():
         circuit = make_circuit("theta", n, duration)
         wiring = wire(circuit)
