@@ -132,10 +132,10 @@ def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
 
 
 def make_prefetch(models: Sequence[CompiledModel]) -> Callable[..., None]:
-    """Return a function that asks for a column of a two-dimensional array ahead of its use.
+    """Return a function that asks for an entry, or a column, of an array ahead of its use.
 
-    It reads nothing and waits for nothing: the processor brings the column's first cache line
-    while it goes on. With NumPy it does nothing at all.
+    It reads nothing and waits for nothing: the processor brings the entry's cache line, or the
+    first one of the column, while it goes on. With NumPy it does nothing at all.
 
     Args:
         models: Models of one backend.
@@ -156,7 +156,7 @@ def make_compiled_prefetch() -> Callable[..., None]:
         kind = signature.args[0]
         array = context.make_array(kind)(context, builder, arguments[0])
         column = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        place = [ir.Constant(column.type, 0), column]
+        place = [ir.Constant(column.type, 0)] * (kind.ndim - 1) + [column]
         pointer = cgutils.get_item_pointer(context, builder, kind, array, place, wraparound=False)
         address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
         number = ir.IntType(32)
