@@ -210,10 +210,10 @@ def draw(rows: list[Row], path: str) -> None:
     guide = first * np.log(sizes) / np.log(sizes[0])
     axes.plot(sizes, guide, ":", color="grey", label="grows like log N")
     axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("neurons N, 100 synapses each")
-    axes.set_ylabel("µs per network spike (100 synaptic events)")
-    axes.legend(frameon=False)
+    axes.set_ylabel("µs per network spike")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     with replace_atomically(path) as temporary:
         figure.savefig(temporary)
@@ -228,7 +228,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="keep the result as JSON")
     parser.add_argument("--figure", type=Path, help="draw cost per spike over neurons (PNG, SVG)")
     parser.add_argument("--no-backward", action="store_true", help="leave out (b)")
+    parser.add_argument("--draw", type=Path, help="only draw the figure of such a JSON file")
     options = parser.parse_args(arguments)
+    if options.draw is not None:
+        if options.figure is None:
+            parser.error("--draw needs --figure, the file to draw to")
+        draw(json.loads(options.draw.read_text(encoding="utf-8"))["scaling"], str(options.figure))
+        return
     brian, line = load_brian()
     print(line)
     machine = describe_machine()
