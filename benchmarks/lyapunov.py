@@ -1,4 +1,4 @@
-"""A published Lyapunov exponent computed again: ``python -m benchmarks.lyapunov``.
+"""The Lyapunov exponent of balanced networks: ``python -m benchmarks.lyapunov``.
 
 Sparse random networks of inhibitory theta neurons in the balanced state, as in M. Monteforte and
 F. Wolf, Phys. Rev. Lett. 105, 268104 (2010): tau V' = V^2 + I_ext between spikes, an input adds
