@@ -222,7 +222,7 @@ def draw(rows: list[Row], path: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recurrent", description=__doc__)
-    parser.add_argument("--large", action="store_true", help="10^6 neurons too (10 GB, minutes)")
+    parser.add_argument("--large", action="store_true", help="10^6 neurons too (13 GB, minutes)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns, 2 at most for 10^6")
     parser.add_argument("--sizes", type=int, nargs="+", choices=DURATIONS, help="only these")
     parser.add_argument("--out", type=Path, help="keep the result as JSON")
