@@ -36,7 +36,7 @@ def main() -> None:
       spiketheory derive --model theta        the mathematics, derived and verified
 
     \b
-    Exit codes: 0 success, 1 a check failed, 2 bad usage or input.
+    Exit codes: 0 success, 1 a check failed, 2 bad usage or input, 3 undecided.
     """  # noqa: D301
 
 
