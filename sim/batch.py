@@ -12,6 +12,7 @@ import numpy as np
 
 from sim.buffers import FIRST_ROOM, Results, Trial, make_buffers
 from sim.encoding import BinnedInput, LatencyInput
+from sim.engine import LIMITS
 from sim.kernels import build_batch
 from sim.loss import Loss, prepare_targets
 from sim.records import Gradients, Input, Network, Outcome, Spikes
@@ -145,7 +146,7 @@ def run_batch(
         while True:
             buffers = make_buffers(
                 network.model, network.layer_sizes, n_events=events.times.shape[1],
-                n_bins=events.n_bins, n_required=loss.n_required, room=room, real=np.float64,
+                n_bins=events.n_bins, n_required=loss.n_required, room=room, real=network.real,
             )  # fmt: skip
             status, sample = kernel.run_chunk(
                 sample, limits[c + 1], trial, buffers, wanted, loss.settings, gradient,
@@ -196,7 +197,8 @@ def make_trial(network: Network, events: Events, max_spikes: int) -> Trial:
         sizes=np.array(sizes),
         initial=network.initial,
         constants=network.constants,
-        narrow=network.constants,
+        narrow=tuple(network.real(c) for c in network.constants),
+        limits=LIMITS[network.precision],
         duration=network.duration,
         max_spikes=max_spikes,
     )
@@ -219,7 +221,7 @@ def make_results(network: Network, events: Events, loss: Loss, gradient: bool) -
     )
     return [
         shared._replace(
-            weights=np.zeros(n_weights),
+            weights=np.zeros(n_weights, network.real),
             initial=np.zeros(network.n_neurons),
             active=np.zeros(network.n_neurons, dtype=np.bool_),
         )
@@ -309,7 +311,7 @@ def record_spikes(
             if buffers is None:
                 buffers = make_buffers(
                     network.model, network.layer_sizes, n_events=events.times.shape[1],
-                    n_bins=events.n_bins, n_required=0, room=room, real=np.float64,
+                    n_bins=events.n_bins, n_required=0, room=room, real=network.real,
                 )  # fmt: skip
             status, _ = run_one(trial, buffers, b)
             if status == NO_ROOM:

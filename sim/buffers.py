@@ -47,6 +47,7 @@ class Trial(NamedTuple):
         initial: Initial coordinates, shape (n_neurons,).
         constants: The model's derived constants.
         narrow: The same, real.
+        limits: How large coordinates may be, an entry of `sim.engine.LIMITS`.
         duration: The trial's end T [time].
         max_spikes: More spikes of a layer in one sample are an error.
     """
@@ -62,6 +63,7 @@ class Trial(NamedTuple):
     initial: np.ndarray
     constants: tuple[float, ...]
     narrow: tuple[Any, ...]
+    limits: tuple[float, float]
     duration: float
     max_spikes: int
 

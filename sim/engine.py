@@ -37,6 +37,11 @@ LARGE_COORDINATE = 2.0**64
 SCALING = 2.0**-128
 LARGEST_COORDINATE = 1e150
 """Gradients square the coordinates; beyond, their squares leave the range of floats."""
+LIMITS = {
+    "float64": (LARGEST_COORDINATE, LARGE_COORDINATE),
+    "float32": (1e15, 2.0**30),
+}
+"""Largest coordinate, and the one beyond which projective ones are scaled down, by precision."""
 FLAGS_PER_WORD = 8
 SMALL_SORT = 16
 
@@ -92,8 +97,8 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
     @jit
     def forward_layer(
         states: Any, scales: Any, steps: Any, event_times: Any, event_rows: Any, n_events: int,
-        weights: Any, duration: float, constants: Any, narrow: Any, spikes: Any, max_spikes: int,
-        scratch: Any,
+        weights: Any, duration: float, constants: Any, narrow: Any, limits: Any, spikes: Any,
+        max_spikes: int, scratch: Any,
     ) -> Any:  # fmt: skip
         """Run one layer through a trial.
 
@@ -108,6 +113,7 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
             duration: The trial's end T.
             constants: The model's derived constants.
             narrow: The same in the precision of the buffers.
+            limits: An entry of `LIMITS`.
             spikes: Spike buffers of this layer.
             max_spikes: More spikes than this end the run.
             scratch: Flags, the same as words, and zeros.
@@ -117,6 +123,7 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         """
         n = states.shape[2]
         flags, words, zeros = scratch
+        largest, large = limits
         nothing = zeros[:n]
         count = 0
         start = 0.0
@@ -136,16 +143,16 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
             if count >= spikes.times.shape[0]:
                 return NO_ROOM, count
             if k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
-                if is_far(after):
+                if is_far(after, largest):
                     return not_finite, count
                 if is_projective:
-                    scale_down(after, scales[k // EVENTS_PER_SCALING])
+                    scale_down(after, scales[k // EVENTS_PER_SCALING], large)
             start = end
-        if is_far(states[n_events + 1]):
+        if is_far(states[n_events + 1], largest):
             return not_finite, count
         for c in range(n_coordinates):
             for p in range(count):
-                if not abs(spikes.starts[c, p]) <= LARGEST_COORDINATE:
+                if not abs(spikes.starts[c, p]) <= largest:
                     return not_finite, count
         return ok, count
 
@@ -249,24 +256,25 @@ def build_range(model: CompiledModel) -> tuple[Any, Any]:
     scaled = model.projective or (0,)
 
     @jit
-    def is_far(row: Any) -> bool:
+    def is_far(row: Any, largest: float) -> bool:
         """Whether a coordinate is NaN or so large that gradients would lose it."""
         far = False
         for c in range(row.shape[0]):
             for i in range(row.shape[1]):
-                far |= not abs(row[c, i]) <= LARGEST_COORDINATE
+                far |= not abs(row[c, i]) <= largest
         return far
 
     @jit
-    def scale_down(row: Any, scales: Any) -> None:
+    def scale_down(row: Any, scales: Any, large: float) -> None:
         """Divide large coordinates of a projective chart by a power of two, which is exact."""
         for i in range(row.shape[1]):
-            largest = 0.0
+            size = 0.0
             for c in scaled:
-                largest = max(largest, abs(row[c, i]))
-            scales[i] = 1.0
-            while largest * scales[i] > LARGE_COORDINATE:
-                scales[i] *= SCALING
+                size = max(size, abs(row[c, i]))
+            scale = 1.0
+            while size * scale > large:
+                scale /= large * large
+            scales[i] = scale
             for c in scaled:
                 row[c, i] *= scales[i]
 

@@ -107,6 +107,7 @@ def build_retreat(model: CompiledModel) -> tuple[Any, Any]:
     f = model.functions
     jump, jump_vjp, flow_vjp, load, store = f.jump, f.jump_vjp, f.flow_vjp, f.load, f.store
     n = len(model.coordinates)
+    slip = n + 1
 
     def retreat(
         states: Any, weights: Any, step: Any, constants: Any, covectors: Any,
@@ -120,7 +121,7 @@ def build_retreat(model: CompiledModel) -> tuple[Any, Any]:
             pulled = jump_vjp(*before, weights[i], *constants, *covector)
             store(covectors, i, *pulled[:n])
             weight_gradient[i] += pulled[n]
-            slips[i] = pulled[n + 1]
+            slips[i] = pulled[slip]
 
     def add_up(slips: Any, width: int) -> float:
         """Sum of the first entries."""
@@ -142,6 +143,7 @@ def build_unwind(model: CompiledModel) -> tuple[Any, Any]:
     jump_vjp, flow_vjp, fire, fire_vjp = f.jump_vjp, f.flow_vjp, f.fire, f.fire_vjp
     propagator, load, store = f.propagator, f.load, f.store
     n = len(model.coordinates)
+    slip = n + 1
 
     @jit
     def unwind_spikes(
@@ -173,7 +175,7 @@ def build_unwind(model: CompiledModel) -> tuple[Any, Any]:
                 pulled = jump_vjp(*load(states, i), weights[i], *constants, *load(unwound, i))
                 store(covectors, i, *pulled[:n])
                 weight_gradient[i] = kept[i] + pulled[n]
-                slips[i] = pulled[n + 1]
+                slips[i] = pulled[slip]
 
     return unwind_spikes, mend_spikes
 
@@ -184,6 +186,7 @@ def build_ties(model: CompiledModel) -> tuple[Any, Any]:
     jit = partial(model.jit, allocates=False)
     jump, jump_vjp, flow_vjp, load, store = f.jump, f.jump_vjp, f.flow_vjp, f.load, f.store
     n = len(model.coordinates)
+    slip = n + 1
 
     @jit
     def pull_segment(
@@ -223,6 +226,6 @@ def build_ties(model: CompiledModel) -> tuple[Any, Any]:
                 behind = jump_vjp(*jump(*state, rest, *constants), weight, *constants, *covector)
                 later = jump_vjp(*jump(*state, weight, *constants), rest, *constants, *covector)
                 before = jump_vjp(*state, weight, *constants, *later[:n])
-                gradient[e] += 0.5 * (before[n + 1] + behind[n + 1])
+                gradient[e] += 0.5 * (before[slip] + behind[slip])
 
     return pull_segment, share_ties

@@ -145,7 +145,7 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
         start_layer(trial.initial[first : first + width], states[0], trial.constants)
         status, count = forward_layer(
             states, scales, buffers.steps[layer], times, rows, n_events, weights,
-            trial.duration, trial.constants, trial.narrow, spikes, trial.max_spikes,
+            trial.duration, trial.constants, trial.narrow, trial.limits, spikes, trial.max_spikes,
             (buffers.flags, buffers.words, buffers.zeros),
         )  # fmt: skip
         buffers.counts[layer] = count
@@ -294,7 +294,7 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[A
                 add_inputs(rates, view_weights(trial.weights, trial, layer), pushes)
             end = view_end(trial, buffers, sample, layer)
             if layer < n_layers - 1:
-                forward_rates(end, pushes, trial.constants, buffers.rates[first:last])
+                forward_rates(end, pushes, trial.narrow, buffers.rates[first:last])
             else:
                 forward_missing(
                     end, pushes, trial.constants, trial.duration, n_ordinary, output_times
@@ -319,7 +319,7 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[A
                 )
             else:
                 backward_rates(
-                    end, pushes, trial.constants, buffers.by_rate[first:last], covectors, by_push
+                    end, pushes, trial.narrow, buffers.by_rate[first:last], covectors, by_push
                 )
             if layer > 0:
                 before = first - trial.sizes[layer]

@@ -362,10 +362,7 @@ def half_slope(current: float, time: float) -> tuple[float, ...]:
     s, z = -math.expm1(-time), math.exp(-time)
     yy, yx, xy, xx = half_matrix(current, time)
     q = current * s * s
-    if abs(q) < 2.0:
-        bend = s * s * s * sinc_slope_near(q)
-    else:
-        bend = 0.5 * (s * yy + yx) / current
+    bend = s * s * s * sinc_slope_near(q) if abs(q) < 2.0 else 0.5 * (s * yy + yx) / current
     lean = 0.5 * s * yx
     return yy, yx, xy, xx, lean, -bend, 0.5 * z * (s * yy - yx), z * lean
 

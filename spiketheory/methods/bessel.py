@@ -28,7 +28,13 @@ from spiketheory.derivation import (
     Step,
 )
 from spiketheory.domains import is_positive
-from spiketheory.functions import decay_matrix, decay_matrix_slope, decay_matrix_tangent, decay_wait, time_to_spike
+from spiketheory.functions import (
+    decay_matrix,
+    decay_matrix_slope,
+    decay_matrix_tangent,
+    decay_wait,
+    time_to_spike,
+)
 from spiketheory.methods.common import Names, differentiate_implicitly, dot
 from spiketheory.model import NeuronModel
 from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
