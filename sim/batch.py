@@ -313,7 +313,7 @@ def record_spikes(
                     network.model, network.layer_sizes, n_events=events.times.shape[1],
                     n_bins=events.n_bins, n_required=0, room=room, real=network.real,
                 )  # fmt: skip
-            status, _ = run_one(trial, buffers, b)
+            status = run_one(trial, buffers, b)
             if status == NO_ROOM:
                 room, buffers = 2 * room, None
         raise_status(status, sample=b, limit=max_spikes)

@@ -83,6 +83,8 @@ class Buffers(NamedTuple):
         summed, summed_gradient: Weights of all inputs in a bin, shape (n_bins, width), real.
         rates, pushes: Pseudo rates and pseudo inputs, shape (n_neurons,), real.
         by_rate, by_push: Derivatives by them, shape (n_neurons,), real.
+        starts: Initial states of all layers, flat, real.
+        by_start: Sum over samples of the derivatives by them, flat.
         covectors: Derivatives by the states, flat, real.
         by_spike, by_event: Derivatives by spike times and event times.
         sources: Which spike each output time is, shape (n_outputs, n_required).
@@ -110,6 +112,8 @@ class Buffers(NamedTuple):
     pushes: np.ndarray
     by_rate: np.ndarray
     by_push: np.ndarray
+    starts: np.ndarray
+    by_start: np.ndarray
     covectors: np.ndarray
     by_spike: np.ndarray
     by_event: np.ndarray
@@ -200,6 +204,8 @@ def make_buffers(
         pushes=np.empty(n_neurons, real),
         by_rate=np.empty(n_neurons, real),
         by_push=np.empty(n_neurons, real),
+        starts=np.empty(n_coordinates * n_neurons, real),
+        by_start=np.zeros(n_coordinates * n_neurons),
         covectors=np.empty(n_coordinates * n_neurons, real),
         by_spike=np.empty(room),
         by_event=np.empty(max(room, n_events)),

@@ -74,7 +74,7 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         for i in range(initial.shape[0]):
             store(row, i, *initial_state(initial[i], *constants))
 
-    @jit
+    @partial(jit, inlines=True)
     def follow_flagged(
         states: Any, after: Any, weights: Any, step: Any, start: float, end: float,
         constants: Any, segment: int, spikes: Any, count: int, max_spikes: int, flags: Any,
@@ -208,7 +208,7 @@ def build_advance(model: CompiledModel) -> Any:
             flags[i] = will_spike(*state, *step, *constants)
             store(after, i, *flow(*state, *step, *constants))
 
-    return model.jit(advance, allocates=False)
+    return model.jit(advance, allocates=False, inlines=True)
 
 
 def build_follow(model: CompiledModel) -> Any:
@@ -247,7 +247,7 @@ def build_follow(model: CompiledModel) -> Any:
             spikes.lefts[count - 1] = left
         return flow(*state, *step, *constants), count
 
-    return model.jit(follow, allocates=False)
+    return model.jit(follow, allocates=False, inlines=True)
 
 
 def build_range(model: CompiledModel) -> tuple[Any, Any]:

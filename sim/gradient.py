@@ -131,7 +131,7 @@ def build_retreat(model: CompiledModel) -> tuple[Any, Any]:
         return total
 
     return (
-        model.jit(retreat, allocates=False),
+        model.jit(retreat, allocates=False, inlines=True),
         model.jit(add_up, allocates=False, reorders=True),
     )
 
@@ -139,7 +139,7 @@ def build_retreat(model: CompiledModel) -> tuple[Any, Any]:
 def build_unwind(model: CompiledModel) -> tuple[Any, Any]:
     """What replaces `retreat` for the neurons that spike."""
     f = model.functions
-    jit = partial(model.jit, allocates=False)
+    jit = partial(model.jit, allocates=False, inlines=True)
     jump_vjp, flow_vjp, fire, fire_vjp = f.jump_vjp, f.flow_vjp, f.fire, f.fire_vjp
     propagator, load, store = f.propagator, f.load, f.store
     n = len(model.coordinates)

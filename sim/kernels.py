@@ -27,7 +27,20 @@ def build_batch(model: CompiledModel, loss: Any) -> SimpleNamespace:
     """
     network = build_network(model)
     run_chunk = None if loss is None else build_run_chunk(model, network, model.jit(loss))
-    return SimpleNamespace(run_chunk=run_chunk, run_one=network.forward_sample)
+    return SimpleNamespace(run_chunk=run_chunk, run_one=build_run_one(model, network))
+
+
+def build_run_one(model: CompiledModel, network: SimpleNamespace) -> Any:
+    """The kernel that runs a single sample forward."""
+    start_layers, forward_sample = network.start_layers, network.forward_sample
+
+    def run_one(trial: Any, buffers: Any, sample: int) -> int:
+        """Run one sample; its spikes are in the buffers."""
+        start_layers(trial, buffers)
+        status, _ = forward_sample(trial, buffers, sample)
+        return status
+
+    return model.jit(run_one, allocates=False)
 
 
 def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -> Any:
@@ -35,6 +48,7 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
     jit = partial(model.jit, allocates=False)
     forward_sample, backward_sample = network.forward_sample, network.backward_sample
     forward_pseudo, backward_pseudo = network.forward_pseudo, network.backward_pseudo
+    start_layers, finish_layers = network.start_layers, network.finish_layers
     ok = int(Status.OK)
 
     @jit
@@ -94,10 +108,13 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
         want_gradient: bool, want_times: bool, results: Any,
     ) -> Any:  # fmt: skip
         """Run the samples ``first`` to ``last``; returns the status and where it ended."""
+        status, ended = ok, last
+        start_layers(trial, buffers)
         for b in range(first, last):
             status, n_inputs = forward_sample(trial, buffers, b)
             if status != ok:
-                return status, b
+                ended = b
+                break
             counters = results.counters[b]
             counters[0] = 0
             counters[1] = n_inputs * trial.sizes[1]
@@ -114,12 +131,11 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
                 start_backward(buffers, n_ordinary)
                 if missing:
                     backward_pseudo(trial, buffers, b, results.weights, n_ordinary)
-                backward_sample(
-                    trial, buffers, b, n_inputs, results.weights, results.initial, want_times
-                )
+                backward_sample(trial, buffers, b, n_inputs, results.weights, want_times)
                 if want_times:
                     for k in range(trial.counts[0 if trial.binned else b]):
                         results.events[b, k] = buffers.by_event[k]
-        return ok, last
+        finish_layers(trial, buffers, results.initial)
+        return status, ended
 
     return run_chunk

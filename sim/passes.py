@@ -22,7 +22,10 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
     views = build_views(model)
     bins = build_bins(model)
     forward_pseudo, backward_pseudo = build_pseudo_passes(model, views)
+    start_layers, finish_layers = build_starts(model, views)
     return SimpleNamespace(
+        start_layers=start_layers,
+        finish_layers=finish_layers,
         forward_sample=build_forward(model, views, bins),
         backward_sample=build_backward(model, views, bins),
         forward_pseudo=forward_pseudo,
@@ -56,9 +59,9 @@ def build_views(model: CompiledModel) -> SimpleNamespace:
         return part.reshape(part.shape[0] // width, width)
 
     @jit
-    def view_covectors(buffers: Any, first: int, width: int) -> Any:
-        """Derivatives by the states of a layer, shape (n_coordinates, width)."""
-        part = buffers.covectors[n_coordinates * first : n_coordinates * (first + width)]
+    def view_layer(flat: Any, first: int, width: int) -> Any:
+        """Coordinates, or derivatives by them, of a layer, shape (n_coordinates, width)."""
+        part = flat[n_coordinates * first : n_coordinates * (first + width)]
         return part.reshape(n_coordinates, width)
 
     @jit
@@ -78,9 +81,43 @@ def build_views(model: CompiledModel) -> SimpleNamespace:
         view_weights=view_weights,
         view_states=view_states,
         view_scales=view_scales,
-        view_covectors=view_covectors,
+        view_layer=view_layer,
         view_end=view_end,
     )
+
+
+def build_starts(model: CompiledModel, views: SimpleNamespace) -> tuple[Any, Any]:
+    """Initial states, which all samples share, and derivatives by the initial coordinates."""
+    jit = partial(model.jit, allocates=False)
+    start_layer, backward_start = (
+        build_engine(model).start_layer,
+        build_gradient(model).backward_start,
+    )
+    view_layer = views.view_layer
+
+    @jit
+    def start_layers(trial: Any, buffers: Any) -> None:
+        """Compute the initial states of all layers once for all samples."""
+        first = 0
+        for layer in range(len(trial.sizes) - 1):
+            width = trial.sizes[layer + 1]
+            starts = view_layer(buffers.starts, first, width)
+            start_layer(trial.initial[first : first + width], starts, trial.constants)
+            first += width
+
+    @jit
+    def finish_layers(trial: Any, buffers: Any, gradient: Any) -> None:
+        """Turn the sum of derivatives by the initial states into that by initial coordinates."""
+        first = 0
+        for layer in range(len(trial.sizes) - 1):
+            width = trial.sizes[layer + 1]
+            backward_start(
+                trial.initial[first : first + width], trial.constants,
+                view_layer(buffers.by_start, first, width), gradient[first : first + width],
+            )  # fmt: skip
+            first += width
+
+    return start_layers, finish_layers
 
 
 def build_bins(model: CompiledModel) -> SimpleNamespace:
@@ -124,10 +161,9 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
     """The forward pass of one sample."""
     jit = partial(model.jit, allocates=False)
     engine = build_engine(model)
-    start_layer, forward_layer = engine.start_layer, engine.forward_layer
-    order_spikes = engine.order_spikes
+    forward_layer, order_spikes = engine.forward_layer, engine.order_spikes
     view_weights, view_states = views.view_weights, views.view_states
-    view_scales = views.view_scales
+    view_scales, view_layer = views.view_scales, views.view_layer
     list_inputs, gather_bins = bins.list_inputs, bins.gather_bins
     ok = int(Status.OK)
     view_spikes = build_view_spikes(model)
@@ -142,7 +178,10 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
         states = view_states(buffers, layer, width)
         scales = view_scales(buffers, layer, width)
         spikes = view_spikes(buffers.spikes, layer)
-        start_layer(trial.initial[first : first + width], states[0], trial.constants)
+        starts = view_layer(buffers.starts, first, width)
+        for c in range(starts.shape[0]):
+            for i in range(width):
+                states[0, c, i] = starts[c, i]
         status, count = forward_layer(
             states, scales, buffers.steps[layer], times, rows, n_events, weights,
             trial.duration, trial.constants, trial.narrow, trial.limits, spikes, trial.max_spikes,
@@ -203,20 +242,20 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
     """The backward pass of one sample."""
     jit = partial(model.jit, allocates=False)
     gradient = build_gradient(model)
-    backward_layer, backward_start = gradient.backward_layer, gradient.backward_start
+    backward_layer = gradient.backward_layer
     view_weights, view_states = views.view_weights, views.view_states
-    view_scales, view_covectors = views.view_scales, views.view_covectors
+    view_scales, view_layer = views.view_scales, views.view_layer
     view_spikes = build_view_spikes(model)
     scatter_bins = bins.scatter_bins
 
     @jit
     def backward_one_layer(
         trial: Any, buffers: Any, layer: int, first: int, times: Any, rows: Any, n_events: int,
-        weights: Any, weight_gradient: Any, initial_gradient: Any, want_times: bool,
+        weights: Any, weight_gradient: Any, want_times: bool,
     ) -> None:  # fmt: skip
         """Go back through one layer."""
         width = trial.sizes[layer + 1]
-        covectors = view_covectors(buffers, first, width)
+        covectors = view_layer(buffers.covectors, first, width)
         backward_layer(
             view_states(buffers, layer, width), view_scales(buffers, layer, width),
             buffers.steps[layer], times, rows, n_events, weights, trial.constants, trial.narrow,
@@ -225,15 +264,15 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
             (buffers.unwound, buffers.pulled, buffers.kept, buffers.slips, buffers.zeros,
              buffers.unused),
         )  # fmt: skip
-        backward_start(
-            trial.initial[first : first + width], trial.constants, covectors,
-            initial_gradient[first : first + width],
-        )  # fmt: skip
+        by_start = view_layer(buffers.by_start, first, width)
+        for c in range(by_start.shape[0]):
+            for i in range(width):
+                by_start[c, i] += covectors[c, i]
 
     @jit
     def backward_sample(
         trial: Any, buffers: Any, sample: int, n_inputs: int, flat_gradient: Any,
-        initial_gradient: Any, want_times: bool,
+        want_times: bool,
     ) -> None:  # fmt: skip
         """Go back through all layers of one sample; what it adds to is its thread's own."""
         first = len(trial.initial)
@@ -244,7 +283,7 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
                 trial, buffers, layer, first, buffers.sorted_times[before],
                 buffers.sorted_neurons[before], buffers.counts[before],
                 view_weights(trial.weights, trial, layer),
-                view_weights(flat_gradient, trial, layer), initial_gradient, True,
+                view_weights(flat_gradient, trial, layer), True,
             )  # fmt: skip
             for k in range(buffers.counts[before]):
                 buffers.by_spike[buffers.orders[before, k]] = buffers.by_event[k]
@@ -259,7 +298,7 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
                     gradient[v, i] = 0.0
         backward_one_layer(
             trial, buffers, 0, 0, trial.times[e], trial.rows[e], trial.counts[e], weights,
-            gradient, initial_gradient, want_times,
+            gradient, want_times,
         )  # fmt: skip
         if trial.binned:
             scatter_bins(trial.bins[sample], buffers.inputs, n_inputs, gradient, weight_gradient)
@@ -275,7 +314,7 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[A
     add_inputs, pull_inputs = pseudo.add_inputs, pseudo.pull_inputs
     forward_missing, backward_missing = pseudo.forward_missing, pseudo.backward_missing
     view_weights, view_end = views.view_weights, views.view_end
-    view_covectors = views.view_covectors
+    view_layer = views.view_layer
 
     @jit
     def forward_pseudo(
@@ -312,7 +351,7 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[A
             first = last - trial.sizes[layer + 1]
             pushes, by_push = buffers.pushes[first:last], buffers.by_push[first:last]
             end = view_end(trial, buffers, sample, layer)
-            covectors = view_covectors(buffers, first, last - first)
+            covectors = view_layer(buffers.covectors, first, last - first)
             if layer == n_layers - 1:
                 backward_missing(
                     end, pushes, trial.constants, n_ordinary, buffers.by_time, covectors, by_push
