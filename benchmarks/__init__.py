@@ -1,1 +1,1 @@
-"""Benchmarks: ratios within one run, interleaved, since machines are shared and noisy."""
+"""Measurements that anyone can repeat: ``python -m benchmarks``, described in README.md here."""

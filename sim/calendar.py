@@ -79,6 +79,20 @@ def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespa
         ``schedule`` (a neuron's next spike has changed), ``find_next`` (neuron of the next spike,
         or END), ``release`` (it spikes now), ``rebuild`` and ``has_room``.
     """
+    push, pop = build_heap(models)
+    measure, schedule, move_on = build_places(models, due, push)
+    rebuild, open_bucket, is_crowded = build_buckets(models, due, move_on)
+    find_next, release, has_room = build_next(
+        models, due, pop, measure, move_on, rebuild, open_bucket, is_crowded
+    )
+    return SimpleNamespace(
+        schedule=schedule, find_next=find_next, release=release, rebuild=rebuild,
+        has_room=has_room,
+    )  # fmt: skip
+
+
+def build_heap(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
+    """``push`` to the heap of the current bucket, and ``pop`` its top."""
     jit = join_jit(models)
 
     @jit
@@ -123,6 +137,13 @@ def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespa
         times[place] = time
         neurons[place] = neuron
 
+    return push, pop
+
+
+def build_lists(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
+    """``link`` a neuron into a bucket's list, and ``unlink`` it."""
+    jit = join_jit(models)
+
     @jit
     def link(calendar: Any, i: int, bucket: int) -> None:
         """Put a neuron into a bucket's list."""
@@ -144,6 +165,14 @@ def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespa
             calendar.following[before] = after
         if after != END:
             calendar.before[after] = before
+
+    return link, unlink
+
+
+def build_places(models: tuple[CompiledModel, ...], due: int, push: Any) -> tuple[Any, Any, Any]:
+    """``measure`` a time in buckets, ``schedule`` a neuron, ``move_on`` one that is out of date."""
+    jit = join_jit(models)
+    link, unlink = build_lists(models)
 
     @jit
     def place(calendar: Any, i: int, time: float, ahead: float) -> None:
@@ -189,6 +218,15 @@ def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespa
         if time < np.inf:
             place(calendar, i, time, measure(calendar, time))
 
+    return measure, schedule, move_on
+
+
+def build_buckets(
+    models: tuple[CompiledModel, ...], due: int, move_on: Any
+) -> tuple[Any, Any, Any]:
+    """``rebuild`` all buckets, ``open_bucket`` the next one, and whether it ``is_crowded``."""
+    jit = join_jit(models)
+
     @jit
     def open_bucket(calendar: Any, cells: Any) -> None:
         """Make the next bucket the current one."""
@@ -231,6 +269,16 @@ def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespa
         n = calendar.bucket.shape[0]
         return calendar.counts[HEAP_SIZE] > 1024 + n // 4 and calendar.counts[N_SINCE] > n // 8
 
+    return rebuild, open_bucket, is_crowded
+
+
+def build_next(
+    models: tuple[CompiledModel, ...], due: int, pop: Any, measure: Any, move_on: Any,
+    rebuild: Any, open_bucket: Any, is_crowded: Any,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """``find_next``, ``release`` it when it spikes, and whether the heap ``has_room``."""
+    jit = join_jit(models)
+
     @jit
     def find_next(calendar: Any, cells: Any, now: float) -> int:
         """The neuron that spikes next; END if none will."""
@@ -265,7 +313,4 @@ def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespa
         """Whether the heap can take in so many neurons."""
         return calendar.counts[HEAP_SIZE] + n_targets + 2 <= calendar.heap_times.shape[0]
 
-    return SimpleNamespace(
-        schedule=schedule, find_next=find_next, release=release, rebuild=rebuild,
-        has_room=has_room,
-    )  # fmt: skip
+    return find_next, release, has_room

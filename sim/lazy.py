@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.calendar import CURRENT, END, IS_IDLE, N_BUCKETS, ORIGIN, WIDTH, build_calendar
-from sim.neurons import ARRIVED, CROSSED, DEFERRED, LOST, build_neurons
+from sim.calendar import END, build_calendar
+from sim.delivery import build_arrivals, build_delivery, build_emission
+from sim.neurons import build_neurons
 from sim.tape import (
     AT_ONCE,
     LOST_NEURON,
@@ -33,7 +34,6 @@ from sim.tape import (
     N_DELIVERIES,
     N_LOOKED,
     N_SCALES,
-    N_SENT,
     N_SPIKES,
     N_TOUCHES,
     NEXT_INPUT,
@@ -46,8 +46,6 @@ DONE, PAUSED, FULL, LOST_STATE = range(4)
 """How a slice of the run ended: at T; after its share of touches; because an array is full;
 because a state left the range of numbers."""
 CACHE_LINE = 8
-READ_AHEAD = 4
-"""Neurons stand far apart in memory: one is read so many arrivals before it is needed."""
 
 
 def get_width(models: tuple[CompiledModel, ...]) -> int:
@@ -73,21 +71,27 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     """Close the event loop over the functions of a network's models.
 
     Returns:
-        ``start`` and ``run``, compiled for the models' backend.
+        ``start``, ``run`` and ``look_at_all``, compiled for the models' backend.
     """
-    jit = join_jit(models)
-    neurons = build_neurons(models)
-    receive, spike, find_wait, look = (
-        neurons.receive, neurons.spike, neurons.find_wait, neurons.look,
-    )  # fmt: skip
-    width = get_width(models)
-    last, wait, due = width, width + 1, width + 2
-    calendar_of = build_calendar(models, due)
-    schedule, find_next, release = (
-        calendar_of.schedule, calendar_of.find_next, calendar_of.release,
-    )  # fmt: skip
-    rebuild, has_room = calendar_of.rebuild, calendar_of.has_room
+    neurons, width = build_neurons(models), get_width(models)
+    calendar = build_calendar(models, width + 2)
     send, take = build_arrivals(models)
+    deliver = build_delivery(models, width, neurons.receive, calendar.schedule)
+    emit = build_emission(models, deliver, send)
+    spike_now = build_spikes(models, width, neurons.spike, calendar, deliver, emit)
+    start, look_around, look_at_all = build_looks(
+        models, width, neurons.find_wait, neurons.look, calendar.rebuild
+    )
+    run = build_run(models, width, calendar, take, deliver, emit, spike_now, look_around)
+    return SimpleNamespace(start=start, run=run, look_at_all=look_at_all)
+
+
+def build_looks(
+    models: tuple[CompiledModel, ...], width: int, find_wait: Any, look: Any, rebuild: Any
+) -> tuple[Any, Any, Any]:
+    """``start`` a run; ``look_around`` at some neurons, and ``look_at_all``."""
+    jit = join_jit(models)
+    last, wait, due = width, width + 1, width + 2
 
     @jit
     def start(wires: Any, cells: Any, calendar: Any) -> None:
@@ -99,110 +103,39 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
         rebuild(calendar, cells, 0.0)
 
     @jit
-    def note_delivery(tape: Any, event: int, edge: int) -> None:
-        """Write down that an event is delivered, from a connection on."""
-        k = tape.counts[N_DELIVERIES]
-        tape.delivery_events[k] = event
-        tape.delivery_edges[k] = edge
-        tape.delivery_touches[k] = tape.counts[N_TOUCHES]
-        tape.delivery_spikes[k] = tape.counts[N_SPIKES]
-        tape.counts[N_DELIVERIES] = k + 1
-
-    @jit
-    def defer(tape: Any, arrivals: Any, event: int, edge: int, has_tape: bool) -> None:
-        """Let an arrival wait for its neuron's spike at this very instant."""
-        k = tape.counts[N_DEFERRED]
-        arrivals.deferred[0, k] = event
-        arrivals.deferred[1, k] = edge
-        tape.counts[N_DEFERRED] = k + 1
-        if has_tape:
-            tape.counts[N_TOUCHES] -= 1
-            note_delivery(tape, event, edge + 1)
-
-    @jit
-    def deliver(
-        wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any,
-        time: float, event: int, first: int, end: int, has_tape: bool,
-    ) -> None:  # fmt: skip
-        """An event arrives by the connections ``first`` to ``end`` - 1.
-
-        Most arrivals leave a neuron queued where it is; they pass tuples of arrays to no function,
-        which would cost more than all the rest.
-        """
-        if has_tape:
-            note_delivery(tape, event, first)
-        kinds, rows, table, targets, weights = (
-            wires.kinds, wires.rows, wires.table, wires.targets, wires.weights,
-        )  # fmt: skip
-        buckets, current = calendar.bucket, calendar.counts[CURRENT]
-        origin, per_width = calendar.scale[ORIGIN], 1.0 / calendar.scale[WIDTH]
-        is_idle = calendar.counts[IS_IDLE] != 0
-        starts, waits, touch = tape.touch_starts, tape.touch_waits, tape.counts[N_TOUCHES]
-        met = 0.0
-        for edge in range(first, end):
-            i = targets[edge]
-            met += cells[last, targets[min(edge + READ_AHEAD, end - 1)]]
+    def look_around(wires: Any, cells: Any, tape: Any, looked_at: Any, time: float) -> None:
+        """Write down states without touching the neurons."""
+        k, j = tape.counts[NEXT_LOOK], tape.counts[N_LOOKED]
+        tape.looks[k, 0] = tape.counts[N_SPIKES]
+        tape.looks[k, 1] = tape.counts[N_DELIVERIES]
+        for i in looked_at:
             dt = time - cells[last, i]
-            if has_tape:
-                for c in range(width):
-                    starts[c, touch] = cells[c, i]
-                waits[touch] = dt
-                touch += 1
-            pending = cells[wait, i] == AT_ONCE
-            left, happened, scale = receive(
-                kinds[i], cells, i, table, rows[i], dt, weights[edge], pending
-            )
-            if happened == ARRIVED and scale == 1.0 and not pending:
-                cells[last, i] = time
-                cells[wait, i] = left
-                ahead = (time + left - origin) * per_width
-                bucket = min(buckets[i], N_BUCKETS)
-                if bucket > current and ahead >= bucket and not is_idle:
-                    cells[due, i] = time + left
-                else:
-                    schedule(calendar, cells, i, time + left)
-                continue
-            tape.counts[N_TOUCHES] = touch
-            if happened == LOST:
-                tape.counts[LOST_NEURON] = i + 1
-                return
-            if happened == DEFERRED:
-                cells[wait, i] = dt
-                schedule(calendar, cells, i, time)
-                defer(tape, arrivals, event, edge, has_tape)
-                touch = tape.counts[N_TOUCHES]
-                continue
-            if scale != 1.0 and has_tape:
-                k = tape.counts[N_SCALES]
-                tape.scale_touches[k] = tape.counts[N_TOUCHES] - 1
-                tape.scale_factors[k] = scale
-                tape.counts[N_SCALES] = k + 1
-            if happened == CROSSED:
-                causes[0, i] = event
-                causes[1, i] = edge
-            stays = happened == CROSSED or (pending and left == 0.0)
-            cells[last, i] = time
-            cells[wait, i] = AT_ONCE if stays else left
-            schedule(calendar, cells, i, time + left)
-        tape.counts[N_TOUCHES] = touch
-        if met < 0.0:  # never: times are not negative; it keeps the reads ahead from being removed
-            tape.counts[LOST_NEURON] = 1
+            for c in range(width):
+                tape.look_starts[c, j] = cells[c, i]
+            tape.look_waits[j] = dt
+            look(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, tape.looked, j)
+            j += 1
+        tape.counts[NEXT_LOOK] = k + 1
+        tape.counts[N_LOOKED] = j
 
     @jit
-    def emit(
-        wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any,
-        time: float, event: int, source: int, has_tape: bool,
-    ) -> None:  # fmt: skip
-        """An event leaves its source: it arrives at once, or sets out."""
-        for group in range(wires.source_groups[source], wires.source_groups[source + 1]):
-            delay = wires.group_delays[group]
-            if delay == 0.0:
-                deliver(
-                    wires, cells, calendar, arrivals, tape, causes, time, event,
-                    wires.group_edges[group], wires.group_edges[group + 1], has_tape,
-                )  # fmt: skip
-            else:
-                send(arrivals, tape.counts, time + delay, event, group)
+    def look_at_all(wires: Any, cells: Any, time: float, found: Any) -> None:
+        """Write the coordinates of all neurons at a time after their last touch to ``found``."""
+        for i in range(cells.shape[1]):
+            dt = time - cells[last, i]
+            look(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, found, i)
+
+    return start, look_around, look_at_all
+
+
+def build_spikes(
+    models: tuple[CompiledModel, ...], width: int, spike: Any, calendar_of: Any, deliver: Any,
+    emit: Any,
+) -> Any:  # fmt: skip
+    """``spike_now``: the next neuron spikes."""
+    jit = join_jit(models)
+    last, wait, due = width, width + 1, width + 2
+    schedule, release = calendar_of.schedule, calendar_of.release
 
     @jit
     def note_spike(tape: Any, cells: Any, causes: Any, i: int, time: float, has_tape: bool) -> int:
@@ -254,21 +187,12 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
                 kept += 1
         tape.counts[N_DEFERRED] = kept
 
-    @jit
-    def look_around(wires: Any, cells: Any, tape: Any, looked_at: Any, time: float) -> None:
-        """Write down states without touching the neurons."""
-        k, j = tape.counts[NEXT_LOOK], tape.counts[N_LOOKED]
-        tape.looks[k, 0] = tape.counts[N_SPIKES]
-        tape.looks[k, 1] = tape.counts[N_DELIVERIES]
-        for i in looked_at:
-            dt = time - cells[last, i]
-            for c in range(width):
-                tape.look_starts[c, j] = cells[c, i]
-            tape.look_waits[j] = dt
-            look(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, tape.looked, j)
-            j += 1
-        tape.counts[NEXT_LOOK] = k + 1
-        tape.counts[N_LOOKED] = j
+    return spike_now
+
+
+def build_room(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
+    """``is_full``, and ``count_edges`` of a source."""
+    jit = join_jit(models)
 
     @jit
     def is_full(
@@ -299,6 +223,18 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
         """How many connections a source has."""
         groups = wires.source_groups
         return wires.group_edges[groups[source + 1]] - wires.group_edges[groups[source]]
+
+    return is_full, count_edges
+
+
+def build_run(
+    models: tuple[CompiledModel, ...], width: int, calendar_of: Any, take: Any, deliver: Any,
+    emit: Any, spike_now: Any, look_around: Any,
+) -> Any:  # fmt: skip
+    """``run`` on: the loop over events."""
+    jit, due = join_jit(models), width + 2
+    is_full, count_edges = build_room(models)
+    find_next, rebuild, has_room = calendar_of.find_next, calendar_of.rebuild, calendar_of.has_room
 
     @jit
     def run(
@@ -372,69 +308,4 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
                 spike_now(wires, cells, calendar, arrivals, tape, causes, i, has_tape)
         return PAUSED, now
 
-    @jit
-    def look_at_all(wires: Any, cells: Any, time: float, found: Any) -> None:
-        """Write the coordinates of all neurons at a time after their last touch to ``found``."""
-        for i in range(cells.shape[1]):
-            dt = time - cells[last, i]
-            look(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, found, i)
-
-    return SimpleNamespace(start=start, run=run, look_at_all=look_at_all)
-
-
-def build_arrivals(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
-    """``send`` a spike on its way, and ``take`` the one that arrives first."""
-    jit = join_jit(models)
-
-    @jit
-    def is_before(arrivals: Any, a: int, b: int) -> bool:
-        """Whether entry ``a`` of the heap comes before entry ``b``."""
-        times = arrivals.times
-        return times[a] < times[b] or (
-            times[a] == times[b] and arrivals.order[a] < arrivals.order[b]
-        )
-
-    @jit
-    def swap(arrivals: Any, a: int, b: int) -> None:
-        """Exchange two entries."""
-        times, order, events, groups = (
-            arrivals.times, arrivals.order, arrivals.events, arrivals.groups,
-        )  # fmt: skip
-        times[a], times[b] = times[b], times[a]
-        order[a], order[b] = order[b], order[a]
-        events[a], events[b] = events[b], events[a]
-        groups[a], groups[b] = groups[b], groups[a]
-
-    @jit
-    def send(arrivals: Any, counts: Any, time: float, event: int, group: int) -> None:
-        """A spike sets out, to arrive at ``time`` by a group of connections."""
-        place = counts[N_ARRIVALS]
-        arrivals.times[place] = time
-        arrivals.order[place] = counts[N_SENT]
-        arrivals.events[place] = event
-        arrivals.groups[place] = group
-        counts[N_ARRIVALS] += 1
-        counts[N_SENT] += 1
-        while place > 0 and is_before(arrivals, place, (place - 1) // 2):
-            swap(arrivals, place, (place - 1) // 2)
-            place = (place - 1) // 2
-
-    @jit
-    def take(arrivals: Any, counts: Any) -> Any:
-        """Event and group of connections of the first arrival, which leaves the heap."""
-        event, group = arrivals.events[0], arrivals.groups[0]
-        size = counts[N_ARRIVALS] - 1
-        counts[N_ARRIVALS] = size
-        swap(arrivals, 0, size)
-        place = 0
-        while 2 * place + 1 < size:
-            below = 2 * place + 1
-            if below + 1 < size and is_before(arrivals, below + 1, below):
-                below += 1
-            if not is_before(arrivals, below, place):
-                break
-            swap(arrivals, place, below)
-            place = below
-        return event, group
-
-    return send, take
+    return run

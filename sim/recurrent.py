@@ -235,13 +235,14 @@ class LazyRun:
         looked_at: Neurons to look at.
         record: Whether to keep what it takes to go back.
         max_spikes: More spikes than this stop the run.
+        wiring: The network in flat arrays, if it was laid out before.
     """
 
     def __init__(
         self, circuit: Circuit, look_times: np.ndarray, looked_at: np.ndarray, *, record: bool,
-        max_spikes: int,
+        max_spikes: int, wiring: Wiring | None = None,
     ) -> None:  # fmt: skip
-        self.circuit, self.wiring = circuit, wire(circuit)
+        self.circuit, self.wiring = circuit, wiring or wire(circuit)
         models = self.wiring.models
         self.kernel, self.width = build_lazy(models), get_width(models)
         self.look_times, self.looked_at = look_times, looked_at

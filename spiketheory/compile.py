@@ -147,6 +147,49 @@ def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
     return lambda function: compile_function(function, key=key, allocates=False)
 
 
+def make_prefetch(models: Sequence[CompiledModel]) -> Callable[..., None]:
+    """Return a function that asks for an entry, or a column, of an array ahead of its use.
+
+    It reads nothing and waits for nothing: the processor brings the entry's cache line, or the
+    first one of the column, while it goes on. With NumPy it does nothing at all.
+
+    Args:
+        models: Models of one backend.
+    """
+    if models[0].backend == "numpy":
+        return lambda array, column: None
+    return make_compiled_prefetch()
+
+
+@lru_cache(maxsize=1)
+def make_compiled_prefetch() -> Callable[..., None]:
+    """The same as an LLVM instruction."""
+    from llvmlite import ir
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        array = context.make_array(kind)(context, builder, arguments[0])
+        column = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        place = [ir.Constant(column.type, 0)] * (kind.ndim - 1) + [column]
+        pointer = cgutils.get_item_pointer(context, builder, kind, array, place, wraparound=False)
+        address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        declared = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], declared)
+        to_write, keep_all, data = (ir.Constant(number, n) for n in (1, 3, 1))
+        builder.call(function, [address, to_write, keep_all, data])
+        return context.get_dummy_value()
+
+    @intrinsic
+    def prefetch(typing_context: Any, array: Any, column: Any) -> Any:
+        return types.void(array, column), emit
+
+    found: Callable[..., None] = prefetch
+    return found
+
+
 def read_number(name: str, value: object) -> float:
     """Return ``value`` as a float, or raise `ModelError`."""
     try:

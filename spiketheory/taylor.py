@@ -44,7 +44,8 @@ PREFIX = "taylor_"
 """Of the names of all functions that generated text calls; no symbol of a system may have it."""
 
 RUNTIME_FUNCTIONS = (
-    *("taylor_chain", "taylor_convolve", "taylor_cos_term", "taylor_cosh_term", "taylor_divide"),
+    *("taylor_before", "taylor_carry", "taylor_chain", "taylor_convolve", "taylor_cos_term"),
+    *("taylor_cosh_term", "taylor_divide"),
     *("taylor_exp", "taylor_exp_term", "taylor_integrate", "taylor_log", "taylor_log_term"),
     *("taylor_power_term", "taylor_pull", "taylor_quotient_term", "taylor_sin_term"),
     *("taylor_sinh_term", "taylor_start", "taylor_tan_term", "taylor_tanh_term"),
@@ -412,6 +413,10 @@ class TaylorPrinter:
         tangent = [state_symbol(d) for d in self.tangent]
         pushed = sp.Matrix(self.size, self.size, left[self.size :]) * sp.Matrix(tangent)
         body = self.list_loads(chart, TAB, *chart.coordinates)
+        for i, x in enumerate(chart.coordinates):
+            if x == chart.surface:  # infinitely far away in the other chart
+                load = "    {x} = taylor_before(float({table}[{i}, 0]))"
+                body[i] = self.fill(load, x=x.name, i=i)
         body += [
             f"    {inverse.name} = taylor_divide(1.0, {x.name})"
             for x, inverse in inverses.items()
@@ -559,18 +564,21 @@ class TaylorPrinter:
         """Lines that integrate from the stored coordinates on."""
         numbers = [f"float({name})" for name in self.stored]
         state = f"({', '.join(numbers)}{',' * (len(numbers) == 1)})"
+        first = ["taylor_series", "taylor_switch", "taylor_surface", self.names["table"]]
+        first += [str(columns), str(self.size), limit]
+        if columns and not watch and self.system.far is not None:
+            opening, arguments = "{chart} = taylor_carry", first
+        else:
+            opening, arguments = (
+                "{time}, {chart}, {spiked} = taylor_integrate",
+                [*first, str(watch)],
+            )
         return [
             self.print_floats("constants", self.constants),
             self.print_call(
                 self.fill("{table} = taylor_start"), [str(self.rows), str(columns), state]
             ),
-            self.print_call(
-                self.fill("{time}, {chart}, {spiked} = taylor_integrate"),
-                [
-                    *("taylor_series", "taylor_switch", "taylor_surface", self.names["table"]),
-                    *(str(columns), str(self.size), limit, str(watch), self.names["constants"]),
-                ],
-            ),
+            self.print_call(self.fill(opening), [*arguments, self.names["constants"]]),
         ]
 
     @property

@@ -36,6 +36,9 @@ TAYLOR_LONGEST = 2.0**20
 TAYLOR_SMALLEST = 2.0**-900
 """Smaller coordinates have decayed."""
 
+TAYLOR_NEAREST = 2.0**-480
+"""Distance to a spike at infinity that stands for one lost to rounding; its square is a float."""
+
 TAYLOR_LARGEST = 2.0**1000
 """Larger coordinates count as outside the range of floats."""
 
@@ -78,6 +81,17 @@ def taylor_divide(x: float, y: float) -> float:
     if y == 0.0:
         return np.inf
     return x / y
+
+
+def taylor_before(r: float) -> float:
+    """Distance to the spike surface of a state before its spike.
+
+    Where the flow ends an instant before the spike, rounding must not carry it across: the other
+    chart would take a negative distance for a potential far below.
+    """
+    if r > 0.0:
+        return r
+    return TAYLOR_NEAREST
 
 
 def taylor_convolve(table: Any, u: int, v: int, m: int) -> float:
@@ -372,6 +386,50 @@ def taylor_integrate(
         taylor_evaluate(table, rows, step)
         scale *= step
         time += scale
+
+
+def taylor_carry(
+    series: Callable[..., None],
+    switch: Callable[..., int],
+    surface: Callable[..., float],
+    table: Any,
+    columns: int,
+    size: int,
+    limit: float,
+    constants: Any,
+) -> int:
+    """Integrate the state and its tangents to a time limit, without a spike.
+
+    The steps of tangents are others, so that the state would have other rounding errors than that
+    of the flow. On the way to a spike at infinity the stored potential's derivative is a power of
+    the distance to the spike, which must be the flow's for what follows to undo it: the state is
+    integrated once more, by the flow's steps.
+
+    Args:
+        series: See `taylor_integrate`, as for the other arguments.
+        switch: See there.
+        surface: See there.
+        table: See there.
+        columns: See there.
+        size: See there.
+        limit: See there.
+        constants: See there.
+
+    Returns:
+        The final state's chart.
+    """
+    plain = np.empty_like(table)
+    plain[:size, 0] = table[:size, 0]
+    _, chart, _ = taylor_integrate(
+        series, switch, surface, table, columns, size, limit, False, constants
+    )
+    if chart == 1:
+        _, other, _ = taylor_integrate(
+            series, switch, surface, plain, 0, size, limit, False, constants
+        )
+        if other == chart:
+            table[:size, 0] = plain[:size, 0]
+    return chart
 
 
 def taylor_trust(

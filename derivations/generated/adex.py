@@ -11,6 +11,7 @@ Operations per call: propagator 0, jump 1, jump_vjp 25.
 import numpy as np
 
 from spiketheory.taylor_runtime import (
+    taylor_carry,
     taylor_convolve,
     taylor_divide,
     taylor_exp,
@@ -628,8 +629,8 @@ def flow_vjp(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0, l_V
         float(I0),
     )
     table = taylor_start(31, 2, (float(V), float(u)))
-    time, chart, spiked = taylor_integrate(
-        taylor_series, taylor_switch, taylor_surface, table, 2, 2, float(elapsed), False, constants
+    chart = taylor_carry(
+        taylor_series, taylor_switch, taylor_surface, table, 2, 2, float(elapsed), constants
     )
     taylor_store(table, chart, 2, *constants)
     covector = (float(l_V), float(l_u))
@@ -784,8 +785,8 @@ def flow_constants_vjp(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_pea
         float(I0),
     )
     table = taylor_start(31, 11, (float(V), float(u)))
-    time, chart, spiked = taylor_integrate(
-        taylor_series, taylor_switch, taylor_surface, table, 11, 2, float(elapsed), False, constants
+    chart = taylor_carry(
+        taylor_series, taylor_switch, taylor_surface, table, 11, 2, float(elapsed), constants
     )
     taylor_store(table, chart, 11, *constants)
     covector = (float(l_V), float(l_u))

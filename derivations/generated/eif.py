@@ -11,6 +11,8 @@ Operations per call: propagator 0, jump 1, jump_vjp 4.
 import numpy as np
 
 from spiketheory.taylor_runtime import (
+    taylor_before,
+    taylor_carry,
     taylor_convolve,
     taylor_divide,
     taylor_exp,
@@ -344,7 +346,7 @@ def taylor_enter(table, columns, tau_m, tau_s, V_r):
 
 def taylor_leave(table, columns, tau_m, tau_s, V_r):
     """Change the chart of the state and of its tangents."""
-    r_spike = float(table[0, 0])
+    r_spike = taylor_before(float(table[0, 0]))
     I = float(table[1, 0])
     inverse_r_spike = taylor_divide(1.0, r_spike)
     table[0, 0] = -taylor_log(r_spike)
@@ -433,8 +435,8 @@ def flow_vjp(V, I, elapsed, tau_m, tau_s, V_r, l_V, l_I):
     """
     constants = (float(tau_m), float(tau_s), float(V_r))
     table = taylor_start(17, 2, (float(V), float(I)))
-    time, chart, spiked = taylor_integrate(
-        taylor_series, taylor_switch, taylor_surface, table, 2, 2, float(elapsed), False, constants
+    chart = taylor_carry(
+        taylor_series, taylor_switch, taylor_surface, table, 2, 2, float(elapsed), constants
     )
     taylor_store(table, chart, 2, *constants)
     covector = (float(l_V), float(l_I))
@@ -538,8 +540,8 @@ def flow_constants_vjp(V, I, elapsed, tau_m, tau_s, V_r, l_V, l_I):
     """
     constants = (float(tau_m), float(tau_s), float(V_r))
     table = taylor_start(17, 5, (float(V), float(I)))
-    time, chart, spiked = taylor_integrate(
-        taylor_series, taylor_switch, taylor_surface, table, 5, 2, float(elapsed), False, constants
+    chart = taylor_carry(
+        taylor_series, taylor_switch, taylor_surface, table, 5, 2, float(elapsed), constants
     )
     taylor_store(table, chart, 5, *constants)
     covector = (float(l_V), float(l_I))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spiketheory.checking.properties import Coincidence, Relabelling
 from spiketheory.checking.state_properties import Wait
-from spiketheory.checking.subject import NotApplicable, Subject
+from spiketheory.checking.subject import GRID, STRONG, NotApplicable, Subject, round_down
 from spiketheory.checking.trial import Path, Place, Rows, Trial
 
 LARGEST_WEIGHT = 20
@@ -36,18 +36,25 @@ def on_grid(step: float, low: int, high: int) -> st.SearchStrategy[float]:
 
 @remember
 def weights(subject: Subject) -> st.SearchStrategy[float]:
-    """Weights: round, arbitrary, or next to the smallest that makes a neuron at rest spike."""
+    """Weights: round, arbitrary, next to the smallest that makes a neuron at rest spike, or strong.
+
+    Strong ones make a neuron spike that has just spiked: what a reset does with an input is seen
+    in the spikes that follow.
+    """
     scales = subject.scales
     step = scales.weight
     largest = LARGEST_WEIGHT * step
     power, sign = st.integers(*MARGINS), st.sampled_from([1, -1])
     near = st.builds(lambda k, s: scales.critical * (1 + s * 10.0**k), power, sign)
-    any_weight = st.one_of(
+    kinds = [
         on_grid(step, -LARGEST_WEIGHT, LARGEST_WEIGHT),
         on_grid(step, 4, LARGEST_WEIGHT),
         st.floats(-largest, largest),
         near,
-    )
+    ]
+    if scales.again > STRONG * scales.critical:
+        kinds.append(on_grid(round_down(scales.again / GRID), GRID, LARGEST_WEIGHT))
+    any_weight = st.one_of(kinds)
     return any_weight.map(lambda w: admit_weight(subject, w))
 
 

@@ -38,6 +38,7 @@ class Scales:
     Attributes:
         weight: A step of weights; some eight make a neuron at rest spike.
         critical: The weight at which it begins to, or halves its waiting time.
+        again: The weight at which it spikes again right after a spike; 0 if there is none.
         time: A step of times [time]; some four pass until a driven neuron spikes.
         state: A step of each state variable, shape (n_state,); 0 for one that inputs leave alone.
         rest: The state at rest, shape (n_state,).
@@ -47,6 +48,7 @@ class Scales:
 
     weight: float
     critical: float
+    again: float
     time: float
     state: tuple[float, ...]
     rest: tuple[float, ...]
@@ -180,15 +182,21 @@ def measure_scales(neuron: NeuronModel, loop: Loop, parameters: Mapping[str, flo
             f"Expected a model that an input can make spike but {neuron.name} at rest did not, "
             "with weights up to a million; choose other parameters or another state of rest."
         )
-    wait = loop.wait(loop.jump(at_rest, STRONG * unit))
+    start = loop.jump(at_rest, STRONG * unit)
+    wait = loop.wait(start)
     free = loop.wait(at_rest)
     span = free if math.isfinite(free) else wait
     if not 0 < span < math.inf:
         slow = [v for name, v in parameters.items() if name.startswith("tau")]
         span = max(slow, default=1.0)
+    again = None
+    if 0 < wait < math.inf:
+        after = loop.step("fire", start, wait)
+        again = find_critical_weight(lambda w: loop.wait(loop.jump(after, w)))
     return Scales(
         weight=round_down(unit / GRID * 1.01),
         critical=unit,
+        again=again or 0.0,
         time=round_down(span / 4),
         state=measure_states(loop, at_rest, rest, unit, ceiling, voltage),
         rest=rest,

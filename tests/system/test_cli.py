@@ -5,17 +5,23 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from commands import assert_refused, list_files, run, run_ok, run_process, write_batch
 
+import cli
 from cli import main
 from sim.config import DEFAULTS, TrainConfig, make_config
 from sim.options import TRAIN_OPTIONS
 from spiketheory.errors import VerificationError
 
-COMMANDS = ("models", "derive", "codegen", "simulate", "train", "evaluate")
+COMMANDS = tuple(cli.COMMANDS)
 pytestmark = pytest.mark.usefixtures("own_folder")
+
+
+def find_command(name):
+    return main.get_command(click.Context(main), name)
 
 
 def test_without_arguments_the_program_says_what_it_can_do():
@@ -26,13 +32,13 @@ def test_without_arguments_the_program_says_what_it_can_do():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_has_a_help_text_that_states_its_default(command):
-    for parameter in main.commands[command].params:
+    for parameter in find_command(command).params:
         if parameter.param_type_name == "option":
             assert parameter.help
             stated = parameter.show_default or re.search(r"\[default: .+\]", parameter.help)
             assert stated or parameter.required
     text = run_ok(command, "--help").output
-    assert main.commands[command].help.splitlines()[0] in " ".join(text.split())
+    assert find_command(command).help.splitlines()[0] in " ".join(text.split())
     assert run_ok(command, "-h").output == text
 
 
@@ -51,7 +57,7 @@ def write_default(value):
 
 
 def test_the_help_of_train_states_the_true_defaults():
-    stated = {option.name: read_defaults(option.help) for option in main.commands["train"].params}
+    stated = {option.name: read_defaults(option.help) for option in find_command("train").params}
     stated["parameters"][""] = stated["parameters"][""].removesuffix(
         " for theta, else the model's own"
     )
@@ -69,9 +75,10 @@ def test_the_help_of_train_states_the_true_defaults():
         assert text == write_default(getattr(paper, name)), name
 
 
-def test_help_starts_without_importing_anything_heavy():
+@pytest.mark.parametrize("arguments", ["'--help'", "'train', '--help'"])
+def test_help_starts_without_importing_anything_heavy(arguments):
     code = (
-        "import sys; sys.argv = ['spiketheory', 'train', '--help']\n"
+        f"import sys; sys.argv = ['spiketheory', {arguments}]\n"
         "import atexit, cli\n"
         "heavy = {'numpy', 'sympy', 'numba', 'rich', 'sklearn', 'matplotlib', 'platformdirs'}\n"
         "atexit.register(lambda: print('loaded', sorted(heavy & set(sys.modules))))\n"
@@ -80,6 +87,20 @@ def test_help_starts_without_importing_anything_heavy():
     code, stdout, stderr = run_process(code=code)
     assert (code, stderr) == (0, "")
     assert stdout.endswith("loaded []\n")
+
+
+def test_a_command_is_imported_without_the_others():
+    code = (
+        "import sys; sys.argv = ['spiketheory', 'train', '--help']\n"
+        "import atexit, cli\n"
+        "start = 'spiketheory.commands.'\n"
+        "atexit.register(lambda: print(sorted(m for m in sys.modules if m.startswith(start))))\n"
+        "cli.main()"
+    )
+    code, stdout, stderr = run_process(code=code)
+    assert (code, stderr) == (0, "")
+    own = [f"spiketheory.commands.{name}" for name in ("common", "group", "train")]
+    assert stdout.endswith(f"{own}\n")
 
 
 def test_an_unknown_command_or_option_is_bad_usage():

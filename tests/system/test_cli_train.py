@@ -19,10 +19,10 @@ from commands import (
     write_batch,
 )
 
-import cli
 import sim.run
 from derivations import read_neuron_model
 from sim.checkpoint import load_checkpoint
+from spiketheory.commands.train import name_program
 
 RUN_FILES = {"config.toml", "metrics.csv", "checkpoint.npz", "learning_curves.png", "rasters.png"}
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -202,7 +202,7 @@ def test_the_program_is_named_as_it_was_called(called, typed, monkeypatch):
     monkeypatch.setenv("PATH", str(Path("bin").absolute()))
     monkeypatch.setattr(sys, "argv", [called, "train"])
     monkeypatch.setattr(sys, "orig_argv", ["python3", called, "train"])
-    assert cli.name_program() == typed
+    assert name_program() == typed
 
 
 def test_a_run_of_a_model_file_can_be_used_without_the_file(monkeypatch, verify_once):

@@ -51,6 +51,26 @@ def make_eif():
 
 
 @functools.cache
+def make_reset_qif():
+    V, I, r, tau_m, tau_s, V_r = symbols("V I r tau_m tau_s V_r")
+    return TaylorSystem(
+        constants=(tau_m, tau_s, V_r),
+        near=TaylorChart(
+            coordinates=(V, I), field=((V**2 - V + I) / tau_m, -I / tau_s), surface=None
+        ),
+        far=TaylorChart(
+            coordinates=(r, I), field=(-(1 - r + I * r**2) / tau_m, -I / tau_s), surface=r
+        ),
+        far_from_near=(1 / V, I),
+        near_from_far=(1 / r, I),
+        enter_far=V - 10,
+        leave_far=r - sp.Rational(1, 5),
+        reset=(V_r, I),
+        horizon=1000 * (tau_m + tau_s),
+    )
+
+
+@functools.cache
 def make_izhikevich():
     V, u, I, a, b, c, d, V_peak = symbols("V u I a b c d V_peak")
     return TaylorSystem(
@@ -497,6 +517,21 @@ def test_will_spike_agrees_with_time_to_spike_to_the_last_bit():
                 assert m.will_spike(*state, np.nextafter(wait, np.inf), *constants)
                 assert not m.will_spike(*state, 0.5 * wait, *constants)
                 assert m.will_spike(*state, 2.0 * wait, *constants)
+
+
+@pytest.mark.parametrize("make", [make_eif, make_reset_qif])
+def test_an_instant_before_a_spike_at_infinity_rounding_changes_nothing(make):
+    m, random = load(make), np.random.default_rng(5)
+    for _ in range(20):
+        state = (random.normal(), random.uniform(15.0, 30.0))
+        wait = m.time_to_spike(*state, *EIF)
+        expected = m.fire_vjp(*state, wait, *EIF, 0.0, 0.0, 1.0)
+        for elapsed in (wait, np.nextafter(wait, 0.0), wait * (1 - 1e-12)):
+            V, I = m.flow(*state, elapsed, *EIF)
+            left = m.time_to_spike(V, I, *EIF)
+            assert elapsed + left == pytest.approx(wait, abs=1e-15)
+            covector = m.fire_vjp(V, I, left, *EIF, 0.0, 0.0, 1.0)
+            assert m.flow_vjp(*state, elapsed, *EIF, *covector) == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_surface_that_is_touched_and_not_crossed_is_no_spike():

@@ -1,0 +1,96 @@
+"""What commands share: options, exit codes, and printing."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXIT_CHECK_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_STOPPED = 130
+
+MODEL_OPTION = click.option(
+    "--model",
+    required=True,
+    metavar="NAME|FILE.toml",
+    help="A built-in model (see `spiketheory models`) or a model file.",
+)
+OUT_OPTION = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write to this file.  [default: print to the terminal]",
+)
+DATA_OPTION = click.option(
+    "--data",
+    "root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder that holds data sets, such as MNIST/raw, and the only one that is searched; "
+    "digits and yinyang need none.  [default: $SPIKETHEORY_DATA, then your user data folder]",
+)
+JSON_OPTION = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for programs.  [default: text for people]"
+)
+AS_JSON_OPTION = click.option(
+    "--json", "as_json", is_flag=True, help="The same as --format json.  [default: --format]"
+)
+TIMEOUT_OPTION = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this long; 0 is never.",
+)
+
+PATIENCE = 1.0  # seconds without a word
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[str], None]]:
+    """Show on the terminal what is going on, from the second `PATIENCE` on.
+
+    Yields:
+        A function that takes what is going on now.
+    """
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from threading import Timer
+
+    from rich.console import Console
+
+    status = Console(stderr=True).status("")
+    timer = Timer(PATIENCE, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda text: status.update(f"{text} ...")
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
+
+
+def print_either(text: Any) -> None:
+    """Print a text as it is, or a table as wide as the terminal."""
+    if isinstance(text, str):
+        click.echo(text)
+        return
+    from rich.console import Console
+
+    Console().print(text)
+
+
+def write_output(text: str, out: Path | None) -> None:
+    """Print, or write to a file whole or not at all."""
+    if out is None:
+        click.echo(text)
+        return
+    from spiketheory.files import write_text_atomically
+
+    write_text_atomically(out, text if text.endswith("\n") else text + "\n")
+    click.echo(f"Wrote {out}.", err=True)

@@ -1,0 +1,167 @@
+"""The command ``simulate``."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spiketheory.commands.common import EXIT_STOPPED, JSON_OPTION
+
+if TYPE_CHECKING:
+    from sim.circuit import Circuit
+    from sim.recurrent import Recording
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Write the results to this .npz file.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Trials and networks: draw spikes and membrane potentials.  [default: draw nothing]",
+)
+@click.option(
+    "--model",
+    metavar="NAME|FILE.toml",
+    help="A built-in model or a model file.  [default: the one that FILE names]",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["numba", "numpy"]),
+    default="numba",
+    show_default=True,
+    help="numba: compiled (half a minute the first time). numpy: the same code interpreted; "
+    "starts at once, but runs slowly.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["lazy", "eager"]),
+    default="lazy",
+    show_default=True,
+    help="Trials and networks. lazy: an event touches the neurons that it reaches. eager: it "
+    "advances all, a yardstick without gradients.",
+)
+@click.option(
+    "--max-spikes",
+    type=click.IntRange(min=1),
+    default=10_000_000,
+    show_default=True,
+    help="Trials and networks: stop with an error when there are more spikes.",
+)
+@JSON_OPTION
+def simulate(
+    file: Path,
+    out: Path,
+    plot: Path | None,
+    model: str | None,
+    backend: str,
+    engine: str,
+    max_spikes: int,
+    as_json: bool,
+) -> None:
+    """Simulate a network described by FILE, event by event and exactly.
+
+    FILE is a network (.toml), a trial of a recurrent network (.npz), or a feedforward batch (.npz);
+    .npz files are written by numpy.savez. docs/formats.md describes them; in short:
+
+    Network: populations, inputs, projections and the duration. Results: spike_time, spike_neuron,
+    the states at the end.
+
+    Trial: model (its name), the model's parameters by name (defaults fill in), T (the trial's end),
+    weights[post, pre], and if you like input_weights[post, channel], input_times, input_neurons,
+    delays, initial values (V0, I0, ...) and functional_coef (a number per spike; asks for exact
+    gradients of the sum of coefficient times spike time). Results: spike_time, spike_neuron, V_end,
+    ..., grad_weights, ... Ctrl-C writes what was computed.
+
+    Feedforward batch: model, parameters, T, input_times (V increasing times), input_bins (for each
+    sample and input the index of its time; V is no spike), weights W0 (inputs by neurons), W1, ...,
+    and if you like phi0 (initial phases), labels and gamma (loss and exact gradients). Results:
+    t_out (first spike of every output), spike_sample, spike_neuron, spike_time; loss, grad_W0, ...
+    """
+    from functools import partial
+
+    from derivations import compile_model
+    from sim.batchfile import (
+        count_spikes_by_layer,
+        read_arrays,
+        read_batch_file,
+        simulate_batch,
+        write_arrays,
+    )
+    from sim.display import describe_simulation, format_json, format_simulation
+    from sim.trialfile import collect_results, is_trial, read_trial_file
+
+    compile_for = partial(compile_model, backend=backend)
+    options: dict[str, Any] = {"engine": engine, "max_spikes": max_spikes, "as_json": as_json}
+    if file.suffix == ".toml":
+        from sim.circuitfile import collect_circuit_results, read_circuit_file
+
+        if model is not None:
+            raise click.UsageError("Expected --model with an .npz file but got a network file.")
+        circuit = read_circuit_file(file, compile_model=compile_for)
+        run_circuit(circuit, collect_circuit_results, out, plot, **options)
+        return
+    arrays = read_arrays(file)
+    if is_trial(arrays):
+        trial = read_trial_file(file, arrays, compile_model=compile_for, model=model)
+        record = trial.coefficients is not None
+        collect = partial(collect_results, trial)
+        run_circuit(trial.circuit, collect, out, plot, record=record, **options)
+        return
+    if plot is not None or engine != "lazy":
+        raise click.UsageError(
+            "Expected --plot and --engine with a trial of a recurrent network but got a "
+            "feedforward batch; leave them out."
+        )
+    batch = read_batch_file(file, compile_model=compile_for, model=model, arrays=arrays)
+    results = simulate_batch(batch)
+    write_arrays(out, results)
+    counts = count_spikes_by_layer(batch.network, results["spike_neuron"])
+    summary = describe_simulation(batch, results, counts, out)
+    click.echo(format_json(summary) if as_json else format_simulation(summary))
+
+
+def run_circuit(
+    circuit: "Circuit",
+    collect: Callable[["Recording"], dict[str, Any]],
+    out: Path,
+    plot: Path | None,
+    *,
+    engine: str,
+    max_spikes: int,
+    as_json: bool,
+    record: bool = False,
+) -> None:
+    """Simulate, write what came out of it, also if it was stopped, and say so."""
+    from rich.console import Console
+
+    from sim import session
+    from sim.batchfile import write_arrays
+    from sim.display import format_json
+    from sim.recurrent import StoppedError
+
+    error = None
+    try:
+        recording = session.run_circuit(
+            circuit, Console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
+            engine=engine, record=record, with_traces=plot is not None, max_spikes=max_spikes,
+        )  # fmt: skip
+    except StoppedError as err:
+        error, recording = err, err.recording
+    results = collect(recording)
+    write_arrays(out, results)
+    session.draw_if_asked(recording, plot)
+    if error is not None:
+        raise type(error)(f"{error} What ran up to then is in {out}.", recording)
+    summary = session.describe_recording(recording, results, out)
+    click.echo(format_json(summary) if as_json else session.format_recording(summary))
+    if not recording.is_complete:
+        click.get_current_context().exit(EXIT_STOPPED)

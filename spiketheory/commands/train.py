@@ -1,0 +1,133 @@
+"""Commands about training: train, evaluate."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim.options import add_train_options
+from spiketheory.commands.common import DATA_OPTION, EXIT_STOPPED, JSON_OPTION, print_either
+
+if TYPE_CHECKING:
+    from sim.run import Run
+
+
+@click.command()
+@click.option("--preset", type=click.Choice(["paper"]),
+              help="paper: the MNIST experiment of Klos & Memmesheimer (2025).  "
+              "[default: values that suit the data set]")  # fmt: skip
+@click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.toml",
+              help="Start from this configuration, such as the config.toml of another run.  "
+              "[default: none]")  # fmt: skip
+@add_train_options
+@DATA_OPTION
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
+              help="Folder of the run.  [default: runs/DATASET-MODEL-seedSEED, with -2, -3, ... "
+              "if it holds a run]")  # fmt: skip
+@click.option("--overwrite", is_flag=True,
+              help="Replace a run that is in the folder.  [default: keep it]")  # fmt: skip
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR",
+              help="Continue the run in this folder; only --epochs may change.  "
+              "[default: start a new run]")  # fmt: skip
+@JSON_OPTION
+def train(
+    root: Path | None,
+    out: Path | None,
+    overwrite: bool,
+    resume: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a network of spiking neurons by exact gradient descent.
+
+    Without options it learns scikit-learn's 8x8 digits in a few seconds. Every option overrides
+    the default of the data set, preset or configuration file.
+
+    \b
+    Examples:
+      spiketheory train --hidden 50,50 --epochs 20
+      spiketheory train --preset paper --data FOLDER
+      spiketheory train --resume runs/digits-theta-seed0 --epochs 60
+    """  # noqa: D301
+    from derivations import compile_model
+    from sim.config import make_config
+    from sim.run import resume_run, start_run
+
+    if resume is None:
+        config = make_config(**options)
+        run = start_run(
+            config, compile_model=compile_model, root=root, folder=out, overwrite=overwrite
+        )
+    else:
+        check_resume_options({**options, "out": out, "overwrite": overwrite or None})
+        run = resume_run(resume, compile_model=compile_model, root=root, epochs=options["epochs"])
+    train_run(run, as_json=as_json)
+
+
+def check_resume_options(options: dict[str, Any]) -> None:
+    """Raise unless ``--epochs`` is the only option given."""
+    flags = {"file": "--config", "parameters": "--param"}
+    for name, value in options.items():
+        if value is not None and name != "epochs":
+            flag = flags.get(name, f"--{name.replace('_', '-')}")
+            raise click.UsageError(
+                f"Expected only --epochs, --data and --json beside --resume but got {flag}; "
+                "a continued run keeps its configuration. Start a new run to change it."
+            )
+
+
+def train_run(run: "Run", *, as_json: bool) -> None:
+    """Train, draw the figures, and say what came out."""
+    from rich.console import Console
+
+    from sim.display import format_end, format_stop, show_training
+    from sim.run import draw_run
+
+    try:
+        show_training(run, Console(stderr=True, quiet=as_json))
+    except KeyboardInterrupt:
+        click.echo(format_stop(run, program=name_program()), err=True)
+        click.get_current_context().exit(EXIT_STOPPED)
+    finally:
+        run.discard_if_empty()
+    figures = draw_run(run.folder, run.trainer, run.state)
+    print_metrics(run, as_json=as_json)
+    if not as_json:
+        click.echo(format_end(run, figures, program=name_program()))
+
+
+def name_program() -> str:
+    """What to type to run this program again: the way that it was called this time."""
+    path = Path(sys.argv[0])
+    if path.name == "cli.py":
+        return shlex.join([sys.orig_argv[0], sys.argv[0]])
+    found = shutil.which("spiketheory")
+    if path.stem != "spiketheory" or (found and Path(found).absolute() == path.absolute()):
+        return "spiketheory"
+    return shlex.quote(sys.argv[0])
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@DATA_OPTION
+@JSON_OPTION
+def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
+    """Test the network in RUN, a folder that `spiketheory train` wrote.
+
+    It is tested on the samples that were held out in training; nothing is written.
+    """
+    from derivations import compile_model
+    from sim.run import load_run
+
+    print_metrics(load_run(run, compile_model=compile_model, root=root), as_json=as_json)
+
+
+def print_metrics(run: "Run", *, as_json: bool) -> None:
+    """Print how well a run's network does."""
+    from sim.display import describe_metrics, draw_metrics, format_json
+
+    row = describe_metrics(run, run.trainer.evaluate(run.state))
+    print_either(format_json(row) if as_json else draw_metrics(row))

@@ -1,0 +1,103 @@
+"""A certificate and a check of the same model never contradict each other.
+
+What a certificate proves, no trial that the check finds may break. What it refutes the check need
+not find; yet it does, of all these models, but for where the excuses below say why not.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from derivations import compile_model, list_models, read_neuron_model
+from spiketheory.certificate import Certificate
+from spiketheory.certify import certify
+from spiketheory.errors import DerivationError, InputError, VerificationError
+from spiketheory.parse import parse_assumption
+from spiketheory.testing import check_model, load_subject
+
+FOLDER = Path(__file__).resolve().parents[1] / "models"
+FURTHER = sorted(path.stem for path in FOLDER.glob("*.toml"))
+QUICK = {
+    "theta": 10, "qif_delta": 10, "qif": 10, "lif": 20, "lif_delta": 20, "nlif": 30,
+    "integrator_charge": 10, "loses_charge": 10,
+}  # fmt: skip
+"""Examples for models that need seconds; all others are slow."""
+MANY = 30
+NOT_DERIVED = {
+    "cubic_finite_reset", "qif_adaptation_driven", "quartic_finite_reset", "quartic_infinite",
+    "orders_of_inputs", "phase_response_neutral", "scaled_jump",
+}  # fmt: skip
+"""A check needs generated code, and `derive` refuses these."""
+SILENT = {"bounded_inhibition"}
+"""No input makes a neuron at rest spike."""
+UNDECIDED = {"integrator_charge"}
+ALLOWED = {
+    "smooth": {"smooth"},
+    "continuous": {"smooth", "continuous"},
+    "refuted": {"smooth", "continuous", "broken"},
+    "undecided": {"smooth", "continuous", "broken"},
+}
+"""What a check may say beside a certificate's verdict."""
+
+
+def prepare(name, assume=()):
+    if name in FURTHER:
+        return load_subject(FOLDER / f"{name}.toml", assume=assume)
+    return load_subject(read_neuron_model(name), compiled=compile_model(name), assume=assume)
+
+
+@lru_cache(maxsize=64)
+def certify_model(name: str, assume: tuple[str, ...] = ()) -> Certificate:
+    model = read_neuron_model(name if name not in FURTHER else str(FOLDER / f"{name}.toml"))
+    return certify(model, [parse_assumption(a, model) for a in assume])
+
+
+def mark(names):
+    return [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
+def test_at_least_twenty_further_models_are_checked():
+    assert len(set(FURTHER) - NOT_DERIVED - SILENT) >= 20
+    assert set(QUICK) | NOT_DERIVED | SILENT | UNDECIDED <= {*list_models(), *FURTHER}
+
+
+@pytest.mark.parametrize(
+    "name", mark(n for n in [*list_models(), *FURTHER] if n not in NOT_DERIVED | SILENT)
+)
+def test_certificate_and_check_do_not_contradict_each_other(name):
+    certificate = certify_model(name)
+    report = check_model(prepare(name), examples=QUICK.get(name, MANY))
+    reasons = [r.reason for r in report.results]
+    assert report.verdict in ALLOWED[certificate.verdict], reasons
+    if certificate.verdict == "refuted":
+        assert report.verdict == "broken", "the check found nothing of what is refuted"
+    if certificate.verdict == "continuous":
+        assert report.verdict == "continuous", "the check found no kink where C6 is refuted"
+
+
+@pytest.mark.parametrize("name", mark(["nlif", "phase_with_current"]))
+def test_nor_do_they_under_the_assumptions_that_a_model_needs(name):
+    assume = tuple(sorted(str(a) for a in certify_model(name).suggestion))
+    verdict = certify_model(name, assume).verdict
+    assert verdict == certify_model(name).suggested == "continuous"
+    report = check_model(prepare(name, assume), examples=QUICK.get(name, MANY))
+    assert report.verdict in ALLOWED[verdict], [r.reason for r in report.results]
+
+
+def test_a_contradiction_would_be_seen():
+    report = check_model(prepare("lif"), examples=20, properties=["continuity"])
+    assert report.verdict not in ALLOWED[certify_model("qif").verdict]
+
+
+@pytest.mark.parametrize("name", sorted(NOT_DERIVED))
+def test_models_without_generated_code_are_refused_with_a_reason(name):
+    with pytest.raises((DerivationError, VerificationError), match=r"[Ee]xpected"):
+        prepare(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SILENT))
+def test_a_model_that_no_input_makes_spike_is_refused_with_a_reason(name):
+    with pytest.raises(InputError, match="Expected a model that an input can make spike"):
+        prepare(name)

@@ -1,0 +1,141 @@
+"""The learning examples: each learns, writes its figures and results, and refuses bad input."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("single_neuron", "recurrent_network", "spike_film", "deep_silent_network")
+STEPS = {name: "--steps" for name in NAMES} | {"deep_silent_network": "--epochs"}
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import an example as Python does that runs it."""
+    monkeypatch.syspath_prepend(ROOT / "examples" / "learning")
+    return importlib.import_module
+
+
+@pytest.fixture
+def run(load, tmp_path):
+    """Run an example; returns its results, once all its files are there."""
+
+    def run_example(name, *options):
+        out = tmp_path / "new" / "folder"
+        arguments = ["--out", str(out), *map(str, options)]
+        done = CliRunner().invoke(load(name).main, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        assert str(out) in done.output
+        suffixes = ["gif", "json", "png", "svg"] if name == "spike_film" else ["json", "png", "svg"]
+        assert sorted(p.name for p in out.iterdir()) == [f"{name}.{s}" for s in suffixes]
+        assert all(p.stat().st_size > 500 for p in out.iterdir())
+        return json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+
+    return run_example
+
+
+def list_counts(results):
+    """Numbers of spikes in the order in which they came."""
+    return [results["spikes_at_first"], *(c["spikes"] for c in results["changes_of_number"])]
+
+
+def assert_no_jump(counts):
+    """Spikes come and go one by one."""
+    assert np.all(np.abs(np.diff(counts)) == 1), counts
+
+
+def test_a_first_spike_enters_the_trial_of_a_single_neuron(run):
+    results = run("single_neuron", "--steps", 30, "--seed", 6, "--backend", "numpy")
+    assert results["last_loss"] < 0.9 * results["first_loss"]
+    assert results["steps"] == 30
+    assert results["seed"] == 6
+    assert list_counts(results) == [0, 1]
+    assert results["first_spike_times"][0] > 10 > results["last_spike_times"][0]
+    assert results["wall_seconds"] > 0
+
+
+def test_the_loss_of_a_recurrent_network_falls(run):
+    results = run("recurrent_network", "--steps", 8, "--backend", "numpy")
+    assert results["last_loss"] < 0.97 * results["first_loss"]
+    assert results["reduced_by"] == pytest.approx(results["first_loss"] / results["last_loss"])
+    assert results["loss_curve"]["step"][-1] == 8
+    assert len(results["loss_curve"]["loss"]) == len(results["loss_curve"]["step"])
+
+
+def test_the_film_shows_a_spike_leave(run, load, monkeypatch):
+    module = load("spike_film")
+    monkeypatch.setattr(module, "MOST_FRAMES", 3)
+    monkeypatch.setattr(module, "FRAMES_PER_SECOND", 2)
+    monkeypatch.setattr(module, "LOOKS", np.linspace(0, module.DURATION, 41))
+    monkeypatch.setattr(module, "OUTWARD", 90)
+    results = run("spike_film", "--steps", 30, "--backend", "numpy")
+    assert list_counts(results)[:2] == [4, 3]
+    assert_no_jump(list_counts(results))
+    assert results["frames"] == 5
+
+
+def test_a_deep_network_is_silent_at_first_and_begins_to_spike(run):
+    results = run("deep_silent_network", "--epochs", 2)
+    assert results["spikes_at_first"] == 0
+    before, *_, after = results["silent_fraction_by_layer"]
+    assert before == [1.0] * 7
+    assert after[0] < 1.0
+    assert len(results["test_accuracy"]) == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_input_is_refused_before_anything_is_computed(load, tmp_path, name):
+    taken = tmp_path / "taken"
+    taken.write_text("mine", encoding="utf-8")
+    main = load(name).main
+    for options, message in (
+        (["--out", str(taken)], "Expected --out to be a folder"),
+        (["--out", str(tmp_path / "new"), STEPS[name], "0"], f"'{STEPS[name]}'"),
+        (["--out", str(tmp_path / "new"), "--seed", "-1"], "'--seed'"),
+        ([], "'--out'"),
+    ):
+        done = CliRunner().invoke(main, options)
+        assert done.exit_code == 2
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+    assert taken.read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 4, 6])
+def test_a_single_neuron_learns_two_spike_times(run, seed):
+    results = run("single_neuron", "--seed", seed)
+    assert results["largest_distance"] < 1e-3
+    assert results["spikes_at_last"] == 2
+    assert list_counts(results) == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_a_recurrent_network_reduces_its_loss_a_thousandfold(run):
+    results = run("recurrent_network")
+    assert results["steps"] == 10_000
+    assert results["reduced_by"] > 1000
+    for spikes, targets in zip(results["last_spike_times"], results["targets"], strict=True):
+        assert spikes == pytest.approx(targets, abs=0.1)
+
+
+@pytest.mark.slow
+def test_all_spikes_of_the_film_leave_and_come_back_one_by_one(run):
+    results = run("spike_film")
+    counts = list_counts(results)
+    assert counts == [4, 3, 2, 1, 0, 1, 2, 3, 4]
+    assert results["largest_distance"] < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_deep_silent_network_learns_digits(run, seed):
+    results = run("deep_silent_network", "--seed", seed)
+    assert results["spikes_at_first"] == 0
+    assert results["last_test_accuracy"] > 0.9
+    assert max(results["silent_fraction_by_layer"][-1][:-1]) < 1.0
