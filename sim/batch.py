@@ -7,15 +7,16 @@ number of threads in its last bits, and on nothing else.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 
+from sim.buffers import FIRST_ROOM, Results, Trial, make_buffers
 from sim.encoding import BinnedInput, LatencyInput
+from sim.engine import LIMITS
 from sim.kernels import build_batch
 from sim.loss import Loss, prepare_targets
 from sim.records import Gradients, Input, Network, Outcome, Spikes
-from sim.status import raise_status
+from sim.status import NO_ROOM, raise_status
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, SimulationError
 
@@ -44,6 +45,11 @@ class Events:
     def binned(self) -> bool:
         """Whether samples share their event times."""
         return self.bins.shape[1] > 0
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins; 0 if not binned."""
+        return self.times.shape[1] if self.binned else 0
 
     def __len__(self) -> int:
         return len(self.bins)
@@ -128,28 +134,30 @@ def run_batch(
         inputs, duration=network.duration
     )  # fmt: skip
     check_inputs(network, events)
-    flat = np.concatenate([w.reshape(-1) for w in network.weights])
-    work = make_work(network, events, loss, gradient)
+    trial = make_trial(network, events, max_spikes)
     kernel = build_batch(network.model, loss.function)
     n_outputs = network.layer_sizes[-1]
     wanted = prepare_targets(loss, targets, n_samples=len(events), n_outputs=n_outputs)
-    sizes = np.array(network.layer_sizes)
+    work = make_results(network, events, loss, gradient)
+    limits = np.linspace(0, len(events), len(work) + 1).astype(np.int64)
 
-    def run_chunk(c: int) -> None:
-        kernel.run_chunk(
-            work.limits[c], work.limits[c + 1], events.binned, events.times, events.rows,
-            events.counts, events.bins, flat, work.offsets, sizes, network.initial,
-            network.constants, network.duration, wanted, loss.settings, gradient, input_times,
-            max_spikes,
-            work.output_times, work.n_ordinary, work.losses, work.counters, work.weights[c],
-            work.initial[c], work.events, work.active[c], work.status[c],
-        )  # fmt: skip
+    def run_chunk(c: int) -> tuple[int, int]:
+        sample, room = int(limits[c]), FIRST_ROOM
+        while True:
+            buffers = make_buffers(
+                network.model, network.layer_sizes, n_events=events.times.shape[1],
+                n_bins=events.n_bins, n_required=loss.n_required, room=room, real=network.real,
+            )  # fmt: skip
+            status, sample = kernel.run_chunk(
+                sample, limits[c + 1], trial, buffers, wanted, loss.settings, gradient,
+                input_times, work[c],
+            )  # fmt: skip
+            if status != NO_ROOM:
+                return status, sample
+            room *= 2
 
-    run_on_threads(run_chunk, len(work.status))
-    failed = np.flatnonzero(work.status[:, 0])
-    if len(failed):
-        status, sample = work.status[failed[0]]
-        raise_status(int(status), sample=int(sample), limit=max_spikes)
+    for status, sample in run_on_threads(run_chunk, len(work)):
+        raise_status(status, sample=sample, limit=max_spikes)
     outcome = collect_outcome(work)
     if not np.isfinite(outcome.loss).all():
         sample = int(np.argmin(np.isfinite(outcome.loss)))
@@ -173,56 +181,84 @@ def check_inputs(network: Network, events: Events) -> None:
         raise InputError("Expected at least one sample but got none; pass a batch with samples.")
 
 
-def make_work(network: Network, events: Events, loss: Loss, gradient: bool) -> SimpleNamespace:
-    """Allocate the results of a batch and the chunks' buffers."""
-    n_samples = len(events)
-    n_chunks = min(get_thread_count(), n_samples)
+def make_trial(network: Network, events: Events, max_spikes: int) -> Trial:
+    """What the kernels need to know of a network and its inputs."""
     sizes = network.layer_sizes
     shapes = [n * m for n, m in pairwise(sizes)]
-    n_weights = sum(shapes) if gradient else 0
-    n_events = events.times.shape[1]
-    return SimpleNamespace(
-        limits=np.linspace(0, n_samples, n_chunks + 1).astype(np.int64),
+    assert network.initial is not None
+    return Trial(
+        times=events.times,
+        rows=events.rows,
+        counts=events.counts,
+        bins=events.bins,
+        binned=events.binned,
+        weights=np.concatenate([w.reshape(-1) for w in network.weights]),
         offsets=np.concatenate([[0], np.cumsum(shapes)]),
+        sizes=np.array(sizes),
+        initial=network.initial,
+        constants=network.constants,
+        narrow=tuple(network.real(c) for c in network.constants),
+        limits=LIMITS[network.precision],
+        duration=network.duration,
+        max_spikes=max_spikes,
+    )
+
+
+def make_results(network: Network, events: Events, loss: Loss, gradient: bool) -> list[Results]:
+    """Allocate the results of a batch, and for each thread what is its own."""
+    n_samples = len(events)
+    sizes = network.layer_sizes
+    n_weights = sum(n * m for n, m in pairwise(sizes)) if gradient else 0
+    shared = Results(
         output_times=np.full((n_samples, sizes[-1], loss.n_required), np.inf),
         n_ordinary=np.zeros((n_samples, sizes[-1]), dtype=np.int64),
         losses=np.zeros((n_samples, 2)),
         counters=np.zeros((n_samples, 2), dtype=np.int64),
-        weights=np.zeros((n_chunks, n_weights)),
-        initial=np.zeros((n_chunks, network.n_neurons)),
-        events=np.zeros((n_samples if gradient else 1, n_events)),
-        active=np.zeros((n_chunks, network.n_neurons), dtype=np.bool_),
-        status=np.zeros((n_chunks, 2), dtype=np.int64),
+        events=np.zeros((n_samples if gradient else 1, events.times.shape[1])),
+        weights=np.empty(0),
+        initial=np.empty(0),
+        active=np.empty(0, dtype=np.bool_),
     )
+    return [
+        shared._replace(
+            weights=np.zeros(n_weights, network.real),
+            initial=np.zeros(network.n_neurons),
+            active=np.zeros(network.n_neurons, dtype=np.bool_),
+        )
+        for _ in range(min(get_thread_count(), n_samples))
+    ]
 
 
-def collect_outcome(work: SimpleNamespace) -> Outcome:
+def collect_outcome(work: list[Results]) -> Outcome:
     """Make the public record of a batch."""
+    shared = work[0]
     return Outcome(
-        output_times=work.output_times,
-        n_ordinary=work.n_ordinary,
-        loss=work.losses[:, 0],
-        loss_ordinary=work.losses[:, 1],
-        hidden_spikes=work.counters[:, 0],
-        synaptic_operations=work.counters[:, 1],
-        active=work.active.any(axis=0),
+        output_times=shared.output_times,
+        n_ordinary=shared.n_ordinary,
+        loss=shared.losses[:, 0],
+        loss_ordinary=shared.losses[:, 1],
+        hidden_spikes=shared.counters[:, 0],
+        synaptic_operations=shared.counters[:, 1],
+        active=np.any([chunk.active for chunk in work], axis=0),
     )
 
 
 def collect_gradients(
-    network: Network, events: Events, work: SimpleNamespace, input_times: bool
+    network: Network, events: Events, work: list[Results], input_times: bool
 ) -> Gradients:
     """Add up the chunks and divide by the number of samples."""
     n_samples = len(events)
-    flat = work.weights.sum(axis=0) / n_samples
+    flat = add_chunks([chunk.weights for chunk in work], n_samples)
+    ends = np.cumsum([w.size for w in network.weights])
     weights = [
         part.reshape(w.shape)
-        for part, w in zip(np.split(flat, work.offsets[1:-1]), network.weights, strict=True)
+        for part, w in zip(np.split(flat, ends[:-1]), network.weights, strict=True)
     ]
+    by_event = work[0].events / n_samples
     gradients = Gradients(
         weights=tuple(weights),
-        initial=work.initial.sum(axis=0) / n_samples,
-        input_times=collect_input_times(events, work.events / n_samples) if input_times else None,
+        initial=add_chunks([chunk.initial for chunk in work], n_samples),
+        input_times=collect_input_times(events, by_event) if input_times else None,
     )
     for name, values in (("weights", flat), ("initial coordinates", gradients.initial)):
         if not np.isfinite(values).all():
@@ -231,6 +267,15 @@ def collect_gradients(
                 "the range of the number format. Lower the weights."
             )
     return gradients
+
+
+def add_chunks(parts: list[np.ndarray], n_samples: int) -> np.ndarray:
+    """The mean over samples, from the sums of the chunks; the first is overwritten."""
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    total /= n_samples
+    return total
 
 
 def collect_input_times(events: Events, gradient: np.ndarray) -> np.ndarray:
@@ -255,17 +300,29 @@ def record_spikes(
         inputs, duration=network.duration
     )  # fmt: skip
     check_inputs(network, events)
-    record = build_batch(network.model, None).record
-    flat = np.concatenate([w.reshape(-1) for w in network.weights])
-    sizes = np.array(network.layer_sizes)
-    offsets = np.concatenate([[0], np.cumsum(sizes[:-1] * sizes[1:])])
+    run_one = build_batch(network.model, None).run_one
+    trial = make_trial(network, events, max_spikes)
+    first = np.concatenate([[0], np.cumsum(network.layer_sizes[1:])])
     samples, neurons, times = [], [], []
+    room, buffers = FIRST_ROOM, None
     for b in range(len(events)):
-        status, time, neuron = record(
-            b, events.binned, events.times, events.rows, events.counts, events.bins, flat,
-            offsets, sizes, network.initial, network.constants, network.duration, max_spikes,
-        )  # fmt: skip
+        status = NO_ROOM
+        while status == NO_ROOM:
+            if buffers is None:
+                buffers = make_buffers(
+                    network.model, network.layer_sizes, n_events=events.times.shape[1],
+                    n_bins=events.n_bins, n_required=0, room=room, real=network.real,
+                )  # fmt: skip
+            status = run_one(trial, buffers, b)
+            if status == NO_ROOM:
+                room, buffers = 2 * room, None
         raise_status(status, sample=b, limit=max_spikes)
+        assert buffers is not None
+        counts = buffers.counts
+        time = np.concatenate([t[:n] for t, n in zip(buffers.sorted_times, counts, strict=True)])
+        neuron = np.concatenate(
+            [i[:n] + f for i, n, f in zip(buffers.sorted_neurons, counts, first, strict=False)]
+        )
         order = np.lexsort((neuron, time))
         samples.append(np.full(len(time), b))
         neurons.append(neuron[order])

@@ -47,6 +47,7 @@ class TrainConfig:
         decay_epochs: Decay constant of the exponential schedule.
         flip: Probability that an input's bin v becomes V - v in a training sample.
         shift: Largest random translation of a training image, in pixels.
+        precision: ``float64`` or ``float32``, of weights and states.
         validation: Training samples held out in place of the test set; 0 uses the test set.
         seed: Seed of weights, order, flips and shifts.
     """
@@ -74,6 +75,7 @@ class TrainConfig:
     decay_epochs: float = 100.0
     flip: float = 0.0
     shift: int = 0
+    precision: str = "float64"
     validation: int = 0
     seed: int = 0
 
@@ -118,6 +120,7 @@ CHOICES = {
     "loss": LOSSES,
     "optimiser": tuple(OPTIMISERS),
     "schedule": tuple(SCHEDULES),
+    "precision": ("float64", "float32"),
 }
 
 # The digit task of Klos & Memmesheimer (2025): period tau pi / sqrt(I0 - 1/4) = 6, trial T = 2.

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketheory.errors import InputError, check_positive, check_shape
 
+ROWS_AT_ONCE = 256
+"""Samples encoded at once: few enough to stay in the processor's cache."""
 MAX_BINS = 63
 """Most bins whose spikes all come before T: log(1/(1 - 0.01 V)) < 1 needs V <= 63."""
 
@@ -125,9 +127,12 @@ def encode_bins(inputs: ArrayLike, *, n_bins: int, T: float) -> BinnedInput:
     n_bins = len(times)
     width = 256 // (n_bins + 1)
     bin_of_pixel = np.minimum(np.arange(255, -1, -1) // width, n_bins).astype(np.uint8)
-    pixels = values * values.dtype.type(255)
-    np.rint(pixels, out=pixels)
-    return BinnedInput(times=times, bins=bin_of_pixel[pixels.astype(np.uint8)])
+    bins = np.empty(values.shape, np.uint8)
+    for first in range(0, len(values), ROWS_AT_ONCE):
+        pixels = values[first : first + ROWS_AT_ONCE] * values.dtype.type(255)
+        np.rint(pixels, out=pixels)
+        bins[first : first + ROWS_AT_ONCE] = bin_of_pixel[pixels.astype(np.uint8)]
+    return BinnedInput(times=times, bins=bins)
 
 
 def bin_times(*, n_bins: int, T: float) -> NDArray[np.float64]:

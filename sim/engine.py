@@ -1,7 +1,9 @@
 """Event loops: one layer of neurons driven by a list of input events, exactly.
 
 The functions here know no particular neuron. `build_engine` closes them over the generated
-functions of a `CompiledModel`; Numba inlines those into the loops.
+functions of a `CompiledModel`; Numba inlines those into the loops. No function makes an array:
+all that they write to is in `sim.buffers`, so that nothing is allocated, and no reference
+counted, from sample to sample.
 
 Rules: input events of a layer come sorted by time; inputs at the same time act one after the
 other, in their order. A spike counts when the state has passed the surface, so one that falls on
@@ -11,29 +13,36 @@ pseudospike. Spikes at the same time are ordered by neuron.
 Layout of one layer's forward pass with K events and n neurons:
 
 - ``states`` (K + 2, n_coordinates, n): row 0 is the initial state; row k is the state just before
-  event k = 1..K; row K + 1 is the state at T.
+  event k = 1..K; row K + 1 is the state at T. Coordinates come first, neurons last, so that the
+  loops over neurons run through memory in order and become vector instructions.
 - ``scales`` (K // EVENTS_PER_SCALING + 1, n): projective coordinates grow with inputs
   between spikes; every so many events large ones are divided by a power of two, kept here.
-- spikes, in the order found (by segment, then neuron, then time): ``times``, ``neurons``,
-  ``segments`` (segment k runs from event k to event k + 1), and per spike in ``chains`` the
-  duration of the interval that it ends, the time left to the segment's end (-1 if the neuron
-  spikes again before) and the coordinates at the interval's start.
+- ``steps`` (K + 1, n_numbers): the flow's propagator from each event to the next, which all
+  neurons share.
+- ``spikes``, a `sim.buffers.Spikes`, in the order found (by segment, then neuron, then time).
+
+Loops over all neurons run in the precision of the buffers, with ``narrow``, the constants in that
+precision; what happens to a single neuron when it spikes is computed in double precision.
 """
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
-from sim.status import Status
+from sim.status import NO_ROOM, Status
 from spiketheory.compile import CompiledModel
 
-FIRST_CAPACITY = 64
 EVENTS_PER_SCALING = 32
 LARGE_COORDINATE = 2.0**64
 SCALING = 2.0**-128
 LARGEST_COORDINATE = 1e150
 """Gradients square the coordinates; beyond, their squares leave the range of floats."""
+LIMITS = {
+    "float64": (LARGEST_COORDINATE, LARGE_COORDINATE),
+    "float32": (1e15, 2.0**30),
+}
+"""Largest coordinate, and the one beyond which projective ones are scaled down, by precision."""
+FLAGS_PER_WORD = 8
 SMALL_SORT = 16
 
 
@@ -44,17 +53,20 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         model: The compiled model.
 
     Returns:
-        ``forward_layer``, ``start_layer`` and ``sort_spikes``, compiled for the model's backend.
+        ``start_layer``, ``forward_layer`` and ``order_spikes``, compiled for the model's backend.
     """
     f = model.functions
-    jit = model.jit
-    jump, flow, fire = f.jump, f.flow, f.fire
-    will_spike, time_to_spike = f.will_spike, f.time_to_spike
-    propagator, load, store, initial_state = f.propagator, f.load, f.store, f.initial_state
+    jit = partial(model.jit, allocates=False)
+    store, initial_state = f.store, f.initial_state
     n_coordinates = len(model.coordinates)
     ok, too_many = int(Status.OK), int(Status.TOO_MANY_SPIKES)
     not_finite = int(Status.NOT_FINITE)
-    is_projective, scaled = bool(model.projective), model.projective or (0,)
+    is_projective = bool(model.projective)
+    advance, follow = build_advance(model), build_follow(model)
+    is_far, scale_down = build_range(model)
+    write_step, read_step = build_steps(model)
+    load, jump = f.load, f.jump
+    propagator = f.propagator
 
     @jit
     def start_layer(initial: Any, row: Any, constants: Any) -> None:
@@ -62,99 +74,216 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         for i in range(initial.shape[0]):
             store(row, i, *initial_state(initial[i], *constants))
 
-    @jit
-    def advance(
-        before: Any, after: Any, weights: Any, step: Any, constants: Any, spiking: Any
-    ) -> int:
-        """Pass one event and the segment after it, as if no neuron spiked; say which do."""
-        count = 0
-        for i in range(weights.shape[0]):
-            state = jump(*load(before, i), weights[i], *constants)
-            spikes = will_spike(*state, *step, *constants)
-            spiking[i] = spikes
-            count += spikes
-            store(after, i, *flow(*state, *step, *constants))
+    @partial(jit, inlines=True)
+    def follow_flagged(
+        states: Any, after: Any, weights: Any, step: Any, start: float, end: float,
+        constants: Any, segment: int, spikes: Any, count: int, max_spikes: int, flags: Any,
+        words: Any,
+    ) -> int:  # fmt: skip
+        """Go through one segment again for the neurons that spike in it; returns the count."""
+        for word in range((weights.shape[0] - 1) // FLAGS_PER_WORD + 1):
+            if words[word] == 0:
+                continue
+            first = word * FLAGS_PER_WORD
+            for i in range(first, min(first + FLAGS_PER_WORD, weights.shape[0])):
+                if flags[i]:
+                    state = jump(*load(states, i), weights[i], *constants)
+                    state, count = follow(
+                        state, step, start, end, constants, i, segment, spikes, count, max_spikes
+                    )
+                    store(after, i, *state)
         return count
 
     @jit
-    def follow(
-        state: Any, start: float, end: float, duration: float, constants: Any,
-        neuron: int, segment: int, spikes: Any, count: int, max_spikes: int,
+    def forward_layer(
+        states: Any, scales: Any, steps: Any, event_times: Any, event_rows: Any, n_events: int,
+        weights: Any, duration: float, constants: Any, narrow: Any, limits: Any, spikes: Any,
+        max_spikes: int, scratch: Any,
     ) -> Any:  # fmt: skip
-        """Follow one neuron through a segment in which it spikes; returns the state at its end."""
+        """Run one layer through a trial.
+
+        Args:
+            states: Buffer; row 0 holds the initial states, the others are written.
+            scales: Buffer of the powers of two that coordinates were multiplied by.
+            steps: Buffer of the propagators.
+            event_times: Times of the input events, sorted, shape (>= n_events,) [time].
+            event_rows: Row of ``weights`` that each event adds, shape (>= n_events,).
+            n_events: Number of events.
+            weights: Shape (n_rows, n).
+            duration: The trial's end T.
+            constants: The model's derived constants.
+            narrow: The same in the precision of the buffers.
+            limits: An entry of `LIMITS`.
+            spikes: Spike buffers of this layer.
+            max_spikes: More spikes than this end the run.
+            scratch: Flags, the same as words, and zeros.
+
+        Returns:
+            Status, and number of spikes. The status is `NO_ROOM` if the spike buffers are full.
+        """
+        n = states.shape[2]
+        flags, words, zeros = scratch
+        largest, large = limits
+        nothing = zeros[:n]
+        count = 0
+        start = 0.0
+        for k in range(n_events + 1):
+            end = event_times[k] if k < n_events else duration
+            step = propagator(end - start, *constants)
+            write_step(steps, k, step)
+            row = nothing if k == 0 else weights[event_rows[k - 1]]
+            before, after = states[k], states[k + 1]
+            advance(before, after, row, read_step(steps, k), narrow, flags)
+            count = follow_flagged(
+                before, after, row, step, start, end, constants, k, spikes, count, max_spikes,
+                flags, words,
+            )  # fmt: skip
+            if count > max_spikes:
+                return too_many, count
+            if count >= spikes.times.shape[0]:
+                return NO_ROOM, count
+            if k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
+                if is_far(after, largest):
+                    return not_finite, count
+                if is_projective:
+                    scale_down(after, scales[k // EVENTS_PER_SCALING], large)
+            start = end
+        if is_far(states[n_events + 1], largest):
+            return not_finite, count
+        for c in range(n_coordinates):
+            for p in range(count):
+                if not abs(spikes.starts[c, p]) <= largest:
+                    return not_finite, count
+        return ok, count
+
+    return SimpleNamespace(
+        start_layer=start_layer,
+        forward_layer=forward_layer,
+        order_spikes=build_order(model),
+        read_step=read_step,
+    )
+
+
+def build_steps(model: CompiledModel) -> tuple[Any, Any]:
+    """Functions that write a propagator to a row of an array, and read it as a tuple."""
+    jit = partial(model.jit, allocates=False)
+
+    @jit
+    def write_none(rows: Any, k: int, values: Any) -> None:
+        pass
+
+    @jit
+    def read_none(rows: Any, k: int) -> Any:
+        return ()
+
+    def extend(write_rest: Any, read_rest: Any, place: int) -> tuple[Any, Any]:
+        @jit
+        def write(rows: Any, k: int, values: Any) -> None:
+            write_rest(rows, k, values)
+            rows[k, place] = values[place]
+
+        @jit
+        def read(rows: Any, k: int) -> Any:
+            return (*read_rest(rows, k), rows[k, place])
+
+        return write, read
+
+    write, read = write_none, read_none
+    for place in range(len(model.module.PROPAGATOR)):
+        write, read = extend(write, read, place)
+    return write, read
+
+
+def build_advance(model: CompiledModel) -> Any:
+    """The loop over neurons, without branches."""
+    f = model.functions
+    jump, flow, will_spike, load, store = f.jump, f.flow, f.will_spike, f.load, f.store
+
+    def advance(
+        before: Any, after: Any, weights: Any, step: Any, constants: Any, flags: Any
+    ) -> None:
+        """Pass one event and the segment after it, as if no neuron spiked; flag those that do."""
+        for i in range(weights.shape[0]):
+            state = jump(*load(before, i), weights[i], *constants)
+            flags[i] = will_spike(*state, *step, *constants)
+            store(after, i, *flow(*state, *step, *constants))
+
+    return model.jit(advance, allocates=False, inlines=True)
+
+
+def build_follow(model: CompiledModel) -> Any:
+    """What happens to a single neuron that spikes."""
+    f = model.functions
+    flow, fire, propagator, store = f.flow, f.fire, f.propagator, f.store
+    will_spike, time_to_spike = f.will_spike, f.time_to_spike
+
+    def follow(
+        state: Any, step: Any, start: float, end: float, constants: Any, neuron: int,
+        segment: int, spikes: Any, count: int, max_spikes: int,
+    ) -> Any:  # fmt: skip
+        """Follow one neuron through a segment in which it spikes.
+
+        Returns the state at the segment's end and the number of spikes, at most the room that
+        there is for them.
+        """
         before = count
-        left = duration
-        step = propagator(left, *constants)
+        left = end - start
         now = start
-        while count <= max_spikes and will_spike(*state, *step, *constants):
+        limit = min(max_spikes + 1, spikes.times.shape[0])
+        while count < limit and will_spike(*state, *step, *constants):
             wait = min(max(time_to_spike(*state, *constants), 0.0), left)
-            spikes = ensure_room(spikes, count)
-            times, neurons, segments, chains = spikes
             now = min(now + wait, end)
             left -= wait
-            times[count] = now
-            neurons[count] = neuron
-            segments[count] = segment
-            chains[count, 0] = wait
-            chains[count, 1] = -1.0
-            store(chains[count : count + 1, 2:].T, 0, *state)
+            spikes.times[count] = now
+            spikes.neurons[count] = neuron
+            spikes.segments[count] = segment
+            spikes.waits[count] = wait
+            spikes.lefts[count] = -1.0
+            store(spikes.starts, count, *state)
             count += 1
             state = fire(*state, *propagator(wait, *constants), *constants)
             step = propagator(left, *constants)
         if count > before:
-            spikes[3][count - 1, 1] = left
-        return flow(*state, *step, *constants), spikes, count
+            spikes.lefts[count - 1] = left
+        return flow(*state, *step, *constants), count
+
+    return model.jit(follow, allocates=False, inlines=True)
+
+
+def build_range(model: CompiledModel) -> tuple[Any, Any]:
+    """Functions that keep coordinates within the range of floats."""
+    jit = partial(model.jit, allocates=False)
+    scaled = model.projective or (0,)
 
     @jit
-    def is_far(row: Any) -> bool:
+    def is_far(row: Any, largest: float) -> bool:
         """Whether a coordinate is NaN or so large that gradients would lose it."""
+        far = False
         for c in range(row.shape[0]):
             for i in range(row.shape[1]):
-                if not abs(row[c, i]) <= LARGEST_COORDINATE:
-                    return True
-        return False
+                far |= not abs(row[c, i]) <= largest
+        return far
 
     @jit
-    def scale_down(row: Any, scales: Any) -> None:
+    def scale_down(row: Any, scales: Any, large: float) -> None:
         """Divide large coordinates of a projective chart by a power of two, which is exact."""
         for i in range(row.shape[1]):
-            largest = 0.0
+            size = 0.0
             for c in scaled:
-                largest = max(largest, abs(row[c, i]))
-            scales[i] = 1.0
-            while largest * scales[i] > LARGE_COORDINATE:
-                scales[i] *= SCALING
+                size = max(size, abs(row[c, i]))
+            scale = 1.0
+            while size * scale > large:
+                scale /= large * large
+            scales[i] = scale
             for c in scaled:
                 row[c, i] *= scales[i]
 
-    @jit
-    def ensure_room(spikes: Any, count: int) -> Any:
-        """Return the spike buffers, doubled if they are full."""
-        times, neurons, segments, chains = spikes
-        capacity = times.shape[0]
-        if count < capacity:
-            return spikes
-        new_times = np.empty(2 * capacity)
-        new_neurons = np.empty(2 * capacity, np.int64)
-        new_segments = np.empty(2 * capacity, np.int64)
-        new_chains = np.empty((2 * capacity, chains.shape[1]))
-        for k in range(capacity):
-            new_times[k] = times[k]
-            new_neurons[k] = neurons[k]
-            new_segments[k] = segments[k]
-            for c in range(chains.shape[1]):
-                new_chains[k, c] = chains[k, c]
-        return new_times, new_neurons, new_segments, new_chains
+    return is_far, scale_down
 
-    @jit
-    def new_spikes() -> Any:
-        """Empty spike buffers."""
-        return (
-            np.empty(FIRST_CAPACITY),
-            np.empty(FIRST_CAPACITY, np.int64),
-            np.empty(FIRST_CAPACITY, np.int64),
-            np.empty((FIRST_CAPACITY, 2 + n_coordinates)),
-        )
+
+def build_order(model: CompiledModel) -> Any:
+    """The sort of spikes by time."""
+    jit = partial(model.jit, allocates=False)
 
     @jit
     def sort_spikes(times: Any, order: Any, first: int, last: int) -> None:
@@ -184,11 +313,11 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
             order[k] = spare[k]
 
     @jit
-    def order_spikes(spikes: Any, count: int) -> Any:
-        """Indices of all spikes in order of time; segments already are in order."""
-        times, _, segments, _ = spikes
-        order = np.arange(count)
-        spare = np.empty(count, np.int64)
+    def order_spikes(spikes: Any, count: int, order: Any, spare: Any) -> None:
+        """Write indices of all spikes in order of time; segments already are in order."""
+        times, segments = spikes.times, spikes.segments
+        for k in range(count):
+            order[k] = k
         first = 0
         for last in range(1, count + 1):
             if last == count or segments[last] != segments[first]:
@@ -203,62 +332,5 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
                         )  # fmt: skip
                     width *= 2
                 first = last
-        return order
 
-    @jit
-    def forward_layer(
-        states: Any, scales: Any, event_times: Any, event_rows: Any, n_events: int, weights: Any,
-        duration: float, constants: Any, spikes: Any, max_spikes: int,
-    ) -> Any:  # fmt: skip
-        """Run one layer through a trial.
-
-        Args:
-            states: Buffer; row 0 holds the initial states, the others are written.
-            scales: Buffer of the powers of two that coordinates were multiplied by.
-            event_times: Times of the input events, sorted, shape (>= n_events,) [time].
-            event_rows: Row of ``weights`` that each event adds, shape (>= n_events,).
-            n_events: Number of events.
-            weights: Shape (n_rows, n).
-            duration: The trial's end T.
-            constants: The model's derived constants.
-            spikes: Spike buffers.
-            max_spikes: More spikes than this end the run.
-
-        Returns:
-            Status, spike buffers (grown if need be) and number of spikes.
-        """
-        n = states.shape[2]
-        spiking = np.empty(n, np.bool_)
-        nothing = np.zeros(n)
-        count = np.int64(0)
-        start = 0.0
-        for k in range(n_events + 1):
-            end = event_times[k] if k < n_events else duration
-            step = propagator(end - start, *constants)
-            row = nothing if k == 0 else weights[event_rows[k - 1]]
-            if advance(states[k], states[k + 1], row, step, constants, spiking) > 0:
-                for i in range(n):
-                    if spiking[i]:
-                        state = jump(*load(states[k], i), row[i], *constants)
-                        state, spikes, count = follow(
-                            state, start, end, end - start, constants, i, k, spikes, count,
-                            max_spikes,
-                        )  # fmt: skip
-                        store(states[k + 1], i, *state)
-                if count > max_spikes:
-                    return too_many, spikes, count
-            if k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1 and is_far(states[k + 1]):
-                return not_finite, spikes, count
-            if is_projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
-                scale_down(states[k + 1], scales[k // EVENTS_PER_SCALING])
-            start = end
-        if is_far(states[n_events + 1]) or is_far(spikes[3][:count, 2:]):
-            return not_finite, spikes, count
-        return ok, spikes, count
-
-    return SimpleNamespace(
-        start_layer=start_layer,
-        forward_layer=forward_layer,
-        order_spikes=order_spikes,
-        new_spikes=new_spikes,
-    )
+    return order_spikes

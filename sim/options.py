@@ -80,6 +80,9 @@ TRAIN_OPTIONS = (
                  "[default: 0; mnist 0.02]"),
     click.option("--shift", type=int,
                  help="Shift training images at random by up to this many pixels.  [default: 0]"),
+    click.option("--precision", type=click.Choice(["float64", "float32"]),
+                 help="Precision of weights and states; float32 is faster, with gradients right "
+                 "to some 1e-5.  [default: float64]"),
     click.option("--validation", type=int,
                  help="Test on this many samples taken from the training set, and leave the test "
                  "set alone; 0 uses the test set.  [default: 0]"),

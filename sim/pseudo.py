@@ -6,6 +6,7 @@ neuron that lacks spikes gets them after T, so that its spike times are finite, 
 and have gradients, whether or not anything in the network spiked.
 """
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,7 +34,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
             "need them for neurons that do not spike."
         )
     f = model.functions
-    jit = model.jit
+    jit = partial(model.jit, allocates=False)
     load = f.load
     pseudospike, pseudospike_vjp = f.pseudospike, f.pseudospike_vjp
     n = len(model.coordinates)
@@ -48,20 +49,22 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
     @jit
     def add_inputs(rates: Any, weights: Any, inputs: Any) -> None:
         """Write the pseudo inputs ``rates @ weights``, shape (n_post,)."""
-        inputs[:] = 0.0
+        for i in range(inputs.shape[0]):
+            inputs[i] = 0.0
         for j in range(rates.shape[0]):
             rate = rates[j]
             for i in range(inputs.shape[0]):
                 inputs[i] += rate * weights[j, i]
 
-    @jit
+    @partial(jit, reorders=True)
     def pull_inputs(
         rates: Any, weights: Any, input_gradient: Any, weight_gradient: Any, rate_gradient: Any
     ) -> None:
         """Pull derivatives by the pseudo inputs back to weights (added) and rates (written)."""
+        zero = input_gradient[0] * 0.0
         for j in range(rates.shape[0]):
             rate = rates[j]
-            total = 0.0
+            total = zero
             for i in range(input_gradient.shape[0]):
                 weight_gradient[j, i] += rate * input_gradient[i]
                 total += weights[j, i] * input_gradient[i]

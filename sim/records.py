@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from sim.encoding import BinnedInput, LatencyInput
 from spiketheory.compile import CompiledModel
-from spiketheory.errors import InputError, ModelError, check_finite, check_positive, check_shape
+from spiketheory.errors import (
+    InputError,
+    ModelError,
+    check_choice,
+    check_finite,
+    check_positive,
+    check_shape,
+)
 
 LARGEST_WEIGHT = 1e100
+LARGEST_WEIGHTS = {"float64": LARGEST_WEIGHT, "float32": 1e10}
+PRECISIONS = {"float64": np.float64, "float32": np.float32}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +33,8 @@ class Network:
         weights: One array per layer, shape (n_pre, n_post).
         initial: Initial coordinate (phase, membrane potential) of all neurons, layer after layer,
             shape (n_neurons,). None stands for the model's default.
+        precision: ``float64``, or ``float32``, of weights and states; what happens to single
+            neurons, such as spike times, is computed in double precision in both.
     """
 
     model: CompiledModel
@@ -30,18 +42,21 @@ class Network:
     duration: float
     weights: tuple[np.ndarray, ...]
     initial: np.ndarray | None = None
+    precision: str = "float64"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "duration", float(check_positive("duration", self.duration)))
-        weights = tuple(np.ascontiguousarray(w, dtype=np.float64) for w in self.weights)
+        check_choice("precision", self.precision, PRECISIONS)
+        weights = tuple(np.ascontiguousarray(w, dtype=self.real) for w in self.weights)
         if not weights:
             raise InputError("Expected at least one layer of weights but got none; add W0.")
+        largest = LARGEST_WEIGHTS[self.precision]
         for i, w in enumerate(weights):
             check_shape(f"W{i}", w, (None if i == 0 else weights[i - 1].shape[1], None))
             check_finite(f"W{i}", w)
-            if np.abs(w).max(initial=0.0) > LARGEST_WEIGHT:
+            if np.abs(w).max(initial=0.0) > largest:
                 raise InputError(
-                    f"Expected weights of at most {LARGEST_WEIGHT:g} in W{i} but got "
+                    f"Expected weights of at most {largest:g} in W{i} but got "
                     f"{np.abs(w).max():g}; squares of larger ones leave the range of floats."
                 )
             if 0 in w.shape:
@@ -84,6 +99,11 @@ class Network:
                 f"{initial.min():g} to {initial.max():g}; clip them to that range."
             )
         return initial
+
+    @property
+    def real(self) -> Any:
+        """NumPy's type of the precision."""
+        return PRECISIONS[self.precision]
 
     @property
     def initial_bounds(self) -> tuple[float, float, float]:

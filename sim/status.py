@@ -13,6 +13,9 @@ class Status(IntEnum):
     NOT_FINITE = 2
 
 
+NO_ROOM = -1
+"""What a kernel returns when its buffers are full; the sample is run again with larger ones."""
+
 MESSAGES = {
     Status.TOO_MANY_SPIKES: (
         "Expected at most {limit} spikes per layer and sample but sample {sample} has more; "

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import Any
 
 from spiketheory.errors import InputError
 
@@ -23,16 +24,17 @@ def get_thread_count() -> int:
     return int(wanted)
 
 
-def run_on_threads(function: Callable[[int], None], n_tasks: int) -> None:
+def run_on_threads(function: Callable[[int], Any], n_tasks: int) -> list[Any]:
     """Call ``function(0)`` to ``function(n_tasks - 1)``, each on a thread of its own.
+
+    Returns what they return.
 
     An exception of any call is raised here. A kernel that is not compiled yet is compiled once:
     Numba's compiler holds a lock of its own.
     """
     if n_tasks == 1:
-        function(0)
-        return
-    list(make_pool(n_tasks).map(function, range(n_tasks)))
+        return [function(0)]
+    return list(make_pool(n_tasks).map(function, range(n_tasks)))
 
 
 @lru_cache(maxsize=4)

@@ -25,7 +25,7 @@ from sim.kernels import build_batch
 from sim.loss import Loss, make_first_spike_loss, make_target_time_loss
 from sim.memory import check_memory
 from sim.optim import Optimiser, make_optimiser, make_schedule
-from sim.records import LARGEST_WEIGHT, Input, Network
+from sim.records import LARGEST_WEIGHTS, PRECISIONS, Input, Network
 from sim.threads import get_thread_count
 from spiketheory.compile import CompiledModel
 from spiketheory.errors import CheckpointError, InputError, SimulationError
@@ -110,7 +110,8 @@ class Trainer:
         weights = []
         for fan_in, width in pairwise(self.sizes):
             bound = self.config.weight_scale / np.sqrt(fan_in)
-            weights.append(rng.uniform(-bound, bound, (fan_in, width)))
+            drawn = rng.uniform(-bound, bound, (fan_in, width))
+            weights.append(drawn.astype(PRECISIONS[self.config.precision]))
         initial = self.make_network(weights, None).initial
         assert initial is not None
         parameters = [*weights, initial.copy()]
@@ -126,6 +127,7 @@ class Trainer:
             duration=self.config.duration,
             weights=tuple(weights),
             initial=initial,
+            precision=self.config.precision,
         )
 
     def network(self, state: TrainState) -> Network:
@@ -190,8 +192,9 @@ class Trainer:
             )  # fmt: skip
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
-        if not all(np.max(np.abs(p)) <= LARGEST_WEIGHT for p in state.parameters):  # or NaN
-            raise_diverged(state, f"a weight left the range of +-{LARGEST_WEIGHT:g}")
+        largest = LARGEST_WEIGHTS[self.config.precision]
+        if not all(np.max(np.abs(p)) <= largest for p in state.parameters):  # or NaN
+            raise_diverged(state, f"a weight left the range of +-{largest:g}")
         lower, upper, _ = network.initial_bounds
         np.clip(state.parameters[-1], lower, upper, out=state.parameters[-1])
         guesses = np.argmin(outcome.output_times[:, :, 0], axis=1)

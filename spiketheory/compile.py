@@ -109,11 +109,27 @@ class CompiledModel:
                 )
         return values
 
-    def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile ``function``, which may call the model's functions, for this backend."""
+    def jit(
+        self,
+        function: Callable[..., Any],
+        *,
+        allocates: bool = True,
+        reorders: bool = False,
+        inlines: bool = False,
+    ) -> Callable[..., Any]:
+        """Compile ``function``, which may call the model's functions, for this backend.
+
+        Args:
+            function: The function.
+            allocates: Whether it makes arrays; see `compile_function`.
+            reorders: Whether its own sums may be added up in another order.
+            inlines: Whether its text takes the place of calls of it.
+        """
         if self.backend == "numpy":
             return function
-        return compile_function(function, key=self.key)
+        return compile_function(
+            function, key=self.key, allocates=allocates, reorders=reorders, inlines=inlines
+        )
 
 
 def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
@@ -276,7 +292,12 @@ def compile_module(module: ModuleType) -> dict[str, Any]:
 
 
 def compile_function(
-    function: Callable[..., Any], *, key: str, allocates: bool = True
+    function: Callable[..., Any],
+    *,
+    key: str,
+    allocates: bool = True,
+    reorders: bool = False,
+    inlines: bool = False,
 ) -> Callable[..., Any]:
     """Compile one function with Numba and keep the machine code on disk.
 
@@ -288,7 +309,12 @@ def compile_function(
     Args:
         function: The function; it may close over other compiled functions.
         key: Hash of everything outside the function's own package that it depends on.
-        allocates: Whether it makes arrays.
+        allocates: Whether it makes arrays. One that does not counts no references to those that
+            it is given, which would take longer than a loop over a few neurons.
+        reorders: Whether its own sums may be added up in another order, so that they become
+            vector instructions; not those of the functions that it calls.
+        inlines: Whether its text takes the place of calls of it. One that does not allocate may
+            then return a part of an array, which it otherwise may not.
     """
     import numba
     from numba.core.caching import FunctionCache
@@ -314,10 +340,14 @@ def compile_function(
                 super().save_overload(sig, data)
 
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": allocates}
+    if reorders:
+        options["fastmath"] = {"reassoc", "nsz", "contract"}
+    if inlines:
+        options["inline"] = "always"
     dispatcher: Any = numba.njit(**options)(function)
     if function.__closure__:
         package, closed = read_package_source(function), read_closed_source(function)
-        parts = (key, package, closed, importlib.metadata.version("numba"), str(allocates))
+        parts = (key, package, closed, importlib.metadata.version("numba"), str(options))
         full_key = hashlib.sha256("".join(parts).encode()).hexdigest()
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
             dispatcher._cache = KeyedCache(function, full_key)

@@ -128,6 +128,8 @@ class Numbers:
     Attributes:
         symbols: Their symbols.
         call: The function, applied to coordinates, propagator values and constants.
+        slope: The function that returns them and their derivatives by the first of ``by``, the
+            only one that depends on the coordinates.
         tangent: The function that returns them and their derivatives by some of its arguments.
         by: Places of these arguments.
         slopes: For each of them, the derivatives, in terms of ``symbols`` and ``tangents``.
@@ -138,6 +140,7 @@ class Numbers:
 
     symbols: tuple[sp.Symbol, ...]
     call: sp.Expr
+    slope: sp.Expr
     tangent: sp.Expr
     by: tuple[int, ...]
     slopes: tuple[tuple[sp.Expr, ...], ...]

@@ -92,6 +92,12 @@ class decay_matrix(Opaque):
     nargs = 3
 
 
+class decay_matrix_slope(Opaque):
+    """The same with its derivatives by I: eight numbers."""
+
+    nargs = 3
+
+
 class decay_matrix_tangent(Opaque):
     """The same with its derivatives by I and by nu: twelve numbers."""
 
@@ -116,6 +122,7 @@ class time_to_spike(Opaque):
 
 LIBRARY = {
     "decay_matrix": "special",
+    "decay_matrix_slope": "special",
     "decay_matrix_tangent": "special",
     "decay_wait": "special",
     "exp_dd": "special",

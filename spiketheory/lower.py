@@ -233,8 +233,16 @@ class Lowering:
         return (Call(targets=numbers.symbols, function=numbers.call),) if numbers else ()
 
     @property
+    def slope_calls(self) -> tuple[Call, ...]:
+        """The call that computes these numbers and their derivatives by the state."""
+        numbers = self.derivation.numbers
+        if numbers is None:
+            return ()
+        return (Call(targets=(*numbers.symbols, *numbers.tangents[0]), function=numbers.slope),)
+
+    @property
     def tangent_calls(self) -> tuple[Call, ...]:
-        """The call that computes these numbers and their derivatives."""
+        """The call that computes these numbers and all their derivatives."""
         numbers = self.derivation.numbers
         if numbers is None:
             return ()
@@ -285,7 +293,7 @@ class Lowering:
                 (*self.coordinates, *self.propagator, *self.constants, *self.covector),
                 [f"d_{name}" for name in names],
                 pull_back(self.covector, d.jacobian(d.flow)),
-                calls=self.tangent_calls,
+                calls=self.slope_calls,
             ),
         ]
 
@@ -338,7 +346,7 @@ class Lowering:
                     *self.pull_back_immediate(),
                     Branch(condition=sp.true, values=tuple(self.pull_back_spike())),
                 ),
-                calls=self.tangent_calls,
+                calls=self.slope_calls,
             ),
         ]
 

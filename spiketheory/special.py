@@ -32,6 +32,7 @@ FORGOTTEN = 1000.0
 LARGEST_PHASE = 200.0
 MANY_TURNS = 2e5
 MAX_TERMS = 200
+SINC_SLOPE = tuple((-1) ** (k + 1) * (k + 1) / math.factorial(2 * k + 3) for k in range(13, -1, -1))
 MAX_ROOT_STEPS = 200
 
 Matrix = tuple[float, float, float, float]
@@ -342,6 +343,30 @@ def faint_matrix(nu: float, current: float, time: float) -> Matrix:
     )
 
 
+def decay_matrix_slope(nu: float, current: float, time: float) -> tuple[float, ...]:
+    """`decay_matrix` and its derivatives by the current; the common factor counts as constant.
+
+    Returns:
+        8 numbers: the matrix (yy, yx, xy, xx), its derivatives by the current.
+    """
+    if nu == 0.5:
+        return half_slope(current, time)
+    return decay_matrix_tangent(nu, current, time)[:8]
+
+
+def half_slope(current: float, time: float) -> tuple[float, ...]:
+    r"""`decay_matrix_slope` for $\nu = 1/2$, with $C = \cos\sqrt q$, $S = s\,\mathrm{sinc}\sqrt q$.
+
+    In $q = I s^2$ both are entire, and $C' = -\mathrm{sinc}/2$.
+    """
+    s, z = -math.expm1(-time), math.exp(-time)
+    yy, yx, xy, xx = half_matrix(current, time)
+    q = current * s * s
+    bend = s * s * s * sinc_slope_near(q) if abs(q) < 2.0 else 0.5 * (s * yy + yx) / current
+    lean = 0.5 * s * yx
+    return yy, yx, xy, xx, lean, -bend, 0.5 * z * (s * yy - yx), z * lean
+
+
 def decay_matrix_tangent(
     nu: float, current: float, time: float
 ) -> tuple[float, float, float, float, float, float, float, float, float, float, float, float]:
@@ -633,17 +658,21 @@ def wait_in_step(nu: float, x: float, y: float, current: float, step: float) -> 
     return time
 
 
+def sinc_slope_near(q: float) -> float:
+    """Derivative of sin(sqrt(q))/sqrt(q) by q near 0: -sum (k + 1) (-q)^k / (2 k + 3)!."""
+    total = 0.0
+    for coefficient in SINC_SLOPE:
+        total = total * q + coefficient
+    return total
+
+
 def sinc_slope(q: float) -> float:
     """Derivative of sin(sqrt(q))/sqrt(q) by q, times exp(-sqrt(-q)) where q < 0.
 
     An entire function of q but for that factor; -1/6 at q = 0.
     """
     if abs(q) < 2.0:
-        # -sum (k + 1) (-q)^k / (2 k + 3)!
-        term, total = -1.0 / 6.0, -1.0 / 6.0
-        for k in range(1, 14):
-            term *= -q / ((2.0 * k + 2.0) * (2.0 * k + 3.0))
-            total += (k + 1) * term
+        total = sinc_slope_near(q)
         return total * math.exp(-math.sqrt(-q)) if q < 0.0 else total
     root = math.sqrt(abs(q))
     if q > 0.0:

@@ -178,11 +178,17 @@ def decay_matrix_tangent(nu: Any, current: Any, time: Any) -> tuple[mpf, ...]:
     """
     nu, current, time = mpf(nu), mpf(current), mpf(time)
     by_nu = differentiate(lambda n: decay_matrix(n, current, time), nu)
+    return (*decay_matrix_slope(nu, current, time), *by_nu)
+
+
+def decay_matrix_slope(nu: Any, current: Any, time: Any) -> tuple[mpf, ...]:
+    """`decay_matrix` and its derivatives by the current."""
+    nu, current, time = mpf(nu), mpf(current), mpf(time)
     if current == 0:
         by_current = differentiate(lambda i: decay_matrix(nu, i, time), current)
     else:
         by_current = differentiate_by_current(nu, current, time)
-    return (*decay_matrix(nu, current, time), *by_current, *by_nu)
+    return (*decay_matrix(nu, current, time), *by_current)
 
 
 def differentiate_by_current(nu: mpf, current: mpf, time: mpf) -> tuple[mpf, ...]:
@@ -291,6 +297,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp_dd": exp_dd,
     "lambert_w": lambert_w,
     "decay_matrix": decay_matrix,
+    "decay_matrix_slope": decay_matrix_slope,
     "decay_matrix_tangent": decay_matrix_tangent,
     "decay_wait": decay_wait,
 }

@@ -11,7 +11,7 @@ Operations per call: propagator 2, flow 9, flow_vjp 19, time_to_spike 2, will_sp
 
 import numpy as np
 
-from spiketheory.special import decay_matrix, decay_matrix_tangent, decay_wait
+from spiketheory.special import decay_matrix, decay_matrix_slope, decay_matrix_tangent, decay_wait
 
 FORMAT = 4
 NAME = "qif"
@@ -177,22 +177,9 @@ def flow(x, y, I, elapsed, decay_I, nu, tau_m, tau_s):
 def flow_vjp(x, y, I, elapsed, decay_I, nu, tau_m, tau_s, l_x, l_y, l_I):
     """Derivatives of a loss by the coordinates before the flow, from those after it.
 
-    Returns d_x, d_y, d_I. Operations: 6 add, 11 multiply, 1 divide, 1 decay_matrix_tangent.
+    Returns d_x, d_y, d_I. Operations: 6 add, 11 multiply, 1 divide, 1 decay_matrix_slope.
     """
-    (
-        M_yy,
-        M_yx,
-        M_xy,
-        M_xx,
-        M_yy_D_I,
-        M_yx_D_I,
-        M_xy_D_I,
-        M_xx_D_I,
-        M_yy_D_nu,
-        M_yx_D_nu,
-        M_xy_D_nu,
-        M_xx_D_nu,
-    ) = decay_matrix_tangent(
+    (M_yy, M_yx, M_xy, M_xx, M_yy_D_I, M_yx_D_I, M_xy_D_I, M_xx_D_I) = decay_matrix_slope(
         nu, I, elapsed / tau_m
     )
     return (
@@ -240,22 +227,9 @@ def fire_vjp(x, y, I, elapsed, decay_I, nu, tau_m, tau_s, l_x, l_y, l_I, g_time)
     l_*: its derivatives by the coordinates after the spike, at fixed time;
     g_time: its derivative by the spike time
 
-    Returns d_x, d_y, d_I. Operations: 5 add, 11 multiply, 3 divide, 1 decay_matrix_tangent.
+    Returns d_x, d_y, d_I. Operations: 5 add, 11 multiply, 3 divide, 1 decay_matrix_slope.
     """
-    (
-        M_yy,
-        M_yx,
-        M_xy,
-        M_xx,
-        M_yy_D_I,
-        M_yx_D_I,
-        M_xy_D_I,
-        M_xx_D_I,
-        M_yy_D_nu,
-        M_yx_D_nu,
-        M_xy_D_nu,
-        M_xx_D_nu,
-    ) = decay_matrix_tangent(
+    (M_yy, M_yx, M_xy, M_xx, M_yy_D_I, M_yx_D_I, M_xy_D_I, M_xx_D_I) = decay_matrix_slope(
         nu, I, elapsed / tau_m
     )
     t0 = 1 / tau_m

@@ -28,7 +28,13 @@ from spiketheory.derivation import (
     Step,
 )
 from spiketheory.domains import is_positive
-from spiketheory.functions import decay_matrix, decay_matrix_tangent, decay_wait, time_to_spike
+from spiketheory.functions import (
+    decay_matrix,
+    decay_matrix_slope,
+    decay_matrix_tangent,
+    decay_wait,
+    time_to_spike,
+)
 from spiketheory.methods.common import Names, differentiate_implicitly, dot
 from spiketheory.model import NeuronModel
 from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
@@ -201,6 +207,7 @@ def build_numbers(
     return Numbers(
         symbols=symbols,
         call=decay_matrix(*arguments),
+        slope=decay_matrix_slope(*arguments),
         tangent=decay_matrix_tangent(*arguments),
         by=(1, 0, 2),
         slopes=(by_current, by_order, (-xy, -xx, now * yy - xy, now * yx - xx)),

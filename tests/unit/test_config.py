@@ -37,6 +37,7 @@ UNUSUAL = {
     "optimiser": "sgd",
     "learning_rate": 1e-7,
     "schedule": "cosine",
+    "precision": "float32",
     "decay_epochs": 12.5,
     "shift": 2,
     "validation": 11,

@@ -5,7 +5,8 @@ import pytest
 from networks import compiled, latencies, network, trains
 
 from sim.batch import record_spikes, run_batch
-from sim.engine import FIRST_CAPACITY, SMALL_SORT, build_engine
+from sim.buffers import FIRST_ROOM, make_spikes
+from sim.engine import SMALL_SORT, build_engine
 from sim.loss import make_target_time_loss
 from sim.records import LARGEST_WEIGHT
 from spiketheory.errors import SimulationError
@@ -50,7 +51,7 @@ def test_no_spike_is_lost_or_doubled_when_the_buffers_grow(backend):
         [np.zeros((1, 3))], duration=1000 * PERIOD, initial=phases, backend=backend
     )  # fmt: skip
     for phase, train in zip(phases, trains(built, latencies([1.0])), strict=True):
-        assert len(train) == 1000 > FIRST_CAPACITY
+        assert len(train) == 1000 > FIRST_ROOM
         np.testing.assert_allclose(train, (np.arange(1000) + 1) * PERIOD - phase, rtol=1e-12)
 
 
@@ -217,8 +218,9 @@ def test_spikes_are_ordered_by_segment_then_time_and_ties_stay_in_order(n_spikes
     rng = np.random.default_rng(n_spikes)
     segments = np.sort(rng.integers(0, 1 + n_spikes // 60, n_spikes))
     times = segments + rng.integers(0, 20, n_spikes) / 20
-    spikes = (times, np.arange(n_spikes), segments, np.empty((n_spikes, 4)))
-    order = build_engine(compiled("theta")).order_spikes(spikes, n_spikes)
+    spikes = make_spikes((n_spikes,), 2)._replace(times=times, segments=segments)
+    order, spare = np.empty((2, n_spikes), np.int64)
+    build_engine(compiled("theta")).order_spikes(spikes, n_spikes, order, spare)
     assert order.tolist() == np.lexsort((np.arange(n_spikes), times, segments)).tolist()
 
 

@@ -113,6 +113,8 @@ def test_numbers_of_the_flow_are_computed_by_one_call_and_only_where_they_are_ne
     (call,) = get_function(ir, "flow").branches[0].calls
     assert type(call.function).__name__ == "decay_matrix"
     (call,) = get_function(ir, "fire_vjp").branches[0].calls
+    assert type(call.function).__name__ == "decay_matrix_slope"
+    (call,) = get_function(ir, "fire_constants_vjp").branches[0].calls
     assert type(call.function).__name__ == "decay_matrix_tangent"
     assert get_function(ir, "fire").branches[0].calls == ()  # (-1, 0), whatever the flow was
 

@@ -276,6 +276,22 @@ def test_the_tangent_contains_the_matrix(nu):
         assert tangent[:4] == pytest.approx(matrix, rel=1e-11, abs=1e-14)
 
 
+@pytest.mark.parametrize("nu", [0.3, 0.5, 1.0])
+def test_the_slope_is_the_tangents_first_part(nu):
+    rng = random.Random(f"slope {nu}")
+    for time in (1e-12, 0.3, 1.0, 25.0):
+        for size in (0.0, 1e-9, 1e-3, 1.0, 1.99, 2.01, 30.0, 300.0):
+            current = rng.choice((-1, 1)) * size
+            exact = special_mpmath.decay_matrix_slope(nu, current, time)
+            values = special.decay_matrix_slope(nu, current, time)
+            assert len(values) == 8
+            allowed = 100.0 + 10.0 * (phase_of(nu, current, time) + time + time / nu)
+            for part in (0, 4):
+                weights = weigh(exact[part : part + 4], nu, current, time)
+                for i, weight in enumerate(weights, part):
+                    assert relative(values[i], exact[i]) * weight < allowed, (current, time, i)
+
+
 def wait_cases(rng, nu, count):
     for _ in range(count):
         current = rng.choice((-1, 1)) * 10.0 ** rng.uniform(-4, 3)
@@ -350,7 +366,7 @@ def test_the_wait_and_the_sign_of_y_agree(nu):
 def test_compiled_functions_agree_with_python(compiled):
     for nu, current, time in itertools.product((0.5, 0.7, 3.0), (-300.0, 1e-9, 5.0), (1e-9, 2.0)):
         case = (nu, current, time)
-        for name in ("decay_matrix", "decay_matrix_tangent"):
+        for name in ("decay_matrix", "decay_matrix_slope", "decay_matrix_tangent"):
             expected = getattr(special, name)(*case)
             size = max(map(abs, expected[:4]))
             found = getattr(compiled, name)(*case)

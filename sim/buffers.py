@@ -1,0 +1,236 @@
+"""Memory of the batch kernels: allocated once per thread, shared by all samples.
+
+Kernels make no arrays; they get these. Arrays that belong to several layers are flat or have the
+layer as their first axis. ``real`` below is the precision of the network, float64 or float32.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sim.engine import EVENTS_PER_SCALING, FLAGS_PER_WORD
+from spiketheory.compile import CompiledModel
+
+FIRST_ROOM = 64
+"""Spikes per layer and sample that there is room for before buffers grow."""
+
+
+class Spikes(NamedTuple):
+    """Spikes in the order found; with the layer as first axis in `Buffers`, without in loops.
+
+    Attributes:
+        times: Spike times, shape (room,) [time].
+        neurons: Their neurons.
+        segments: Their segments; segment k runs from event k to event k + 1.
+        waits: Duration of the interval that each ends [time].
+        lefts: Time left to the segment's end; -1 if the neuron spikes again before [time].
+        starts: Coordinates at the interval's start, shape (n_coordinates, room).
+    """
+
+    times: Any
+    neurons: Any
+    segments: Any
+    waits: Any
+    lefts: Any
+    starts: Any
+
+
+class Trial(NamedTuple):
+    """What is the same for all samples of a batch.
+
+    Attributes:
+        times, rows, counts, bins: See `sim.batch.Events`.
+        binned: Whether samples share their event times.
+        weights: Weights of all layers in one piece, real.
+        offsets: Where each layer's begin, shape (n_layers + 1,).
+        sizes: Numbers of neurons, inputs first, shape (n_layers + 1,).
+        initial: Initial coordinates, shape (n_neurons,).
+        constants: The model's derived constants.
+        narrow: The same, real.
+        limits: How large coordinates may be, an entry of `sim.engine.LIMITS`.
+        duration: The trial's end T [time].
+        max_spikes: More spikes of a layer in one sample are an error.
+    """
+
+    times: np.ndarray
+    rows: np.ndarray
+    counts: np.ndarray
+    bins: np.ndarray
+    binned: bool
+    weights: np.ndarray
+    offsets: np.ndarray
+    sizes: np.ndarray
+    initial: np.ndarray
+    constants: tuple[float, ...]
+    narrow: tuple[Any, ...]
+    limits: tuple[float, float]
+    duration: float
+    max_spikes: int
+
+
+class Buffers(NamedTuple):
+    """What a sample leaves behind on its way forward, and scratch.
+
+    Attributes:
+        states, state_offsets: States of all layers before all events, flat, see `sim.engine`.
+        scales, scale_offsets: Powers of two, flat.
+        steps: Propagators, shape (n_layers, n_events + 1, n_numbers), real.
+        spikes: Spikes of all layers.
+        counts: Their numbers, shape (n_layers,).
+        orders: Indices of the spikes in order of time, shape (n_layers, room).
+        sorted_times, sorted_neurons: Spikes in order of time, shape (n_layers, room).
+        inputs: Inputs that spike, if binned, shape (n_inputs,).
+        summed, summed_gradient: Weights of all inputs in a bin, shape (n_bins, width), real.
+        rates, pushes: Pseudo rates and pseudo inputs, shape (n_neurons,), real.
+        by_rate, by_push: Derivatives by them, shape (n_neurons,), real.
+        starts: Initial states of all layers, flat, real.
+        by_start: Sum over samples of the derivatives by them, flat.
+        covectors: Derivatives by the states, flat, real.
+        by_spike, by_event: Derivatives by spike times and event times.
+        sources: Which spike each output time is, shape (n_outputs, n_required).
+        by_time, clipped: Derivatives by output times, and these at most T; same shape.
+        order: Scratch of the sort.
+        flags, words: Neurons that spike, as bytes, and the same memory as 64-bit words.
+        zeros: Weights of no event, real.
+        unwound, pulled, kept, slips, unused: Scratch of the backward pass, real.
+    """
+
+    states: np.ndarray
+    state_offsets: np.ndarray
+    scales: np.ndarray
+    scale_offsets: np.ndarray
+    steps: np.ndarray
+    spikes: Spikes
+    counts: np.ndarray
+    orders: np.ndarray
+    sorted_times: np.ndarray
+    sorted_neurons: np.ndarray
+    inputs: np.ndarray
+    summed: np.ndarray
+    summed_gradient: np.ndarray
+    rates: np.ndarray
+    pushes: np.ndarray
+    by_rate: np.ndarray
+    by_push: np.ndarray
+    starts: np.ndarray
+    by_start: np.ndarray
+    covectors: np.ndarray
+    by_spike: np.ndarray
+    by_event: np.ndarray
+    sources: np.ndarray
+    by_time: np.ndarray
+    clipped: np.ndarray
+    order: np.ndarray
+    flags: np.ndarray
+    words: np.ndarray
+    zeros: np.ndarray
+    unwound: np.ndarray
+    pulled: np.ndarray
+    kept: np.ndarray
+    slips: np.ndarray
+    unused: np.ndarray
+
+
+class Results(NamedTuple):
+    """What a batch leaves: of all samples, or of one thread's.
+
+    Attributes:
+        output_times: Output spikes, shape (n_samples, n_outputs, n_required).
+        n_ordinary: How many are ordinary, shape (n_samples, n_outputs).
+        losses: Loss with pseudospikes, and with T in their place, shape (n_samples, 2).
+        counters: Hidden spikes and synaptic operations, shape (n_samples, 2).
+        events: Derivatives by event times, shape (n_samples, n_events).
+        weights: Sum of the derivatives by the weights, in one piece, real; the thread's own.
+        initial: Sum of those by the initial coordinates, shape (n_neurons,); the thread's own.
+        active: Whether a neuron spiked, shape (n_neurons,); the thread's own.
+    """
+
+    output_times: np.ndarray
+    n_ordinary: np.ndarray
+    losses: np.ndarray
+    counters: np.ndarray
+    events: np.ndarray
+    weights: np.ndarray
+    initial: np.ndarray
+    active: np.ndarray
+
+
+def make_buffers(
+    model: CompiledModel,
+    sizes: tuple[int, ...],
+    *,
+    n_events: int,
+    n_bins: int,
+    n_required: int,
+    room: int,
+    real: Any,
+) -> Buffers:
+    """Allocate the buffers of one thread.
+
+    Args:
+        model: The compiled model.
+        sizes: Numbers of neurons, inputs first.
+        n_events: Most input events of a sample.
+        n_bins: Number of bins; 0 if not binned.
+        n_required: Spikes of each output that the loss needs.
+        room: Spikes per layer and sample that there is room for.
+        real: float64 or float32.
+    """
+    widths = np.array(sizes[1:])
+    n_layers, n_neurons, widest = len(widths), int(widths.sum()), int(widths.max())
+    n_coordinates, n_numbers = len(model.coordinates), len(model.module.PROPAGATOR)
+    events = np.full(n_layers, room)
+    events[0] = n_events
+    state_sizes = (events + 2) * n_coordinates * widths
+    scale_sizes = (events // EVENTS_PER_SCALING + 1) * widths
+    n_words = (widest - 1) // FLAGS_PER_WORD + 1
+    flags = np.zeros(n_words * FLAGS_PER_WORD, np.uint8)
+    per_spike, per_output = (n_layers, room), (sizes[-1], n_required)
+    return Buffers(
+        states=np.empty(state_sizes.sum(), real),
+        state_offsets=np.concatenate([[0], np.cumsum(state_sizes)]),
+        scales=np.empty(scale_sizes.sum(), real),
+        scale_offsets=np.concatenate([[0], np.cumsum(scale_sizes)]),
+        steps=np.empty((n_layers, max(room, n_events) + 1, n_numbers), real),
+        spikes=make_spikes(per_spike, n_coordinates),
+        counts=np.zeros(n_layers, np.int64),
+        orders=np.empty(per_spike, np.int64),
+        sorted_times=np.empty(per_spike),
+        sorted_neurons=np.empty(per_spike, np.int64),
+        inputs=np.empty(sizes[0] if n_bins else 0, np.int64),
+        summed=np.empty((n_bins, sizes[1]), real),
+        summed_gradient=np.empty((n_bins, sizes[1]), real),
+        rates=np.empty(n_neurons, real),
+        pushes=np.empty(n_neurons, real),
+        by_rate=np.empty(n_neurons, real),
+        by_push=np.empty(n_neurons, real),
+        starts=np.empty(n_coordinates * n_neurons, real),
+        by_start=np.zeros(n_coordinates * n_neurons),
+        covectors=np.empty(n_coordinates * n_neurons, real),
+        by_spike=np.empty(room),
+        by_event=np.empty(max(room, n_events)),
+        sources=np.empty(per_output, np.int64),
+        by_time=np.empty(per_output),
+        clipped=np.empty(per_output),
+        order=np.empty(room, np.int64),
+        flags=flags,
+        words=flags.view(np.int64),
+        zeros=np.zeros(widest, real),
+        unwound=np.empty(n_coordinates * widest, real),
+        pulled=np.empty(n_coordinates * widest, real),
+        kept=np.empty(widest, real),
+        slips=np.empty(widest, real),
+        unused=np.zeros(widest, real),
+    )
+
+
+def make_spikes(shape: tuple[int, ...], n_coordinates: int) -> Spikes:
+    """Empty spike buffers; the last number of ``shape`` is the room for spikes."""
+    return Spikes(
+        times=np.empty(shape),
+        neurons=np.empty(shape, np.int64),
+        segments=np.empty(shape, np.int64),
+        waits=np.empty(shape),
+        lefts=np.empty(shape),
+        starts=np.empty((*shape[:-1], n_coordinates, shape[-1])),
+    )

@@ -1,0 +1,372 @@
+"""One sample through all layers of a feedforward network, there and back, in compiled code.
+
+Layer by layer, the sorted spikes of one are the input events of the next. What a sample leaves
+behind is in `sim.buffers.Buffers`.
+"""
+
+from functools import lru_cache, partial
+from types import SimpleNamespace
+from typing import Any
+
+from sim.buffers import Spikes
+from sim.engine import build_engine
+from sim.gradient import build_gradient
+from sim.pseudo import build_pseudo
+from sim.status import Status
+from spiketheory.compile import CompiledModel
+
+
+@lru_cache(maxsize=32)
+def build_network(model: CompiledModel) -> SimpleNamespace:
+    """The passes of one sample through all layers."""
+    views = build_views(model)
+    bins = build_bins(model)
+    forward_pseudo, backward_pseudo = build_pseudo_passes(model, views)
+    start_layers, finish_layers = build_starts(model, views)
+    return SimpleNamespace(
+        start_layers=start_layers,
+        finish_layers=finish_layers,
+        forward_sample=build_forward(model, views, bins),
+        backward_sample=build_backward(model, views, bins),
+        forward_pseudo=forward_pseudo,
+        backward_pseudo=backward_pseudo,
+    )
+
+
+def build_views(model: CompiledModel) -> SimpleNamespace:
+    """Functions that show a part of flat memory as the array of one layer."""
+    jit = partial(model.jit, allocates=False, inlines=True)
+    n_coordinates = len(model.coordinates)
+
+    @jit
+    def view_weights(flat: Any, trial: Any, layer: int) -> Any:
+        """The weights of a layer, or their gradient, as a matrix (n_pre, n_post)."""
+        part = flat[trial.offsets[layer] : trial.offsets[layer + 1]]
+        return part.reshape(trial.sizes[layer], trial.sizes[layer + 1])
+
+    @jit
+    def view_states(buffers: Any, layer: int, width: int) -> Any:
+        """The states of a layer before all events, shape (n_rows, n_coordinates, width)."""
+        offsets = buffers.state_offsets
+        part = buffers.states[offsets[layer] : offsets[layer + 1]]
+        return part.reshape(part.shape[0] // (n_coordinates * width), n_coordinates, width)
+
+    @jit
+    def view_scales(buffers: Any, layer: int, width: int) -> Any:
+        """The powers of two of a layer, shape (n_rows, width)."""
+        offsets = buffers.scale_offsets
+        part = buffers.scales[offsets[layer] : offsets[layer + 1]]
+        return part.reshape(part.shape[0] // width, width)
+
+    @jit
+    def view_layer(flat: Any, first: int, width: int) -> Any:
+        """Coordinates, or derivatives by them, of a layer, shape (n_coordinates, width)."""
+        part = flat[n_coordinates * first : n_coordinates * (first + width)]
+        return part.reshape(n_coordinates, width)
+
+    @jit
+    def count_events(trial: Any, buffers: Any, sample: int, layer: int) -> int:
+        """Number of events that a layer receives."""
+        if layer > 0:
+            return buffers.counts[layer - 1]
+        return trial.counts[0 if trial.binned else sample]
+
+    @jit
+    def view_end(trial: Any, buffers: Any, sample: int, layer: int) -> Any:
+        """The states of a layer at T, shape (n_coordinates, width)."""
+        states = view_states(buffers, layer, trial.sizes[layer + 1])
+        return states[count_events(trial, buffers, sample, layer) + 1]
+
+    return SimpleNamespace(
+        view_weights=view_weights,
+        view_states=view_states,
+        view_scales=view_scales,
+        view_layer=view_layer,
+        view_end=view_end,
+    )
+
+
+def build_starts(model: CompiledModel, views: SimpleNamespace) -> tuple[Any, Any]:
+    """Initial states, which all samples share, and derivatives by the initial coordinates."""
+    jit = partial(model.jit, allocates=False)
+    start_layer, backward_start = (
+        build_engine(model).start_layer,
+        build_gradient(model).backward_start,
+    )
+    view_layer = views.view_layer
+
+    @jit
+    def start_layers(trial: Any, buffers: Any) -> None:
+        """Compute the initial states of all layers once for all samples."""
+        first = 0
+        for layer in range(len(trial.sizes) - 1):
+            width = trial.sizes[layer + 1]
+            starts = view_layer(buffers.starts, first, width)
+            start_layer(trial.initial[first : first + width], starts, trial.constants)
+            first += width
+
+    @jit
+    def finish_layers(trial: Any, buffers: Any, gradient: Any) -> None:
+        """Turn the sum of derivatives by the initial states into that by initial coordinates."""
+        first = 0
+        for layer in range(len(trial.sizes) - 1):
+            width = trial.sizes[layer + 1]
+            backward_start(
+                trial.initial[first : first + width], trial.constants,
+                view_layer(buffers.by_start, first, width), gradient[first : first + width],
+            )  # fmt: skip
+            first += width
+
+    return start_layers, finish_layers
+
+
+def build_bins(model: CompiledModel) -> SimpleNamespace:
+    """The first layer's product with inputs of which few spike, and its gradient."""
+    jit = partial(model.jit, allocates=False)
+
+    @jit
+    def list_inputs(bins: Any, n_bins: int, inputs: Any) -> int:
+        """List the inputs that spike, without a branch; returns their number."""
+        count = 0
+        for m in range(bins.shape[0]):
+            inputs[count] = m
+            count += bins[m] < n_bins
+        return count
+
+    @jit
+    def gather_bins(bins: Any, inputs: Any, count: int, weights: Any, summed: Any) -> None:
+        """Sum the weights of all inputs in each bin, shape (n_bins, n_post)."""
+        for v in range(summed.shape[0]):
+            for i in range(summed.shape[1]):
+                summed[v, i] = 0.0
+        for k in range(count):
+            target, source = summed[bins[inputs[k]]], weights[inputs[k]]
+            for i in range(source.shape[0]):
+                target[i] += source[i]
+
+    @jit
+    def scatter_bins(bins: Any, inputs: Any, count: int, summed: Any, gradient: Any) -> None:
+        """Add each bin's gradient to the gradients of the inputs in it."""
+        for k in range(count):
+            target, source = gradient[inputs[k]], summed[bins[inputs[k]]]
+            for i in range(source.shape[0]):
+                target[i] += source[i]
+
+    return SimpleNamespace(
+        list_inputs=list_inputs, gather_bins=gather_bins, scatter_bins=scatter_bins
+    )
+
+
+def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNamespace) -> Any:
+    """The forward pass of one sample."""
+    jit = partial(model.jit, allocates=False)
+    engine = build_engine(model)
+    forward_layer, order_spikes = engine.forward_layer, engine.order_spikes
+    view_weights, view_states = views.view_weights, views.view_states
+    view_scales, view_layer = views.view_scales, views.view_layer
+    list_inputs, gather_bins = bins.list_inputs, bins.gather_bins
+    ok = int(Status.OK)
+    view_spikes = build_view_spikes(model)
+
+    @jit
+    def forward_one_layer(
+        trial: Any, buffers: Any, layer: int, first: int, times: Any, rows: Any, n_events: int,
+        weights: Any,
+    ) -> int:  # fmt: skip
+        """Run one layer and sort its spikes."""
+        width = trial.sizes[layer + 1]
+        states = view_states(buffers, layer, width)
+        scales = view_scales(buffers, layer, width)
+        spikes = view_spikes(buffers.spikes, layer)
+        starts = view_layer(buffers.starts, first, width)
+        for c in range(starts.shape[0]):
+            for i in range(width):
+                states[0, c, i] = starts[c, i]
+        status, count = forward_layer(
+            states, scales, buffers.steps[layer], times, rows, n_events, weights,
+            trial.duration, trial.constants, trial.narrow, trial.limits, spikes, trial.max_spikes,
+            (buffers.flags, buffers.words, buffers.zeros),
+        )  # fmt: skip
+        buffers.counts[layer] = count
+        if status == ok:
+            order = buffers.orders[layer]
+            order_spikes(spikes, count, order, buffers.order)
+            for k in range(count):
+                buffers.sorted_times[layer, k] = spikes.times[order[k]]
+                buffers.sorted_neurons[layer, k] = spikes.neurons[order[k]]
+        return status
+
+    @jit
+    def forward_sample(trial: Any, buffers: Any, sample: int) -> Any:
+        """Run one sample through all layers; returns status and number of input spikes."""
+        e = 0 if trial.binned else sample
+        n_inputs = trial.counts[e]
+        weights = view_weights(trial.weights, trial, 0)
+        if trial.binned:
+            own = trial.bins[sample]
+            n_inputs = list_inputs(own, trial.counts[0], buffers.inputs)
+            gather_bins(own, buffers.inputs, n_inputs, weights, buffers.summed)
+            weights = buffers.summed
+        status = forward_one_layer(
+            trial, buffers, 0, 0, trial.times[e], trial.rows[e], trial.counts[e], weights
+        )
+        first = 0
+        for layer in range(1, len(trial.sizes) - 1):
+            if status != ok:
+                break
+            first += trial.sizes[layer]
+            status = forward_one_layer(
+                trial, buffers, layer, first, buffers.sorted_times[layer - 1],
+                buffers.sorted_neurons[layer - 1], buffers.counts[layer - 1],
+                view_weights(trial.weights, trial, layer),
+            )  # fmt: skip
+        return status, n_inputs
+
+    return forward_sample
+
+
+def build_view_spikes(model: CompiledModel) -> Any:
+    """The function that shows the spike buffers of one layer."""
+
+    def view_spikes(spikes: Any, layer: int) -> Any:
+        """The spikes of one layer."""
+        return Spikes(
+            spikes.times[layer], spikes.neurons[layer], spikes.segments[layer],
+            spikes.waits[layer], spikes.lefts[layer], spikes.starts[layer],
+        )  # fmt: skip
+
+    return model.jit(view_spikes, allocates=False, inlines=True)
+
+
+def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNamespace) -> Any:
+    """The backward pass of one sample."""
+    jit = partial(model.jit, allocates=False)
+    gradient = build_gradient(model)
+    backward_layer = gradient.backward_layer
+    view_weights, view_states = views.view_weights, views.view_states
+    view_scales, view_layer = views.view_scales, views.view_layer
+    view_spikes = build_view_spikes(model)
+    scatter_bins = bins.scatter_bins
+
+    @jit
+    def backward_one_layer(
+        trial: Any, buffers: Any, layer: int, first: int, times: Any, rows: Any, n_events: int,
+        weights: Any, weight_gradient: Any, want_times: bool,
+    ) -> None:  # fmt: skip
+        """Go back through one layer."""
+        width = trial.sizes[layer + 1]
+        covectors = view_layer(buffers.covectors, first, width)
+        backward_layer(
+            view_states(buffers, layer, width), view_scales(buffers, layer, width),
+            buffers.steps[layer], times, rows, n_events, weights, trial.constants, trial.narrow,
+            view_spikes(buffers.spikes, layer), buffers.counts[layer], buffers.by_spike,
+            covectors, weight_gradient, buffers.by_event, want_times,
+            (buffers.unwound, buffers.pulled, buffers.kept, buffers.slips, buffers.zeros,
+             buffers.unused),
+        )  # fmt: skip
+        by_start = view_layer(buffers.by_start, first, width)
+        for c in range(by_start.shape[0]):
+            for i in range(width):
+                by_start[c, i] += covectors[c, i]
+
+    @jit
+    def backward_sample(
+        trial: Any, buffers: Any, sample: int, n_inputs: int, flat_gradient: Any,
+        want_times: bool,
+    ) -> None:  # fmt: skip
+        """Go back through all layers of one sample; what it adds to is its thread's own."""
+        first = len(trial.initial)
+        for layer in range(len(trial.sizes) - 2, 0, -1):
+            first -= trial.sizes[layer + 1]
+            before = layer - 1
+            backward_one_layer(
+                trial, buffers, layer, first, buffers.sorted_times[before],
+                buffers.sorted_neurons[before], buffers.counts[before],
+                view_weights(trial.weights, trial, layer),
+                view_weights(flat_gradient, trial, layer), True,
+            )  # fmt: skip
+            for k in range(buffers.counts[before]):
+                buffers.by_spike[buffers.orders[before, k]] = buffers.by_event[k]
+        e = 0 if trial.binned else sample
+        weights = view_weights(trial.weights, trial, 0)
+        weight_gradient = view_weights(flat_gradient, trial, 0)
+        gradient = weight_gradient
+        if trial.binned:
+            weights, gradient = buffers.summed, buffers.summed_gradient
+            for v in range(gradient.shape[0]):
+                for i in range(gradient.shape[1]):
+                    gradient[v, i] = 0.0
+        backward_one_layer(
+            trial, buffers, 0, 0, trial.times[e], trial.rows[e], trial.counts[e], weights,
+            gradient, want_times,
+        )  # fmt: skip
+        if trial.binned:
+            scatter_bins(trial.bins[sample], buffers.inputs, n_inputs, gradient, weight_gradient)
+
+    return backward_sample
+
+
+def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[Any, Any]:
+    """Pseudospikes of one sample, layer by layer, there and back."""
+    jit = partial(model.jit, allocates=False)
+    pseudo = build_pseudo(model)
+    forward_rates, backward_rates = pseudo.forward_rates, pseudo.backward_rates
+    add_inputs, pull_inputs = pseudo.add_inputs, pseudo.pull_inputs
+    forward_missing, backward_missing = pseudo.forward_missing, pseudo.backward_missing
+    view_weights, view_end = views.view_weights, views.view_end
+    view_layer = views.view_layer
+
+    @jit
+    def forward_pseudo(
+        trial: Any, buffers: Any, sample: int, n_ordinary: Any, output_times: Any
+    ) -> None:
+        """Rates and pseudo inputs of all layers; fills the missing output times."""
+        n_layers = len(trial.sizes) - 1
+        first = 0
+        for i in range(trial.sizes[1]):
+            buffers.pushes[i] = 0.0
+        for layer in range(n_layers):
+            last = first + trial.sizes[layer + 1]
+            pushes = buffers.pushes[first:last]
+            if layer > 0:
+                rates = buffers.rates[first - trial.sizes[layer] : first]
+                add_inputs(rates, view_weights(trial.weights, trial, layer), pushes)
+            end = view_end(trial, buffers, sample, layer)
+            if layer < n_layers - 1:
+                forward_rates(end, pushes, trial.narrow, buffers.rates[first:last])
+            else:
+                forward_missing(
+                    end, pushes, trial.constants, trial.duration, n_ordinary, output_times
+                )
+            first = last
+
+    @jit
+    def backward_pseudo(
+        trial: Any, buffers: Any, sample: int, flat_gradient: Any, n_ordinary: Any
+    ) -> None:
+        """Derivatives of the pseudospikes by weights and by the states at T."""
+        n_layers = len(trial.sizes) - 1
+        last = len(trial.initial)
+        for layer in range(n_layers - 1, -1, -1):
+            first = last - trial.sizes[layer + 1]
+            pushes, by_push = buffers.pushes[first:last], buffers.by_push[first:last]
+            end = view_end(trial, buffers, sample, layer)
+            covectors = view_layer(buffers.covectors, first, last - first)
+            if layer == n_layers - 1:
+                backward_missing(
+                    end, pushes, trial.constants, n_ordinary, buffers.by_time, covectors, by_push
+                )
+            else:
+                backward_rates(
+                    end, pushes, trial.narrow, buffers.by_rate[first:last], covectors, by_push
+                )
+            if layer > 0:
+                before = first - trial.sizes[layer]
+                pull_inputs(
+                    buffers.rates[before:first], view_weights(trial.weights, trial, layer),
+                    by_push, view_weights(flat_gradient, trial, layer),
+                    buffers.by_rate[before:first],
+                )  # fmt: skip
+            last = first
+
+    return forward_pseudo, backward_pseudo
