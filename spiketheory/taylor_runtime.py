@@ -54,6 +54,9 @@ TAYLOR_SHRINK = 2.0**-32
 TAYLOR_DEFECT = 1e-12
 """Largest error of the velocity at a step's end, relative to the coordinate over the step."""
 
+TAYLOR_LAST_BITS = 2.0**-49
+"""Relative change of coordinates whose effect on velocities counts as rounding."""
+
 TAYLOR_LARGEST_EXPONENT = 709.0
 """The exponential of anything larger may overflow."""
 
@@ -448,32 +451,60 @@ def taylor_trust(
     Returns 0 where no step can be trusted: the equations leave the range of floats there.
     """
     other = np.empty_like(table)
+    noise = np.empty(size)
     if not 0.0 < step < np.inf:
         return step
     for _ in range(TAYLOR_HALVINGS):
         reach = step
         if watch:
             reach = min(step, taylor_find_event(table, size, step, np.inf))
-        trusted = True
         for row in range(size):
             value = 0.0
             for m in range(TAYLOR_ORDER, -1, -1):
                 value = value * reach + float(table[row, m])
             other[row, 0] = value
+            noise[row] = 0.0
         series(other, 0, 1, 0, scale, *constants)
-        for row in range(size):
-            slope = 0.0
-            for m in range(TAYLOR_ORDER, 0, -1):
-                slope = slope * reach + m * float(table[row, m])
-            largest = max(abs(float(table[row, 0])), abs(float(other[row, 0])))
-            largest = max(largest, reach * abs(float(table[row, 1])))
-            defect = abs(slope - float(other[row, 1])) * reach
-            # near the end of the range of floats rounding errors are larger
-            trusted = trusted and (defect <= TAYLOR_DEFECT * largest or largest < TAYLOR_SMALLEST)
-        if trusted:
+        if taylor_obeys(table, other, noise, size, reach):
+            return step
+        taylor_measure_noise(series, other, noise, size, scale, constants)
+        if taylor_obeys(table, other, noise, size, reach):
             return step
         step *= 0.5
     return 0.0
+
+
+def taylor_obeys(table: Any, other: Any, noise: Any, size: int, reach: float) -> bool:
+    """Whether polynomials that end in ``other`` have the velocities there, but for ``noise``."""
+    for row in range(size):
+        slope = 0.0
+        for m in range(TAYLOR_ORDER, 0, -1):
+            slope = slope * reach + m * float(table[row, m])
+        largest = max(abs(float(table[row, 0])), abs(float(other[row, 0])))
+        largest = max(largest, reach * abs(float(table[row, 1])))
+        defect = (abs(slope - float(other[row, 1])) - noise[row]) * reach
+        # near the end of the range of floats rounding errors are larger
+        if not (defect <= TAYLOR_DEFECT * largest or largest < TAYLOR_SMALLEST):
+            return False
+    return True
+
+
+def taylor_measure_noise(
+    series: Callable[..., None], other: Any, noise: Any, size: int, scale: float, constants: Any
+) -> None:
+    """What the last bits of the coordinates do to the velocities, where large terms cancel."""
+    base = np.empty(size)
+    for row in range(size):
+        base[row] = other[row, 1]
+    for i in range(size):
+        value = float(other[i, 0])
+        other[i, 0] = value * (1.0 + TAYLOR_LAST_BITS)
+        series(other, 0, 1, 0, scale, *constants)
+        for row in range(size):
+            noise[row] += abs(float(other[row, 1]) - base[row])
+        other[i, 0] = value
+    for row in range(size):
+        other[row, 1] = base[row]
 
 
 def taylor_find_event(table: Any, row: int, step: float, left: float) -> float:

@@ -37,7 +37,7 @@ class Scales:
 
     Attributes:
         weight: A step of weights; some eight make a neuron at rest spike.
-        critical: The weight at which it begins to, or halves its waiting time.
+        critical: The weight at which it begins to, or waits half or twice as long.
         again: The weight at which it spikes again right after a spike; 0 if there is none.
         time: A step of times [time]; some four pass until a driven neuron spikes.
         state: A step of each state variable, shape (n_state,); 0 for one that inputs leave alone.
@@ -206,12 +206,13 @@ def measure_scales(neuron: NeuronModel, loop: Loop, parameters: Mapping[str, flo
 
 
 def find_critical_weight(wait: Callable[[float], float]) -> float | None:
-    """The weight at which a silent neuron begins to spike, or halves the time of another."""
+    """The weight at which a silent neuron begins to spike, or changes another's time by half."""
     without = wait(0.0)
+    half, twice = without / 2, without * 2
 
     def acts(weight: float) -> bool:
         time = wait(weight)
-        return math.isfinite(time) if math.isinf(without) else time < without / 2
+        return math.isfinite(time) if math.isinf(without) else not half <= time <= twice
 
     found = next((2.0**k for k in range(-10, 21) if acts(2.0**k)), None)
     return None if found is None else bisect(acts, 0.0, found)

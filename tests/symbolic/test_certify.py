@@ -34,6 +34,7 @@ TRUTH = {
     "nlif_two": "refuted", "phase_with_current": "refuted", "phase_response_neutral": "refuted",
     "lif_driven": "refuted", "lif_excitatory": "refuted", "resonator_current": "refuted",
     "lif_oscillating": "refuted", "threshold_adapts": "refuted", "qif_forgets_current": "refuted",
+    "threshold_shifts": "refuted",
     "qif_current_kink": "refuted", "scaled_jump": "refuted", "loses_charge": "refuted",
     "self_exciting": "refuted", "orders_of_inputs": "refuted", "adex_small": "refuted",
     "cubic_finite_reset": "no neuron", "qif_adaptation_driven": "no neuron",
@@ -43,6 +44,7 @@ UNDECIDED = {"integrator_charge", "cubic_finite_reset", "qif_adaptation_driven"}
 BREAKS = {
     "lif_driven": "C1", "resonator_current": "C1", "loses_charge": "C4", "scaled_jump": "C4",
     "threshold_adapts": "C3", "qif_forgets_current": "C4", "self_exciting": "C5",
+    "threshold_shifts": "C3",
     "orders_of_inputs": "C4", "lif_oscillating": "C3", "adex_small": "C2",
     "eif_steep": "C6", "quartic_finite_reset": "C6",
 }  # fmt: skip

@@ -26,7 +26,7 @@ QUICK = {
 MANY = 30
 NOT_DERIVED = {
     "cubic_finite_reset", "qif_adaptation_driven", "quartic_finite_reset", "quartic_infinite",
-    "orders_of_inputs", "phase_response_neutral", "scaled_jump",
+    "orders_of_inputs", "phase_response_neutral", "scaled_jump", "threshold_adapts",
 }  # fmt: skip
 """A check needs generated code, and `derive` refuses these."""
 SILENT = {"bounded_inhibition"}

@@ -732,3 +732,22 @@ def test_an_exponential_too_small_to_be_seen_in_any_coefficient_is_not_stepped_o
 ):
     """Found by `spiketheory accuracy`: the first spike was missed, the second 4e-7 late."""
     assert adex.time_to_spike(*state, *parameters) == pytest.approx(wait, rel=1e-14)
+
+
+def make_cancelling():
+    """x(t) = x + 3 t / 2 + u (1 - exp(-2 t)) / 2, spikes at x = 1."""
+    x, u = symbols("x u")
+    return TaylorSystem(
+        constants=(),
+        near=TaylorChart(coordinates=(x, u), field=(u + sp.Rational(3, 2), -2 * u), surface=1 - x),
+        reset=(sp.S.Zero, u),
+        horizon=sp.Integer(1000),
+    )
+
+
+@pytest.mark.parametrize("x", [8e-227, 1e-30, 0.0])
+def test_velocities_that_cancel_to_their_last_bits_do_not_stop_the_integration(x):
+    """Found by `spiketheory check`: their rounding was taken for a fault of the step."""
+    u = -1.49999999999985
+    expected = mp.findroot(lambda t: x + 1.5 * t + u * (1 - mp.exp(-2 * t)) / 2 - 1, 1.1)
+    assert load(make_cancelling).time_to_spike(x, u) == pytest.approx(float(expected), rel=1e-14)
