@@ -274,9 +274,9 @@ QIF = {
         "reset",
         change(reset=lambda d: (-d.reset[0], *d.reset[1:])),
     ),
-    "the derivatives by the current are those by the order": (
+    "the derivatives by the current are in the wrong order": (
         "gradient",
-        change_numbers(slopes=lambda d: (d.numbers.slopes[1], *d.numbers.slopes[1:])),
+        change_numbers(slopes=lambda d: (d.numbers.slopes[0][::-1], *d.numbers.slopes[1:])),
     ),
     "the pseudo rate is its complement": (
         "pseudospike continuity",
