@@ -13,8 +13,8 @@ write properties of your own with Hypothesis, make a `Subject` by `load_subject`
 `weights`, `states`, `spike_trains`, `trials`, `paths` and `coincidences`; the ``check_*``
 functions are the properties that `check_model` checks.
 
-Hypothesis is needed for all of this: ``pip install "spiketheory[check]"``. Importing this module
-imports none of it; the rest is loaded when it is used.
+Importing this module does not import Hypothesis, nor anything else that takes time; all is loaded
+when it is used.
 """
 
 import functools
