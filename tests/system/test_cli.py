@@ -27,7 +27,8 @@ def find_command(name):
 def test_without_arguments_the_program_says_what_it_can_do():
     result = run()
     assert all(command in result.output for command in COMMANDS)
-    assert "Exit codes: 0 success, 1 a check failed, 2 bad usage or input, 3 undecided." in result.output
+    said = "Exit codes: 0 success, 1 a check failed, 2 bad usage or input, 3 undecided."
+    assert said in result.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
