@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--preset", type=click.Choice(["paper"]),
-              help="paper: the MNIST experiment of Klos & Memmesheimer (2025).  "
-              "[default: values that suit the data set]")  # fmt: skip
+@click.option("--preset", type=click.Choice(["paper", "best", "sparse"]),
+              help="MNIST. paper: the experiment of Klos & Memmesheimer (2025); best: the most "
+              "accurate network; sparse: few spikes.  [default: values that suit the data set]"
+              )  # fmt: skip
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.toml",
               help="Start from this configuration, such as the config.toml of another run.  "
               "[default: none]")  # fmt: skip

@@ -14,6 +14,7 @@ from sim.config import (
     read_config,
     write_config,
 )
+from spiketheory.commands.train import train
 from spiketheory.errors import InputError
 
 UNUSUAL = {
@@ -90,6 +91,13 @@ def test_the_paper_preset_is_the_experiment_of_the_paper():
         validation=0,
         seed=0,
     )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_a_choice_of_train(preset):
+    (choices,) = (p.type.choices for p in train.params if p.name == "preset")
+    assert preset in choices
+    assert make_config(preset=preset).dataset == "mnist"
 
 
 def test_without_options_the_dataset_is_digits():
@@ -201,7 +209,9 @@ def test_a_bad_value_is_refused_with_what_was_expected(values, message):
 
 
 def test_an_unknown_preset_or_dataset_is_refused():
-    with pytest.raises(InputError, match="Expected preset to be one of paper but got 'book'"):
+    with pytest.raises(
+        InputError, match="Expected preset to be one of best, paper, sparse but got 'book'"
+    ):
         make_config(preset="book")
     with pytest.raises(InputError, match="Expected dataset to be one of"):
         make_config(dataset="book")

@@ -1,0 +1,100 @@
+"""How many spikes do digits need? Accuracy over hidden spikes per sample, for several widths.
+
+Networks of one hidden layer of theta neurons are trained on MNIST by the preset ``sparse``; only
+the width differs. 10,000 training samples are held out and tested on, so that the test set stays
+unseen. MNIST is looked for as by `spiketheory train`. Run it with
+
+    python examples/learning/sparse_digits.py --out FOLDER
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from common import open_folder, program, report
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from derivations import compile_model
+from sim.config import make_config
+from sim.data import load_dataset, split_validation
+from sim.display import make_progress
+from sim.report import BLUE, GREY, INK, ORANGE, STYLE
+from sim.train import Trainer, train_network
+
+WIDTHS = (20, 40, 80, 130, 200, 400)
+HELD_OUT = 10_000
+PAPER_SPIKES = 0.417 * 200
+"""Hidden spikes per sample of the paper's network, 784-100-100-10."""
+WANTED = 97.5
+
+
+def train_width(width: int, epochs: int, seed: int, backend: str) -> dict[str, Any]:
+    """Train a network; returns what it costs and how good it is on the samples held out."""
+    config = make_config(
+        preset="sparse", hidden=(width,), epochs=epochs, seed=seed, validation=HELD_OUT
+    )
+    dataset = split_validation(load_dataset(config.dataset), HELD_OUT, seed=seed)
+    trainer = Trainer(config, dataset, compile_model(config.model, backend=backend))
+    state = trainer.start()
+    trainer.compile(state)
+    last = train_network(trainer, state).rows[-1]
+    return {
+        "width": width,
+        "spikes_per_sample": last["spikes_per_hidden_neuron"] * width,
+        "accuracy": last["test_accuracy"],
+        "accuracy_of_spikes_alone": last["test_accuracy_ordinary"],
+        "synaptic_operations": last["synaptic_operations"],
+    }
+
+
+def draw(points: list[dict[str, Any]]) -> Figure:
+    """Draw accuracy over spikes per sample."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        axes = figure.subplots()
+        spikes = [p["spikes_per_sample"] for p in points]
+        for key, label, color, style in (
+            ("accuracy", "pseudospikes included", BLUE, "o-"),
+            ("accuracy_of_spikes_alone", "spikes alone", ORANGE, "s--"),
+        ):
+            axes.plot(spikes, [100 * p[key] for p in points], style, color=color, label=label)
+        for point in points:
+            axes.annotate(
+                f"{point['width']} neurons", (point["spikes_per_sample"], 100 * point["accuracy"]),
+                xytext=(0, 7), textcoords="offset points", fontsize=8, color=INK, ha="center",
+            )  # fmt: skip
+        axes.axvline(PAPER_SPIKES / 2, color=GREY, linestyle=":")
+        axes.text(PAPER_SPIKES / 2, 0.02, " half of the paper's network",
+                  transform=axes.get_xaxis_transform(), color=GREY, fontsize=8.5)  # fmt: skip
+        axes.axhline(WANTED, color=GREY, linestyle=":")
+        axes.margins(x=0.1, y=0.12)
+        axes.set(xscale="log", xlabel="hidden spikes per sample", ylabel="held-out accuracy [%]")
+        axes.legend(loc="lower right")
+    return figure
+
+
+@program(steps=30, unit="epochs")
+def main(out: Path, epochs: int, seed: int, backend: str) -> None:
+    """Measure how accuracy grows with the number of spikes."""
+    started = time.perf_counter()
+    folder = open_folder(out)
+    points = []
+    with make_progress(Console(stderr=True, quiet=not sys.stderr.isatty())) as bar:
+        task = bar.add_task("Training", total=len(WIDTHS), note="")
+        for width in WIDTHS:
+            points.append(train_width(width, epochs, seed, backend))
+            bar.update(task, advance=1, note=f"{width} neurons")
+    results = {
+        "seed": seed,
+        "epochs": epochs,
+        "wall_seconds": round(time.perf_counter() - started, 2),
+        "points": points,
+    }
+    report(folder, "sparse_digits", results, draw(points))
+
+
+if __name__ == "__main__":
+    main()
