@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("single_neuron", "recurrent_network", "spike_film", "deep_silent_network")
-STEPS = {name: "--steps" for name in NAMES} | {"deep_silent_network": "--epochs"}
+STEPS = {name: "--steps" for name in NAMES}
+STEPS |= {"deep_silent_network": "--epochs", "sparse_digits": "--epochs"}
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_deep_network_is_silent_at_first_and_begins_to_spike(run):
     assert len(results["test_accuracy"]) == 3
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "sparse_digits"])
 def test_bad_input_is_refused_before_anything_is_computed(load, tmp_path, name):
     taken = tmp_path / "taken"
     taken.write_text("mine", encoding="utf-8")
@@ -139,3 +140,12 @@ def test_a_deep_silent_network_learns_digits(run, seed):
     assert results["spikes_at_first"] == 0
     assert results["last_test_accuracy"] > 0.9
     assert max(results["silent_fraction_by_layer"][-1][:-1]) < 1.0
+
+
+@pytest.mark.slow
+def test_more_spikes_buy_accuracy(run, load, monkeypatch, data_dir):
+    monkeypatch.setenv("SPIKETHEORY_DATA", str(data_dir))
+    monkeypatch.setattr(load("sparse_digits"), "WIDTHS", (5, 40))
+    few, more = run("sparse_digits", "--epochs", 1)["points"]
+    assert few["spikes_per_sample"] < more["spikes_per_sample"]
+    assert few["accuracy"] < more["accuracy"]
