@@ -188,10 +188,9 @@ BEST = {
     **SPARSE,
     "parameters": {"tau": 5.729577951308232, "I0": 1.25},
     "duration": 6.0,
-    "hidden": (1000,),
+    "hidden": (700,),
     "weight_scale": 2.0,
     "epochs": 60,
-    "flip": 0.02,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
