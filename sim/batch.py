@@ -134,8 +134,9 @@ def run_batch(
         inputs, duration=network.duration
     )  # fmt: skip
     check_inputs(network, events)
-    trial = make_trial(network, events, max_spikes)
-    kernel = build_batch(network.model, loss.function)
+    trial = make_trial(network, events, max_spikes, mask=-1 if gradient else 1)
+    model = network.model.at(network.constants)
+    kernel = build_batch(model, loss.function)
     n_outputs = network.layer_sizes[-1]
     wanted = prepare_targets(loss, targets, n_samples=len(events), n_outputs=n_outputs)
     work = make_results(network, events, loss, gradient)
@@ -145,8 +146,9 @@ def run_batch(
         sample, room = int(limits[c]), FIRST_ROOM
         while True:
             buffers = make_buffers(
-                network.model, network.layer_sizes, n_events=events.times.shape[1],
+                model, network.layer_sizes, n_events=events.times.shape[1],
                 n_bins=events.n_bins, n_required=loss.n_required, room=room, real=network.real,
+                mask=trial.mask,
             )  # fmt: skip
             status, sample = kernel.run_chunk(
                 sample, limits[c + 1], trial, buffers, wanted, loss.settings, gradient,
@@ -181,7 +183,7 @@ def check_inputs(network: Network, events: Events) -> None:
         raise InputError("Expected at least one sample but got none; pass a batch with samples.")
 
 
-def make_trial(network: Network, events: Events, max_spikes: int) -> Trial:
+def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) -> Trial:
     """What the kernels need to know of a network and its inputs."""
     sizes = network.layer_sizes
     shapes = [n * m for n, m in pairwise(sizes)]
@@ -201,6 +203,7 @@ def make_trial(network: Network, events: Events, max_spikes: int) -> Trial:
         limits=LIMITS[network.precision],
         duration=network.duration,
         max_spikes=max_spikes,
+        mask=mask,
     )
 
 
@@ -300,8 +303,9 @@ def record_spikes(
         inputs, duration=network.duration
     )  # fmt: skip
     check_inputs(network, events)
-    run_one = build_batch(network.model, None).run_one
-    trial = make_trial(network, events, max_spikes)
+    model = network.model.at(network.constants)
+    run_one = build_batch(model, None).run_one
+    trial = make_trial(network, events, max_spikes, mask=1)
     first = np.concatenate([[0], np.cumsum(network.layer_sizes[1:])])
     samples, neurons, times = [], [], []
     room, buffers = FIRST_ROOM, None
@@ -310,8 +314,9 @@ def record_spikes(
         while status == NO_ROOM:
             if buffers is None:
                 buffers = make_buffers(
-                    network.model, network.layer_sizes, n_events=events.times.shape[1],
+                    model, network.layer_sizes, n_events=events.times.shape[1],
                     n_bins=events.n_bins, n_required=0, room=room, real=network.real,
+                    mask=trial.mask,
                 )  # fmt: skip
             status = run_one(trial, buffers, b)
             if status == NO_ROOM:

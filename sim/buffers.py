@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.engine import EVENTS_PER_SCALING, FLAGS_PER_WORD
+from sim.engine import EVENTS_PER_SCALING
+from sim.flags import FLAGS_PER_WORD
+from sim.pseudo import ROWS_AT_ONCE
 from spiketheory.compile import CompiledModel
 
 FIRST_ROOM = 64
@@ -35,6 +37,28 @@ class Spikes(NamedTuple):
     starts: Any
 
 
+class Round(NamedTuple):
+    """The neurons that spike in a segment, each with its next spike there; the first entries.
+
+    Attributes:
+        chosen: The neurons, shape (width + 1,).
+        begins: Their states at the segment's beginning, or after the last spike, shape
+            (n_coordinates, width).
+        ends: Their states at the segment's end, if they do not spike again, same shape.
+        again: Whether they do, shape (width,).
+        times, waits, lefts: As in `Spikes`, but the time left whether or not they spike again;
+            before the spike is found, the time that its interval starts at, and what is left.
+    """
+
+    chosen: Any
+    begins: Any
+    ends: Any
+    again: Any
+    times: Any
+    waits: Any
+    lefts: Any
+
+
 class Trial(NamedTuple):
     """What is the same for all samples of a batch.
 
@@ -50,6 +74,7 @@ class Trial(NamedTuple):
         limits: How large coordinates may be, an entry of `sim.engine.LIMITS`.
         duration: The trial's end T [time].
         max_spikes: More spikes of a layer in one sample are an error.
+        mask: Which rows of states are kept, see `sim.engine`: -1 all, as the gradient needs; or 1.
     """
 
     times: np.ndarray
@@ -66,6 +91,7 @@ class Trial(NamedTuple):
     limits: tuple[float, float]
     duration: float
     max_spikes: int
+    mask: int
 
 
 class Buffers(NamedTuple):
@@ -74,15 +100,19 @@ class Buffers(NamedTuple):
     Attributes:
         states, state_offsets: States of all layers before all events, flat, see `sim.engine`.
         scales, scale_offsets: Powers of two, flat.
-        steps: Propagators, shape (n_layers, n_events + 1, n_numbers), real.
+        steps: Propagators, shape (n_layers, n_numbers, n_events + 1).
         spikes: Spikes of all layers.
         counts: Their numbers, shape (n_layers,).
         orders: Indices of the spikes in order of time, shape (n_layers, room).
         sorted_times, sorted_neurons: Spikes in order of time, shape (n_layers, room).
-        inputs: Inputs that spike, if binned, shape (n_inputs,).
+        inputs: Inputs that spike, bin by bin, if binned, shape (n_inputs,).
+        bin_starts: Where those of each bin begin, shape (n_bins + 1,).
+        listed: Scratch of the same shape as ``inputs``.
         summed, summed_gradient: Weights of all inputs in a bin, shape (n_bins, width), real.
-        rates, pushes: Pseudo rates and pseudo inputs, shape (n_neurons,), real.
-        by_rate, by_push: Derivatives by them, shape (n_neurons,), real.
+        rates: Pseudo rates of some samples, shape (`ROWS_AT_ONCE`, n_neurons), real.
+        by_push: Derivatives by their pseudo inputs, same shape.
+        pushes, by_rate: Pseudo inputs of one sample, and derivatives by the rates, shape
+            (n_neurons,), real.
         starts: Initial states of all layers, flat, real.
         by_start: Sum over samples of the derivatives by them, flat.
         covectors: Derivatives by the states, flat, real.
@@ -91,8 +121,10 @@ class Buffers(NamedTuple):
         by_time, clipped: Derivatives by output times, and these at most T; same shape.
         order: Scratch of the sort.
         flags, words: Neurons that spike, as bytes, and the same memory as 64-bit words.
+        round: Scratch of the forward pass.
         zeros: Weights of no event, real.
         unwound, pulled, kept, slips, unused: Scratch of the backward pass, real.
+        pulls: The same, of each spike, shape (n_coordinates, room).
     """
 
     states: np.ndarray
@@ -106,6 +138,8 @@ class Buffers(NamedTuple):
     sorted_times: np.ndarray
     sorted_neurons: np.ndarray
     inputs: np.ndarray
+    bin_starts: np.ndarray
+    listed: np.ndarray
     summed: np.ndarray
     summed_gradient: np.ndarray
     rates: np.ndarray
@@ -123,9 +157,11 @@ class Buffers(NamedTuple):
     order: np.ndarray
     flags: np.ndarray
     words: np.ndarray
+    round: Round
     zeros: np.ndarray
     unwound: np.ndarray
     pulled: np.ndarray
+    pulls: np.ndarray
     kept: np.ndarray
     slips: np.ndarray
     unused: np.ndarray
@@ -164,6 +200,7 @@ def make_buffers(
     n_required: int,
     room: int,
     real: Any,
+    mask: int,
 ) -> Buffers:
     """Allocate the buffers of one thread.
 
@@ -175,13 +212,15 @@ def make_buffers(
         n_required: Spikes of each output that the loss needs.
         room: Spikes per layer and sample that there is room for.
         real: float64 or float32.
+        mask: That of the trial.
     """
     widths = np.array(sizes[1:])
     n_layers, n_neurons, widest = len(widths), int(widths.sum()), int(widths.max())
     n_coordinates, n_numbers = len(model.coordinates), len(model.module.PROPAGATOR)
     events = np.full(n_layers, room)
     events[0] = n_events
-    state_sizes = (events + 2) * n_coordinates * widths
+    n_rows = events + 2 if mask == -1 else mask + 1
+    state_sizes = n_rows * n_coordinates * widths
     scale_sizes = (events // EVENTS_PER_SCALING + 1) * widths
     n_words = (widest - 1) // FLAGS_PER_WORD + 1
     flags = np.zeros(n_words * FLAGS_PER_WORD, np.uint8)
@@ -191,19 +230,21 @@ def make_buffers(
         state_offsets=np.concatenate([[0], np.cumsum(state_sizes)]),
         scales=np.empty(scale_sizes.sum(), real),
         scale_offsets=np.concatenate([[0], np.cumsum(scale_sizes)]),
-        steps=np.empty((n_layers, max(room, n_events) + 1, n_numbers), real),
+        steps=np.empty((n_layers, n_numbers, max(room, n_events) + 1)),
         spikes=make_spikes(per_spike, n_coordinates),
         counts=np.zeros(n_layers, np.int64),
         orders=np.empty(per_spike, np.int64),
         sorted_times=np.empty(per_spike),
         sorted_neurons=np.empty(per_spike, np.int64),
         inputs=np.empty(sizes[0] if n_bins else 0, np.int64),
+        bin_starts=np.empty(n_bins + 1, np.int64),
+        listed=np.empty(sizes[0] if n_bins else 0, np.int64),
         summed=np.empty((n_bins, sizes[1]), real),
         summed_gradient=np.empty((n_bins, sizes[1]), real),
-        rates=np.empty(n_neurons, real),
+        rates=np.zeros((ROWS_AT_ONCE, n_neurons), real),
         pushes=np.empty(n_neurons, real),
         by_rate=np.empty(n_neurons, real),
-        by_push=np.empty(n_neurons, real),
+        by_push=np.empty((ROWS_AT_ONCE, n_neurons), real),
         starts=np.empty(n_coordinates * n_neurons, real),
         by_start=np.zeros(n_coordinates * n_neurons),
         covectors=np.empty(n_coordinates * n_neurons, real),
@@ -215,9 +256,19 @@ def make_buffers(
         order=np.empty(room, np.int64),
         flags=flags,
         words=flags.view(np.int64),
+        round=Round(
+            chosen=np.empty(widest + 1, np.int64),
+            begins=np.empty((n_coordinates, widest)),
+            ends=np.empty((n_coordinates, widest)),
+            again=np.empty(widest, np.uint8),
+            times=np.empty(widest),
+            waits=np.empty(widest),
+            lefts=np.empty(widest),
+        ),
         zeros=np.zeros(widest, real),
         unwound=np.empty(n_coordinates * widest, real),
         pulled=np.empty(n_coordinates * widest, real),
+        pulls=np.empty((n_coordinates, room)),
         kept=np.empty(widest, real),
         slips=np.empty(widest, real),
         unused=np.zeros(widest, real),

@@ -47,9 +47,11 @@ class TrainConfig:
         decay_epochs: Decay constant of the exponential schedule.
         flip: Probability that an input's bin v becomes V - v in a training sample.
         shift: Largest random translation of a training image, in pixels.
+        turn: Largest random rotation of a training image, in degrees.
+        zoom: Largest random change of a training image's size, as a fraction.
         precision: ``float64`` or ``float32``, of weights and states.
         validation: Training samples held out in place of the test set; 0 uses the test set.
-        seed: Seed of weights, order, flips and shifts.
+        seed: Seed of weights, order and random changes of the samples.
     """
 
     dataset: str = "digits"
@@ -75,6 +77,8 @@ class TrainConfig:
     decay_epochs: float = 100.0
     flip: float = 0.0
     shift: int = 0
+    turn: float = 0.0
+    zoom: float = 0.0
     precision: str = "float64"
     validation: int = 0
     seed: int = 0
@@ -103,9 +107,16 @@ class TrainConfig:
                 "Set flip to 0 or use bins."
             )
 
+    @property
+    def moves_images(self) -> bool:
+        """Whether training images are shifted, turned or scaled at random."""
+        return bool(self.shift or self.turn or self.zoom)
+
 
 RANGES: dict[str, tuple[float, float]] = {
     "flip": (0.0, 1.0),
+    "turn": (0.0, 180.0),
+    "zoom": (0.0, 0.99),
     "threshold": (0.0, 1.0),
     "gamma": (0.0, np.inf),
     "first_input": (0.0, np.inf),

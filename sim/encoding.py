@@ -2,16 +2,20 @@
 
 An encoding turns intensities in [0, 1] into at most one spike per input and sample. `BinnedInput`
 lets all samples share a few spike times (the digit task, docs/mathematics.md, 5); `LatencyInput`
-gives every input its own time. `flip_bins` and `shift_images` are the random changes of the
-training samples.
+gives every input its own time. `flip_bins`, `shift_images` and `transform_images` are the random
+changes of the training samples.
 """
 
 import operator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sim.threads import get_thread_count, run_on_threads
+from spiketheory.compile import compile_function
 from spiketheory.errors import InputError, check_positive, check_shape
 
 ROWS_AT_ONCE = 256
@@ -250,6 +254,92 @@ def shift_images(
     top, left = rng.integers(0, 2 * max_shift + 1, size=(2, n_samples))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (rows, columns), axis=(1, 2))
     return windows[np.arange(n_samples), top, left].reshape(n_samples, rows * columns)
+
+
+def transform_images(
+    values: NDArray,
+    image_shape: tuple[int, int],
+    *,
+    max_shift: int,
+    max_turn: float,
+    max_zoom: float,
+    rng: np.random.Generator,
+    fill: float = 0,
+) -> NDArray:
+    """Turn, scale and shift every image by random amounts of its own.
+
+    Angle, scale and shifts are independent and uniform, of either sign. A pixel gets the value of
+    the pixel nearest to where it comes from, so that bins stay bins; without turns and zooms the
+    shifts are therefore those of `shift_images`.
+
+    Args:
+        values: Intensities or bins, shape (B, rows * columns), any number type; left as they are.
+        image_shape: (rows, columns).
+        max_shift: Largest shift in either direction [pixels], plus half a pixel.
+        max_turn: Largest angle about the centre [degrees].
+        max_zoom: Largest relative change of the size, below 1.
+        rng: Source of randomness.
+        fill: Value of the pixels that come in from outside: 0 for intensities, V for bins.
+
+    Returns:
+        New values, shape (B, rows * columns), of the same type.
+
+    Raises:
+        InputError: If the shapes disagree, an amount is out of range, or ``fill`` does not fit the
+            type of ``values``.
+    """
+    rows, columns = image_shape
+    check_shape("values", values, (None, rows * columns))
+    for name, value, largest in (
+        ("max_shift", max_shift, min(rows, columns) - 1),
+        ("max_turn", max_turn, 180.0),
+        ("max_zoom", max_zoom, 0.99),
+    ):
+        if not 0 <= value <= largest:
+            raise InputError(
+                f"Expected 0 <= {name} <= {largest:g} but got {name}={value}; "
+                "images should stay recognisable."
+            )
+    n = len(values)
+    turn = np.deg2rad(rng.uniform(-max_turn, max_turn, n))
+    size = 1.0 + rng.uniform(-max_zoom, max_zoom, n)
+    places = np.array([
+        np.cos(turn) / size, np.sin(turn) / size,
+        *rng.uniform(-max_shift - 0.5, max_shift + 0.5, (2, n)),
+    ])  # fmt: skip
+    values = np.ascontiguousarray(values)
+    moved = np.full_like(values, _as_fill(fill, values.dtype))
+    n_threads = max(1, min(get_thread_count(), n))
+    limits = np.linspace(0, n, n_threads + 1).astype(int)
+    move = build_move()
+
+    def run(thread: int) -> None:
+        own = slice(limits[thread], limits[thread + 1])
+        move(values[own], moved[own], rows, columns, places[:, own])
+
+    run_on_threads(run, n_threads)
+    return moved
+
+
+@lru_cache(maxsize=1)
+def build_move() -> Any:
+    """The compiled loop over pixels."""
+    middle = 0.5
+
+    def move(values: Any, moved: Any, rows: int, columns: int, places: Any) -> None:
+        """Copy each image's pixels from where they come from; leave those from outside alone."""
+        for b in range(values.shape[0]):
+            cosine, sine, down, right = places[0, b], places[1, b], places[2, b], places[3, b]
+            for r in range(rows):
+                y = r - middle * (rows - 1)
+                for c in range(columns):
+                    x = c - middle * (columns - 1)
+                    row = np.rint(cosine * y - sine * x + middle * (rows - 1) - down)
+                    column = np.rint(sine * y + cosine * x + middle * (columns - 1) - right)
+                    if 0 <= row < rows and 0 <= column < columns:
+                        moved[b, r * columns + c] = values[b, int(row) * columns + int(column)]
+
+    return compile_function(move, key="", allocates=False)
 
 
 def check_intensities(name: str, values: ArrayLike) -> NDArray[np.floating]:

@@ -15,7 +15,9 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from sim.crossings import build_backward_crossings
 from sim.engine import EVENTS_PER_SCALING, build_steps
+from sim.rounds import build_backward_rounds
 from spiketheory.compile import CompiledModel
 
 
@@ -33,9 +35,11 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
     initial_state_vjp, load = f.initial_state_vjp, f.load
     n = len(model.coordinates)
     is_projective, scaled = bool(model.projective), model.projective or (0,)
-    retreat, add_up = build_retreat(model)
-    unwind_spikes, mend_spikes = build_unwind(model)
-    pull_segment, share_ties = build_ties(model)
+    build_backward = build_backward_crossings if model.crosses_infinity else build_backward_rounds
+    parts = build_backward(model)
+    start_spikes, unwind_spikes = parts.start_spikes, parts.unwind_spikes
+    retreat, mend_spikes, pull_segment = parts.retreat, parts.mend_spikes, parts.pull_segment
+    add_up, share_ties = build_sum(model), build_ties(model)
     _, read_step = build_steps(model)
 
     @jit
@@ -55,11 +59,12 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         ``by_event``, exact also for simultaneous events (see ``share_ties``).
         """
         width = states.shape[2]
-        unwound_memory, pulled_memory, kept, slips, zeros, unused = scratch
+        unwound_memory, pulled_memory, pulls, kept, slips, zeros, unused = scratch
         unwound = unwound_memory[: n * width].reshape(n, width)
         pulled = pulled_memory[: n * width].reshape(n, width)
         tied = n_events
         last = count
+        start_spikes(spikes, count, by_spike, constants, pulls)
         for k in range(n_events, -1, -1):
             start = event_times[k - 1] if k > 0 else 0.0
             if is_projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
@@ -74,18 +79,19 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
             unwind_spikes(
                 first, last, spikes, by_spike, constants, covectors, unwound, gradient, kept
             )
-            step = read_step(steps, k)
+            step = read_step(steps, k, zeros)
             follows = want_times and k > 1 and event_times[k - 2] == start
             precedes = want_times and 0 < k < n_events and event_times[k] == start
             if follows and not precedes:
                 tied = k
                 pull_segment(
-                    states[k], row, step, narrow, covectors, first, last, spikes, unwound, pulled
-                )
+                    states[k], row, step, narrow, covectors, first, last, spikes, unwound, pulls,
+                    pulled,
+                )  # fmt: skip
             retreat(states[k], row, step, narrow, covectors, gradient, slips)
             mend_spikes(
-                first, last, spikes, constants, states[k], row, covectors, unwound, gradient,
-                slips, kept,
+                first, last, spikes, constants, states[k], row, covectors, unwound, pulls,
+                gradient, slips, kept,
             )  # fmt: skip
             if want_times and k > 0:
                 by_event[k - 1] = add_up(slips, width)
@@ -102,26 +108,8 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
     return SimpleNamespace(backward_layer=backward_layer, backward_start=backward_start)
 
 
-def build_retreat(model: CompiledModel) -> tuple[Any, Any]:
-    """The loop over neurons, without branches."""
-    f = model.functions
-    jump, jump_vjp, flow_vjp, load, store = f.jump, f.jump_vjp, f.flow_vjp, f.load, f.store
-    n = len(model.coordinates)
-    slip = n + 1
-
-    def retreat(
-        states: Any, weights: Any, step: Any, constants: Any, covectors: Any,
-        weight_gradient: Any, slips: Any,
-    ) -> None:  # fmt: skip
-        """Go back through one segment and the event before it, as if no neuron spiked."""
-        for i in range(weights.shape[0]):
-            before = load(states, i)
-            after = jump(*before, weights[i], *constants)
-            covector = flow_vjp(*after, *step, *constants, *load(covectors, i))
-            pulled = jump_vjp(*before, weights[i], *constants, *covector)
-            store(covectors, i, *pulled[:n])
-            weight_gradient[i] += pulled[n]
-            slips[i] = pulled[slip]
+def build_sum(model: CompiledModel) -> Any:
+    """The sum of an array's first entries."""
 
     def add_up(slips: Any, width: int) -> float:
         """Sum of the first entries."""
@@ -130,75 +118,16 @@ def build_retreat(model: CompiledModel) -> tuple[Any, Any]:
             total += slips[i]
         return total
 
-    return (
-        model.jit(retreat, allocates=False, inlines=True),
-        model.jit(add_up, allocates=False, reorders=True),
-    )
+    return model.jit(add_up, allocates=False, reorders=True)
 
 
-def build_unwind(model: CompiledModel) -> tuple[Any, Any]:
-    """What replaces `retreat` for the neurons that spike."""
-    f = model.functions
-    jit = partial(model.jit, allocates=False, inlines=True)
-    jump_vjp, flow_vjp, fire, fire_vjp = f.jump_vjp, f.flow_vjp, f.fire, f.fire_vjp
-    propagator, load, store = f.propagator, f.load, f.store
-    n = len(model.coordinates)
-    slip = n + 1
-
-    @jit
-    def unwind_spikes(
-        first: int, last: int, spikes: Any, by_spike: Any, constants: Any,
-        covectors: Any, unwound: Any, weight_gradient: Any, kept: Any,
-    ) -> None:  # fmt: skip
-        """Carry the covectors of the spiking neurons from a segment's end to its start."""
-        for p in range(last - 1, first - 1, -1):
-            i = spikes.neurons[p]
-            start = load(spikes.starts, p)
-            step = propagator(spikes.waits[p], *constants)
-            if spikes.lefts[p] >= 0.0:
-                kept[i] = weight_gradient[i]
-                fired = fire(*start, *step, *constants)
-                tail = propagator(spikes.lefts[p], *constants)
-                store(unwound, i, *flow_vjp(*fired, *tail, *constants, *load(covectors, i)))
-            covector = load(unwound, i)
-            store(unwound, i, *fire_vjp(*start, *step, *constants, *covector, by_spike[p]))
-
-    @jit
-    def mend_spikes(
-        first: int, last: int, spikes: Any, constants: Any, states: Any, weights: Any,
-        covectors: Any, unwound: Any, weight_gradient: Any, slips: Any, kept: Any,
-    ) -> None:  # fmt: skip
-        """Replace what `retreat` wrote for the neurons that did spike."""
-        for p in range(first, last):
-            if spikes.lefts[p] >= 0.0:
-                i = spikes.neurons[p]
-                pulled = jump_vjp(*load(states, i), weights[i], *constants, *load(unwound, i))
-                store(covectors, i, *pulled[:n])
-                weight_gradient[i] = kept[i] + pulled[n]
-                slips[i] = pulled[slip]
-
-    return unwind_spikes, mend_spikes
-
-
-def build_ties(model: CompiledModel) -> tuple[Any, Any]:
+def build_ties(model: CompiledModel) -> Any:
     """Derivatives by the times of simultaneous events."""
     f = model.functions
     jit = partial(model.jit, allocates=False)
-    jump, jump_vjp, flow_vjp, load, store = f.jump, f.jump_vjp, f.flow_vjp, f.load, f.store
+    jump, jump_vjp, load = f.jump, f.jump_vjp, f.load
     n = len(model.coordinates)
     slip = n + 1
-
-    @jit
-    def pull_segment(
-        states: Any, weights: Any, step: Any, constants: Any, covectors: Any,
-        first: int, last: int, spikes: Any, unwound: Any, pulled: Any,
-    ) -> None:  # fmt: skip
-        """Write to ``pulled`` the covectors just after the event that starts a segment."""
-        for i in range(weights.shape[0]):
-            after = jump(*load(states, i), weights[i], *constants)
-            store(pulled, i, *flow_vjp(*after, *step, *constants, *load(covectors, i)))
-        for p in range(first, last):
-            store(pulled, spikes.neurons[p], *load(unwound, spikes.neurons[p]))
 
     @jit
     def share_ties(
@@ -228,4 +157,4 @@ def build_ties(model: CompiledModel) -> tuple[Any, Any]:
                 before = jump_vjp(*state, weight, *constants, *later[:n])
                 gradient[e] += 0.5 * (before[slip] + behind[slip])
 
-    return pull_segment, share_ties
+    return share_ties

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from sim.passes import build_network
+from sim.pseudo import ROWS_AT_ONCE
 from sim.status import Status
 from spiketheory.compile import CompiledModel
 
@@ -48,6 +49,7 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
     jit = partial(model.jit, allocates=False)
     forward_sample, backward_sample = network.forward_sample, network.backward_sample
     forward_pseudo, backward_pseudo = network.forward_pseudo, network.backward_pseudo
+    add_pseudo = network.add_pseudo
     start_layers, finish_layers = network.start_layers, network.finish_layers
     ok = int(Status.OK)
 
@@ -108,7 +110,7 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
         want_gradient: bool, want_times: bool, results: Any,
     ) -> Any:  # fmt: skip
         """Run the samples ``first`` to ``last``; returns the status and where it ended."""
-        status, ended = ok, last
+        status, ended, slot = ok, last, 0
         start_layers(trial, buffers)
         for b in range(first, last):
             status, n_inputs = forward_sample(trial, buffers, b)
@@ -122,7 +124,7 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
             n_ordinary, output_times = results.n_ordinary[b], results.output_times[b]
             missing = collect_outputs(buffers, n_ordinary, output_times)
             if missing:
-                forward_pseudo(trial, buffers, b, n_ordinary, output_times)
+                forward_pseudo(trial, buffers, b, slot, n_ordinary, output_times)
             clip_times(output_times, trial.duration, buffers.clipped)
             losses, by_time = results.losses[b], buffers.by_time
             losses[1] = loss(buffers.clipped, targets[b], settings, by_time)
@@ -130,11 +132,17 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
             if want_gradient:
                 start_backward(buffers, n_ordinary)
                 if missing:
-                    backward_pseudo(trial, buffers, b, results.weights, n_ordinary)
+                    backward_pseudo(trial, buffers, b, slot, n_ordinary)
+                    slot += 1
+                    if slot == ROWS_AT_ONCE:
+                        add_pseudo(trial, buffers, slot, results.weights)
+                        slot = 0
                 backward_sample(trial, buffers, b, n_inputs, results.weights, want_times)
                 if want_times:
                     for k in range(trial.counts[0 if trial.binned else b]):
                         results.events[b, k] = buffers.by_event[k]
+        if slot > 0:
+            add_pseudo(trial, buffers, slot, results.weights)
         finish_layers(trial, buffers, results.initial)
         return status, ended
 

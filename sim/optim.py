@@ -7,13 +7,17 @@ and a resumed run continues bit for bit.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, SimulationError, check_choice, check_positive
+
+BLOCK = 2**14
+"""Numbers that are updated at once."""
 
 Array = np.ndarray
 State = dict[str, Array]
@@ -71,10 +75,28 @@ class Optimiser(ABC):
             limit = math.sqrt(float(np.finfo(parameter.dtype).max))
             _check_gradient(index, gradient, limit, step)
         state["step"][...] = step
-        with np.errstate(under="ignore"):  # old moments fade to zero; that is no error
-            for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-                moments = [state[f"{moment}_{index}"] for moment in self.moments()]
-                self._step(parameter, gradient, moments, step, learning_rate)
+        blocks = list(self._blocks(parameters, gradients, state))
+        n_threads = max(1, min(get_thread_count(), len(blocks)))
+
+        def run(thread: int) -> None:
+            with np.errstate(under="ignore"):  # old moments fade to zero; that is no error
+                for parameter, gradient, *moments in blocks[thread::n_threads]:
+                    self._step(parameter, gradient, moments, step, learning_rate)
+
+        run_on_threads(run, n_threads)
+
+    def _blocks(
+        self, parameters: Sequence[Array], gradients: Sequence[Array], state: State
+    ) -> Iterator[list[Array]]:
+        """Pieces of each parameter, its gradient and its moments that fit into a core's cache."""
+        for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
+            arrays = [parameter, gradient, *(state[f"{m}_{index}"] for m in self.moments())]
+            if not all(array.flags.c_contiguous for array in arrays):
+                yield arrays
+                continue
+            flat = [array.reshape(-1) for array in arrays]
+            for first in range(0, parameter.size, BLOCK):
+                yield [array[first : first + BLOCK] for array in flat]
 
     @abstractmethod
     def moments(self) -> tuple[str, ...]:

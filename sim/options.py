@@ -80,6 +80,10 @@ TRAIN_OPTIONS = (
                  "[default: 0; mnist 0.02]"),
     click.option("--shift", type=int,
                  help="Shift training images at random by up to this many pixels.  [default: 0]"),
+    click.option("--turn", type=float,
+                 help="Turn training images at random by up to this many degrees.  [default: 0]"),
+    click.option("--zoom", type=float,
+                 help="Scale training images at random by up to this fraction.  [default: 0]"),
     click.option("--precision", type=click.Choice(["float64", "float32"]),
                  help="Precision of weights and states; float32 is faster, with gradients right "
                  "to some 1e-5.  [default: float64]"),

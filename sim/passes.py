@@ -11,7 +11,7 @@ from typing import Any
 from sim.buffers import Spikes
 from sim.engine import build_engine
 from sim.gradient import build_gradient
-from sim.pseudo import build_pseudo
+from sim.pseudo import ROWS_AT_ONCE, build_pseudo
 from sim.status import Status
 from spiketheory.compile import CompiledModel
 
@@ -21,15 +21,16 @@ def build_network(model: CompiledModel) -> SimpleNamespace:
     """The passes of one sample through all layers."""
     views = build_views(model)
     bins = build_bins(model)
-    forward_pseudo, backward_pseudo = build_pseudo_passes(model, views)
+    pseudo = build_pseudo_passes(model, views)
     start_layers, finish_layers = build_starts(model, views)
     return SimpleNamespace(
         start_layers=start_layers,
         finish_layers=finish_layers,
         forward_sample=build_forward(model, views, bins),
         backward_sample=build_backward(model, views, bins),
-        forward_pseudo=forward_pseudo,
-        backward_pseudo=backward_pseudo,
+        forward_pseudo=pseudo.forward_pseudo,
+        backward_pseudo=pseudo.backward_pseudo,
+        add_pseudo=pseudo.add_pseudo,
     )
 
 
@@ -75,7 +76,7 @@ def build_views(model: CompiledModel) -> SimpleNamespace:
     def view_end(trial: Any, buffers: Any, sample: int, layer: int) -> Any:
         """The states of a layer at T, shape (n_coordinates, width)."""
         states = view_states(buffers, layer, trial.sizes[layer + 1])
-        return states[count_events(trial, buffers, sample, layer) + 1]
+        return states[(count_events(trial, buffers, sample, layer) + 1) & trial.mask]
 
     return SimpleNamespace(
         view_weights=view_weights,
@@ -125,24 +126,53 @@ def build_bins(model: CompiledModel) -> SimpleNamespace:
     jit = partial(model.jit, allocates=False)
 
     @jit
-    def list_inputs(bins: Any, n_bins: int, inputs: Any) -> int:
-        """List the inputs that spike, without a branch; returns their number."""
+    def list_inputs(bins: Any, n_bins: int, inputs: Any, starts: Any, spare: Any) -> int:
+        """List the inputs that spike, bin by bin; returns their number.
+
+        Those of bin v are ``inputs[starts[v] : starts[v + 1]]``.
+        """
         count = 0
         for m in range(bins.shape[0]):
-            inputs[count] = m
+            spare[count] = m
             count += bins[m] < n_bins
+        for v in range(n_bins + 1):
+            starts[v] = 0
+        for k in range(count):
+            starts[bins[spare[k]] + 1] += 1
+        for v in range(n_bins):
+            starts[v + 1] += starts[v]
+        for k in range(count):
+            v = bins[spare[k]]
+            inputs[starts[v]] = spare[k]
+            starts[v] += 1
+        for v in range(n_bins, 0, -1):
+            starts[v] = starts[v - 1]
+        starts[0] = 0
         return count
 
     @jit
-    def gather_bins(bins: Any, inputs: Any, count: int, weights: Any, summed: Any) -> None:
+    def add_rows(a: Any, b: Any, c: Any, d: Any, target: Any) -> None:
+        """Add four arrays to a fifth, which is read and written only once."""
+        for i in range(target.shape[0]):
+            target[i] += (a[i] + b[i]) + (c[i] + d[i])
+
+    @jit
+    def gather_bins(inputs: Any, starts: Any, weights: Any, summed: Any) -> None:
         """Sum the weights of all inputs in each bin, shape (n_bins, n_post)."""
         for v in range(summed.shape[0]):
-            for i in range(summed.shape[1]):
-                summed[v, i] = 0.0
-        for k in range(count):
-            target, source = summed[bins[inputs[k]]], weights[inputs[k]]
-            for i in range(source.shape[0]):
-                target[i] += source[i]
+            target = summed[v]
+            for i in range(target.shape[0]):
+                target[i] = 0.0
+            whole = starts[v] + (starts[v + 1] - starts[v]) // ROWS_AT_ONCE * ROWS_AT_ONCE
+            for k in range(starts[v], whole, ROWS_AT_ONCE):
+                add_rows(
+                    weights[inputs[k]], weights[inputs[k + 1]], weights[inputs[k + 2]],
+                    weights[inputs[k + 3]], target,
+                )  # fmt: skip
+            for k in range(whole, starts[v + 1]):
+                source = weights[inputs[k]]
+                for i in range(source.shape[0]):
+                    target[i] += source[i]
 
     @jit
     def scatter_bins(bins: Any, inputs: Any, count: int, summed: Any, gradient: Any) -> None:
@@ -183,9 +213,9 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
             for i in range(width):
                 states[0, c, i] = starts[c, i]
         status, count = forward_layer(
-            states, scales, buffers.steps[layer], times, rows, n_events, weights,
+            states, trial.mask, scales, buffers.steps[layer], times, rows, n_events, weights,
             trial.duration, trial.constants, trial.narrow, trial.limits, spikes, trial.max_spikes,
-            (buffers.flags, buffers.words, buffers.zeros),
+            (buffers.flags, buffers.words, buffers.zeros, buffers.round),
         )  # fmt: skip
         buffers.counts[layer] = count
         if status == ok:
@@ -204,8 +234,9 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
         weights = view_weights(trial.weights, trial, 0)
         if trial.binned:
             own = trial.bins[sample]
-            n_inputs = list_inputs(own, trial.counts[0], buffers.inputs)
-            gather_bins(own, buffers.inputs, n_inputs, weights, buffers.summed)
+            inputs, starts, n_bins = buffers.inputs, buffers.bin_starts, trial.counts[0]
+            n_inputs = list_inputs(own, n_bins, inputs, starts, buffers.listed)
+            gather_bins(inputs, starts, weights, buffers.summed[:n_bins])
             weights = buffers.summed
         status = forward_one_layer(
             trial, buffers, 0, 0, trial.times[e], trial.rows[e], trial.counts[e], weights
@@ -261,8 +292,8 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
             buffers.steps[layer], times, rows, n_events, weights, trial.constants, trial.narrow,
             view_spikes(buffers.spikes, layer), buffers.counts[layer], buffers.by_spike,
             covectors, weight_gradient, buffers.by_event, want_times,
-            (buffers.unwound, buffers.pulled, buffers.kept, buffers.slips, buffers.zeros,
-             buffers.unused),
+            (buffers.unwound, buffers.pulled, buffers.pulls, buffers.kept, buffers.slips,
+             buffers.zeros, buffers.unused),
         )  # fmt: skip
         by_start = view_layer(buffers.by_start, first, width)
         for c in range(by_start.shape[0]):
@@ -306,21 +337,23 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
     return backward_sample
 
 
-def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[Any, Any]:
+def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> SimpleNamespace:
     """Pseudospikes of one sample, layer by layer, there and back."""
     jit = partial(model.jit, allocates=False)
     pseudo = build_pseudo(model)
     forward_rates, backward_rates = pseudo.forward_rates, pseudo.backward_rates
     add_inputs, pull_inputs = pseudo.add_inputs, pseudo.pull_inputs
+    add_products = pseudo.add_products
     forward_missing, backward_missing = pseudo.forward_missing, pseudo.backward_missing
     view_weights, view_end = views.view_weights, views.view_end
     view_layer = views.view_layer
 
     @jit
     def forward_pseudo(
-        trial: Any, buffers: Any, sample: int, n_ordinary: Any, output_times: Any
+        trial: Any, buffers: Any, sample: int, slot: int, n_ordinary: Any, output_times: Any
     ) -> None:
         """Rates and pseudo inputs of all layers; fills the missing output times."""
+        all_rates = buffers.rates[slot]
         n_layers = len(trial.sizes) - 1
         first = 0
         for i in range(trial.sizes[1]):
@@ -329,11 +362,11 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[A
             last = first + trial.sizes[layer + 1]
             pushes = buffers.pushes[first:last]
             if layer > 0:
-                rates = buffers.rates[first - trial.sizes[layer] : first]
+                rates = all_rates[first - trial.sizes[layer] : first]
                 add_inputs(rates, view_weights(trial.weights, trial, layer), pushes)
             end = view_end(trial, buffers, sample, layer)
             if layer < n_layers - 1:
-                forward_rates(end, pushes, trial.narrow, buffers.rates[first:last])
+                forward_rates(end, pushes, trial.narrow, all_rates[first:last])
             else:
                 forward_missing(
                     end, pushes, trial.constants, trial.duration, n_ordinary, output_times
@@ -342,14 +375,14 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[A
 
     @jit
     def backward_pseudo(
-        trial: Any, buffers: Any, sample: int, flat_gradient: Any, n_ordinary: Any
+        trial: Any, buffers: Any, sample: int, slot: int, n_ordinary: Any
     ) -> None:
-        """Derivatives of the pseudospikes by weights and by the states at T."""
+        """Derivatives of the pseudospikes by the pseudo inputs and by the states at T."""
         n_layers = len(trial.sizes) - 1
         last = len(trial.initial)
         for layer in range(n_layers - 1, -1, -1):
             first = last - trial.sizes[layer + 1]
-            pushes, by_push = buffers.pushes[first:last], buffers.by_push[first:last]
+            pushes, by_push = buffers.pushes[first:last], buffers.by_push[slot, first:last]
             end = view_end(trial, buffers, sample, layer)
             covectors = view_layer(buffers.covectors, first, last - first)
             if layer == n_layers - 1:
@@ -363,10 +396,26 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> tuple[A
             if layer > 0:
                 before = first - trial.sizes[layer]
                 pull_inputs(
-                    buffers.rates[before:first], view_weights(trial.weights, trial, layer),
-                    by_push, view_weights(flat_gradient, trial, layer),
+                    view_weights(trial.weights, trial, layer), by_push,
                     buffers.by_rate[before:first],
                 )  # fmt: skip
             last = first
 
-    return forward_pseudo, backward_pseudo
+    @jit
+    def add_pseudo(trial: Any, buffers: Any, n_slots: int, flat_gradient: Any) -> None:
+        """Derivatives by the weights, of several samples at once."""
+        first = 0
+        for slot in range(n_slots, ROWS_AT_ONCE):
+            buffers.by_push[slot] = 0.0
+        for layer in range(1, len(trial.sizes) - 1):
+            middle = first + trial.sizes[layer]
+            last = middle + trial.sizes[layer + 1]
+            add_products(
+                buffers.rates[:, first:middle], buffers.by_push[:, middle:last],
+                view_weights(flat_gradient, trial, layer),
+            )  # fmt: skip
+            first = middle
+
+    return SimpleNamespace(
+        forward_pseudo=forward_pseudo, backward_pseudo=backward_pseudo, add_pseudo=add_pseudo
+    )

@@ -13,6 +13,9 @@ from typing import Any
 from spiketheory.compile import CompiledModel
 from spiketheory.errors import InputError
 
+ROWS_AT_ONCE = 4
+"""Rows of weights that are added up in one go, so that their sum is read and written less."""
+
 
 def build_pseudo(model: CompiledModel) -> SimpleNamespace:
     """Close the pseudospike passes over a model's functions.
@@ -21,7 +24,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
         model: The compiled model.
 
     Returns:
-        ``forward_rates``, ``backward_rates``, ``add_inputs``, ``pull_inputs``,
+        ``forward_rates``, ``backward_rates``, ``add_inputs``, ``pull_inputs``, ``add_products``,
         ``forward_missing`` and ``backward_missing``, compiled for the model's backend.
 
     Raises:
@@ -51,24 +54,36 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
         """Write the pseudo inputs ``rates @ weights``, shape (n_post,)."""
         for i in range(inputs.shape[0]):
             inputs[i] = 0.0
-        for j in range(rates.shape[0]):
-            rate = rates[j]
+        whole = rates.shape[0] // ROWS_AT_ONCE * ROWS_AT_ONCE
+        for j in range(0, whole, ROWS_AT_ONCE):
+            a, b, c, d = rates[j], rates[j + 1], rates[j + 2], rates[j + 3]
             for i in range(inputs.shape[0]):
-                inputs[i] += rate * weights[j, i]
+                inputs[i] += (a * weights[j, i] + b * weights[j + 1, i]) + (
+                    c * weights[j + 2, i] + d * weights[j + 3, i]
+                )
+        for j in range(whole, rates.shape[0]):
+            for i in range(inputs.shape[0]):
+                inputs[i] += rates[j] * weights[j, i]
 
     @partial(jit, reorders=True)
-    def pull_inputs(
-        rates: Any, weights: Any, input_gradient: Any, weight_gradient: Any, rate_gradient: Any
-    ) -> None:
-        """Pull derivatives by the pseudo inputs back to weights (added) and rates (written)."""
+    def pull_inputs(weights: Any, input_gradient: Any, rate_gradient: Any) -> None:
+        """Write derivatives by the pseudo rates, from those by the pseudo inputs they make."""
         zero = input_gradient[0] * 0.0
-        for j in range(rates.shape[0]):
-            rate = rates[j]
+        for j in range(rate_gradient.shape[0]):
             total = zero
             for i in range(input_gradient.shape[0]):
-                weight_gradient[j, i] += rate * input_gradient[i]
                 total += weights[j, i] * input_gradient[i]
             rate_gradient[j] = total
+
+    @jit
+    def add_products(rates: Any, input_gradients: Any, weight_gradient: Any) -> None:
+        """Add what `ROWS_AT_ONCE` samples contribute to the derivatives by the weights."""
+        for j in range(rates.shape[1]):
+            a, b, c, d = rates[0, j], rates[1, j], rates[2, j], rates[3, j]
+            for i in range(input_gradients.shape[1]):
+                weight_gradient[j, i] += (
+                    a * input_gradients[0, i] + b * input_gradients[1, i]
+                ) + (c * input_gradients[2, i] + d * input_gradients[3, i])
 
     @jit
     def backward_rates(
@@ -126,6 +141,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
         backward_rates=backward_rates,
         add_inputs=add_inputs,
         pull_inputs=pull_inputs,
+        add_products=add_products,
         forward_missing=forward_missing,
         backward_missing=backward_missing,
     )

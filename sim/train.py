@@ -19,6 +19,7 @@ from sim.encoding import (
     encode_latency,
     flip_bins,
     shift_images,
+    transform_images,
 )
 from sim.evaluate import Metrics, evaluate_network
 from sim.kernels import build_batch
@@ -91,14 +92,14 @@ class Trainer:
         Raises:
             ModelError: If a parameter is unknown or outside its domain.
             InputError: If the network does not fit into memory, the model lacks pseudospikes, or
-                the data are no images to shift.
+                the data are no images to move.
         """
         self.model.check_parameters(self.config.parameters)
         n_weights = sum(n * m for n, m in pairwise(self.sizes))
         copies = COPIES_OF_WEIGHTS + get_thread_count()
         check_memory(8 * copies * n_weights, f"the {n_weights:,} weights of these layers")
         build_batch(self.model, self.loss.function)
-        if self.config.shift and self.config.shift >= min(self.image_shape):
+        if self.config.moves_images and self.config.shift >= min(self.image_shape):
             raise InputError(
                 f"Expected shift below {min(self.image_shape)}, the size of the images of "
                 f"{self.dataset.name}, but got shift={self.config.shift}; shift by a few pixels."
@@ -193,7 +194,7 @@ class Trainer:
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
         largest = LARGEST_WEIGHTS[self.config.precision]
-        if not all(np.max(np.abs(p)) <= largest for p in state.parameters):  # or NaN
+        if not all(p.min() >= -largest and p.max() <= largest for p in state.parameters):  # or NaN
             raise_diverged(state, f"a weight left the range of +-{largest:g}")
         lower, upper, _ = network.initial_bounds
         np.clip(state.parameters[-1], lower, upper, out=state.parameters[-1])
@@ -207,30 +208,37 @@ class Trainer:
             yield order[first : first + self.config.batch]
 
     def augment(self, indices: np.ndarray, rng: np.random.Generator) -> Events:
-        """Inputs of the samples at ``indices``, flipped and shifted at random."""
+        """Inputs of the samples at ``indices``, changed at random."""
         config = self.config
-        if not (config.flip or config.shift):
-            return self.train_events.take(indices)
         if isinstance(self.train_inputs, BinnedInput):
             bins = self.train_events.bins[indices]
-            if config.shift:
-                bins = shift_images(
-                    bins, self.image_shape, config.shift, rng, fill=len(self.train_inputs.times)
-                )
+            if config.moves_images:
+                bins = self.move(bins, rng, fill=len(self.train_inputs.times))
             if config.flip:
                 bins = flip_bins(bins, len(self.train_inputs.times), config.flip, rng)
             return self.train_events.with_bins(bins)
-        times = shift_images(
-            self.train_inputs.times[indices], self.image_shape, config.shift, rng, fill=np.inf
-        )
+        if not config.moves_images:
+            return self.train_events.take(indices)
+        times = self.move(self.train_inputs.times[indices], rng, fill=np.inf)
         return prepare_events(LatencyInput(times=times), duration=config.duration)
+
+    def move(self, values: np.ndarray, rng: np.random.Generator, *, fill: float) -> np.ndarray:
+        """Images, shifted at random, and turned and scaled if wanted."""
+        config = self.config
+        if not (config.turn or config.zoom):
+            return shift_images(values, self.image_shape, config.shift, rng, fill=fill)
+        return transform_images(
+            values, self.image_shape, max_shift=config.shift, max_turn=config.turn,
+            max_zoom=config.zoom, rng=rng, fill=fill,
+        )  # fmt: skip
 
     @property
     def image_shape(self) -> tuple[int, int]:
         """Height and width of the images; an error if the data are none."""
         if self.dataset.image_shape is None:
             raise InputError(
-                f"Expected images for shift > 0 but {self.dataset.name} has none; set shift to 0."
+                f"Expected images for shift, turn or zoom > 0 but {self.dataset.name} has none; "
+                "set them to 0."
             )
         return self.dataset.image_shape
 

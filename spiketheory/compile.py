@@ -7,13 +7,14 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from spiketheory import elementary
 from spiketheory.branches import loop_over
 from spiketheory.errors import ModelError, check_choice
 
@@ -21,7 +22,12 @@ BACKENDS = ("numba", "numpy")
 GENERATED_FORMAT = 4
 LAYOUT = ("load", "store", "load_constants")
 """Generated functions that read and write arrays but make none: they count no references."""
-LIBRARIES = ("spiketheory.special", "spiketheory.roots", "spiketheory.taylor_runtime")
+LIBRARIES = (
+    "spiketheory.special",
+    "spiketheory.special_half",
+    "spiketheory.roots",
+    "spiketheory.taylor_runtime",
+)
 """Modules whose functions generated code calls, compiled with it."""
 
 
@@ -65,6 +71,48 @@ class CompiledModel:
     functions: types.SimpleNamespace
     module: ModuleType
     key: str
+
+    def at(self, constants: tuple[float, ...]) -> "CompiledModel":
+        """The same model, compiled for these constants, where that is faster.
+
+        Its functions must not be called with others. So far: special functions that are elementary
+        for some order, see `spiketheory.special_half`.
+
+        Args:
+            constants: The derived constants, in the order of the generated module's.
+        """
+        from spiketheory import special_half
+
+        names = {name for name in special_half.REPLACED if hasattr(self.module, name)}
+        order = dict(zip(self.module.CONSTANTS, constants, strict=True)).get("nu")
+        if self.backend != "numba" or not names or order != special_half.NU:
+            return self
+        return specialise(self)
+
+    @property
+    def crosses_infinity(self) -> bool:
+        """Whether the flow carries the state through the spike and its reset.
+
+        So it does if the neuron spikes at infinity and is reset to minus infinity, the same point
+        in projective coordinates: (x, 0) becomes (-1, 0), and other coordinates stay.
+        """
+        if not self.projective or self.threshold_coordinate != -1:
+            return False
+        marks = [object() for _ in self.coordinates]
+        try:
+            after = self.module.reset(*marks, *self.defaults_of_constants)
+        except TypeError:  # it computes with them
+            return False
+        return all(
+            value is mark
+            for place, (value, mark) in enumerate(zip(after, marks, strict=True))
+            if place not in self.projective
+        ) and [after[place] for place in self.projective] == [-1.0, 0.0]
+
+    @property
+    def defaults_of_constants(self) -> tuple[float, ...]:
+        """The derived constants of the default parameters."""
+        return tuple(self.module.constants(*self.defaults))
 
     def array_function(self, name: str) -> Callable[..., Any]:
         """Return the generated function ``name`` for NumPy arrays.
@@ -229,7 +277,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         and not name.endswith("_array")
     ]
     # Machine code on disk refers to the module by name, so equal text under another name differs.
-    texts = [inspect.getsource(m) for m in (module, *list_libraries(module))]
+    texts = [inspect.getsource(m) for m in (module, elementary, *list_libraries(module))]
     identity = "\n".join([module.__name__, *texts])
     key = hashlib.sha256(identity.encode()).hexdigest()
     functions = {name: getattr(module, name) for name in names}
@@ -256,6 +304,23 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
     )
 
 
+@lru_cache(maxsize=32)
+def specialise(model: CompiledModel) -> CompiledModel:
+    """The model with the functions of `spiketheory.special_half`."""
+    from spiketheory import special_half
+
+    library = compile_module(special_half)
+    replaced = {n: library[n] for n in special_half.REPLACED if hasattr(model.module, n)}
+    functions = rebind_module(model.module, replaced)
+    own = {name: functions[name] for name in vars(model.functions)}
+    identity = model.key + inspect.getsource(special_half)
+    return replace(
+        model,
+        functions=types.SimpleNamespace(**own),
+        key=hashlib.sha256(identity.encode()).hexdigest(),
+    )
+
+
 def list_libraries(module: ModuleType) -> list[ModuleType]:
     """Libraries whose functions a generated module imports."""
     imported = {v.__module__ for v in vars(module).values() if inspect.isfunction(v)}
@@ -269,9 +334,16 @@ def compile_module(module: ModuleType) -> dict[str, Any]:
     Returns:
         The module's names, with compiled functions in the place of its functions.
     """
+    return rebind_module(module, {})
+
+
+def rebind_module(module: ModuleType, replaced: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with other compiled functions in the place of some that the module imports."""
     import numba
 
-    names = dict(vars(module))
+    names = {**vars(module), **replaced}
+    if module is not elementary:
+        names["np"] = make_numpy()
     own = {
         name: value
         for name, value in names.items()
@@ -286,9 +358,21 @@ def compile_module(module: ModuleType) -> dict[str, Any]:
         )
         rebound.__module__ = function.__module__
         # Said for each, since a function would inherit from the first that calls it.
-        counts: dict[str, Any] = {"_nrt": name not in LAYOUT}
-        names[name] = numba.njit(error_model="numpy", nogil=True, **counts)(rebound)
+        options: dict[str, Any] = {"_nrt": name not in LAYOUT}
+        if module is elementary:
+            options = {"_nrt": False, "fastmath": {"contract"}}
+        names[name] = numba.njit(error_model="numpy", nogil=True, **options)(rebound)
     return names
+
+
+@lru_cache(maxsize=1)
+def make_numpy() -> ModuleType:
+    """NumPy for compiled code: some functions are those of `spiketheory.elementary`."""
+    replaced = ModuleType("numpy")
+    replaced.__dict__.update(vars(np))
+    compiled = compile_module(elementary)
+    replaced.__dict__.update({name: compiled[name] for name in elementary.REPLACED})
+    return replaced
 
 
 def compile_function(

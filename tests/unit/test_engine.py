@@ -6,8 +6,8 @@ from networks import compiled, latencies, network, trains
 
 from sim.batch import record_spikes, run_batch
 from sim.buffers import FIRST_ROOM, make_spikes
-from sim.engine import SMALL_SORT, build_engine
 from sim.loss import make_target_time_loss
+from sim.ordering import SMALL_SORT, build_order
 from sim.records import LARGEST_WEIGHT
 from spiketheory.errors import SimulationError
 
@@ -214,14 +214,15 @@ def test_the_largest_weight_alone_is_simulated():
 
 
 @pytest.mark.parametrize("n_spikes", [0, 1, 2, SMALL_SORT, SMALL_SORT + 1, 100, 1000])
-def test_spikes_are_ordered_by_segment_then_time_and_ties_stay_in_order(n_spikes):
+def test_spikes_are_ordered_by_segment_time_and_neuron_and_ties_stay_in_order(n_spikes):
     rng = np.random.default_rng(n_spikes)
     segments = np.sort(rng.integers(0, 1 + n_spikes // 60, n_spikes))
     times = segments + rng.integers(0, 20, n_spikes) / 20
-    spikes = make_spikes((n_spikes,), 2)._replace(times=times, segments=segments)
+    neurons = rng.integers(0, 3, n_spikes)
+    spikes = make_spikes((n_spikes,), 2)._replace(times=times, segments=segments, neurons=neurons)
     order, spare = np.empty((2, n_spikes), np.int64)
-    build_engine(compiled("theta")).order_spikes(spikes, n_spikes, order, spare)
-    assert order.tolist() == np.lexsort((np.arange(n_spikes), times, segments)).tolist()
+    build_order(compiled("theta"))(spikes, n_spikes, order, spare)
+    assert order.tolist() == np.lexsort((np.arange(n_spikes), neurons, times, segments)).tolist()
 
 
 def test_simultaneous_spikes_of_identical_neurons_come_in_the_order_of_neurons(backend):

@@ -1,0 +1,291 @@
+"""Spikes of models whose flow passes through them: at infinity, where projective coordinates turn.
+
+A neuron such as qif spikes where V becomes infinite and is reset to minus infinity. In homogeneous
+coordinates, V = x/y up to constants, that is the place where y changes its sign, and (x, y) and
+(-x, -y) are the same V: the flow carries the state through the spike as through any other point.
+So nothing is reset. States are kept with y >= 0 by turning them over; the loops over neurons need
+no exception for the neurons that spike, and the spikes of a layer are computed together afterwards,
+from the states before them. Gradients likewise: covectors turn over with the states, and a spike
+adds what the loss owes to its time.
+
+A neuron that might spike twice in a segment is followed from spike to spike at once (see
+`follow_several`), so that the number of its spikes agrees with the sign of y.
+"""
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from sim.flags import build_list
+from spiketheory.compile import CompiledModel
+
+
+def build_turn(model: CompiledModel) -> Any:
+    """The function that turns over projective coordinates, if ``over``; others stay."""
+    jit = partial(model.jit, allocates=False)
+
+    @jit
+    def turn_none(state: Any, over: bool) -> Any:
+        return ()
+
+    def extend(turn_rest: Any, place: int) -> Any:
+        @jit
+        def turn(state: Any, over: bool) -> Any:
+            value = -state[place] if over else state[place]
+            return (*turn_rest(state, over), value)
+
+        @jit
+        def keep(state: Any, over: bool) -> Any:
+            return (*turn_rest(state, over), state[place])
+
+        return turn if place in model.projective else keep
+
+    turn = turn_none
+    for place in range(len(model.coordinates)):
+        turn = extend(turn, place)
+    return turn
+
+
+def build_forward_crossings(model: CompiledModel) -> SimpleNamespace:
+    """The parts of the forward pass.
+
+    Returns:
+        ``advance``, ``follow_flagged`` and ``finish_spikes``.
+    """
+    follow_flagged, finish_spikes = build_notes(model)
+    return SimpleNamespace(
+        advance=build_advance(model), follow_flagged=follow_flagged, finish_spikes=finish_spikes
+    )
+
+
+def build_advance(model: CompiledModel) -> Any:
+    """The loop over neurons, without branches."""
+    f, turn = model.functions, build_turn(model)
+    jump, flow, will_spike, load, store = f.jump, f.flow, f.will_spike, f.load, f.store
+    last = model.projective[-1]
+
+    def advance(
+        before: Any, after: Any, weights: Any, step: Any, constants: Any, flags: Any
+    ) -> None:
+        """Pass one event and the segment after it; flag the neurons that spike."""
+        for i in range(weights.shape[0]):
+            state = jump(*load(before, i), weights[i], *constants)
+            flags[i] = will_spike(*state, *step, *constants)
+            end = flow(*state, *step, *constants)
+            store(after, i, *turn(end, end[last] < 0))
+
+    return model.jit(advance, allocates=False, inlines=True)
+
+
+def build_notes(model: CompiledModel) -> tuple[Any, Any]:
+    """What is noted of a spike where it comes, and what is computed later."""
+    f, list_flagged = model.functions, build_list(model)
+    jit = partial(model.jit, allocates=False)
+    jump, reset, will_spike, load, store = f.jump, f.reset, f.will_spike, f.load, f.store
+    time_to_spike, follow_several = f.time_to_spike, build_several(model)
+
+    def follow_flagged(
+        states: Any, after: Any, weights: Any, step: Any, start: float, end: float,
+        constants: Any, segment: int, spikes: Any, count: int, max_spikes: int, flags: Any,
+        words: Any, round_: Any,
+    ) -> int:  # fmt: skip
+        """Note the neurons that spike in a segment, with the states that they enter it with.
+
+        Returns the number of spikes; it is at least the room that there is for them if they need
+        more.
+        """
+        chosen = round_.chosen
+        limit = min(max_spikes + 1, spikes.times.shape[0])
+        for p in range(list_flagged(flags, words, weights.shape[0], chosen)):
+            i = chosen[p]
+            if count >= limit:
+                return limit
+            state = jump(*load(states, i), weights[i], *constants)
+            store(spikes.starts, count, *state)
+            spikes.neurons[count] = i
+            spikes.segments[count] = segment
+            spikes.times[count] = start
+            spikes.waits[count] = end - start
+            spikes.lefts[count] = 0.0
+            count += 1
+            if will_spike(*reset(*state, *constants), *step, *constants):
+                count = follow_several(state, step, constants, spikes, count, limit)
+        return count
+
+    @jit
+    def finish_spikes(
+        spikes: Any, count: int, event_times: Any, n_events: int, duration: float, constants: Any
+    ) -> None:
+        """Compute waits and times of all spikes.
+
+        Until then ``waits`` holds the time left, and ``times`` the time that it begins at.
+        """
+        starts, waits, times = spikes.starts, spikes.waits, spikes.times
+        for p in range(count):
+            waits[p] = min(max(time_to_spike(*load(starts, p), *constants), 0.0), waits[p])
+        for p in range(count):
+            segment = spikes.segments[p]
+            end = event_times[segment] if segment < n_events else duration
+            times[p] = min(times[p] + waits[p], end)
+
+    return jit(follow_flagged, inlines=True), finish_spikes
+
+
+def build_several(model: CompiledModel) -> Any:
+    """What happens to a neuron that may spike several times in a segment."""
+    f = model.functions
+    flow, fire, propagator, store = f.flow, f.fire, f.propagator, f.store
+    will_spike, time_to_spike = f.will_spike, f.time_to_spike
+    last = model.projective[-1]
+
+    def follow_several(
+        state: Any, step: Any, constants: Any, spikes: Any, count: int, limit: int
+    ) -> int:
+        """Note the further spikes of the neuron whose first one was noted last.
+
+        Where rounding decides whether a spike falls just before or just after the segment's end,
+        it falls where the sign of y says, so that no spike is lost or counted twice.
+        """
+        first = count - 1
+        now, left = spikes.times[first], spikes.waits[first]
+        odd = flow(*state, *step, *constants)[last] < 0
+        going = True
+        while going and count < limit:
+            wait = min(max(time_to_spike(*state, *constants), 0.0), left)
+            now += wait
+            left -= wait
+            state = fire(*state, *propagator(wait, *constants), *constants)
+            going = will_spike(*state, *propagator(left, *constants), *constants)
+            if not going and ((count - first) % 2 == 1) != odd:
+                late = time_to_spike(*state, *constants) - left
+                if left < late:
+                    return count - 1
+                going = True
+            if going:
+                store(spikes.starts, count, *state)
+                spikes.neurons[count] = spikes.neurons[first]
+                spikes.segments[count] = spikes.segments[first]
+                spikes.times[count] = now
+                spikes.waits[count] = left
+                spikes.lefts[count] = -1.0
+                count += 1
+        return count
+
+    return model.jit(follow_several, allocates=False)
+
+
+def build_backward_crossings(model: CompiledModel) -> SimpleNamespace:
+    """The parts of the backward pass.
+
+    Returns:
+        ``start_spikes``, ``unwind_spikes``, ``retreat``, ``mend_spikes`` and ``pull_segment``.
+    """
+    start_spikes, unwind_spikes, mend_spikes = build_pulls(model)
+    return SimpleNamespace(
+        start_spikes=start_spikes,
+        unwind_spikes=unwind_spikes,
+        mend_spikes=mend_spikes,
+        retreat=build_retreat(model),
+        pull_segment=build_pull_segment(model),
+    )
+
+
+def build_retreat(model: CompiledModel) -> Any:
+    """The loop over neurons, without branches."""
+    f, turn = model.functions, build_turn(model)
+    jump, jump_vjp, flow, flow_vjp = f.jump, f.jump_vjp, f.flow, f.flow_vjp
+    load, store = f.load, f.store
+    n, last = len(model.coordinates), model.projective[-1]
+    slip = n + 1
+
+    def retreat(
+        states: Any, weights: Any, step: Any, constants: Any, covectors: Any,
+        weight_gradient: Any, slips: Any,
+    ) -> None:  # fmt: skip
+        """Go back through one segment and the event before it, as if spikes had no times."""
+        for i in range(weights.shape[0]):
+            before = load(states, i)
+            after = jump(*before, weights[i], *constants)
+            over = flow(*after, *step, *constants)[last] < 0
+            covector = flow_vjp(*after, *step, *constants, *turn(load(covectors, i), over))
+            pulled = jump_vjp(*before, weights[i], *constants, *covector)
+            store(covectors, i, *pulled[:n])
+            weight_gradient[i] += pulled[n]
+            slips[i] = pulled[slip]
+
+    return model.jit(retreat, allocates=False, inlines=True)
+
+
+def build_pulls(model: CompiledModel) -> tuple[Any, Any, Any]:
+    """What the loss owes to the times of spikes."""
+    f = model.functions
+    jit = partial(model.jit, allocates=False)
+    jump_vjp, fire_vjp, propagator, load, store = (
+        f.jump_vjp, f.fire_vjp, f.propagator, f.load, f.store,
+    )  # fmt: skip
+    n = len(model.coordinates)
+    nothing = (0.0,) * n
+    slip = n + 1
+
+    @jit
+    def start_spikes(spikes: Any, count: int, by_spike: Any, constants: Any, pulls: Any) -> None:
+        """Write derivatives by the states at the starts of the spikes' intervals."""
+        starts, waits = spikes.starts, spikes.waits
+        for p in range(count):
+            step = propagator(waits[p], *constants)
+            store(pulls, p, *fire_vjp(*load(starts, p), *step, *constants, *nothing, by_spike[p]))
+        for p in range(count - 1, 0, -1):
+            if spikes.lefts[p] < 0.0:
+                step = propagator(waits[p - 1], *constants)
+                pulled = fire_vjp(
+                    *load(starts, p - 1), *step, *constants, *load(pulls, p), by_spike[p - 1]
+                )
+                store(pulls, p - 1, *pulled)
+
+    @partial(jit, inlines=True)
+    def unwind_spikes(
+        first: int, last: int, spikes: Any, by_spike: Any, constants: Any, covectors: Any,
+        unwound: Any, weight_gradient: Any, kept: Any,
+    ) -> None:  # fmt: skip
+        """Nothing needs to be done before `retreat`."""
+
+    @partial(jit, inlines=True)
+    def mend_spikes(
+        first: int, last: int, spikes: Any, constants: Any, states: Any, weights: Any,
+        covectors: Any, unwound: Any, pulls: Any, weight_gradient: Any, slips: Any, kept: Any,
+    ) -> None:  # fmt: skip
+        """Add what the times of the spikes of a segment contribute."""
+        for p in range(first, last):
+            if spikes.lefts[p] >= 0.0:
+                i = spikes.neurons[p]
+                pulled = jump_vjp(*load(states, i), weights[i], *constants, *load(pulls, p))
+                for c in range(n):
+                    covectors[c, i] += pulled[c]
+                weight_gradient[i] += pulled[n]
+                slips[i] += pulled[slip]
+
+    return start_spikes, unwind_spikes, mend_spikes
+
+
+def build_pull_segment(model: CompiledModel) -> Any:
+    """The covectors between an event and the segment after it, for simultaneous events."""
+    f, turn = model.functions, build_turn(model)
+    jump, flow, flow_vjp, load, store = f.jump, f.flow, f.flow_vjp, f.load, f.store
+    n, last_ = len(model.coordinates), model.projective[-1]
+
+    def pull_segment(
+        states: Any, weights: Any, step: Any, constants: Any, covectors: Any, first: int,
+        last: int, spikes: Any, unwound: Any, pulls: Any, pulled: Any,
+    ) -> None:  # fmt: skip
+        """Write to ``pulled`` the covectors just after the event that starts a segment."""
+        for i in range(weights.shape[0]):
+            after = jump(*load(states, i), weights[i], *constants)
+            over = flow(*after, *step, *constants)[last_] < 0
+            covector = turn(load(covectors, i), over)
+            store(pulled, i, *flow_vjp(*after, *step, *constants, *covector))
+        for p in range(first, last):
+            if spikes.lefts[p] >= 0.0:
+                for c in range(n):
+                    pulled[c, spikes.neurons[p]] += pulls[c, p]
+
+    return model.jit(pull_segment, allocates=False)

@@ -1,0 +1,61 @@
+r"""The functions ``decay_*`` of `spiketheory.special` where $\nu = 1/2$: elementary ones.
+
+With synaptic time constants of half the membrane's, the neuron is a harmonic oscillator in
+$s = 1 - e^{-t}$ (repulsive for negative currents). The formulas are those of ``half_*`` there, in a
+form without branches: both kinds of current are computed and one is chosen, so that loops over
+neurons become vector instructions. `spiketheory.compile.CompiledModel.at` puts these functions in
+the place of the general ones. They take the same arguments, ``nu`` included, and return the same.
+"""
+
+import numpy as np
+
+from spiketheory.special import LARGEST_PHASE, SINC_SLOPE
+
+NU = 0.5
+
+
+def decay_matrix(nu, current, time):  # type: ignore[no-untyped-def]
+    """The same as `spiketheory.special.decay_matrix`."""
+    s, z = -np.expm1(-time), np.exp(-time)
+    frequency = np.sqrt(abs(current))
+    phase = frequency * s
+    rise = np.expm1(phase if phase < LARGEST_PHASE else LARGEST_PHASE)
+    half_fall = 0.5 * rise / (1.0 + rise)
+    attracted = current >= 0.0
+    bounded = phase < LARGEST_PHASE
+    c = np.cos(phase) if attracted else (1.0 + rise * half_fall if bounded else 1.0)
+    sine = np.sin(phase) if attracted else (0.5 * rise + half_fall if bounded else 1.0)
+    stretched = sine / frequency if phase > 0.0 else s
+    return c, -stretched, z * np.copysign(frequency, current) * sine, z * c
+
+
+def decay_matrix_slope(nu, current, time):  # type: ignore[no-untyped-def]
+    """The same as `spiketheory.special.decay_matrix_slope`."""
+    s, z = -np.expm1(-time), np.exp(-time)
+    yy, yx, xy, xx = decay_matrix(nu, current, time)
+    q = current * s * s
+    near = 0.0
+    for coefficient in SINC_SLOPE:
+        near = near * q + coefficient
+    bend = s * s * s * near if abs(q) < 2.0 else 0.5 * (s * yy + yx) / current
+    lean = 0.5 * s * yx
+    return yy, yx, xy, xx, lean, -bend, 0.5 * z * (s * yy - yx), z * lean
+
+
+def decay_wait(nu, x, y, current):  # type: ignore[no-untyped-def]
+    """The same as `spiketheory.special.decay_wait`."""
+    frequency = np.sqrt(abs(current))
+    height = frequency * y
+    ratio = height / x
+    free = y / x
+    bound = (np.arctan2(height, x) if current > 0.0 else 0.5 * np.log1p(
+        2.0 * ratio / (1.0 - ratio)
+    )) / frequency  # fmt: skip
+    s = bound if (current > 0.0) | ((current < 0.0) & (y > 0.0)) else free
+    comes = ((current > 0.0) | (x > height)) & (s < 1.0)
+    wait = -np.log1p(-s) if comes else np.inf
+    return 0.0 if (y < 0.0) | ((y == 0.0) & (x >= 0.0)) else wait
+
+
+REPLACED = ("decay_matrix", "decay_matrix_slope", "decay_wait")
+"""Functions of `spiketheory.special` that these replace."""
