@@ -29,6 +29,8 @@ LIBRARIES = (
     "spiketheory.taylor_runtime",
 )
 """Modules whose functions generated code calls, compiled with it."""
+INLINED = ("spiketheory.elementary", "spiketheory.special_half")
+"""Modules of which no call is left: loops with calls do not become vector instructions."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -342,8 +344,7 @@ def rebind_module(module: ModuleType, replaced: Mapping[str, Any]) -> dict[str, 
     import numba
 
     names = {**vars(module), **replaced}
-    if module is not elementary:
-        names["np"] = make_numpy()
+    names["np"] = make_choice() if module is elementary else make_numpy()
     own = {
         name: value
         for name, value in names.items()
@@ -361,6 +362,8 @@ def rebind_module(module: ModuleType, replaced: Mapping[str, Any]) -> dict[str, 
         options: dict[str, Any] = {"_nrt": name not in LAYOUT}
         if module is elementary:
             options = {"_nrt": False, "fastmath": {"contract"}}
+        if module.__name__ in INLINED or replaced:
+            options["forceinline"] = True
         names[name] = numba.njit(error_model="numpy", nogil=True, **options)(rebound)
     return names
 
@@ -369,10 +372,44 @@ def rebind_module(module: ModuleType, replaced: Mapping[str, Any]) -> dict[str, 
 def make_numpy() -> ModuleType:
     """NumPy for compiled code: some functions are those of `spiketheory.elementary`."""
     replaced = ModuleType("numpy")
-    replaced.__dict__.update(vars(np))
+    replaced.__dict__.update(vars(make_choice()))
     compiled = compile_module(elementary)
     replaced.__dict__.update({name: compiled[name] for name in elementary.REPLACED})
     return replaced
+
+
+@lru_cache(maxsize=1)
+def make_choice() -> ModuleType:
+    """NumPy with a ``where`` for numbers."""
+    replaced = ModuleType("numpy")
+    replaced.__dict__.update(vars(np))
+    replaced.__dict__["where"] = make_where()
+    return replaced
+
+
+def make_where() -> Callable[..., Any]:
+    """``np.where`` for numbers, as one instruction.
+
+    A conditional expression would become a branch, into whose arms the compiler moves what only one
+    of them needs: a loop over neurons then no longer becomes vector instructions.
+    """
+    from numba.core import types as kinds
+    from numba.extending import intrinsic
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wanted = (kinds.boolean, signature.return_type, signature.return_type)
+        condition, yes, no = (
+            context.cast(builder, argument, given, kind)
+            for argument, given, kind in zip(arguments, signature.args, wanted, strict=True)
+        )
+        return builder.select(condition, yes, no)
+
+    @intrinsic
+    def where(typing_context: Any, condition: Any, yes: Any, no: Any) -> Any:
+        return typing_context.unify_types(yes, no)(condition, yes, no), emit
+
+    found: Callable[..., Any] = where
+    return found
 
 
 def compile_function(

@@ -31,7 +31,7 @@ def sin(x):  # type: ignore[no-untyped-def]
     turns, s, c = quarter_turns(x)
     half = np.floor(0.5 * turns)
     odd = turns - 2.0 * half
-    value = s if odd == 0.0 else c
+    value = np.where(odd == 0.0, s, c)
     return value * (1.0 - 2.0 * (half - 2.0 * np.floor(0.5 * half)))
 
 
@@ -40,7 +40,7 @@ def cos(x):  # type: ignore[no-untyped-def]
     turns, s, c = quarter_turns(x)
     half = np.floor(0.5 * turns)
     odd = turns - 2.0 * half
-    value = c if odd == 0.0 else -s
+    value = np.where(odd == 0.0, c, -s)
     return value * (1.0 - 2.0 * (half - 2.0 * np.floor(0.5 * half)))
 
 
@@ -48,7 +48,7 @@ def quarter_turns(x):  # type: ignore[no-untyped-def]
     """The nearest number of quarter turns, and sine and cosine of what is left of x."""
     turns = np.rint(x * (2.0 / np.pi))
     r = ((x - turns * HALF_PI_1) - turns * HALF_PI_2) - turns * HALF_PI_3
-    r = r if abs(r) <= 1.0 else 0.0 * r
+    r = np.where(abs(r) <= 1.0, r, 0.0 * r)
     z = r * r
     z2 = z * z
     s = (-0.16666666666666666 + 0.008333333333330946 * z) + z2 * (
@@ -64,17 +64,17 @@ def quarter_turns(x):  # type: ignore[no-untyped-def]
 
 def exp(x):  # type: ignore[no-untyped-def]
     """Exponential, to 1 ulp; 0 and inf where the result leaves the range of floats."""
-    inside = -800.0 if x < -800.0 else x
-    twos, rest = halvings(800.0 if inside > 800.0 else inside)
+    inside = np.where(x < -800.0, -800.0, x)
+    twos, rest = halvings(np.where(x > 800.0, 800.0, inside))
     half = np.floor(0.5 * twos)
     return ((1.0 + rest) * power_of_two(half)) * power_of_two(twos - half)
 
 
 def expm1(x):  # type: ignore[no-untyped-def]
     """exp(x) - 1, to 3 ulp; inf where it leaves the range of floats."""
-    inside = -50.0 if x < -50.0 else x
-    twos, rest = halvings(800.0 if inside > 800.0 else inside)
-    part = power_of_two(-1000.0 if twos > 1000.0 else -twos)
+    inside = np.where(x < -50.0, -50.0, x)
+    twos, rest = halvings(np.where(x > 800.0, 800.0, inside))
+    part = power_of_two(np.where(twos > 1000.0, -1000.0, -twos))
     half = np.floor(0.5 * twos)
     return ((rest + (1.0 - part)) * power_of_two(half)) * power_of_two(twos - half)
 
@@ -98,7 +98,7 @@ def log1p(x):  # type: ignore[no-untyped-def]
     """log(1 + x), to 3 ulp; -inf at -1, NaN below."""
     whole = 1.0 + x
     lost = x - (whole - 1.0)  # what rounding the sum has lost, exactly, for abs(x) < 1
-    lost = lost if abs(x) < 1.0 else 1.0 - (whole - x)
+    lost = np.where(abs(x) < 1.0, lost, 1.0 - (whole - x))
     bits = np.float64(whole).view(np.int64)
     twos = np.float64((bits - 0x3FE6A09E667F3BCD) >> 52)  # whole / 2^twos is in sqrt(1/2)..sqrt(2)
     scaled = np.int64(bits - (np.int64(twos) << 52)).view(np.float64)
@@ -112,9 +112,9 @@ def log1p(x):  # type: ignore[no-untyped-def]
     )  # fmt: skip
     small = 2.0 * s + (2.0 * s * (z * series) + lost / whole + twos * LN2_2)
     value = twos * LN2_1 + small
-    value = np.inf if whole == np.inf else value
-    value = -np.inf if whole == 0.0 else value
-    return value if whole >= 0.0 else np.nan
+    value = np.where(whole == np.inf, np.inf, value)
+    value = np.where(whole == 0.0, -np.inf, value)
+    return np.where(whole >= 0.0, value, np.nan)
 
 
 def power_of_two(n):  # type: ignore[no-untyped-def]
@@ -126,12 +126,12 @@ def arctan2(y, x):  # type: ignore[no-untyped-def]
     """Angle of the point (x, y), to 2 ulp; zeros and infinities as in IEEE 754."""
     height, width = abs(y), abs(x)
     steep = height > width
-    larger = height if steep else width
-    smaller = width if steep else height
+    larger = np.where(steep, height, width)
+    smaller = np.where(steep, width, height)
     beyond = (smaller > TAN_EIGHTH * larger) | (smaller == np.inf)
-    above = smaller - larger if beyond else smaller
-    below = smaller + larger if beyond else larger
-    slope = above / below if (below != 0.0) & (smaller != np.inf) else 0.0
+    above = np.where(beyond, smaller - larger, smaller)
+    below = np.where(beyond, smaller + larger, larger)
+    slope = np.where((below != 0.0) & (smaller != np.inf), above / below, 0.0)
     z = slope * slope
     z2 = z * z
     z4 = z2 * z2
@@ -145,16 +145,15 @@ def arctan2(y, x):  # type: ignore[no-untyped-def]
     )  # fmt: skip
     correction = slope * (z * rest)
     # The angle is base +- (slope + correction), the base a multiple of pi / 4.
-    base = 1.0 if beyond else 0.0
-    sign = 1.0
-    base = 2.0 - base if steep else base
-    sign = -sign if steep else sign
+    base = np.where(beyond, 1.0, 0.0)
+    base = np.where(steep, 2.0 - base, base)
+    sign = np.where(steep, -1.0, 1.0)
     leftward = np.copysign(1.0, x) < 0.0
-    base = 4.0 - base if leftward else base
-    sign = -sign if leftward else sign
+    base = np.where(leftward, 4.0 - base, base)
+    sign = np.where(leftward, -sign, sign)
     quarter = 0.25 * base
     angle = quarter * np.pi + (sign * slope + (sign * correction + quarter * PI_LOW))
-    return np.copysign(angle, y) if (height >= 0.0) & (width >= 0.0) else x + y
+    return np.where((height >= 0.0) & (width >= 0.0), np.copysign(angle, y), x + y)
 
 
 REPLACED = ("sin", "cos", "exp", "expm1", "log1p", "arctan2")

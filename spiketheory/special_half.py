@@ -19,13 +19,15 @@ def decay_matrix(nu, current, time):  # type: ignore[no-untyped-def]
     s, z = -np.expm1(-time), np.exp(-time)
     frequency = np.sqrt(abs(current))
     phase = frequency * s
-    rise = np.expm1(phase if phase < LARGEST_PHASE else LARGEST_PHASE)
-    half_fall = 0.5 * rise / (1.0 + rise)
-    attracted = current >= 0.0
     bounded = phase < LARGEST_PHASE
-    c = np.cos(phase) if attracted else (1.0 + rise * half_fall if bounded else 1.0)
-    sine = np.sin(phase) if attracted else (0.5 * rise + half_fall if bounded else 1.0)
-    stretched = sine / frequency if phase > 0.0 else s
+    rise = np.expm1(np.where(bounded, phase, LARGEST_PHASE))
+    half_fall = 0.5 * rise / (1.0 + rise)
+    cosh = np.where(bounded, 1.0 + rise * half_fall, 1.0)
+    sinh = np.where(bounded, 0.5 * rise + half_fall, 1.0)
+    attracted = current >= 0.0
+    c = np.where(attracted, np.cos(phase), cosh)
+    sine = np.where(attracted, np.sin(phase), sinh)
+    stretched = np.where(phase > 0.0, sine / frequency, s)
     return c, -stretched, z * np.copysign(frequency, current) * sine, z * c
 
 
@@ -37,7 +39,8 @@ def decay_matrix_slope(nu, current, time):  # type: ignore[no-untyped-def]
     near = 0.0
     for coefficient in SINC_SLOPE:
         near = near * q + coefficient
-    bend = s * s * s * near if abs(q) < 2.0 else 0.5 * (s * yy + yx) / current
+    far = 0.5 * (s * yy + yx) / current
+    bend = np.where(abs(q) < 2.0, s * s * s * near, far)
     lean = 0.5 * s * yx
     return yy, yx, xy, xx, lean, -bend, 0.5 * z * (s * yy - yx), z * lean
 
@@ -48,13 +51,12 @@ def decay_wait(nu, x, y, current):  # type: ignore[no-untyped-def]
     height = frequency * y
     ratio = height / x
     free = y / x
-    bound = (np.arctan2(height, x) if current > 0.0 else 0.5 * np.log1p(
-        2.0 * ratio / (1.0 - ratio)
-    )) / frequency  # fmt: skip
-    s = bound if (current > 0.0) | ((current < 0.0) & (y > 0.0)) else free
+    angle, stretch = np.arctan2(height, x), 0.5 * np.log1p(2.0 * ratio / (1.0 - ratio))
+    bound = np.where(current > 0.0, angle, stretch) / frequency
+    s = np.where((current > 0.0) | ((current < 0.0) & (y > 0.0)), bound, free)
     comes = ((current > 0.0) | (x > height)) & (s < 1.0)
-    wait = -np.log1p(-s) if comes else np.inf
-    return 0.0 if (y < 0.0) | ((y == 0.0) & (x >= 0.0)) else wait
+    wait = np.where(comes, -np.log1p(-s), np.inf)
+    return np.where((y < 0.0) | ((y == 0.0) & (x >= 0.0)), 0.0, wait)
 
 
 REPLACED = ("decay_matrix", "decay_matrix_slope", "decay_wait")
