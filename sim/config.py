@@ -199,9 +199,12 @@ BEST = {
     **SPARSE,
     "parameters": {"tau": 5.729577951308232, "I0": 1.25},
     "duration": 6.0,
-    "hidden": (700,),
+    "hidden": (600, 300),
     "weight_scale": 2.0,
-    "epochs": 60,
+    "epochs": 120,
+    "turn": 10.0,
+    "zoom": 0.1,
+    "precision": "float32",
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -6,7 +6,8 @@ coordinates, V = x/y up to constants, that is the place where y changes its sign
 So nothing is reset. States are kept with y >= 0 by turning them over; the loops over neurons need
 no exception for the neurons that spike, and the spikes of a layer are computed together afterwards,
 from the states before them. Gradients likewise: covectors turn over with the states, and a spike
-adds what the loss owes to its time.
+adds what the loss owes to its time. Both passes must agree on the sign of y to the last bit, so
+the same operations compute it there and back.
 
 A neuron that might spike twice in a segment is followed from spike to spike at once (see
 `follow_several`), so that the number of its spikes agrees with the sign of y.

@@ -49,7 +49,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
             _, _, rate = pseudospike(*load(end_states, i), inputs[i], *constants)
             rates[i] = rate
 
-    @jit
+    @partial(jit, reorders=True)
     def add_inputs(rates: Any, weights: Any, inputs: Any) -> None:
         """Write the pseudo inputs ``rates @ weights``, shape (n_post,)."""
         for i in range(inputs.shape[0]):
@@ -69,13 +69,23 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
     def pull_inputs(weights: Any, input_gradient: Any, rate_gradient: Any) -> None:
         """Write derivatives by the pseudo rates, from those by the pseudo inputs they make."""
         zero = input_gradient[0] * 0.0
-        for j in range(rate_gradient.shape[0]):
+        whole = rate_gradient.shape[0] // ROWS_AT_ONCE * ROWS_AT_ONCE
+        for j in range(0, whole, ROWS_AT_ONCE):
+            a, b, c, d = zero, zero, zero, zero
+            for i in range(input_gradient.shape[0]):
+                a += weights[j, i] * input_gradient[i]
+                b += weights[j + 1, i] * input_gradient[i]
+                c += weights[j + 2, i] * input_gradient[i]
+                d += weights[j + 3, i] * input_gradient[i]
+            rate_gradient[j], rate_gradient[j + 1] = a, b
+            rate_gradient[j + 2], rate_gradient[j + 3] = c, d
+        for j in range(whole, rate_gradient.shape[0]):
             total = zero
             for i in range(input_gradient.shape[0]):
                 total += weights[j, i] * input_gradient[i]
             rate_gradient[j] = total
 
-    @jit
+    @partial(jit, reorders=True)
     def add_products(rates: Any, input_gradients: Any, weight_gradient: Any) -> None:
         """Add what `ROWS_AT_ONCE` samples contribute to the derivatives by the weights."""
         for j in range(rates.shape[1]):

@@ -106,7 +106,7 @@ def agree(a, b, tolerance):
     return abs(mpf(float(a)) - b) <= tolerance * ULP * max(1.0, abs(float(b)))
 
 
-BETWEEN_BACKENDS = {"lif": 16, "lif_alpha": 16, "adex": 64, "eif": 16}
+BETWEEN_BACKENDS = {"lif": 16, "lif_alpha": 16, "rapid_theta": 32, "adex": 64, "eif": 16}
 """Compiled code has its own elementary functions, and the C library's; 8 for other models."""
 
 
