@@ -374,9 +374,7 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> SimpleN
             first = last
 
     @jit
-    def backward_pseudo(
-        trial: Any, buffers: Any, sample: int, slot: int, n_ordinary: Any
-    ) -> None:
+    def backward_pseudo(trial: Any, buffers: Any, sample: int, slot: int, n_ordinary: Any) -> None:
         """Derivatives of the pseudospikes by the pseudo inputs and by the states at T."""
         n_layers = len(trial.sizes) - 1
         last = len(trial.initial)

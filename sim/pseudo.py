@@ -91,9 +91,9 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
         for j in range(rates.shape[1]):
             a, b, c, d = rates[0, j], rates[1, j], rates[2, j], rates[3, j]
             for i in range(input_gradients.shape[1]):
-                weight_gradient[j, i] += (
-                    a * input_gradients[0, i] + b * input_gradients[1, i]
-                ) + (c * input_gradients[2, i] + d * input_gradients[3, i])
+                weight_gradient[j, i] += (a * input_gradients[0, i] + b * input_gradients[1, i]) + (
+                    c * input_gradients[2, i] + d * input_gradients[3, i]
+                )
 
     @jit
     def backward_rates(

@@ -1,14 +1,18 @@
-"""Sine, cosine, exponential, logarithm and arctangent for compiled code, without branches and calls.
+"""Sine, cosine, exponential, logarithm and arctangent for compiled code: no branches, no calls.
 
-The C library's functions are called once per number. These are inlined instead, and loops over neurons become
-vector instructions, eight times as fast with AVX-512. `spiketheory.compile` puts them in the place of NumPy's functions of the same name in generated code; with the NumPy
-backend that code calls NumPy's own.
+The C library's functions are called once per number. These are inlined instead, and loops over
+neurons become vector instructions, eight times as fast with AVX-512. `spiketheory.compile` puts
+them in the place of NumPy's functions of the same name in generated code; with the NumPy backend
+that code calls NumPy's own.
 
 Each reduces its argument to a short interval around 0 and evaluates a polynomial there. The
 polynomials are Chebyshev interpolants of (sin r - r) / r^3, (cos r - 1 + r^2/2) / r^4,
 (arctan r - r) / r^3 and (artanh r - r) / r^3 as functions of r^2, and of (exp r - 1 - r) / r^2;
-their relative errors are below 1.1e-16 of the terms that they belong to. Errors stated below are measured against mpmath
-(tests/unit/test_elementary.py), in units in the last place (ulp).
+their relative errors are below 1.1e-16 of the terms that they belong to. Errors stated below are
+measured against mpmath (tests/unit/test_elementary.py), in units in the last place (ulp).
+
+``np.where`` stands for one instruction that chooses between two numbers: a conditional expression
+would become a branch.
 """
 
 import numpy as np

@@ -45,6 +45,20 @@ def test_a_free_neuron_fires_once_per_period_for_fifty_periods(backend):
     np.testing.assert_allclose(train, (np.arange(50) + 0.5) * PERIOD, rtol=1e-14)
 
 
+@pytest.mark.parametrize("periods", [1, 2, 3, 1 / 3])
+@pytest.mark.parametrize("phase", [0.0, 1e-16, 1.0, PERIOD])
+def test_events_at_the_instants_of_spikes_neither_lose_nor_double_them(backend, periods, phase):
+    """Rounding decides on which side of an event each spike falls; there is one of each."""
+    at_once = phase == PERIOD
+    inputs = np.arange(1, 40) * periods * PERIOD - min(phase, 1.0)
+    built = network(
+        [np.zeros((39, 1))], duration=20.5 * PERIOD, initial=np.array([phase]), backend=backend
+    )
+    (train,) = trains(built, latencies(inputs))
+    wanted = np.arange(0 if at_once else 1, 21 + at_once) * PERIOD - (0 if at_once else phase)
+    np.testing.assert_allclose(train, wanted[wanted <= 20.5 * PERIOD], atol=1e-13)
+
+
 def test_no_spike_is_lost_or_doubled_when_the_buffers_grow(backend):
     phases = np.array([0.5, 1.0, 3.0])
     built = network(

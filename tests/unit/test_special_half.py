@@ -17,7 +17,7 @@ CURRENTS = np.concatenate([
 TIMES = np.concatenate([[0.0, 1e-12, 0.7, 1.0, 40.0, 1e-3, 2.0, 3.0], RNG.uniform(0, 4, 150)])
 
 
-@pytest.mark.parametrize("name, n", [("decay_matrix", 4), ("decay_matrix_slope", 8)])
+@pytest.mark.parametrize(("name", "n"), [("decay_matrix", 4), ("decay_matrix_slope", 8)])
 def test_matrices_agree_with_50_digits(name, n):
     for current, time in zip(CURRENTS, TIMES, strict=True):
         got = FAST[name](0.5, current, time)
@@ -49,12 +49,13 @@ def test_waits_agree_with_50_digits():
                 continue
             finite += 1
             # s = 1 - exp(-t) is what is computed; t magnifies its rounding by exp(t).
-            assert abs(got - wanted) <= 1e-14 * (abs(wanted) + mp.exp(wanted) * 0.1), (x, y, current)
+            limit = 1e-14 * (abs(wanted) + mp.exp(wanted) * 0.1)
+            assert abs(got - wanted) <= limit, (x, y, current)
     assert finite > 300
 
 
 @pytest.mark.parametrize(
-    "x, y, current",
+    ("x", "y", "current"),
     [(1.0, 0.0, 2.0), (-1.0, 0.0, 2.0), (-1.0, 0.0, 0.0), (1.0, -1.0, 1.0), (0.0, 1.0, 0.0),
      (1.0, 1.0, 0.0), (2.0, 1.0, 0.0), (-1.0, 0.0, -1.0), (3.0, 1.0, -4.0)],
 )  # fmt: skip
