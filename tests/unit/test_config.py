@@ -41,6 +41,8 @@ UNUSUAL = {
     "precision": "float32",
     "decay_epochs": 12.5,
     "shift": 2,
+    "turn": 7.5,
+    "zoom": 0.25,
     "validation": 11,
     "seed": 2**62,
 }
@@ -176,6 +178,8 @@ def test_whole_numbers_may_be_written_as_floats_where_floats_are_wanted():
         ({"batch": 0}, "Expected batch to be a whole number of at least 1 but got 0"),
         ({"n_bins": 0}, "Expected n_bins to be a whole number of at least 1 but got 0"),
         ({"shift": -1}, "Expected shift to be a whole number of at least 0 but got -1"),
+        ({"turn": 181.0}, "Expected a finite 0 <= turn <= 180 but got turn=181"),
+        ({"zoom": -0.1}, "Expected a finite 0 <= zoom <= 0.99 but got zoom=-0.1"),
         ({"validation": -1}, "Expected validation to be a whole number of at least 0 but got -1"),
         ({"seed": -1}, "Expected seed to be a whole number of at least 0 but got -1"),
         ({"hidden": [10, 0]}, "Expected every hidden layer to be .* at least 1 but got 0"),

@@ -12,6 +12,7 @@ from sim.encoding import (
     encode_latency,
     flip_bins,
     shift_images,
+    transform_images,
 )
 from spiketheory.errors import InputError
 
@@ -369,3 +370,74 @@ def test_shifts_refuse_what_does_not_fit(changes, message):
         shift_images(
             options["values"], (2, 3), options["max_shift"], generator(), fill=options["fill"]
         )
+
+
+# --- turns and zooms -----------------------------------------------------------------------------
+
+
+def move(values, shape, *, shift=0, turn=0.0, zoom=0.0, fill=0, seed=0):
+    return transform_images(
+        values, shape, max_shift=shift, max_turn=turn, max_zoom=zoom,
+        rng=np.random.default_rng(seed), fill=fill,
+    )  # fmt: skip
+
+
+def test_without_turn_and_zoom_images_are_shifted_by_whole_pixels_that_are_equally_likely():
+    n_samples = 9000
+    point = np.zeros((n_samples, 5, 5), np.uint8)
+    point[:, 2, 2] = 1
+    moved = move(point.reshape(n_samples, 25), (5, 5), shift=1)
+    assert (moved.sum(axis=1) == 1).all()
+    counts = moved.sum(axis=0).reshape(5, 5)
+    assert counts[1:4, 1:4].sum() == n_samples
+    assert abs(counts[1:4, 1:4] - n_samples / 9).max() < 5 * np.sqrt(n_samples / 9)
+
+
+def test_a_turned_line_stays_a_line_through_the_centre_and_turns_both_ways():
+    line = np.zeros((200, 21, 21))
+    line[:, 10, :] = 1.0
+    moved = move(line.reshape(200, 441), (21, 21), turn=30.0).reshape(200, 21, 21)
+    rows, columns = np.indices((21, 21)) - 10.0
+    slopes = [np.sum(m * rows * columns) / np.sum(m * columns**2) for m in moved]
+    assert max(slopes) > 0.4
+    assert min(slopes) < -0.4
+    assert max(np.abs(slopes)) < np.tan(np.deg2rad(36))
+
+
+def test_zoomed_squares_grow_and_shrink_within_the_limits():
+    square = np.zeros((400, 40, 40))
+    square[:, 10:30, 10:30] = 1.0
+    areas = move(square.reshape(400, 1600), (40, 40), zoom=0.2).sum(axis=1)
+    assert 0.75**2 * 400 <= areas.min() < 330
+    assert 480 < areas.max() <= 1.25**2 * 400
+
+
+@pytest.mark.parametrize(("dtype", "fill"), [(np.uint8, 3), (np.float64, np.inf)])
+def test_pixels_from_outside_are_filled_and_the_input_is_left_alone(dtype, fill):
+    values = np.ones((50, 100), dtype)
+    moved = move(values, (10, 10), shift=3, turn=20.0, zoom=0.3, fill=fill)
+    assert moved.dtype == dtype
+    assert set(np.unique(moved)) == {1, fill}
+    assert (values == 1).all()
+
+
+def test_equal_seeds_move_alike_whatever_the_number_of_threads(monkeypatch):
+    values = np.random.default_rng(1).random((7, 64))
+    first = move(values, (8, 8), shift=1, turn=10.0, zoom=0.1)
+    for n_threads in ("1", "3", "20"):
+        monkeypatch.setenv("SPIKETHEORY_THREADS", n_threads)
+        np.testing.assert_array_equal(move(values, (8, 8), shift=1, turn=10.0, zoom=0.1), first)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"turn": -1.0}, "Expected 0 <= max_turn <= 180 but got max_turn=-1.0"),
+        ({"zoom": 1.0}, "Expected 0 <= max_zoom <= 0.99 but got max_zoom=1.0"),
+        ({"shift": 8}, "Expected 0 <= max_shift <= 7 but got max_shift=8"),
+        ({"turn": np.nan}, "Expected 0 <= max_turn <= 180 but got max_turn=nan"),
+    ],
+)
+def test_amounts_out_of_range_are_errors(options, message):
+    with pytest.raises(InputError, match=message):
+        move(np.zeros((2, 64)), (8, 8), **options)
