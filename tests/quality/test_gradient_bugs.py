@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from properties import test_gradients as gradients
 from properties import test_spikes_shift as shifts
 
+from sim import crossings
+
 MODEL = "theta"
 
 
@@ -56,11 +58,6 @@ def forget_time_of_spike():
     return {"fire_vjp": lambda *arguments: fire_vjp(*arguments[:-1], 0.0)}
 
 
-def forget_state_after_spike():
-    fire_vjp = networks.compiled(MODEL).functions.fire_vjp
-    return {"fire_vjp": lambda *a: fire_vjp(*a[:-3], 0.0, 0.0, a[-1])}
-
-
 def lose_spikes_of_full_turns():
     def will_spike(x, y, cos_dt, sin_dt, turns, *constants):
         return cos_dt * y - sin_dt * x < 0
@@ -85,7 +82,6 @@ BUGS = {
     "an input time's derivative off by 1e-8": change_result("jump_vjp", 3, scale),
     "the flow's transpose forgotten": use_transposed_flow(),
     "the spike time's derivative forgotten": forget_time_of_spike(),
-    "the memory across a spike forgotten": forget_state_after_spike(),
     "an initial phase's derivative off by 1e-8": change_result("initial_state_vjp", 0, scale),
     "a pseudo input's derivative off by 1e-8": change_result("pseudospike_vjp", 2, scale),
     "pseudospikes too late by 1e-8": change_result("pseudospike", 0, scale),
@@ -117,6 +113,19 @@ def search_gradients(model):
 def test_the_gradient_property_finds(bug):
     with pytest.raises(AssertionError):
         search_gradients(plant(**BUGS[bug]))
+
+
+def test_the_gradient_property_finds_covectors_that_spikes_do_not_turn(monkeypatch):
+    build = crossings.build_retreat
+
+    def keep_covectors(model):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(crossings, "build_turn", lambda model: lambda state, over: state)
+            return build(model)
+
+    monkeypatch.setattr(crossings, "build_retreat", keep_covectors)
+    with pytest.raises(AssertionError):
+        search_gradients(plant())
 
 
 def test_the_gradient_property_finds_nothing_without_a_bug():

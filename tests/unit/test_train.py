@@ -239,7 +239,7 @@ def test_what_cannot_be_trained_is_refused_before_training_starts(changes, error
 
 def test_shifting_what_is_no_image_is_refused_before_training_starts():
     plain = dataclasses.replace(make_toy(), image_shape=None)
-    with pytest.raises(InputError, match="Expected images for shift > 0 but toy has none; set shi"):
+    with pytest.raises(InputError, match="Expected images for shift, turn or zoom > 0 but toy has"):
         make_trainer(dataset=plain, shift=1)
     assert make_trainer(dataset=plain).sizes == (6, 5, 3)
 
