@@ -29,8 +29,6 @@ LIBRARIES = (
     "spiketheory.taylor_runtime",
 )
 """Modules whose functions generated code calls, compiled with it."""
-INLINED = ("spiketheory.elementary", "spiketheory.special_half")
-"""Modules of which no call is left: loops with calls do not become vector instructions."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -311,9 +309,9 @@ def specialise(model: CompiledModel) -> CompiledModel:
     """The model with the functions of `spiketheory.special_half`."""
     from spiketheory import special_half
 
-    library = compile_module(special_half)
+    library = compile_module(special_half, inlines=True)
     replaced = {n: library[n] for n in special_half.REPLACED if hasattr(model.module, n)}
-    functions = rebind_module(model.module, replaced)
+    functions = rebind_module(model.module, replaced, inlines=True)
     own = {name: functions[name] for name in vars(model.functions)}
     identity = model.key + inspect.getsource(special_half)
     return replace(
@@ -330,21 +328,29 @@ def list_libraries(module: ModuleType) -> list[ModuleType]:
 
 
 @lru_cache(maxsize=128)
-def compile_module(module: ModuleType) -> dict[str, Any]:
+def compile_module(module: ModuleType, *, inlines: bool = False) -> dict[str, Any]:
     """Compile every function of a module; they see each other, and libraries, compiled.
+
+    Args:
+        module: The module.
+        inlines: Whether no call of its functions may be left, however long they are, nor of
+            elementary functions: a loop with calls does not become vector instructions. It takes
+            longer to compile.
 
     Returns:
         The module's names, with compiled functions in the place of its functions.
     """
-    return rebind_module(module, {})
+    return rebind_module(module, {}, inlines=inlines)
 
 
-def rebind_module(module: ModuleType, replaced: Mapping[str, Any]) -> dict[str, Any]:
+def rebind_module(
+    module: ModuleType, replaced: Mapping[str, Any], *, inlines: bool
+) -> dict[str, Any]:
     """The same, with other compiled functions in the place of some that the module imports."""
     import numba
 
     names = {**vars(module), **replaced}
-    names["np"] = make_choice() if module is elementary else make_numpy()
+    names["np"] = make_choice() if module is elementary else make_numpy(inlines=inlines)
     own = {
         name: value
         for name, value in names.items()
@@ -362,18 +368,18 @@ def rebind_module(module: ModuleType, replaced: Mapping[str, Any]) -> dict[str, 
         options: dict[str, Any] = {"_nrt": name not in LAYOUT}
         if module is elementary:
             options = {"_nrt": False, "fastmath": {"contract"}}
-        if module.__name__ in INLINED or replaced:
+        if inlines:
             options["forceinline"] = True
         names[name] = numba.njit(error_model="numpy", nogil=True, **options)(rebound)
     return names
 
 
-@lru_cache(maxsize=1)
-def make_numpy() -> ModuleType:
+@lru_cache(maxsize=2)
+def make_numpy(*, inlines: bool) -> ModuleType:
     """NumPy for compiled code: some functions are those of `spiketheory.elementary`."""
     replaced = ModuleType("numpy")
     replaced.__dict__.update(vars(make_choice()))
-    compiled = compile_module(elementary)
+    compiled = compile_module(elementary, inlines=inlines)
     replaced.__dict__.update({name: compiled[name] for name in elementary.REPLACED})
     return replaced
 

@@ -74,8 +74,8 @@ def check_shape(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> 
 
 def check_finite(name: str, array: np.ndarray) -> np.ndarray:
     """Return ``array`` if all its entries are finite, else raise `InputError`."""
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
+    if not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))
         where = tuple(int(i) for i in bad[0])
         raise InputError(
             f"Expected finite numbers in {name} but got {name}[{', '.join(map(str, where))}]="

@@ -8,7 +8,7 @@ from derivations import compile_model
 from spiketheory import special, special_half, special_mpmath
 from spiketheory.compile import compile_module
 
-FAST = compile_module(special_half)
+FAST = compile_module(special_half, inlines=True)
 RNG = np.random.default_rng(8)
 CURRENTS = np.concatenate([
     [0.0, 1e-300, -1e-300, 1e-8, -1e-8, 0.25, 1e4, -1e4], RNG.normal(0, 3, 100),
