@@ -25,7 +25,8 @@ class Spikes(NamedTuple):
         neurons: Their neurons.
         segments: Their segments; segment k runs from event k to event k + 1.
         waits: Duration of the interval that each ends [time].
-        lefts: Time left to the segment's end; -1 if the neuron spikes again before [time].
+        lefts: Time left to the segment's end; -1 if the neuron spikes again before [time]. In
+            `sim.crossings`: -1 if the interval begins with the neuron's last spike, else 0.
         starts: Coordinates at the interval's start, shape (n_coordinates, room).
     """
 

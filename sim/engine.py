@@ -19,7 +19,8 @@ Layout of one layer's forward pass with K events and n neurons:
   between spikes; every so many events large ones are divided by a power of two, kept here.
 - ``steps`` (n_numbers, K + 1): the flow's propagator from each event to the next, which all
   neurons share.
-- ``spikes``, a `sim.buffers.Spikes`, in the order found (by segment, then neuron, then time).
+- ``spikes``, a `sim.buffers.Spikes`, in the order found, by segment. How they are found differs:
+  `sim.crossings` is for models whose flow passes through the spike, `sim.rounds` for all others.
 
 Loops over all neurons run in the precision of the buffers, with ``narrow``, the constants in that
 precision; what happens to a single neuron when it spikes is computed in double precision.
