@@ -6,8 +6,8 @@ coordinates, V = x/y up to constants, that is the place where y changes its sign
 So nothing is reset. States are kept with y >= 0 by turning them over; the loops over neurons need
 no exception for the neurons that spike, and the spikes of a layer are computed together afterwards,
 from the states before them. Gradients likewise: covectors turn over with the states, and a spike
-adds what the loss owes to its time. Both passes must agree on the sign of y to the last bit, so
-the same operations compute it there and back.
+adds what the loss owes to its time. Whether a state was turned over is seen, on the way back, from
+the state that the forward pass left, not from a sign of y that rounding might decide otherwise.
 
 A neuron that might spike twice in a segment is followed from spike to spike at once (see
 `follow_several`), so that the number of its spikes agrees with the sign of y.
@@ -45,6 +45,17 @@ def build_turn(model: CompiledModel) -> Any:
     for place in range(len(model.coordinates)):
         turn = extend(turn, place)
     return turn
+
+
+def build_is_turned(model: CompiledModel) -> Any:
+    """The function that says whether a state is a negative multiple of what the flow leads to."""
+    first, second = model.projective
+
+    def is_turned(end: Any, state: Any) -> bool:
+        """Whether the two point in opposite directions."""
+        return end[first] * state[first] + end[second] * state[second] < 0
+
+    return model.jit(is_turned, allocates=False)
 
 
 def build_forward_crossings(model: CompiledModel) -> SimpleNamespace:
@@ -193,21 +204,21 @@ def build_backward_crossings(model: CompiledModel) -> SimpleNamespace:
 
 def build_retreat(model: CompiledModel) -> Any:
     """The loop over neurons, without branches."""
-    f, turn = model.functions, build_turn(model)
+    f, turn, is_turned = model.functions, build_turn(model), build_is_turned(model)
     jump, jump_vjp, flow, flow_vjp = f.jump, f.jump_vjp, f.flow, f.flow_vjp
     load, store = f.load, f.store
-    n, last = len(model.coordinates), model.projective[-1]
+    n = len(model.coordinates)
     slip = n + 1
 
     def retreat(
-        states: Any, weights: Any, step: Any, constants: Any, covectors: Any,
+        states: Any, ends: Any, weights: Any, step: Any, constants: Any, covectors: Any,
         weight_gradient: Any, slips: Any,
     ) -> None:  # fmt: skip
         """Go back through one segment and the event before it, as if spikes had no times."""
         for i in range(weights.shape[0]):
             before = load(states, i)
             after = jump(*before, weights[i], *constants)
-            over = flow(*after, *step, *constants)[last] < 0
+            over = is_turned(flow(*after, *step, *constants), load(ends, i))
             covector = flow_vjp(*after, *step, *constants, *turn(load(covectors, i), over))
             pulled = jump_vjp(*before, weights[i], *constants, *covector)
             store(covectors, i, *pulled[:n])
@@ -270,18 +281,18 @@ def build_pulls(model: CompiledModel) -> tuple[Any, Any, Any]:
 
 def build_pull_segment(model: CompiledModel) -> Any:
     """The covectors between an event and the segment after it, for simultaneous events."""
-    f, turn = model.functions, build_turn(model)
+    f, turn, is_turned = model.functions, build_turn(model), build_is_turned(model)
     jump, flow, flow_vjp, load, store = f.jump, f.flow, f.flow_vjp, f.load, f.store
-    n, last_ = len(model.coordinates), model.projective[-1]
+    n = len(model.coordinates)
 
     def pull_segment(
-        states: Any, weights: Any, step: Any, constants: Any, covectors: Any, first: int,
+        states: Any, ends: Any, weights: Any, step: Any, constants: Any, covectors: Any, first: int,
         last: int, spikes: Any, unwound: Any, pulls: Any, pulled: Any,
     ) -> None:  # fmt: skip
         """Write to ``pulled`` the covectors just after the event that starts a segment."""
         for i in range(weights.shape[0]):
             after = jump(*load(states, i), weights[i], *constants)
-            over = flow(*after, *step, *constants)[last_] < 0
+            over = is_turned(flow(*after, *step, *constants), load(ends, i))
             covector = turn(load(covectors, i), over)
             store(pulled, i, *flow_vjp(*after, *step, *constants, *covector))
         for p in range(first, last):

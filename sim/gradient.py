@@ -85,10 +85,10 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
             if follows and not precedes:
                 tied = k
                 pull_segment(
-                    states[k], row, step, narrow, covectors, first, last, spikes, unwound, pulls,
-                    pulled,
+                    states[k], states[k + 1], row, step, narrow, covectors, first, last, spikes,
+                    unwound, pulls, pulled,
                 )  # fmt: skip
-            retreat(states[k], row, step, narrow, covectors, gradient, slips)
+            retreat(states[k], states[k + 1], row, step, narrow, covectors, gradient, slips)
             mend_spikes(
                 first, last, spikes, constants, states[k], row, covectors, unwound, pulls,
                 gradient, slips, kept,

@@ -162,7 +162,7 @@ def build_retreat(model: CompiledModel) -> Any:
     slip = n + 1
 
     def retreat(
-        states: Any, weights: Any, step: Any, constants: Any, covectors: Any,
+        states: Any, ends: Any, weights: Any, step: Any, constants: Any, covectors: Any,
         weight_gradient: Any, slips: Any,
     ) -> None:  # fmt: skip
         """Go back through one segment and the event before it, as if no neuron spiked."""
@@ -228,7 +228,7 @@ def build_pull_segment(model: CompiledModel) -> Any:
     jump, flow_vjp, load, store = f.jump, f.flow_vjp, f.load, f.store
 
     def pull_segment(
-        states: Any, weights: Any, step: Any, constants: Any, covectors: Any,
+        states: Any, ends: Any, weights: Any, step: Any, constants: Any, covectors: Any,
         first: int, last: int, spikes: Any, unwound: Any, pulls: Any, pulled: Any,
     ) -> None:  # fmt: skip
         """Write to ``pulled`` the covectors just after the event that starts a segment."""

@@ -277,7 +277,8 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         and not name.endswith("_array")
     ]
     # Machine code on disk refers to the module by name, so equal text under another name differs.
-    texts = [inspect.getsource(m) for m in (module, elementary, *list_libraries(module))]
+    parts = (module, elementary, sys.modules[__name__], *list_libraries(module))
+    texts = [inspect.getsource(part) for part in parts]
     identity = "\n".join([module.__name__, *texts])
     key = hashlib.sha256(identity.encode()).hexdigest()
     functions = {name: getattr(module, name) for name in names}

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from networks import latencies, network
+from networks import compiled, latencies, network
 
 from sim.batch import run_batch
+from sim.crossings import build_is_turned
 from sim.encoding import BinnedInput
 from sim.loss import make_linear_loss, make_target_time_loss
 
@@ -161,3 +162,12 @@ def test_thousands_of_inputs_without_a_spike_neither_overflow_nor_spoil_the_grad
     assert np.isfinite(outcome.output_times).all()
     assert difference != 0
     assert gradients.weights[0][-1, 0] == pytest.approx(difference, rel=1e-5)
+
+
+@pytest.mark.parametrize("y", [0.0, 1e-17, -1e-17])
+@pytest.mark.parametrize("left", [0.0, 1e-17])
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_whether_a_spike_turned_a_state_is_not_left_to_rounding(backend, y, left, side):
+    """The way back may compute y with another last bit, and another sign, than the way there."""
+    is_turned = build_is_turned(compiled("theta", backend))
+    assert is_turned((1.0, y), (side, left)) == (side < 0)
