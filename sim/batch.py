@@ -6,13 +6,12 @@ number of threads in its last bits, and on nothing else.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from sim.buffers import FIRST_ROOM, Results, Trial, make_buffers
+from sim.buffers import FIRST_ROOM, Results, Trial, make_aligned, make_buffers, pad
 from sim.encoding import BinnedInput, LatencyInput
-from sim.engine import LIMITS
+from sim.engine import LATEST_STATES, LIMITS
 from sim.kernels import build_batch
 from sim.loss import Loss, prepare_targets
 from sim.records import Gradients, Input, Network, Outcome, Spikes
@@ -134,12 +133,12 @@ def run_batch(
         inputs, duration=network.duration
     )  # fmt: skip
     check_inputs(network, events)
-    trial = make_trial(network, events, max_spikes, mask=-1 if gradient else 1)
+    trial = make_trial(network, events, max_spikes, mask=-1 if gradient else LATEST_STATES)
     model = network.model.at(network.constants)
     kernel = build_batch(model, loss.function)
     n_outputs = network.layer_sizes[-1]
     wanted = prepare_targets(loss, targets, n_samples=len(events), n_outputs=n_outputs)
-    work = make_results(network, events, loss, gradient)
+    work = make_results(network, events, loss, n_weights=trial.offsets[-1] if gradient else 0)
     limits = np.linspace(0, len(events), len(work) + 1).astype(np.int64)
 
     def run_chunk(c: int) -> tuple[int, int]:
@@ -169,7 +168,7 @@ def run_batch(
         )
     if not gradient:
         return outcome, None
-    return outcome, collect_gradients(network, events, work, input_times)
+    return outcome, collect_gradients(network, events, work, trial, input_times)
 
 
 def check_inputs(network: Network, events: Events) -> None:
@@ -186,7 +185,11 @@ def check_inputs(network: Network, events: Events) -> None:
 def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) -> Trial:
     """What the kernels need to know of a network and its inputs."""
     sizes = network.layer_sizes
-    shapes = [n * m for n, m in pairwise(sizes)]
+    lengths = [sizes[0], *(pad(network.model, width, network.real) for width in sizes[1:])]
+    offsets = np.cumsum([0, *(n * m for n, m in zip(sizes[:-1], lengths[1:], strict=True))])
+    weights = make_aligned(offsets[-1], network.real)
+    for part, matrix in zip(np.split(weights, offsets[1:-1]), network.weights, strict=True):
+        part.reshape(len(matrix), -1)[:, : matrix.shape[1]] = matrix
     assert network.initial is not None
     return Trial(
         times=events.times,
@@ -194,9 +197,10 @@ def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) 
         counts=events.counts,
         bins=events.bins,
         binned=events.binned,
-        weights=np.concatenate([w.reshape(-1) for w in network.weights]),
-        offsets=np.concatenate([[0], np.cumsum(shapes)]),
+        weights=weights,
+        offsets=offsets,
         sizes=np.array(sizes),
+        lengths=np.array(lengths),
         initial=network.initial,
         constants=network.constants,
         narrow=tuple(network.real(c) for c in network.constants),
@@ -207,24 +211,30 @@ def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) 
     )
 
 
-def make_results(network: Network, events: Events, loss: Loss, gradient: bool) -> list[Results]:
-    """Allocate the results of a batch, and for each thread what is its own."""
+def make_results(network: Network, events: Events, loss: Loss, *, n_weights: int) -> list[Results]:
+    """Allocate the results of a batch, and for each thread what is its own.
+
+    Args:
+        network: The network.
+        events: The input.
+        loss: The loss.
+        n_weights: Number of weights, with what rows are padded with; 0 without a gradient.
+    """
     n_samples = len(events)
     sizes = network.layer_sizes
-    n_weights = sum(n * m for n, m in pairwise(sizes)) if gradient else 0
     shared = Results(
         output_times=np.full((n_samples, sizes[-1], loss.n_required), np.inf),
         n_ordinary=np.zeros((n_samples, sizes[-1]), dtype=np.int64),
         losses=np.zeros((n_samples, 2)),
         counters=np.zeros((n_samples, 2), dtype=np.int64),
-        events=np.zeros((n_samples if gradient else 1, events.times.shape[1])),
+        events=np.zeros((n_samples if n_weights else 1, events.times.shape[1])),
         weights=np.empty(0),
         initial=np.empty(0),
         active=np.empty(0, dtype=np.bool_),
     )
     return [
         shared._replace(
-            weights=np.zeros(n_weights, network.real),
+            weights=make_aligned(n_weights, network.real),
             initial=np.zeros(network.n_neurons),
             active=np.zeros(network.n_neurons, dtype=np.bool_),
         )
@@ -247,15 +257,14 @@ def collect_outcome(work: list[Results]) -> Outcome:
 
 
 def collect_gradients(
-    network: Network, events: Events, work: list[Results], input_times: bool
+    network: Network, events: Events, work: list[Results], trial: Trial, input_times: bool
 ) -> Gradients:
     """Add up the chunks and divide by the number of samples."""
     n_samples = len(events)
-    flat = add_chunks([chunk.weights for chunk in work], n_samples)
-    ends = np.cumsum([w.size for w in network.weights])
+    chunks = [np.split(chunk.weights, trial.offsets[1:-1]) for chunk in work]
     weights = [
-        part.reshape(w.shape)
-        for part, w in zip(np.split(flat, ends[:-1]), network.weights, strict=True)
+        add_chunks([part.reshape(len(w), -1)[:, : w.shape[1]] for part in parts], n_samples)
+        for w, parts in zip(network.weights, zip(*chunks, strict=True), strict=True)
     ]
     by_event = work[0].events / n_samples
     gradients = Gradients(
@@ -263,7 +272,9 @@ def collect_gradients(
         initial=add_chunks([chunk.initial for chunk in work], n_samples),
         input_times=collect_input_times(events, by_event) if input_times else None,
     )
-    for name, values in (("weights", flat), ("initial coordinates", gradients.initial)):
+    for name, values in (
+        *(("weights", w) for w in weights), ("initial coordinates", gradients.initial),
+    ):  # fmt: skip
         if not np.isfinite(values).all():
             raise SimulationError(
                 f"Expected finite derivatives by the {name} but got NaN or inf; the states left "
@@ -273,8 +284,8 @@ def collect_gradients(
 
 
 def add_chunks(parts: list[np.ndarray], n_samples: int) -> np.ndarray:
-    """The mean over samples, from the sums of the chunks; the first is overwritten."""
-    total = parts[0]
+    """The mean over samples, from the sums of the chunks."""
+    total = parts[0].copy()
     for part in parts[1:]:
         total += part
     total /= n_samples
@@ -305,7 +316,7 @@ def record_spikes(
     check_inputs(network, events)
     model = network.model.at(network.constants)
     run_one = build_batch(model, None).run_one
-    trial = make_trial(network, events, max_spikes, mask=1)
+    trial = make_trial(network, events, max_spikes, mask=LATEST_STATES)
     first = np.concatenate([[0], np.cumsum(network.layer_sizes[1:])])
     samples, neurons, times = [], [], []
     room, buffers = FIRST_ROOM, None

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.engine import EVENTS_PER_SCALING
+from sim.engine import EVENTS_PER_BLOCK, EVENTS_PER_SCALING
 from sim.flags import FLAGS_PER_WORD
 from sim.pseudo import ROWS_AT_ONCE
 from spiketheory.compile import CompiledModel
 
-FIRST_ROOM = 64
+FIRST_ROOM = 256
 """Spikes per layer and sample that there is room for before buffers grow."""
 
 
@@ -42,7 +42,7 @@ class Round(NamedTuple):
     """The neurons that spike in a segment, each with its next spike there; the first entries.
 
     Attributes:
-        chosen: The neurons, shape (width + 1,).
+        chosen: Scratch, and the neurons, shape (2, >= width).
         begins: Their states at the segment's beginning, or after the last spike, shape
             (n_coordinates, width).
         ends: Their states at the segment's end, if they do not spike again, same shape.
@@ -60,6 +60,59 @@ class Round(NamedTuple):
     lefts: Any
 
 
+class Scratch(NamedTuple):
+    """Scratch of the forward pass of one layer.
+
+    Attributes:
+        flags, words: Neurons that spike in each segment of a block, as bytes, and the same memory
+            as 64-bit words, flat; see `sim.flags`.
+        found: Words with flags, shape (2, > number of words).
+        zeros: Weights of no event, real.
+        round: See `Round`.
+    """
+
+    flags: Any
+    words: Any
+    found: Any
+    zeros: Any
+    round: Any
+
+
+class Layer(NamedTuple):
+    """One layer in one sample's trial, as the passes see it.
+
+    Attributes:
+        states, mask: Row k of the layout in `sim.engine` is row ``k & mask`` of the states.
+        steps: Propagators from event to event.
+        event_times: Times of the input events, sorted, shape (>= n_events,) [time].
+        event_rows: Row of ``weights`` that each event adds, shape (>= n_events,).
+        n_events: Number of events.
+        weights: Shape (n_rows, >= width).
+        width: Number of neurons; what stands behind them in arrays is never read.
+        duration: The trial's end T [time].
+        constants: The model's derived constants.
+        narrow: The same in the precision of the states.
+        spikes: Spike buffers.
+        max_spikes: More spikes than this end the run.
+        scratch: See `Scratch`.
+    """
+
+    states: Any
+    mask: int
+    steps: Any
+    event_times: Any
+    event_rows: Any
+    n_events: int
+    weights: Any
+    width: int
+    duration: float
+    constants: Any
+    narrow: Any
+    spikes: Any
+    max_spikes: int
+    scratch: Any
+
+
 class Trial(NamedTuple):
     """What is the same for all samples of a batch.
 
@@ -69,13 +122,14 @@ class Trial(NamedTuple):
         weights: Weights of all layers in one piece, real.
         offsets: Where each layer's begin, shape (n_layers + 1,).
         sizes: Numbers of neurons, inputs first, shape (n_layers + 1,).
+        lengths: Lengths of rows of neurons, of the same shape, see `pad`.
         initial: Initial coordinates, shape (n_neurons,).
         constants: The model's derived constants.
         narrow: The same, real.
         limits: How large coordinates may be, an entry of `sim.engine.LIMITS`.
         duration: The trial's end T [time].
         max_spikes: More spikes of a layer in one sample are an error.
-        mask: Which rows of states are kept, see `sim.engine`: -1 all, as the gradient needs; or 1.
+        mask: Which rows of states are kept, see `sim.engine`.
     """
 
     times: np.ndarray
@@ -86,6 +140,7 @@ class Trial(NamedTuple):
     weights: np.ndarray
     offsets: np.ndarray
     sizes: np.ndarray
+    lengths: np.ndarray
     initial: np.ndarray
     constants: tuple[float, ...]
     narrow: tuple[Any, ...]
@@ -97,6 +152,8 @@ class Trial(NamedTuple):
 
 class Buffers(NamedTuple):
     """What a sample leaves behind on its way forward, and scratch.
+
+    Rows of neurons are padded, see `pad`; n_neurons here counts what they are padded with.
 
     Attributes:
         states, state_offsets: States of all layers before all events, flat, see `sim.engine`.
@@ -121,9 +178,7 @@ class Buffers(NamedTuple):
         sources: Which spike each output time is, shape (n_outputs, n_required).
         by_time, clipped: Derivatives by output times, and these at most T; same shape.
         order: Scratch of the sort.
-        flags, words: Neurons that spike, as bytes, and the same memory as 64-bit words.
-        round: Scratch of the forward pass.
-        zeros: Weights of no event, real.
+        scratch: Scratch of the forward pass.
         unwound, pulled, kept, slips, unused: Scratch of the backward pass, real.
         pulls: The same, of each spike, shape (n_coordinates, room).
     """
@@ -156,10 +211,7 @@ class Buffers(NamedTuple):
     by_time: np.ndarray
     clipped: np.ndarray
     order: np.ndarray
-    flags: np.ndarray
-    words: np.ndarray
-    round: Round
-    zeros: np.ndarray
+    scratch: Scratch
     unwound: np.ndarray
     pulled: np.ndarray
     pulls: np.ndarray
@@ -192,6 +244,30 @@ class Results(NamedTuple):
     active: np.ndarray
 
 
+VECTOR_BYTES = 64
+
+
+def pad(model: CompiledModel, width: int, real: Any) -> int:
+    """The length of a row of neurons.
+
+    Rows are whole vectors, since neurons that are left over would take as long as several vectors.
+    What they are padded with are neurons without input, whose spikes nobody sees. Not so where each
+    neuron is computed apart from the others.
+    """
+    if model.backend == "numpy" or model.module.LOOPED:
+        return width
+    lanes: int = VECTOR_BYTES // np.dtype(real).itemsize
+    return -(-width // lanes) * lanes
+
+
+def make_aligned(shape: Any, kind: Any) -> np.ndarray:
+    """An array of zeros that begins where a vector does, so that rows of them are whole vectors."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    memory = np.zeros(size + VECTOR_BYTES, np.uint8)
+    first = -memory.ctypes.data % VECTOR_BYTES
+    return memory[first : first + size].view(kind).reshape(shape)
+
+
 def make_buffers(
     model: CompiledModel,
     sizes: tuple[int, ...],
@@ -215,7 +291,7 @@ def make_buffers(
         real: float64 or float32.
         mask: That of the trial.
     """
-    widths = np.array(sizes[1:])
+    widths = np.array([pad(model, width, real) for width in sizes[1:]])
     n_layers, n_neurons, widest = len(widths), int(widths.sum()), int(widths.max())
     n_coordinates, n_numbers = len(model.coordinates), len(model.module.PROPAGATOR)
     events = np.full(n_layers, room)
@@ -223,13 +299,11 @@ def make_buffers(
     n_rows = events + 2 if mask == -1 else mask + 1
     state_sizes = n_rows * n_coordinates * widths
     scale_sizes = (events // EVENTS_PER_SCALING + 1) * widths
-    n_words = (widest - 1) // FLAGS_PER_WORD + 1
-    flags = np.zeros(n_words * FLAGS_PER_WORD, np.uint8)
     per_spike, per_output = (n_layers, room), (sizes[-1], n_required)
     return Buffers(
-        states=np.empty(state_sizes.sum(), real),
+        states=make_aligned(state_sizes.sum(), real),
         state_offsets=np.concatenate([[0], np.cumsum(state_sizes)]),
-        scales=np.empty(scale_sizes.sum(), real),
+        scales=make_aligned(scale_sizes.sum(), real),
         scale_offsets=np.concatenate([[0], np.cumsum(scale_sizes)]),
         steps=np.empty((n_layers, n_numbers, max(room, n_events) + 1)),
         spikes=make_spikes(per_spike, n_coordinates),
@@ -240,25 +314,42 @@ def make_buffers(
         inputs=np.empty(sizes[0] if n_bins else 0, np.int64),
         bin_starts=np.empty(n_bins + 1, np.int64),
         listed=np.empty(sizes[0] if n_bins else 0, np.int64),
-        summed=np.empty((n_bins, sizes[1]), real),
-        summed_gradient=np.empty((n_bins, sizes[1]), real),
-        rates=np.zeros((ROWS_AT_ONCE, n_neurons), real),
-        pushes=np.empty(n_neurons, real),
-        by_rate=np.empty(n_neurons, real),
-        by_push=np.empty((ROWS_AT_ONCE, n_neurons), real),
-        starts=np.empty(n_coordinates * n_neurons, real),
-        by_start=np.zeros(n_coordinates * n_neurons),
-        covectors=np.empty(n_coordinates * n_neurons, real),
+        summed=make_aligned((n_bins, widths[0]), real),
+        summed_gradient=make_aligned((n_bins, widths[0]), real),
+        rates=make_aligned((ROWS_AT_ONCE, n_neurons), real),
+        pushes=make_aligned(n_neurons, real),
+        by_rate=make_aligned(n_neurons, real),
+        by_push=make_aligned((ROWS_AT_ONCE, n_neurons), real),
+        starts=make_aligned(n_coordinates * n_neurons, real),
+        by_start=make_aligned(n_coordinates * n_neurons, np.float64),
+        covectors=make_aligned(n_coordinates * n_neurons, real),
         by_spike=np.empty(room),
         by_event=np.empty(max(room, n_events)),
         sources=np.empty(per_output, np.int64),
         by_time=np.empty(per_output),
         clipped=np.empty(per_output),
         order=np.empty(room, np.int64),
+        scratch=make_scratch(widest, n_coordinates, real),
+        unwound=make_aligned(n_coordinates * widest, real),
+        pulled=make_aligned(n_coordinates * widest, real),
+        pulls=np.empty((n_coordinates, room)),
+        kept=make_aligned(widest, real),
+        slips=make_aligned(widest, real),
+        unused=make_aligned(widest, real),
+    )
+
+
+def make_scratch(widest: int, n_coordinates: int, real: Any) -> Scratch:
+    """Empty scratch of the forward pass, for layers of at most ``widest`` neurons."""
+    n_words = EVENTS_PER_BLOCK * ((widest - 1) // FLAGS_PER_WORD + 1)
+    flags = np.zeros(n_words * FLAGS_PER_WORD, np.uint8)
+    return Scratch(
         flags=flags,
         words=flags.view(np.int64),
+        found=np.empty((2, n_words + 1), np.int64),
+        zeros=make_aligned(widest, real),
         round=Round(
-            chosen=np.empty(widest + 1, np.int64),
+            chosen=np.empty((2, widest + FLAGS_PER_WORD), np.int64),
             begins=np.empty((n_coordinates, widest)),
             ends=np.empty((n_coordinates, widest)),
             again=np.empty(widest, np.uint8),
@@ -266,13 +357,6 @@ def make_buffers(
             waits=np.empty(widest),
             lefts=np.empty(widest),
         ),
-        zeros=np.zeros(widest, real),
-        unwound=np.empty(n_coordinates * widest, real),
-        pulled=np.empty(n_coordinates * widest, real),
-        pulls=np.empty((n_coordinates, room)),
-        kept=np.empty(widest, real),
-        slips=np.empty(widest, real),
-        unused=np.zeros(widest, real),
     )
 
 

@@ -17,7 +17,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from sim.flags import build_list
+from sim.flags import build_list, build_view_flags
+from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
 
 
@@ -62,12 +63,42 @@ def build_forward_crossings(model: CompiledModel) -> SimpleNamespace:
     """The parts of the forward pass.
 
     Returns:
-        ``advance``, ``follow_flagged`` and ``finish_spikes``.
+        ``run_block`` and ``finish_spikes``.
     """
-    follow_flagged, finish_spikes = build_notes(model)
-    return SimpleNamespace(
-        advance=build_advance(model), follow_flagged=follow_flagged, finish_spikes=finish_spikes
-    )
+    return SimpleNamespace(run_block=build_run_block(model), finish_spikes=build_finish(model))
+
+
+def build_run_block(model: CompiledModel) -> Any:
+    """A few segments, one after the other; then the neurons that spiked in them."""
+    advance, note_spikes, list_flagged = build_advance(model), build_note(model), build_list(model)
+    view_flags = build_view_flags(model)
+    _, read_step = build_steps(model)
+
+    def run_block(layer: Any, first: int, last: int, count: int) -> int:
+        """Pass segments ``first`` to ``last - 1``; note who spikes, and the states before.
+
+        Returns the number of spikes; it is at least the room that there is for them if they need
+        more.
+        """
+        states, mask, spikes, scratch = layer.states, layer.mask, layer.spikes, layer.scratch
+        flags, words = view_flags(scratch, layer.weights.shape[1])
+        nothing = scratch.zeros[: layer.weights.shape[1]]
+        for k in range(first, last):
+            advance(
+                states[k & mask], states[(k + 1) & mask],
+                nothing if k == 0 else layer.weights[layer.event_rows[k - 1]],
+                read_step(layer.steps, k, nothing), layer.narrow, flags[k - first],
+            )  # fmt: skip
+        begun = count
+        count = list_flagged(
+            flags, words, last - first, layer.width, scratch.found,
+            spikes.segments, spikes.neurons, count,
+        )  # fmt: skip
+        if count >= spikes.times.shape[0]:
+            return count
+        return note_spikes(layer, flags, first, last, begun, count)
+
+    return model.jit(run_block, allocates=False)
 
 
 def build_advance(model: CompiledModel) -> Any:
@@ -86,61 +117,87 @@ def build_advance(model: CompiledModel) -> Any:
             end = flow(*state, *step, *constants)
             store(after, i, *turn(end, end[last] < 0))
 
-    return model.jit(advance, allocates=False, inlines=True)
+    return model.jit(advance, allocates=False, disjoint=True)
 
 
-def build_notes(model: CompiledModel) -> tuple[Any, Any]:
-    """What is noted of a spike where it comes, and what is computed later."""
-    f, list_flagged = model.functions, build_list(model)
-    jit = partial(model.jit, allocates=False)
+def build_note(model: CompiledModel) -> Any:
+    """What is noted of the spikes of a few segments."""
+    f = model.functions
+    jit = partial(model.jit, allocates=False, inlines=True)
     jump, reset, will_spike, load, store = f.jump, f.reset, f.will_spike, f.load, f.store
-    time_to_spike, follow_several = f.time_to_spike, build_several(model)
+    _, read_step = build_steps(model)
+    follow_several = build_several(model)
 
-    def follow_flagged(
-        states: Any, after: Any, weights: Any, step: Any, start: float, end: float,
-        constants: Any, segment: int, spikes: Any, count: int, max_spikes: int, flags: Any,
-        words: Any, round_: Any,
-    ) -> int:  # fmt: skip
-        """Note the neurons that spike in a segment, with the states that they enter it with.
+    @jit
+    def note_one(layer: Any, k: int, i: int, p: int) -> bool:
+        """Note as spike p that neuron i spikes in segment k; whether it may do so again."""
+        spikes, times = layer.spikes, layer.event_times
+        state = load(layer.states[k & layer.mask], i)
+        start = 0.0
+        if k > 0:
+            start = times[k - 1]
+            state = jump(*state, layer.weights[layer.event_rows[k - 1], i], *layer.constants)
+        end = times[k] if k < layer.n_events else layer.duration
+        store(spikes.starts, p, *state)
+        spikes.neurons[p], spikes.segments[p] = i, k
+        spikes.times[p], spikes.waits[p], spikes.lefts[p] = start, end - start, 0.0
+        step = read_step(layer.steps, k, times)
+        again: bool = will_spike(*reset(*state, *layer.constants), *step, *layer.constants)
+        return again
 
-        Returns the number of spikes; it is at least the room that there is for them if they need
-        more.
-        """
-        chosen = round_.chosen
-        limit = min(max_spikes + 1, spikes.times.shape[0])
-        for p in range(list_flagged(flags, words, weights.shape[0], chosen)):
-            i = chosen[p]
-            if count >= limit:
-                return limit
-            state = jump(*load(states, i), weights[i], *constants)
-            store(spikes.starts, count, *state)
-            spikes.neurons[count] = i
-            spikes.segments[count] = segment
-            spikes.times[count] = start
-            spikes.waits[count] = end - start
-            spikes.lefts[count] = 0.0
-            count += 1
-            if will_spike(*reset(*state, *constants), *step, *constants):
-                count = follow_several(state, step, constants, spikes, count, limit)
+    @partial(model.jit, allocates=False)
+    def note_slowly(layer: Any, flags: Any, first: int, last: int, count: int) -> int:
+        """Note the flagged spikes, each with those that may follow it in its segment."""
+        spikes, times = layer.spikes, layer.event_times
+        limit = min(layer.max_spikes + 1, spikes.times.shape[0])
+        for k in range(first, last):
+            for i in range(layer.width):
+                if flags[k - first, i]:
+                    if count >= limit:
+                        return limit
+                    again = note_one(layer, k, i, count)
+                    count += 1
+                    if again:
+                        step = read_step(layer.steps, k, times)
+                        state = load(spikes.starts, count - 1)
+                        count = follow_several(state, step, layer.constants, spikes, count, limit)
         return count
 
     @jit
-    def finish_spikes(
-        spikes: Any, count: int, event_times: Any, n_events: int, duration: float, constants: Any
-    ) -> None:
+    def note_spikes(layer: Any, flags: Any, first: int, last: int, begun: int, count: int) -> int:
+        """Note the spikes that are listed; those ``begun`` to ``count - 1`` are of these segments.
+
+        Returns the number of all spikes.
+        """
+        spikes, again = layer.spikes, False
+        for p in range(begun, count):
+            again |= note_one(layer, first + spikes.segments[p], spikes.neurons[p], p)
+        if again:
+            return note_slowly(layer, flags, first, last, begun)
+        return count
+
+    return note_spikes
+
+
+def build_finish(model: CompiledModel) -> Any:
+    """What is computed of all spikes of a layer at once."""
+    time_to_spike, load = model.functions.time_to_spike, model.functions.load
+
+    def finish_spikes(layer: Any, count: int) -> None:
         """Compute waits and times of all spikes.
 
         Until then ``waits`` holds the time left, and ``times`` the time that it begins at.
         """
-        starts, waits, times = spikes.starts, spikes.waits, spikes.times
+        starts, waits, times = layer.spikes.starts, layer.spikes.waits, layer.spikes.times
         for p in range(count):
-            waits[p] = min(max(time_to_spike(*load(starts, p), *constants), 0.0), waits[p])
+            wait = min(max(time_to_spike(*load(starts, p), *layer.constants), 0.0), waits[p])
+            waits[p] = wait
         for p in range(count):
-            segment = spikes.segments[p]
-            end = event_times[segment] if segment < n_events else duration
+            segment = layer.spikes.segments[p]
+            end = layer.event_times[segment] if segment < layer.n_events else layer.duration
             times[p] = min(times[p] + waits[p], end)
 
-    return jit(follow_flagged, inlines=True), finish_spikes
+    return model.jit(finish_spikes, allocates=False)
 
 
 def build_several(model: CompiledModel) -> Any:
@@ -225,7 +282,7 @@ def build_retreat(model: CompiledModel) -> Any:
             weight_gradient[i] += pulled[n]
             slips[i] = pulled[slip]
 
-    return model.jit(retreat, allocates=False, inlines=True)
+    return model.jit(retreat, allocates=False, disjoint=True)
 
 
 def build_pulls(model: CompiledModel) -> tuple[Any, Any, Any]:

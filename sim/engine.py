@@ -13,8 +13,10 @@ pseudospike. Spikes at the same time are ordered by neuron.
 Layout of one layer's forward pass with K events and n neurons:
 
 - ``states`` (K + 2, n_coordinates, n): row 0 is the initial state; row k is the state just before
-  event k = 1..K; row K + 1 is the state at T. Coordinates come first, neurons last, so that the
-  loops over neurons run through memory in order and become vector instructions.
+  event k = 1..K; row K + 1 is the state at T. Row k is entry ``k & mask`` of the array: the mask is
+  -1 where all are kept, for gradients, else `LATEST_STATES`. Coordinates come first, neurons last,
+  so that the loops over neurons run through memory in order and become vector instructions; rows
+  are padded with neurons that nobody sees, see `sim.buffers.pad`.
 - ``scales`` (K // EVENTS_PER_SCALING + 1, n): projective coordinates grow with inputs
   between spikes; every so many events large ones are divided by a power of two, kept here.
 - ``steps`` (n_numbers, K + 1): the flow's propagator from each event to the next, which all
@@ -34,9 +36,15 @@ from sim.crossings import build_forward_crossings
 from sim.ordering import build_order
 from sim.rounds import build_forward_rounds
 from sim.status import NO_ROOM, Status
+from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
 
+EVENTS_PER_BLOCK = 8
+"""Segments that are passed before the spikes in them are listed."""
 EVENTS_PER_SCALING = 32
+"""A multiple of the former."""
+LATEST_STATES = 2 * EVENTS_PER_BLOCK - 1
+"""The mask, see above, that keeps as many states as a block needs."""
 LARGE_COORDINATE = 2.0**64
 SCALING = 2.0**-128
 LARGEST_COORDINATE = 1e150
@@ -66,73 +74,51 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
     is_projective = bool(model.projective)
     build_forward = build_forward_crossings if model.crosses_infinity else build_forward_rounds
     parts = build_forward(model)
-    advance, follow_flagged = parts.advance, parts.follow_flagged
-    finish_spikes = parts.finish_spikes
+    run_block, finish_spikes = parts.run_block, parts.finish_spikes
     is_far, scale_down = build_range(model)
-    write_steps, read_step = build_steps(model)
+    write_steps, _ = build_steps(model)
 
     @jit
     def start_layer(initial: Any, row: Any, constants: Any) -> None:
-        """Write the initial states of a layer to ``row`` (n_coordinates, n)."""
-        for i in range(initial.shape[0]):
-            store(row, i, *initial_state(initial[i], *constants))
+        """Write the initial states of a layer to ``row`` (n_coordinates, >= n).
+
+        What the row is padded with starts like the first neuron.
+        """
+        for i in range(row.shape[1]):
+            first = initial[i if i < initial.shape[0] else 0]
+            store(row, i, *initial_state(first, *constants))
 
     @jit
-    def forward_layer(
-        states: Any, mask: int, scales: Any, steps: Any, event_times: Any, event_rows: Any,
-        n_events: int, weights: Any, duration: float, constants: Any, narrow: Any, limits: Any,
-        spikes: Any, max_spikes: int, scratch: Any,
-    ) -> Any:  # fmt: skip
+    def forward_layer(layer: Any, scales: Any, limits: Any) -> Any:
         """Run one layer through a trial.
 
         Args:
-            states: Buffer; row 0 holds the initial states, the others are written.
-            mask: Row k of the layout above is row ``k & mask`` of the buffer: -1 keeps all rows,
-                1 the last two.
+            layer: A `sim.buffers.Layer`; row 0 of its states holds the initial ones.
             scales: Buffer of the powers of two that coordinates were multiplied by.
-            steps: Buffer of the propagators.
-            event_times: Times of the input events, sorted, shape (>= n_events,) [time].
-            event_rows: Row of ``weights`` that each event adds, shape (>= n_events,).
-            n_events: Number of events.
-            weights: Shape (n_rows, n).
-            duration: The trial's end T.
-            constants: The model's derived constants.
-            narrow: The same in the precision of the buffers.
             limits: An entry of `LIMITS`.
-            spikes: Spike buffers of this layer.
-            max_spikes: More spikes than this end the run.
-            scratch: Flags, the same as words, zeros, and a `sim.buffers.Round`.
 
         Returns:
             Status, and number of spikes. The status is `NO_ROOM` if the spike buffers are full.
         """
-        flags, words, zeros, round_ = scratch
+        states, mask, spikes = layer.states, layer.mask, layer.spikes
         largest, large = limits
-        nothing = zeros[: states.shape[2]]
+        n_segments = layer.n_events + 1
         count = 0
-        start = 0.0
-        write_steps(steps, event_times, n_events, duration, constants)
-        for k in range(n_events + 1):
-            end = event_times[k] if k < n_events else duration
-            row = nothing if k == 0 else weights[event_rows[k - 1]]
-            before, after = states[k & mask], states[(k + 1) & mask]
-            advance(before, after, row, read_step(steps, k, zeros), narrow, flags)
-            count = follow_flagged(
-                before, after, row, read_step(steps, k, event_times), start, end, constants, k,
-                spikes, count, max_spikes, flags, words, round_,
-            )  # fmt: skip
-            if count > max_spikes:
+        write_steps(layer.steps, layer.event_times, layer.n_events, layer.duration, layer.constants)
+        for first in range(0, n_segments, EVENTS_PER_BLOCK):
+            last = min(first + EVENTS_PER_BLOCK, n_segments)
+            count = run_block(layer, first, last, count)
+            if count > layer.max_spikes:
                 return too_many, count
             if count >= spikes.times.shape[0]:
                 return NO_ROOM, count
-            if k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
-                if is_far(after, largest):
+            if last % EVENTS_PER_SCALING == 0:
+                if is_far(states[last & mask], layer.width, largest):
                     return not_finite, count
                 if is_projective:
-                    scale_down(after, scales[k // EVENTS_PER_SCALING], large)
-            start = end
-        finish_spikes(spikes, count, event_times, n_events, duration, constants)
-        if is_far(states[(n_events + 1) & mask], largest):
+                    scale_down(states[last & mask], scales[last // EVENTS_PER_SCALING - 1], large)
+        finish_spikes(layer, count)
+        if is_far(states[n_segments & mask], layer.width, largest):
             return not_finite, count
         for c in range(n_coordinates):
             for p in range(count):
@@ -147,66 +133,17 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
     )
 
 
-def build_steps(model: CompiledModel) -> tuple[Any, Any]:
-    """Functions that compute all propagators of a layer, and read one in an array's precision.
-
-    They are kept in an array of shape (n_numbers, >= n_events + 1), so that computing them
-    becomes vector instructions.
-    """
-    jit = partial(model.jit, allocates=False)
-    propagator = model.functions.propagator
-
-    @jit
-    def write_none(steps: Any, k: int, values: Any) -> None:
-        pass
-
-    @jit
-    def read_none(steps: Any, k: int, like: Any) -> Any:
-        return ()
-
-    def extend(write_rest: Any, read_rest: Any, place: int) -> tuple[Any, Any]:
-        @jit
-        def write(steps: Any, k: int, values: Any) -> None:
-            write_rest(steps, k, values)
-            steps[place, k] = values[place]
-
-        @jit
-        def read(steps: Any, k: int, like: Any) -> Any:
-            return (*read_rest(steps, k, like), like.dtype.type(steps[place, k]))
-
-        return write, read
-
-    write, read = write_none, read_none
-    for place in range(len(model.module.PROPAGATOR)):
-        write, read = extend(write, read, place)
-
-    @jit
-    def write_steps(
-        steps: Any, event_times: Any, n_events: int, duration: float, constants: Any
-    ) -> None:
-        """Write the propagators from each event to the next, the first and last included."""
-        first = event_times[0] if n_events > 0 else duration
-        write(steps, 0, propagator(first, *constants))
-        for k in range(1, n_events):
-            write(steps, k, propagator(event_times[k] - event_times[k - 1], *constants))
-        if n_events > 0:
-            rest = duration - event_times[n_events - 1]
-            write(steps, n_events, propagator(rest, *constants))
-
-    return write_steps, read
-
-
 def build_range(model: CompiledModel) -> tuple[Any, Any]:
     """Functions that keep coordinates within the range of floats."""
     jit = partial(model.jit, allocates=False)
     scaled = model.projective or (0,)
 
     @jit
-    def is_far(row: Any, largest: float) -> bool:
+    def is_far(row: Any, width: int, largest: float) -> bool:
         """Whether a coordinate is NaN or so large that gradients would lose it."""
         far = False
         for c in range(row.shape[0]):
-            for i in range(row.shape[1]):
+            for i in range(width):
                 far |= not abs(row[c, i]) <= largest
         return far
 

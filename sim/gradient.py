@@ -16,8 +16,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from sim.crossings import build_backward_crossings
-from sim.engine import EVENTS_PER_SCALING, build_steps
+from sim.engine import EVENTS_PER_SCALING
 from sim.rounds import build_backward_rounds
+from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
 
 
@@ -44,22 +45,23 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
 
     @jit
     def backward_layer(
-        states: Any, scales: Any, steps: Any, event_times: Any, event_rows: Any, n_events: int,
-        weights: Any, constants: Any, narrow: Any, spikes: Any, count: int,
-        by_spike: Any, covectors: Any, weight_gradient: Any, by_event: Any, want_times: bool,
-        scratch: Any,
+        layer: Any, scales: Any, count: int, by_spike: Any, covectors: Any, weight_gradient: Any,
+        by_event: Any, want_times: bool, scratch: Any,
     ) -> None:  # fmt: skip
         """Go back through one layer's trial.
 
-        The arguments up to ``narrow`` are those of ``forward_layer``, which has filled ``spikes``
-        with ``count`` spikes. ``by_spike`` holds the derivatives by the spike times, in the
-        buffers' order; ``covectors`` (n_coordinates, n) those by the states at T, replaced by
-        those by the initial states. The weights' gradient is added to ``weight_gradient``
-        (n_rows, n); if ``want_times``, derivatives by the event times are written to
-        ``by_event``, exact also for simultaneous events (see ``share_ties``).
+        ``layer`` and ``scales`` are those of ``forward_layer``, which found ``count`` spikes.
+        ``by_spike`` holds the derivatives by the spike times, in the buffers' order;
+        ``covectors`` (n_coordinates, n) those by the states at T, replaced by those by the initial
+        states. The weights' gradient is added to ``weight_gradient`` (n_rows, n); if
+        ``want_times``, derivatives by the event times are written to ``by_event``, exact also for
+        simultaneous events (see ``share_ties``).
         """
+        states, spikes, weights = layer.states, layer.spikes, layer.weights
+        event_times, event_rows, n_events = layer.event_times, layer.event_rows, layer.n_events
+        constants, narrow, zeros = layer.constants, layer.narrow, layer.scratch.zeros
         width = states.shape[2]
-        unwound_memory, pulled_memory, pulls, kept, slips, zeros, unused = scratch
+        unwound_memory, pulled_memory, pulls, kept, slips, unused = scratch
         unwound = unwound_memory[: n * width].reshape(n, width)
         pulled = pulled_memory[: n * width].reshape(n, width)
         tied = n_events
@@ -79,7 +81,7 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
             unwind_spikes(
                 first, last, spikes, by_spike, constants, covectors, unwound, gradient, kept
             )
-            step = read_step(steps, k, zeros)
+            step = read_step(layer.steps, k, zeros)
             follows = want_times and k > 1 and event_times[k - 2] == start
             precedes = want_times and 0 < k < n_events and event_times[k] == start
             if follows and not precedes:
@@ -94,9 +96,9 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
                 gradient, slips, kept,
             )  # fmt: skip
             if want_times and k > 0:
-                by_event[k - 1] = add_up(slips, width)
+                by_event[k - 1] = add_up(slips, layer.width)
             if precedes and not follows:
-                share_ties(states[k], event_rows, k - 1, tied, weights, constants, pulled, by_event)
+                share_ties(layer, k - 1, tied, pulled, by_event)
             last = first
 
     @jit
@@ -130,10 +132,7 @@ def build_ties(model: CompiledModel) -> Any:
     slip = n + 1
 
     @jit
-    def share_ties(
-        states: Any, rows: Any, first: int, last: int, weights: Any, constants: Any,
-        pulled: Any, gradient: Any,
-    ) -> None:  # fmt: skip
+    def share_ties(layer: Any, first: int, last: int, pulled: Any, gradient: Any) -> None:
         """Derivatives by the times of events ``first`` to ``last - 1``, which are simultaneous.
 
         Two inputs at the same time are a kink of the loss as a function of either time: which
@@ -141,10 +140,11 @@ def build_ties(model: CompiledModel) -> Any:
         derivative written is the mean of the two one-sided ones, of the event moved before all
         others and of it moved behind them. It does not depend on how neurons are numbered.
         """
+        weights, rows, constants = layer.weights, layer.event_rows, layer.constants
         for e in range(first, last):
             gradient[e] = 0.0
-        for i in range(weights.shape[1]):
-            state = load(states, i)
+        for i in range(layer.width):
+            state = load(layer.states[first + 1], i)
             covector = load(pulled, i)
             total = 0.0
             for e in range(first, last):

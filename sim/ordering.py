@@ -6,6 +6,7 @@ from typing import Any
 from spiketheory.compile import CompiledModel
 
 SMALL_SORT = 16
+SMALL_RANKING = 128
 
 
 def build_order(model: CompiledModel) -> Any:
@@ -61,7 +62,7 @@ def build_order(model: CompiledModel) -> Any:
             width *= 2
 
     @jit
-    def order_spikes(spikes: Any, count: int, order: Any, spare: Any) -> None:
+    def sort_by_segment(spikes: Any, count: int, order: Any, spare: Any) -> None:
         """Write indices of all spikes in order of time; segments already are in order."""
         segments = spikes.segments
         for k in range(count):
@@ -72,5 +73,34 @@ def build_order(model: CompiledModel) -> Any:
                 if last - first > 1:
                     sort_segment(spikes, order, spare, first, last)
                 first = last
+
+    @jit
+    def rank_spikes(times: Any, count: int, ranks: Any) -> bool:
+        """Write how many spikes come before each; returns whether no two come at the same time."""
+        total = 0
+        for p in range(count):
+            rank = 0
+            for q in range(count):
+                rank += int(times[q] < times[p])
+            ranks[p] = rank
+            total += rank
+        return total == count * (count - 1) // 2
+
+    @jit
+    def order_spikes(
+        spikes: Any, count: int, order: Any, spare: Any, sorted_times: Any, sorted_neurons: Any
+    ) -> None:
+        """Write indices, times and neurons of all spikes in order of time.
+
+        A few spikes are ranked by comparing each with each, which needs no branches and is faster.
+        """
+        if count <= SMALL_RANKING and rank_spikes(spikes.times, count, spare):
+            for k in range(count):
+                order[spare[k]] = k
+        else:
+            sort_by_segment(spikes, count, order, spare)
+        for k in range(count):
+            sorted_times[k] = spikes.times[order[k]]
+            sorted_neurons[k] = spikes.neurons[order[k]]
 
     return order_spikes

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
-from sim.buffers import Spikes
+from sim.buffers import Layer, Spikes
 from sim.engine import build_engine
 from sim.gradient import build_gradient
 from sim.pseudo import ROWS_AT_ONCE, build_pseudo
@@ -43,7 +43,7 @@ def build_views(model: CompiledModel) -> SimpleNamespace:
     def view_weights(flat: Any, trial: Any, layer: int) -> Any:
         """The weights of a layer, or their gradient, as a matrix (n_pre, n_post)."""
         part = flat[trial.offsets[layer] : trial.offsets[layer + 1]]
-        return part.reshape(trial.sizes[layer], trial.sizes[layer + 1])
+        return part.reshape(trial.sizes[layer], trial.lengths[layer + 1])
 
     @jit
     def view_states(buffers: Any, layer: int, width: int) -> Any:
@@ -75,7 +75,7 @@ def build_views(model: CompiledModel) -> SimpleNamespace:
     @jit
     def view_end(trial: Any, buffers: Any, sample: int, layer: int) -> Any:
         """The states of a layer at T, shape (n_coordinates, width)."""
-        states = view_states(buffers, layer, trial.sizes[layer + 1])
+        states = view_states(buffers, layer, trial.lengths[layer + 1])
         return states[(count_events(trial, buffers, sample, layer) + 1) & trial.mask]
 
     return SimpleNamespace(
@@ -99,24 +99,24 @@ def build_starts(model: CompiledModel, views: SimpleNamespace) -> tuple[Any, Any
     @jit
     def start_layers(trial: Any, buffers: Any) -> None:
         """Compute the initial states of all layers once for all samples."""
-        first = 0
+        first = begin = 0
         for layer in range(len(trial.sizes) - 1):
-            width = trial.sizes[layer + 1]
-            starts = view_layer(buffers.starts, first, width)
-            start_layer(trial.initial[first : first + width], starts, trial.constants)
-            first += width
+            end = begin + trial.sizes[layer + 1]
+            starts = view_layer(buffers.starts, first, trial.lengths[layer + 1])
+            start_layer(trial.initial[begin:end], starts, trial.constants)
+            first += trial.lengths[layer + 1]
+            begin = end
 
     @jit
     def finish_layers(trial: Any, buffers: Any, gradient: Any) -> None:
         """Turn the sum of derivatives by the initial states into that by initial coordinates."""
-        first = 0
+        first = begin = 0
         for layer in range(len(trial.sizes) - 1):
-            width = trial.sizes[layer + 1]
-            backward_start(
-                trial.initial[first : first + width], trial.constants,
-                view_layer(buffers.by_start, first, width), gradient[first : first + width],
-            )  # fmt: skip
-            first += width
+            end = begin + trial.sizes[layer + 1]
+            by_start = view_layer(buffers.by_start, first, trial.lengths[layer + 1])
+            backward_start(trial.initial[begin:end], trial.constants, by_start, gradient[begin:end])
+            first += trial.lengths[layer + 1]
+            begin = end
 
     return start_layers, finish_layers
 
@@ -150,7 +150,7 @@ def build_bins(model: CompiledModel) -> SimpleNamespace:
         starts[0] = 0
         return count
 
-    @jit
+    @partial(jit, disjoint=True)
     def add_rows(a: Any, b: Any, c: Any, d: Any, target: Any) -> None:
         """Add four arrays to a fifth, which is read and written only once."""
         for i in range(target.shape[0]):
@@ -196,7 +196,7 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
     view_scales, view_layer = views.view_scales, views.view_layer
     list_inputs, gather_bins = bins.list_inputs, bins.gather_bins
     ok = int(Status.OK)
-    view_spikes = build_view_spikes(model)
+    view_trial = build_view_trial(model, views)
 
     @jit
     def forward_one_layer(
@@ -204,26 +204,21 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
         weights: Any,
     ) -> int:  # fmt: skip
         """Run one layer and sort its spikes."""
-        width = trial.sizes[layer + 1]
-        states = view_states(buffers, layer, width)
-        scales = view_scales(buffers, layer, width)
-        spikes = view_spikes(buffers.spikes, layer)
-        starts = view_layer(buffers.starts, first, width)
+        length = trial.lengths[layer + 1]
+        states = view_states(buffers, layer, length)
+        starts = view_layer(buffers.starts, first, length)
         for c in range(starts.shape[0]):
-            for i in range(width):
+            for i in range(length):
                 states[0, c, i] = starts[c, i]
-        status, count = forward_layer(
-            states, trial.mask, scales, buffers.steps[layer], times, rows, n_events, weights,
-            trial.duration, trial.constants, trial.narrow, trial.limits, spikes, trial.max_spikes,
-            (buffers.flags, buffers.words, buffers.zeros, buffers.round),
-        )  # fmt: skip
+        viewed = view_trial(trial, buffers, layer, times, rows, n_events, weights)
+        scales = view_scales(buffers, layer, length)
+        status, count = forward_layer(viewed, scales, trial.limits)
         buffers.counts[layer] = count
         if status == ok:
-            order = buffers.orders[layer]
-            order_spikes(spikes, count, order, buffers.order)
-            for k in range(count):
-                buffers.sorted_times[layer, k] = spikes.times[order[k]]
-                buffers.sorted_neurons[layer, k] = spikes.neurons[order[k]]
+            order_spikes(
+                viewed.spikes, count, buffers.orders[layer], buffers.order,
+                buffers.sorted_times[layer], buffers.sorted_neurons[layer],
+            )  # fmt: skip
         return status
 
     @jit
@@ -245,7 +240,7 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
         for layer in range(1, len(trial.sizes) - 1):
             if status != ok:
                 break
-            first += trial.sizes[layer]
+            first += trial.lengths[layer]
             status = forward_one_layer(
                 trial, buffers, layer, first, buffers.sorted_times[layer - 1],
                 buffers.sorted_neurons[layer - 1], buffers.counts[layer - 1],
@@ -256,17 +251,27 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
     return forward_sample
 
 
-def build_view_spikes(model: CompiledModel) -> Any:
-    """The function that shows the spike buffers of one layer."""
+def build_view_trial(model: CompiledModel, views: SimpleNamespace) -> Any:
+    """The function that shows what the passes through one layer need."""
+    view_states = views.view_states
 
-    def view_spikes(spikes: Any, layer: int) -> Any:
-        """The spikes of one layer."""
-        return Spikes(
-            spikes.times[layer], spikes.neurons[layer], spikes.segments[layer],
-            spikes.waits[layer], spikes.lefts[layer], spikes.starts[layer],
+    def view_trial(
+        trial: Any, buffers: Any, layer: int, times: Any, rows: Any, n_events: int, weights: Any
+    ) -> Any:
+        """A `Layer` whose events come at these times, with these rows of the weights."""
+        all_spikes = buffers.spikes
+        spikes = Spikes(
+            all_spikes.times[layer], all_spikes.neurons[layer], all_spikes.segments[layer],
+            all_spikes.waits[layer], all_spikes.lefts[layer], all_spikes.starts[layer],
+        )  # fmt: skip
+        return Layer(
+            view_states(buffers, layer, trial.lengths[layer + 1]), trial.mask,
+            buffers.steps[layer], times, rows, n_events, weights, trial.sizes[layer + 1],
+            trial.duration, trial.constants, trial.narrow, spikes, trial.max_spikes,
+            buffers.scratch,
         )  # fmt: skip
 
-    return model.jit(view_spikes, allocates=False, inlines=True)
+    return model.jit(view_trial, allocates=False, inlines=True)
 
 
 def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNamespace) -> Any:
@@ -274,9 +279,10 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
     jit = partial(model.jit, allocates=False)
     gradient = build_gradient(model)
     backward_layer = gradient.backward_layer
-    view_weights, view_states = views.view_weights, views.view_states
-    view_scales, view_layer = views.view_scales, views.view_layer
-    view_spikes = build_view_spikes(model)
+    view_weights, view_scales, view_layer = (
+        views.view_weights, views.view_scales, views.view_layer,
+    )  # fmt: skip
+    view_trial = build_view_trial(model, views)
     scatter_bins = bins.scatter_bins
 
     @jit
@@ -285,15 +291,14 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
         weights: Any, weight_gradient: Any, want_times: bool,
     ) -> None:  # fmt: skip
         """Go back through one layer."""
-        width = trial.sizes[layer + 1]
+        width = trial.lengths[layer + 1]
         covectors = view_layer(buffers.covectors, first, width)
         backward_layer(
-            view_states(buffers, layer, width), view_scales(buffers, layer, width),
-            buffers.steps[layer], times, rows, n_events, weights, trial.constants, trial.narrow,
-            view_spikes(buffers.spikes, layer), buffers.counts[layer], buffers.by_spike,
-            covectors, weight_gradient, buffers.by_event, want_times,
+            view_trial(trial, buffers, layer, times, rows, n_events, weights),
+            view_scales(buffers, layer, width), buffers.counts[layer], buffers.by_spike, covectors,
+            weight_gradient, buffers.by_event, want_times,
             (buffers.unwound, buffers.pulled, buffers.pulls, buffers.kept, buffers.slips,
-             buffers.zeros, buffers.unused),
+             buffers.unused),
         )  # fmt: skip
         by_start = view_layer(buffers.by_start, first, width)
         for c in range(by_start.shape[0]):
@@ -306,9 +311,9 @@ def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNam
         want_times: bool,
     ) -> None:  # fmt: skip
         """Go back through all layers of one sample; what it adds to is its thread's own."""
-        first = len(trial.initial)
+        first = trial.lengths[1:].sum()
         for layer in range(len(trial.sizes) - 2, 0, -1):
-            first -= trial.sizes[layer + 1]
+            first -= trial.lengths[layer + 1]
             before = layer - 1
             backward_one_layer(
                 trial, buffers, layer, first, buffers.sorted_times[before],
@@ -356,13 +361,14 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> SimpleN
         all_rates = buffers.rates[slot]
         n_layers = len(trial.sizes) - 1
         first = 0
-        for i in range(trial.sizes[1]):
+        for i in range(trial.lengths[1]):
             buffers.pushes[i] = 0.0
         for layer in range(n_layers):
-            last = first + trial.sizes[layer + 1]
+            last = first + trial.lengths[layer + 1]
             pushes = buffers.pushes[first:last]
             if layer > 0:
-                rates = all_rates[first - trial.sizes[layer] : first]
+                before = first - trial.lengths[layer]
+                rates = all_rates[before : before + trial.sizes[layer]]
                 add_inputs(rates, view_weights(trial.weights, trial, layer), pushes)
             end = view_end(trial, buffers, sample, layer)
             if layer < n_layers - 1:
@@ -377,9 +383,9 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> SimpleN
     def backward_pseudo(trial: Any, buffers: Any, sample: int, slot: int, n_ordinary: Any) -> None:
         """Derivatives of the pseudospikes by the pseudo inputs and by the states at T."""
         n_layers = len(trial.sizes) - 1
-        last = len(trial.initial)
+        last = buffers.pushes.shape[0]
         for layer in range(n_layers - 1, -1, -1):
-            first = last - trial.sizes[layer + 1]
+            first = last - trial.lengths[layer + 1]
             pushes, by_push = buffers.pushes[first:last], buffers.by_push[slot, first:last]
             end = view_end(trial, buffers, sample, layer)
             covectors = view_layer(buffers.covectors, first, last - first)
@@ -391,11 +397,13 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> SimpleN
                 backward_rates(
                     end, pushes, trial.narrow, buffers.by_rate[first:last], covectors, by_push
                 )
+            for i in range(trial.sizes[layer + 1], last - first):
+                by_push[i] = 0.0
             if layer > 0:
-                before = first - trial.sizes[layer]
+                before = first - trial.lengths[layer]
                 pull_inputs(
                     view_weights(trial.weights, trial, layer), by_push,
-                    buffers.by_rate[before:first],
+                    buffers.by_rate[before : before + trial.sizes[layer]],
                 )  # fmt: skip
             last = first
 
@@ -406,11 +414,11 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> SimpleN
         for slot in range(n_slots, ROWS_AT_ONCE):
             buffers.by_push[slot] = 0.0
         for layer in range(1, len(trial.sizes) - 1):
-            middle = first + trial.sizes[layer]
-            last = middle + trial.sizes[layer + 1]
+            middle = first + trial.lengths[layer]
+            last = middle + trial.lengths[layer + 1]
             add_products(
-                buffers.rates[:, first:middle], buffers.by_push[:, middle:last],
-                view_weights(flat_gradient, trial, layer),
+                buffers.rates[:, first : first + trial.sizes[layer]],
+                buffers.by_push[:, middle:last], view_weights(flat_gradient, trial, layer),
             )  # fmt: skip
             first = middle
 

@@ -42,14 +42,14 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
     pseudospike, pseudospike_vjp = f.pseudospike, f.pseudospike_vjp
     n = len(model.coordinates)
 
-    @jit
+    @partial(jit, disjoint=True)
     def forward_rates(end_states: Any, inputs: Any, constants: Any, rates: Any) -> None:
         """Write the pseudo rates, shape (n,), of a layer with the given pseudo inputs."""
         for i in range(rates.shape[0]):
             _, _, rate = pseudospike(*load(end_states, i), inputs[i], *constants)
             rates[i] = rate
 
-    @partial(jit, reorders=True)
+    @partial(jit, reorders=True, disjoint=True)
     def add_inputs(rates: Any, weights: Any, inputs: Any) -> None:
         """Write the pseudo inputs ``rates @ weights``, shape (n_post,)."""
         for i in range(inputs.shape[0]):
@@ -65,7 +65,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
             for i in range(inputs.shape[0]):
                 inputs[i] += rates[j] * weights[j, i]
 
-    @partial(jit, reorders=True)
+    @partial(jit, reorders=True, disjoint=True)
     def pull_inputs(weights: Any, input_gradient: Any, rate_gradient: Any) -> None:
         """Write derivatives by the pseudo rates, from those by the pseudo inputs they make."""
         zero = input_gradient[0] * 0.0
@@ -85,7 +85,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
                 total += weights[j, i] * input_gradient[i]
             rate_gradient[j] = total
 
-    @partial(jit, reorders=True)
+    @partial(jit, reorders=True, disjoint=True)
     def add_products(rates: Any, input_gradients: Any, weight_gradient: Any) -> None:
         """Add what `ROWS_AT_ONCE` samples contribute to the derivatives by the weights."""
         for j in range(rates.shape[1]):
@@ -95,7 +95,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
                     c * input_gradients[2, i] + d * input_gradients[3, i]
                 )
 
-    @jit
+    @partial(jit, disjoint=True)
     def backward_rates(
         end_states: Any, inputs: Any, constants: Any, rate_gradient: Any,
         covectors: Any, input_gradient: Any,

@@ -9,7 +9,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from sim.flags import build_list
+from sim.flags import build_list, build_view_flags
+from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
 
 
@@ -17,19 +18,42 @@ def build_forward_rounds(model: CompiledModel) -> SimpleNamespace:
     """The parts of the forward pass.
 
     Returns:
-        ``advance``, ``follow_flagged`` and ``finish_spikes``.
+        ``run_block`` and ``finish_spikes``.
     """
 
-    def finish_spikes(
-        spikes: Any, count: int, event_times: Any, n_events: int, duration: float, constants: Any
-    ) -> None:
+    def finish_spikes(layer: Any, count: int) -> None:
         """All is done."""
 
     return SimpleNamespace(
-        advance=build_advance(model),
-        follow_flagged=build_follow(model),
-        finish_spikes=model.jit(finish_spikes, allocates=False),
+        run_block=build_run_block(model), finish_spikes=model.jit(finish_spikes, allocates=False)
     )
+
+
+def build_run_block(model: CompiledModel) -> Any:
+    """A few segments, one after the other."""
+    advance, follow_flagged = build_advance(model), build_follow(model)
+    view_flags = build_view_flags(model)
+    _, read_step = build_steps(model)
+
+    def run_block(layer: Any, first: int, last: int, count: int) -> int:
+        """Pass segments ``first`` to ``last - 1`` with all spikes in them.
+
+        Returns the number of spikes; it is at least the room that there is for them if they need
+        more.
+        """
+        states, mask, scratch = layer.states, layer.mask, layer.scratch
+        flags, _ = view_flags(scratch, layer.weights.shape[1])
+        nothing = scratch.zeros[: layer.weights.shape[1]]
+        for k in range(first, last):
+            row = nothing if k == 0 else layer.weights[layer.event_rows[k - 1]]
+            before, after = states[k & mask], states[(k + 1) & mask]
+            advance(before, after, row, read_step(layer.steps, k, nothing), layer.narrow, flags[0])
+            count = follow_flagged(layer, before, after, row, k, count)
+            if count > layer.max_spikes or count >= layer.spikes.times.shape[0]:
+                return count
+        return count
+
+    return model.jit(run_block, allocates=False)
 
 
 def build_advance(model: CompiledModel) -> Any:
@@ -46,12 +70,12 @@ def build_advance(model: CompiledModel) -> Any:
             flags[i] = will_spike(*state, *step, *constants)
             store(after, i, *flow(*state, *step, *constants))
 
-    return model.jit(advance, allocates=False, inlines=True)
+    return model.jit(advance, allocates=False, disjoint=True)
 
 
 def build_follow(model: CompiledModel) -> Any:
     """What happens to the neurons that spike in a segment."""
-    f, list_flagged = model.functions, build_list(model)
+    f, list_flagged, view_flags = model.functions, build_list(model), build_view_flags(model)
     jit = partial(model.jit, allocates=False)
     flow, fire, propagator, jump = f.flow, f.fire, f.propagator, f.jump
     will_spike, time_to_spike, load, store = f.will_spike, f.time_to_spike, f.load, f.store
@@ -82,7 +106,7 @@ def build_follow(model: CompiledModel) -> Any:
         """Append the spikes to the buffers."""
         for p in range(n):
             spikes.times[count + p] = round_.times[p]
-            spikes.neurons[count + p] = round_.chosen[p]
+            spikes.neurons[count + p] = round_.chosen[1, p]
             spikes.segments[count + p] = segment
             spikes.waits[count + p] = round_.waits[p]
             spikes.lefts[count + p] = -1.0 if round_.again[p] else round_.lefts[p]
@@ -93,11 +117,11 @@ def build_follow(model: CompiledModel) -> Any:
         """Store states at the segment's end; keep the neurons that spike again, and count them."""
         begins, kept = round_.begins, 0
         for p in range(n):
-            i = round_.chosen[p]
+            i = round_.chosen[1, p]
             if round_.again[p]:
                 step = propagator(round_.waits[p], *constants)
                 store(begins, kept, *fire(*load(begins, p), *step, *constants))
-                round_.chosen[kept] = i
+                round_.chosen[1, kept] = i
                 round_.times[kept] = round_.times[p]
                 round_.lefts[kept] = round_.lefts[p]
                 kept += 1
@@ -106,23 +130,26 @@ def build_follow(model: CompiledModel) -> Any:
         return kept
 
     def follow_flagged(
-        states: Any, after: Any, weights: Any, step: Any, start: float, end: float,
-        constants: Any, segment: int, spikes: Any, count: int, max_spikes: int, flags: Any,
-        words: Any, round_: Any,
-    ) -> int:  # fmt: skip
+        layer: Any, before: Any, after: Any, weights: Any, segment: int, count: int
+    ) -> int:
         """Go through a segment again for the neurons that spike in it.
 
         First the first spikes of all, then the second ones, and so on. Returns the number of
         spikes; it is at least the room that there is for them if they need more.
         """
+        times, constants, spikes = layer.event_times, layer.constants, layer.spikes
+        start = 0.0 if segment == 0 else times[segment - 1]
+        end = times[segment] if segment < layer.n_events else layer.duration
+        round_ = layer.scratch.round
         chosen = round_.chosen
-        n = list_flagged(flags, words, weights.shape[0], chosen)
+        flags, words = view_flags(layer.scratch, weights.shape[0])
+        n = list_flagged(flags, words, 1, layer.width, layer.scratch.found, chosen[0], chosen[1], 0)
         for p in range(n):
-            i = chosen[p]
-            store(round_.begins, p, *jump(*load(states, i), weights[i], *constants))
+            i = chosen[1, p]
+            store(round_.begins, p, *jump(*load(before, i), weights[i], *constants))
             round_.times[p] = start
             round_.lefts[p] = end - start
-        limit = min(max_spikes + 1, spikes.times.shape[0])
+        limit = min(layer.max_spikes + 1, spikes.times.shape[0])
         while n > 0 and count + n < limit:
             find_spikes(n, round_, end, constants)
             leave_spikes(n, round_, constants)
@@ -175,7 +202,7 @@ def build_retreat(model: CompiledModel) -> Any:
             weight_gradient[i] += pulled[n]
             slips[i] = pulled[slip]
 
-    return model.jit(retreat, allocates=False, inlines=True)
+    return model.jit(retreat, allocates=False, disjoint=True)
 
 
 def build_unwind(model: CompiledModel) -> tuple[Any, Any]:

@@ -164,6 +164,7 @@ class CompiledModel:
         allocates: bool = True,
         reorders: bool = False,
         inlines: bool = False,
+        disjoint: bool = False,
     ) -> Callable[..., Any]:
         """Compile ``function``, which may call the model's functions, for this backend.
 
@@ -172,12 +173,15 @@ class CompiledModel:
             allocates: Whether it makes arrays; see `compile_function`.
             reorders: Whether its own sums may be added up in another order.
             inlines: Whether its text takes the place of calls of it.
+            disjoint: Whether no array that it writes to shares memory with another that it is
+                given; see `compile_function`.
         """
         if self.backend == "numpy":
             return function
         return compile_function(
-            function, key=self.key, allocates=allocates, reorders=reorders, inlines=inlines
-        )
+            function, key=self.key, allocates=allocates, reorders=reorders, inlines=inlines,
+            disjoint=disjoint,
+        )  # fmt: skip
 
 
 def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
@@ -426,6 +430,7 @@ def compile_function(
     allocates: bool = True,
     reorders: bool = False,
     inlines: bool = False,
+    disjoint: bool = False,
 ) -> Callable[..., Any]:
     """Compile one function with Numba and keep the machine code on disk.
 
@@ -443,6 +448,9 @@ def compile_function(
             vector instructions; not those of the functions that it calls.
         inlines: Whether its text takes the place of calls of it. One that does not allocate may
             then return a part of an array, which it otherwise may not.
+        disjoint: Whether no array that it writes to shares memory with another that it is given:
+            its loops then need not find out, each time anew, whether they may be vector
+            instructions.
     """
     import numba
     from numba.core.caching import FunctionCache
@@ -465,13 +473,19 @@ def compile_function(
             if data.library.has_dynamic_globals:  # holds addresses: it passes functions as values
                 return
             with contextlib.suppress(OSError):  # a full disk costs time, not the result
-                super().save_overload(sig, data)
+                try:
+                    super().save_overload(sig, data)
+                except (AttributeError, ImportError):  # it lists types of another version
+                    self.flush()
+                    super().save_overload(sig, data)
 
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": allocates}
     if reorders:
         options["fastmath"] = {"reassoc", "nsz", "contract"}
     if inlines:
         options["inline"] = "always"
+    if disjoint:
+        options["pipeline_class"] = make_disjoint()
     dispatcher: Any = numba.njit(**options)(function)
     if function.__closure__:
         package, closed = read_package_source(function), read_closed_source(function)
@@ -481,6 +495,19 @@ def compile_function(
             dispatcher._cache = KeyedCache(function, full_key)
     compiled: Callable[..., Any] = dispatcher
     return compiled
+
+
+@lru_cache(maxsize=1)
+def make_disjoint() -> type:
+    """Numba's compiler for functions whose arrays share no memory."""
+    from numba.core.compiler import Compiler
+
+    class Disjoint(Compiler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.state.flags.noalias = True
+
+    return Disjoint
 
 
 def read_closed_source(function: Callable[..., Any]) -> str:

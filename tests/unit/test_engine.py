@@ -7,7 +7,7 @@ from networks import compiled, latencies, network, trains
 from sim.batch import record_spikes, run_batch
 from sim.buffers import FIRST_ROOM, make_spikes
 from sim.loss import make_target_time_loss
-from sim.ordering import SMALL_SORT, build_order
+from sim.ordering import SMALL_RANKING, SMALL_SORT, build_order
 from sim.records import LARGEST_WEIGHT
 from spiketheory.errors import SimulationError
 
@@ -227,16 +227,25 @@ def test_the_largest_weight_alone_is_simulated():
 # --- order ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_spikes", [0, 1, 2, SMALL_SORT, SMALL_SORT + 1, 100, 1000])
+@pytest.mark.parametrize(
+    "n_spikes", [0, 1, SMALL_SORT + 1, SMALL_RANKING, SMALL_RANKING + 1, 1000]
+)
 def test_spikes_are_ordered_by_segment_time_and_neuron_and_ties_stay_in_order(n_spikes):
     rng = np.random.default_rng(n_spikes)
     segments = np.sort(rng.integers(0, 1 + n_spikes // 60, n_spikes))
     times = segments + rng.integers(0, 20, n_spikes) / 20
     neurons = rng.integers(0, 3, n_spikes)
     spikes = make_spikes((n_spikes,), 2)._replace(times=times, segments=segments, neurons=neurons)
-    order, spare = np.empty((2, n_spikes), np.int64)
-    build_order(compiled("theta"))(spikes, n_spikes, order, spare)
-    assert order.tolist() == np.lexsort((np.arange(n_spikes), neurons, times, segments)).tolist()
+    order, spare, sorted_neurons = np.empty((3, n_spikes), np.int64)
+    sorted_times = np.empty(n_spikes)
+    sort = build_order(compiled("theta"))
+    for all_times in (times, times + rng.random(n_spikes) / 100):  # with ties, and without
+        spikes = spikes._replace(times=all_times)
+        sort(spikes, n_spikes, order, spare, sorted_times, sorted_neurons)
+        wanted = np.lexsort((np.arange(n_spikes), neurons, all_times, segments))
+        assert order.tolist() == wanted.tolist()
+        assert sorted_times.tolist() == all_times[wanted].tolist()
+        assert sorted_neurons.tolist() == neurons[wanted].tolist()
 
 
 def test_simultaneous_spikes_of_identical_neurons_come_in_the_order_of_neurons(backend):
