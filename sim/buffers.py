@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.engine import EVENTS_PER_BLOCK, EVENTS_PER_SCALING
+from sim.engine import EVENTS_PER_BLOCK
 from sim.flags import FLAGS_PER_WORD
 from sim.pseudo import ROWS_AT_ONCE
 from spiketheory.compile import CompiledModel
@@ -298,7 +298,7 @@ def make_buffers(
     events[0] = n_events
     n_rows = events + 2 if mask == -1 else mask + 1
     state_sizes = n_rows * n_coordinates * widths
-    scale_sizes = (events // EVENTS_PER_SCALING + 1) * widths
+    scale_sizes = (events // EVENTS_PER_BLOCK + 1) * widths
     per_spike, per_output = (n_layers, room), (sizes[-1], n_required)
     return Buffers(
         states=make_aligned(state_sizes.sum(), real),

@@ -17,7 +17,7 @@ Layout of one layer's forward pass with K events and n neurons:
   -1 where all are kept, for gradients, else `LATEST_STATES`. Coordinates come first, neurons last,
   so that the loops over neurons run through memory in order and become vector instructions; rows
   are padded with neurons that nobody sees, see `sim.buffers.pad`.
-- ``scales`` (K // EVENTS_PER_SCALING + 1, n): projective coordinates grow with inputs
+- ``scales`` (K // EVENTS_PER_BLOCK + 1, n): projective coordinates grow with inputs
   between spikes; every so many events large ones are divided by a power of two, kept here.
 - ``steps`` (n_numbers, K + 1): the flow's propagator from each event to the next, which all
   neurons share.
@@ -39,10 +39,8 @@ from sim.status import NO_ROOM, Status
 from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
 
-EVENTS_PER_BLOCK = 8
-"""Segments that are passed before the spikes in them are listed."""
-EVENTS_PER_SCALING = 32
-"""A multiple of the former."""
+EVENTS_PER_BLOCK = 32
+"""Segments that are passed before the spikes in them are listed, and large coordinates scaled."""
 LATEST_STATES = 2 * EVENTS_PER_BLOCK - 1
 """The mask, see above, that keeps as many states as a block needs."""
 LARGE_COORDINATE = 2.0**64
@@ -112,11 +110,11 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
                 return too_many, count
             if count >= spikes.times.shape[0]:
                 return NO_ROOM, count
-            if last % EVENTS_PER_SCALING == 0:
+            if last % EVENTS_PER_BLOCK == 0:
                 if is_far(states[last & mask], layer.width, largest):
                     return not_finite, count
                 if is_projective:
-                    scale_down(states[last & mask], scales[last // EVENTS_PER_SCALING - 1], large)
+                    scale_down(states[last & mask], scales[last // EVENTS_PER_BLOCK - 1], large)
         finish_spikes(layer, count)
         if is_far(states[n_segments & mask], layer.width, largest):
             return not_finite, count

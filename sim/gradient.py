@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from sim.crossings import build_backward_crossings
-from sim.engine import EVENTS_PER_SCALING
+from sim.engine import EVENTS_PER_BLOCK
 from sim.rounds import build_backward_rounds
 from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
@@ -69,10 +69,10 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         start_spikes(spikes, count, by_spike, constants, pulls)
         for k in range(n_events, -1, -1):
             start = event_times[k - 1] if k > 0 else 0.0
-            if is_projective and k % EVENTS_PER_SCALING == EVENTS_PER_SCALING - 1:
+            if is_projective and k % EVENTS_PER_BLOCK == EVENTS_PER_BLOCK - 1:
                 for i in range(width):
                     for c in scaled:
-                        covectors[c, i] *= scales[k // EVENTS_PER_SCALING, i]
+                        covectors[c, i] *= scales[k // EVENTS_PER_BLOCK, i]
             first = last
             while first > 0 and spikes.segments[first - 1] == k:
                 first -= 1

@@ -227,9 +227,7 @@ def test_the_largest_weight_alone_is_simulated():
 # --- order ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "n_spikes", [0, 1, SMALL_SORT + 1, SMALL_RANKING, SMALL_RANKING + 1, 1000]
-)
+@pytest.mark.parametrize("n_spikes", [0, 1, SMALL_SORT + 1, SMALL_RANKING, SMALL_RANKING + 1, 1000])
 def test_spikes_are_ordered_by_segment_time_and_neuron_and_ties_stay_in_order(n_spikes):
     rng = np.random.default_rng(n_spikes)
     segments = np.sort(rng.integers(0, 1 + n_spikes // 60, n_spikes))
