@@ -472,10 +472,11 @@ def compile_function(
         def save_overload(self, sig: Any, data: Any) -> None:
             if data.library.has_dynamic_globals:  # holds addresses: it passes functions as values
                 return
-            with contextlib.suppress(OSError):  # a full disk costs time, not the result
+            gone = (AttributeError, ImportError)
+            with contextlib.suppress(OSError, *gone):  # a full disk costs time, not the result
                 try:
                     super().save_overload(sig, data)
-                except (AttributeError, ImportError):  # it lists types of another version
+                except gone:  # what is on disk refers to names of another version
                     self.flush()
                     super().save_overload(sig, data)
 

@@ -1,4 +1,5 @@
 import inspect
+import pickle
 import sys
 import types
 
@@ -235,6 +236,7 @@ def refuse(error):
         ("load_overload", ModuleNotFoundError("No module named 'generated_long_ago'")),
         ("load_overload", EOFError("Ran out of input")),
         ("save_overload", OSError(28, "No space left on device")),
+        ("save_overload", AttributeError("Can't get attribute 'Gone'")),
     ],
 )
 def test_a_cache_that_fails_costs_time_and_not_the_result(method, error, monkeypatch):
@@ -245,3 +247,21 @@ def test_a_cache_that_fails_costs_time_and_not_the_result(method, error, monkeyp
         return value + offset
 
     assert compile_function(add, key=f"{method} {error}")(1.0) == 3.0
+
+
+def test_a_cache_with_names_of_another_version_is_begun_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+    offset = 2.0
+
+    def add(value):
+        return value + offset
+
+    assert compile_function(add, key="index")(1.0) == 3.0
+    (index,) = tmp_path.rglob("*.nbi")
+    with index.open("rb") as file:
+        version = pickle.load(file)
+    index.write_bytes(pickle.dumps(version) + b"csim.buffers\nGone\n.")
+    for hits in (0, 1):
+        again = compile_function(add, key="index")
+        assert again(1.0) == 3.0
+        assert sum(again.stats.cache_hits.values()) == hits
