@@ -185,7 +185,8 @@ def check_inputs(network: Network, events: Events) -> None:
 def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) -> Trial:
     """What the kernels need to know of a network and its inputs."""
     sizes = network.layer_sizes
-    lengths = [sizes[0], *(pad(network.model, width, network.real) for width in sizes[1:])]
+    model = network.model.at(network.constants)
+    lengths = [sizes[0], *(pad(model, width, network.real) for width in sizes[1:])]
     offsets = np.cumsum([0, *(n * m for n, m in zip(sizes[:-1], lengths[1:], strict=True))])
     weights = make_aligned(offsets[-1], network.real)
     for part, matrix in zip(np.split(weights, offsets[1:-1]), network.weights, strict=True):

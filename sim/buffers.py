@@ -254,7 +254,7 @@ def pad(model: CompiledModel, width: int, real: Any) -> int:
     What they are padded with are neurons without input, whose spikes nobody sees. Not so where each
     neuron is computed apart from the others.
     """
-    if model.backend == "numpy" or model.module.LOOPED:
+    if model.backend == "numpy" or model.is_looped:
         return width
     lanes: int = VECTOR_BYTES // np.dtype(real).itemsize
     return -(-width // lanes) * lanes

@@ -53,6 +53,7 @@ class CompiledModel:
         functions: The generated scalar functions; attributes by name.
         module: The generated module.
         key: Hash of the source text, for caches.
+        specialised: Whether its functions are those of `spiketheory.special_half`, see `at`.
     """
 
     name: str
@@ -71,6 +72,7 @@ class CompiledModel:
     functions: types.SimpleNamespace
     module: ModuleType
     key: str
+    specialised: bool = False
 
     def at(self, constants: tuple[float, ...]) -> "CompiledModel":
         """The same model, compiled for these constants, where that is faster.
@@ -88,6 +90,12 @@ class CompiledModel:
         if self.backend != "numba" or not names or order != special_half.NU:
             return self
         return specialise(self)
+
+    @property
+    def is_looped(self) -> bool:
+        """Whether passing a segment iterates, for each neuron apart from the others."""
+        parts = {"jump", "flow", "will_spike"}
+        return not self.specialised and not parts.isdisjoint(self.module.LOOPED)
 
     @property
     def crosses_infinity(self) -> bool:
@@ -323,6 +331,7 @@ def specialise(model: CompiledModel) -> CompiledModel:
         model,
         functions=types.SimpleNamespace(**own),
         key=hashlib.sha256(identity.encode()).hexdigest(),
+        specialised=True,
     )
 
 
