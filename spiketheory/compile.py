@@ -498,8 +498,8 @@ def compile_function(
         options["pipeline_class"] = make_disjoint()
     dispatcher: Any = numba.njit(**options)(function)
     if function.__closure__:
-        package, closed = read_package_source(function), read_closed_source(function)
-        parts = (key, package, closed, importlib.metadata.version("numba"), str(options))
+        package, closed = hash_package(inspect.getfile(function)), read_closed_source(function)
+        parts = (key, package, closed, read_numba_version(), str(options))
         full_key = hashlib.sha256("".join(parts).encode()).hexdigest()
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
             dispatcher._cache = KeyedCache(function, full_key)
@@ -537,9 +537,20 @@ def read_closed_source(function: Callable[..., Any]) -> str:
     return text
 
 
-def read_package_source(function: Callable[..., Any]) -> str:
-    """Concatenated text of all modules beside the one that defines ``function``."""
+@lru_cache(maxsize=64)
+def hash_package(path: str) -> str:
+    """Hash of the text of all modules beside ``path``, as it was when first asked for."""
+    return hashlib.sha256(read_package_source(path).encode()).hexdigest()
+
+
+def read_package_source(path: str) -> str:
+    """Concatenated text of all modules beside the file ``path``."""
     from pathlib import Path
 
-    folder = Path(inspect.getfile(function)).parent
-    return "".join(p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.py")))
+    return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(path).parent.glob("*.py")))
+
+
+@lru_cache(maxsize=1)
+def read_numba_version() -> str:
+    """The version of the installed Numba."""
+    return importlib.metadata.version("numba")

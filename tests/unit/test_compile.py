@@ -200,7 +200,7 @@ def test_division_by_zero_in_compiled_code_is_infinite_as_in_numpy():
 
 
 def test_the_text_that_a_cache_depends_on_is_the_whole_package_of_a_function():
-    text = read_package_source(load_compiled)
+    text = read_package_source(inspect.getfile(load_compiled))
     assert "def load_compiled" in text
     assert "class NeuronModel" in text
 
