@@ -189,8 +189,8 @@ def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) 
     lengths = [sizes[0], *(pad(model, width, network.real) for width in sizes[1:])]
     offsets = np.cumsum([0, *(n * m for n, m in zip(sizes[:-1], lengths[1:], strict=True))])
     weights = make_aligned(offsets[-1], network.real)
-    for part, matrix in zip(np.split(weights, offsets[1:-1]), network.weights, strict=True):
-        part.reshape(len(matrix), -1)[:, : matrix.shape[1]] = matrix
+    for part, matrix in zip(view_matrices(weights, network, offsets), network.weights, strict=True):
+        part[...] = matrix
     assert network.initial is not None
     return Trial(
         times=events.times,
@@ -210,6 +210,14 @@ def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) 
         max_spikes=max_spikes,
         mask=mask,
     )
+
+
+def view_matrices(flat: np.ndarray, network: Network, offsets: np.ndarray) -> list[np.ndarray]:
+    """The weights of each layer, or their gradient, without what rows are padded with."""
+    return [
+        part.reshape(len(w), -1)[:, : w.shape[1]]
+        for part, w in zip(np.split(flat, offsets[1:-1]), network.weights, strict=True)
+    ]
 
 
 def make_results(network: Network, events: Events, loss: Loss, *, n_weights: int) -> list[Results]:
@@ -262,11 +270,8 @@ def collect_gradients(
 ) -> Gradients:
     """Add up the chunks and divide by the number of samples."""
     n_samples = len(events)
-    chunks = [np.split(chunk.weights, trial.offsets[1:-1]) for chunk in work]
-    weights = [
-        add_chunks([part.reshape(len(w), -1)[:, : w.shape[1]] for part in parts], n_samples)
-        for w, parts in zip(network.weights, zip(*chunks, strict=True), strict=True)
-    ]
+    chunks = [view_matrices(chunk.weights, network, trial.offsets) for chunk in work]
+    weights = [add_chunks(list(parts), n_samples) for parts in zip(*chunks, strict=True)]
     by_event = work[0].events / n_samples
     gradients = Gradients(
         weights=tuple(weights),

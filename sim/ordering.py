@@ -9,8 +9,8 @@ SMALL_SORT = 16
 SMALL_RANKING = 128
 
 
-def build_order(model: CompiledModel) -> Any:
-    """The sort of spikes by time."""
+def build_sort(model: CompiledModel) -> Any:
+    """The sort of any number of spikes, segment by segment."""
     jit = partial(model.jit, allocates=False)
 
     @partial(jit, inlines=True)
@@ -73,6 +73,14 @@ def build_order(model: CompiledModel) -> Any:
                 if last - first > 1:
                     sort_segment(spikes, order, spare, first, last)
                 first = last
+
+    return sort_by_segment
+
+
+def build_order(model: CompiledModel) -> Any:
+    """The sort of spikes by time."""
+    jit = partial(model.jit, allocates=False)
+    sort_by_segment = build_sort(model)
 
     @jit
     def rank_spikes(times: Any, count: int, ranks: Any) -> bool:

@@ -192,8 +192,9 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
     jit = partial(model.jit, allocates=False)
     engine = build_engine(model)
     forward_layer, order_spikes = engine.forward_layer, engine.order_spikes
-    view_weights, view_states = views.view_weights, views.view_states
-    view_scales, view_layer = views.view_scales, views.view_layer
+    view_weights, view_scales, view_layer = (
+        views.view_weights, views.view_scales, views.view_layer,
+    )  # fmt: skip
     list_inputs, gather_bins = bins.list_inputs, bins.gather_bins
     ok = int(Status.OK)
     view_trial = build_view_trial(model, views)
@@ -205,12 +206,11 @@ def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleName
     ) -> int:  # fmt: skip
         """Run one layer and sort its spikes."""
         length = trial.lengths[layer + 1]
-        states = view_states(buffers, layer, length)
+        viewed = view_trial(trial, buffers, layer, times, rows, n_events, weights)
         starts = view_layer(buffers.starts, first, length)
         for c in range(starts.shape[0]):
             for i in range(length):
-                states[0, c, i] = starts[c, i]
-        viewed = view_trial(trial, buffers, layer, times, rows, n_events, weights)
+                viewed.states[0, c, i] = starts[c, i]
         scales = view_scales(buffers, layer, length)
         status, count = forward_layer(viewed, scales, trial.limits)
         buffers.counts[layer] = count
