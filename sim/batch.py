@@ -1,15 +1,28 @@
 """Batches of samples through a feedforward network: forward, loss and backward in one kernel.
 
-Samples are cut into chunks, one per thread; a chunk keeps its buffers from sample to sample and
-adds its gradients up in its own arrays, which are then added in order: the result depends on the
-number of threads in its last bits, and on nothing else.
+Samples are cut into chunks, which threads take one after the other; a chunk keeps its buffers from
+sample to sample and adds its gradients up in its own arrays, which are then added in order: the
+result depends on the number of threads in its last bits, and on nothing else.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from sim.buffers import FIRST_ROOM, Results, Trial, make_aligned, make_buffers, pad
+from sim.buffers import (
+    FIRST_ROOM,
+    Buffers,
+    BufferShelf,
+    LayerGradients,
+    LayerTrial,
+    Results,
+    Trial,
+    make_aligned,
+    make_buffers,
+    pad,
+)  # fmt: skip
 from sim.encoding import BinnedInput, LatencyInput
 from sim.engine import LATEST_STATES, LIMITS
 from sim.kernels import build_batch
@@ -17,9 +30,14 @@ from sim.loss import Loss, prepare_targets
 from sim.records import Gradients, Input, Network, Outcome, Spikes
 from sim.status import NO_ROOM, raise_status
 from sim.threads import get_thread_count, run_on_threads
+from spiketheory.compile import CompiledModel
 from spiketheory.errors import InputError, SimulationError
 
 MAX_SPIKES = 1_000_000
+CHUNKS_PER_THREAD = 4
+"""So that no thread waits long for another; with gradients, each chunk adds up its own: one."""
+LEAST_CHUNK = 64
+SHELF = BufferShelf()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,28 +156,35 @@ def run_batch(
     kernel = build_batch(model, loss.function)
     n_outputs = network.layer_sizes[-1]
     wanted = prepare_targets(loss, targets, n_samples=len(events), n_outputs=n_outputs)
-    work = make_results(network, events, loss, n_weights=trial.offsets[-1] if gradient else 0)
-    limits = np.linspace(0, len(events), len(work) + 1).astype(np.int64)
+    n_threads = get_thread_count()
+    n_chunks = min(len(events), n_threads)
+    if not gradient:
+        n_chunks = max(n_chunks, min(len(events) // LEAST_CHUNK, n_threads * CHUNKS_PER_THREAD))
+    work = make_results(network, events, loss, trial, n_gradients=n_chunks if gradient else 0)
+    limits = np.linspace(0, len(events), n_chunks + 1).astype(np.int64)
+    make = partial(
+        make_buffers, model, network.layer_sizes, n_events=events.times.shape[1],
+        n_bins=events.n_bins, n_required=loss.n_required, real=network.real, mask=trial.mask,
+    )  # fmt: skip
+    kind = (model, network.layer_sizes, tuple(make.keywords.items()))
+    packed_trial, packed_work = model.pack(trial), [model.pack(results) for results in work]
 
     def run_chunk(c: int) -> tuple[int, int]:
-        sample, room = int(limits[c]), FIRST_ROOM
+        sample, room, kept = int(limits[c]), FIRST_ROOM, SHELF.take(kind)
         while True:
-            buffers = make_buffers(
-                model, network.layer_sizes, n_events=events.times.shape[1],
-                n_bins=events.n_bins, n_required=loss.n_required, room=room, real=network.real,
-                mask=trial.mask,
-            )  # fmt: skip
+            buffers, packed = kept or make_packed(model, make(room=room))
             status, sample = kernel.run_chunk(
-                sample, limits[c + 1], trial, buffers, wanted, loss.settings, gradient,
-                input_times, work[c],
+                sample, limits[c + 1], packed_trial, packed, wanted, loss.settings, gradient,
+                input_times, packed_work[c if gradient else 0],
             )  # fmt: skip
             if status != NO_ROOM:
+                SHELF.give_back(kind, buffers, packed)
                 return status, sample
-            room *= 2
+            room, kept = 2 * len(buffers.layers[0].order), None
 
-    for status, sample in run_on_threads(run_chunk, len(work)):
+    for status, sample in run_on_threads(run_chunk, n_chunks, n_threads):
         raise_status(status, sample=sample, limit=max_spikes)
-    outcome = collect_outcome(work)
+    outcome = collect_outcome(work[0])
     if not np.isfinite(outcome.loss).all():
         sample = int(np.argmin(np.isfinite(outcome.loss)))
         raise SimulationError(
@@ -168,7 +193,7 @@ def run_batch(
         )
     if not gradient:
         return outcome, None
-    return outcome, collect_gradients(network, events, work, trial, input_times)
+    return outcome, collect_gradients(network, events, work, input_times)
 
 
 def check_inputs(network: Network, events: Events) -> None:
@@ -186,23 +211,22 @@ def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) 
     """What the kernels need to know of a network and its inputs."""
     sizes = network.layer_sizes
     model = network.model.at(network.constants)
-    lengths = [sizes[0], *(pad(model, width, network.real) for width in sizes[1:])]
-    offsets = np.cumsum([0, *(n * m for n, m in zip(sizes[:-1], lengths[1:], strict=True))])
-    weights = make_aligned(offsets[-1], network.real)
-    for part, matrix in zip(view_matrices(weights, network, offsets), network.weights, strict=True):
-        part[...] = matrix
     assert network.initial is not None
+    initial = np.split(network.initial, np.cumsum(sizes[1:-1]))
+    layers = []
+    for weights, own in zip(network.weights, initial, strict=True):
+        n_pre, width = weights.shape
+        padded = make_aligned((n_pre, pad(model, width, network.real)), network.real)
+        padded[:, :width] = weights
+        layers.append(LayerTrial(width=width, weights=padded, initial=np.ascontiguousarray(own)))
     return Trial(
-        times=events.times,
-        rows=events.rows,
-        counts=events.counts,
-        bins=events.bins,
+        times=np.ascontiguousarray(events.times),
+        rows=np.ascontiguousarray(events.rows),
+        counts=np.ascontiguousarray(events.counts),
+        bins=np.ascontiguousarray(events.bins),
         binned=events.binned,
-        weights=weights,
-        offsets=offsets,
-        sizes=np.array(sizes),
-        lengths=np.array(lengths),
-        initial=network.initial,
+        layers=layers,
+        n_layers=len(layers),
         constants=network.constants,
         narrow=tuple(network.real(c) for c in network.constants),
         limits=LIMITS[network.precision],
@@ -212,48 +236,50 @@ def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) 
     )
 
 
-def view_matrices(flat: np.ndarray, network: Network, offsets: np.ndarray) -> list[np.ndarray]:
-    """The weights of each layer, or their gradient, without what rows are padded with."""
-    return [
-        part.reshape(len(w), -1)[:, : w.shape[1]]
-        for part, w in zip(np.split(flat, offsets[1:-1]), network.weights, strict=True)
-    ]
+def make_packed(model: CompiledModel, buffers: Buffers) -> tuple[Buffers, Any]:
+    """Buffers, and the same packed."""
+    return buffers, model.pack(buffers)
 
 
-def make_results(network: Network, events: Events, loss: Loss, *, n_weights: int) -> list[Results]:
+def make_results(
+    network: Network, events: Events, loss: Loss, trial: Trial, *, n_gradients: int
+) -> list[Results]:
     """Allocate the results of a batch, and for each thread what is its own.
 
     Args:
         network: The network.
         events: The input.
         loss: The loss.
-        n_weights: Number of weights, with what rows are padded with; 0 without a gradient.
+        trial: What `make_trial` made of them.
+        n_gradients: How many threads add up gradients; 0 if none are wanted.
     """
     n_samples = len(events)
-    sizes = network.layer_sizes
     shared = Results(
-        output_times=np.full((n_samples, sizes[-1], loss.n_required), np.inf),
-        n_ordinary=np.zeros((n_samples, sizes[-1]), dtype=np.int64),
+        output_times=np.full((n_samples, network.layer_sizes[-1], loss.n_required), np.inf),
+        n_ordinary=np.zeros((n_samples, network.layer_sizes[-1]), dtype=np.int64),
         losses=np.zeros((n_samples, 2)),
         counters=np.zeros((n_samples, 2), dtype=np.int64),
-        events=np.zeros((n_samples if n_weights else 1, events.times.shape[1])),
-        weights=np.empty(0),
-        initial=np.empty(0),
-        active=np.empty(0, dtype=np.bool_),
+        events=np.zeros((n_samples if n_gradients else 1, events.times.shape[1])),
+        active=np.zeros(network.n_neurons, dtype=np.bool_),
+        layers=[],
     )
+    if n_gradients == 0:
+        none = LayerGradients(weights=np.empty((0, 0), network.real), initial=np.empty(0))
+        return [shared._replace(layers=[none])]
     return [
-        shared._replace(
-            weights=make_aligned(n_weights, network.real),
-            initial=np.zeros(network.n_neurons),
-            active=np.zeros(network.n_neurons, dtype=np.bool_),
-        )
-        for _ in range(min(get_thread_count(), n_samples))
-    ]
+        shared._replace(layers=[
+            LayerGradients(
+                weights=make_aligned(layer.weights.shape, network.real),
+                initial=np.zeros(layer.width),
+            )
+            for layer in trial.layers
+        ])
+        for _ in range(n_gradients)
+    ]  # fmt: skip
 
 
-def collect_outcome(work: list[Results]) -> Outcome:
+def collect_outcome(shared: Results) -> Outcome:
     """Make the public record of a batch."""
-    shared = work[0]
     return Outcome(
         output_times=shared.output_times,
         n_ordinary=shared.n_ordinary,
@@ -261,21 +287,26 @@ def collect_outcome(work: list[Results]) -> Outcome:
         loss_ordinary=shared.losses[:, 1],
         hidden_spikes=shared.counters[:, 0],
         synaptic_operations=shared.counters[:, 1],
-        active=np.any([chunk.active for chunk in work], axis=0),
+        active=shared.active,
     )
 
 
 def collect_gradients(
-    network: Network, events: Events, work: list[Results], trial: Trial, input_times: bool
+    network: Network, events: Events, work: list[Results], input_times: bool
 ) -> Gradients:
-    """Add up the chunks and divide by the number of samples."""
+    """Add up the threads' shares and divide by the number of samples."""
     n_samples = len(events)
-    chunks = [view_matrices(chunk.weights, network, trial.offsets) for chunk in work]
-    weights = [add_chunks(list(parts), n_samples) for parts in zip(*chunks, strict=True)]
+    layers = list(zip(*(results.layers for results in work), strict=True))
+    weights = [
+        add_chunks([own.weights[:, : len(own.initial)] for own in parts], n_samples)
+        for parts in layers
+    ]
     by_event = work[0].events / n_samples
     gradients = Gradients(
         weights=tuple(weights),
-        initial=add_chunks([chunk.initial for chunk in work], n_samples),
+        initial=np.concatenate(
+            [add_chunks([own.initial for own in parts], n_samples) for parts in layers]
+        ),
         input_times=collect_input_times(events, by_event) if input_times else None,
     )
     for name, values in (
@@ -323,28 +354,28 @@ def record_spikes(
     model = network.model.at(network.constants)
     run_one = build_batch(model, None).run_one
     trial = make_trial(network, events, max_spikes, mask=LATEST_STATES)
+    packed_trial = model.pack(trial)
     first = np.concatenate([[0], np.cumsum(network.layer_sizes[1:])])
     samples, neurons, times = [], [], []
-    room, buffers = FIRST_ROOM, None
+    room, kept = FIRST_ROOM, None
     for b in range(len(events)):
         status = NO_ROOM
         while status == NO_ROOM:
-            if buffers is None:
-                buffers = make_buffers(
+            buffers, packed = kept = kept or make_packed(
+                model,
+                make_buffers(
                     model, network.layer_sizes, n_events=events.times.shape[1],
                     n_bins=events.n_bins, n_required=0, room=room, real=network.real,
                     mask=trial.mask,
-                )  # fmt: skip
-            status = run_one(trial, buffers, b)
+                ),
+            )  # fmt: skip
+            status = run_one(packed_trial, packed, b)
             if status == NO_ROOM:
-                room, buffers = 2 * room, None
+                room, kept = 2 * room, None
         raise_status(status, sample=b, limit=max_spikes)
-        assert buffers is not None
-        counts = buffers.counts
-        time = np.concatenate([t[:n] for t, n in zip(buffers.sorted_times, counts, strict=True)])
-        neuron = np.concatenate(
-            [i[:n] + f for i, n, f in zip(buffers.sorted_neurons, counts, first, strict=False)]
-        )
+        found = list(zip(buffers.layers, buffers.counts, first, strict=False))
+        time = np.concatenate([layer.sorted_times[:n] for layer, n, _ in found])
+        neuron = np.concatenate([layer.sorted_neurons[:n] + f for layer, n, f in found])
         order = np.lexsort((neuron, time))
         samples.append(np.full(len(time), b))
         neurons.append(neuron[order])

@@ -1,9 +1,13 @@
 """Memory of the batch kernels: allocated once per thread, shared by all samples.
 
-Kernels make no arrays; they get these. Arrays that belong to several layers are flat or have the
-layer as their first axis. ``real`` below is the precision of the network, float64 or float32.
+Kernels make no arrays; they get these, as records (see `spiketheory.packed`). What belongs to a
+layer is in a record of its own; what no two layers need at once is the same memory in all of them.
+``real`` below is the precision of the network, float64 or float32; ``length`` that of a padded row
+of neurons, see `pad`.
 """
 
+from math import prod
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +19,12 @@ from spiketheory.compile import CompiledModel
 
 FIRST_ROOM = 256
 """Spikes per layer and sample that there is room for before buffers grow."""
+KEPT_BYTES = 2**25
+"""Buffers with larger states are not kept from batch to batch."""
 
 
 class Spikes(NamedTuple):
-    """Spikes in the order found; with the layer as first axis in `Buffers`, without in loops.
+    """Spikes in the order found.
 
     Attributes:
         times: Spike times, shape (room,) [time].
@@ -60,57 +66,34 @@ class Round(NamedTuple):
     lefts: Any
 
 
-class Scratch(NamedTuple):
-    """Scratch of the forward pass of one layer.
+class Source(NamedTuple):
+    """The input events of a layer in one sample's trial.
 
     Attributes:
-        flags, words: Neurons that spike in each segment of a block, as bytes, and the same memory
-            as 64-bit words, flat; see `sim.flags`.
-        found: Words with flags, shape (2, > number of words).
-        zeros: Weights of no event, real.
-        round: See `Round`.
+        times: Their times, sorted, shape (>= n_events,) [time].
+        rows: Row of ``weights`` that each adds, shape (>= n_events,).
+        n_events: Their number.
+        weights: Shape (n_rows, length), real.
     """
 
-    flags: Any
-    words: Any
-    found: Any
-    zeros: Any
-    round: Any
-
-
-class Layer(NamedTuple):
-    """One layer in one sample's trial, as the passes see it.
-
-    Attributes:
-        states, mask: Row k of the layout in `sim.engine` is row ``k & mask`` of the states.
-        steps: Propagators from event to event.
-        event_times: Times of the input events, sorted, shape (>= n_events,) [time].
-        event_rows: Row of ``weights`` that each event adds, shape (>= n_events,).
-        n_events: Number of events.
-        weights: Shape (n_rows, >= width).
-        width: Number of neurons; what stands behind them in arrays is never read.
-        duration: The trial's end T [time].
-        constants: The model's derived constants.
-        narrow: The same in the precision of the states.
-        spikes: Spike buffers.
-        max_spikes: More spikes than this end the run.
-        scratch: See `Scratch`.
-    """
-
-    states: Any
-    mask: int
-    steps: Any
-    event_times: Any
-    event_rows: Any
+    times: Any
+    rows: Any
     n_events: int
     weights: Any
+
+
+class LayerTrial(NamedTuple):
+    """What is the same of a layer for all samples of a batch.
+
+    Attributes:
+        width: Number of neurons; what stands behind them in rows is never read.
+        weights: Shape (n_pre, length), real.
+        initial: Initial coordinates, shape (width,).
+    """
+
     width: int
-    duration: float
-    constants: Any
-    narrow: Any
-    spikes: Any
-    max_spikes: int
-    scratch: Any
+    weights: np.ndarray
+    initial: np.ndarray
 
 
 class Trial(NamedTuple):
@@ -119,11 +102,8 @@ class Trial(NamedTuple):
     Attributes:
         times, rows, counts, bins: See `sim.batch.Events`.
         binned: Whether samples share their event times.
-        weights: Weights of all layers in one piece, real.
-        offsets: Where each layer's begin, shape (n_layers + 1,).
-        sizes: Numbers of neurons, inputs first, shape (n_layers + 1,).
-        lengths: Lengths of rows of neurons, of the same shape, see `pad`.
-        initial: Initial coordinates, shape (n_neurons,).
+        layers: See `LayerTrial`.
+        n_layers: Their number.
         constants: The model's derived constants.
         narrow: The same, real.
         limits: How large coordinates may be, an entry of `sim.engine.LIMITS`.
@@ -137,11 +117,8 @@ class Trial(NamedTuple):
     counts: np.ndarray
     bins: np.ndarray
     binned: bool
-    weights: np.ndarray
-    offsets: np.ndarray
-    sizes: np.ndarray
-    lengths: np.ndarray
-    initial: np.ndarray
+    layers: list[LayerTrial]
+    n_layers: int
     constants: tuple[float, ...]
     narrow: tuple[Any, ...]
     limits: tuple[float, float]
@@ -150,74 +127,102 @@ class Trial(NamedTuple):
     mask: int
 
 
-class Buffers(NamedTuple):
-    """What a sample leaves behind on its way forward, and scratch.
-
-    Rows of neurons are padded, see `pad`; n_neurons here counts what they are padded with.
+class LayerBuffers(NamedTuple):
+    """What a sample leaves behind in one layer on its way forward, and scratch.
 
     Attributes:
-        states, state_offsets: States of all layers before all events, flat, see `sim.engine`.
-        scales, scale_offsets: Powers of two, flat.
-        steps: Propagators, shape (n_layers, n_numbers, n_events + 1).
-        spikes: Spikes of all layers.
-        counts: Their numbers, shape (n_layers,).
-        orders: Indices of the spikes in order of time, shape (n_layers, room).
-        sorted_times, sorted_neurons: Spikes in order of time, shape (n_layers, room).
-        inputs: Inputs that spike, bin by bin, if binned, shape (n_inputs,).
-        bin_starts: Where those of each bin begin, shape (n_bins + 1,).
-        listed: Scratch of the same shape as ``inputs``.
-        summed, summed_gradient: Weights of all inputs in a bin, shape (n_bins, width), real.
-        rates: Pseudo rates of some samples, shape (`ROWS_AT_ONCE`, n_neurons), real.
+        width: Number of neurons.
+        states: States before all events, shape (n_rows, n_coordinates, length), see `sim.engine`.
+        scales: Powers of two, shape (n_blocks, length).
+        steps: Propagators, shape (n_numbers, > n_events).
+        spikes: The spikes.
+        order: Their indices in order of time, shape (room,).
+        sorted_times, sorted_neurons: Spikes in order of time, shape (room,).
+        starts: Initial states, shape (n_coordinates, length), real.
+        by_start: Sum over samples of the derivatives by them.
+        covectors: Derivatives by the states, real.
+        rates: Pseudo rates of some samples, shape (`ROWS_AT_ONCE`, length), real.
         by_push: Derivatives by their pseudo inputs, same shape.
         pushes, by_rate: Pseudo inputs of one sample, and derivatives by the rates, shape
-            (n_neurons,), real.
-        starts: Initial states of all layers, flat, real.
-        by_start: Sum over samples of the derivatives by them, flat.
-        covectors: Derivatives by the states, flat, real.
+            (length,), real.
+        flags, words: Neurons that spike in each segment of a block, as bytes, and the same memory
+            as 64-bit words; see `sim.flags`. As all that follows, shared by all layers.
+        found: Words with flags, shape (2, > number of words).
+        zeros: Weights of no event, real.
+        round: See `Round`.
+        spare: Scratch of the sort, shape (room,).
         by_spike, by_event: Derivatives by spike times and event times.
-        sources: Which spike each output time is, shape (n_outputs, n_required).
-        by_time, clipped: Derivatives by output times, and these at most T; same shape.
-        order: Scratch of the sort.
-        scratch: Scratch of the forward pass.
         unwound, pulled, kept, slips, unused: Scratch of the backward pass, real.
         pulls: The same, of each spike, shape (n_coordinates, room).
     """
 
+    width: int
     states: np.ndarray
-    state_offsets: np.ndarray
     scales: np.ndarray
-    scale_offsets: np.ndarray
     steps: np.ndarray
     spikes: Spikes
-    counts: np.ndarray
-    orders: np.ndarray
+    order: np.ndarray
     sorted_times: np.ndarray
     sorted_neurons: np.ndarray
-    inputs: np.ndarray
-    bin_starts: np.ndarray
-    listed: np.ndarray
-    summed: np.ndarray
-    summed_gradient: np.ndarray
-    rates: np.ndarray
-    pushes: np.ndarray
-    by_rate: np.ndarray
-    by_push: np.ndarray
     starts: np.ndarray
     by_start: np.ndarray
     covectors: np.ndarray
+    rates: np.ndarray
+    by_push: np.ndarray
+    pushes: np.ndarray
+    by_rate: np.ndarray
+    flags: np.ndarray
+    words: np.ndarray
+    found: np.ndarray
+    zeros: np.ndarray
+    round: Round
+    spare: np.ndarray
     by_spike: np.ndarray
     by_event: np.ndarray
-    sources: np.ndarray
-    by_time: np.ndarray
-    clipped: np.ndarray
-    order: np.ndarray
-    scratch: Scratch
     unwound: np.ndarray
     pulled: np.ndarray
     pulls: np.ndarray
     kept: np.ndarray
     slips: np.ndarray
     unused: np.ndarray
+
+
+class Buffers(NamedTuple):
+    """Memory of one thread.
+
+    Attributes:
+        layers: See `LayerBuffers`.
+        counts: Numbers of spikes of each layer, shape (n_layers,).
+        inputs: Inputs that spike, bin by bin, if binned, shape (n_inputs,).
+        bin_starts: Where those of each bin begin, shape (n_bins + 1,).
+        listed: Scratch of the same shape as ``inputs``.
+        summed, summed_gradient: Weights of all inputs in a bin, shape (n_bins, length), real.
+        sources: Which spike each output time is, shape (n_outputs, n_required).
+        by_time, clipped: Derivatives by output times, and these at most T; same shape.
+    """
+
+    layers: list[LayerBuffers]
+    counts: np.ndarray
+    inputs: np.ndarray
+    bin_starts: np.ndarray
+    listed: np.ndarray
+    summed: np.ndarray
+    summed_gradient: np.ndarray
+    sources: np.ndarray
+    by_time: np.ndarray
+    clipped: np.ndarray
+
+
+class LayerGradients(NamedTuple):
+    """Sums of derivatives that one thread adds up.
+
+    Attributes:
+        weights: By the weights, shape (n_pre, length), real.
+        initial: By the initial coordinates, shape (width,).
+    """
+
+    weights: np.ndarray
+    initial: np.ndarray
 
 
 class Results(NamedTuple):
@@ -229,9 +234,8 @@ class Results(NamedTuple):
         losses: Loss with pseudospikes, and with T in their place, shape (n_samples, 2).
         counters: Hidden spikes and synaptic operations, shape (n_samples, 2).
         events: Derivatives by event times, shape (n_samples, n_events).
-        weights: Sum of the derivatives by the weights, in one piece, real; the thread's own.
-        initial: Sum of those by the initial coordinates, shape (n_neurons,); the thread's own.
-        active: Whether a neuron spiked, shape (n_neurons,); the thread's own.
+        active: Whether a neuron spiked, shape (n_neurons,).
+        layers: The thread's own, see `LayerGradients`; without rows if no gradient is wanted.
     """
 
     output_times: np.ndarray
@@ -239,9 +243,8 @@ class Results(NamedTuple):
     losses: np.ndarray
     counters: np.ndarray
     events: np.ndarray
-    weights: np.ndarray
-    initial: np.ndarray
     active: np.ndarray
+    layers: list[LayerGradients]
 
 
 VECTOR_BYTES = 64
@@ -291,64 +294,80 @@ def make_buffers(
         real: float64 or float32.
         mask: That of the trial.
     """
-    widths = np.array([pad(model, width, real) for width in sizes[1:]])
-    n_layers, n_neurons, widest = len(widths), int(widths.sum()), int(widths.max())
+    widths = sizes[1:]
+    lengths = [pad(model, width, real) for width in widths]
+    n_layers, longest = len(widths), max(lengths)
     n_coordinates, n_numbers = len(model.coordinates), len(model.module.PROPAGATOR)
-    events = np.full(n_layers, room)
-    events[0] = n_events
-    n_rows = events + 2 if mask == -1 else mask + 1
-    state_sizes = n_rows * n_coordinates * widths
-    scale_sizes = (events // EVENTS_PER_BLOCK + 1) * widths
-    per_spike, per_output = (n_layers, room), (sizes[-1], n_required)
+    shared = make_shared(max(widths), longest, n_coordinates, room, max(room, n_events), real)
+
+    def view(name: str, *shape: int) -> np.ndarray:
+        """The first entries of shared memory."""
+        return shared[name].reshape(-1)[: prod(shape)].reshape(shape)
+
+    def make_layer(width: int, length: int, n_events: int) -> LayerBuffers:
+        n_rows = n_events + 2 if mask == -1 else mask + 1
+        n_words = (length - 1) // FLAGS_PER_WORD + 1
+        states = (n_coordinates, length)
+        return LayerBuffers(
+            width=width,
+            states=make_aligned((n_rows, *states), real),
+            scales=make_aligned((n_events // EVENTS_PER_BLOCK + 1, length), real),
+            steps=np.empty((n_numbers, n_events + 1)),
+            spikes=make_spikes(room, n_coordinates),
+            order=np.empty(room, np.int64),
+            sorted_times=np.empty(room),
+            sorted_neurons=np.empty(room, np.int64),
+            starts=make_aligned(states, real),
+            by_start=make_aligned(states, np.float64),
+            covectors=make_aligned(states, real),
+            rates=make_aligned((ROWS_AT_ONCE, length), real),
+            by_push=make_aligned((ROWS_AT_ONCE, length), real),
+            pushes=make_aligned(length, real),
+            by_rate=make_aligned(length, real),
+            flags=view("words", EVENTS_PER_BLOCK, n_words).view(np.uint8),
+            words=view("words", EVENTS_PER_BLOCK, n_words),
+            found=shared["found"],
+            zeros=view("zeros", length),
+            round=shared["round"],
+            spare=shared["spare"],
+            by_spike=shared["by_spike"],
+            by_event=shared["by_event"],
+            unwound=view("unwound", *states),
+            pulled=view("pulled", *states),
+            pulls=shared["pulls"],
+            kept=view("kept", length),
+            slips=view("slips", length),
+            unused=view("unused", length),
+        )
+
+    n_inputs, per_output = sizes[0] if n_bins else 0, (sizes[-1], n_required)
     return Buffers(
-        states=make_aligned(state_sizes.sum(), real),
-        state_offsets=np.concatenate([[0], np.cumsum(state_sizes)]),
-        scales=make_aligned(scale_sizes.sum(), real),
-        scale_offsets=np.concatenate([[0], np.cumsum(scale_sizes)]),
-        steps=np.empty((n_layers, n_numbers, max(room, n_events) + 1)),
-        spikes=make_spikes(per_spike, n_coordinates),
+        layers=[
+            make_layer(width, length, room if k else n_events)
+            for k, (width, length) in enumerate(zip(widths, lengths, strict=True))
+        ],
         counts=np.zeros(n_layers, np.int64),
-        orders=np.empty(per_spike, np.int64),
-        sorted_times=np.empty(per_spike),
-        sorted_neurons=np.empty(per_spike, np.int64),
-        inputs=np.empty(sizes[0] if n_bins else 0, np.int64),
+        inputs=np.empty(n_inputs, np.int64),
         bin_starts=np.empty(n_bins + 1, np.int64),
-        listed=np.empty(sizes[0] if n_bins else 0, np.int64),
-        summed=make_aligned((n_bins, widths[0]), real),
-        summed_gradient=make_aligned((n_bins, widths[0]), real),
-        rates=make_aligned((ROWS_AT_ONCE, n_neurons), real),
-        pushes=make_aligned(n_neurons, real),
-        by_rate=make_aligned(n_neurons, real),
-        by_push=make_aligned((ROWS_AT_ONCE, n_neurons), real),
-        starts=make_aligned(n_coordinates * n_neurons, real),
-        by_start=make_aligned(n_coordinates * n_neurons, np.float64),
-        covectors=make_aligned(n_coordinates * n_neurons, real),
-        by_spike=np.empty(room),
-        by_event=np.empty(max(room, n_events)),
+        listed=np.empty(n_inputs, np.int64),
+        summed=make_aligned((n_bins, lengths[0]), real),
+        summed_gradient=make_aligned((n_bins, lengths[0]), real),
         sources=np.empty(per_output, np.int64),
         by_time=np.empty(per_output),
         clipped=np.empty(per_output),
-        order=np.empty(room, np.int64),
-        scratch=make_scratch(widest, n_coordinates, real),
-        unwound=make_aligned(n_coordinates * widest, real),
-        pulled=make_aligned(n_coordinates * widest, real),
-        pulls=np.empty((n_coordinates, room)),
-        kept=make_aligned(widest, real),
-        slips=make_aligned(widest, real),
-        unused=make_aligned(widest, real),
     )
 
 
-def make_scratch(widest: int, n_coordinates: int, real: Any) -> Scratch:
-    """Empty scratch of the forward pass, for layers of at most ``widest`` neurons."""
-    n_words = EVENTS_PER_BLOCK * ((widest - 1) // FLAGS_PER_WORD + 1)
-    flags = np.zeros(n_words * FLAGS_PER_WORD, np.uint8)
-    return Scratch(
-        flags=flags,
-        words=flags.view(np.int64),
-        found=np.empty((2, n_words + 1), np.int64),
-        zeros=make_aligned(widest, real),
-        round=Round(
+def make_shared(
+    widest: int, longest: int, n_coordinates: int, room: int, n_events: int, real: Any
+) -> dict[str, Any]:
+    """Memory that all layers share, by name, as large as any of them needs."""
+    n_words = EVENTS_PER_BLOCK * ((longest - 1) // FLAGS_PER_WORD + 1)
+    return {
+        "words": np.zeros(n_words, np.int64),
+        "found": np.empty((2, n_words + 1), np.int64),
+        "zeros": make_aligned(longest, real),
+        "round": Round(
             chosen=np.empty((2, widest + FLAGS_PER_WORD), np.int64),
             begins=np.empty((n_coordinates, widest)),
             ends=np.empty((n_coordinates, widest)),
@@ -357,16 +376,52 @@ def make_scratch(widest: int, n_coordinates: int, real: Any) -> Scratch:
             waits=np.empty(widest),
             lefts=np.empty(widest),
         ),
-    )
+        "spare": np.empty(room, np.int64),
+        "by_spike": np.empty(room),
+        "by_event": np.empty(n_events),
+        "unwound": make_aligned((n_coordinates, longest), real),
+        "pulled": make_aligned((n_coordinates, longest), real),
+        "pulls": np.empty((n_coordinates, room)),
+        "kept": make_aligned(longest, real),
+        "slips": make_aligned(longest, real),
+        "unused": make_aligned(longest, real),
+    }
 
 
-def make_spikes(shape: tuple[int, ...], n_coordinates: int) -> Spikes:
-    """Empty spike buffers; the last number of ``shape`` is the room for spikes."""
+def make_spikes(room: int, n_coordinates: int) -> Spikes:
+    """Empty spike buffers."""
     return Spikes(
-        times=np.empty(shape),
-        neurons=np.empty(shape, np.int64),
-        segments=np.empty(shape, np.int64),
-        waits=np.empty(shape),
-        lefts=np.empty(shape),
-        starts=np.empty((*shape[:-1], n_coordinates, shape[-1])),
+        times=np.empty(room),
+        neurons=np.empty(room, np.int64),
+        segments=np.empty(room, np.int64),
+        waits=np.empty(room),
+        lefts=np.empty(room),
+        starts=np.empty((n_coordinates, room)),
     )
+
+
+class BufferShelf:
+    """Buffers that wait for the next batch of the same kind, so that no batch begins by allocating.
+
+    Only those of the latest kind are kept, and only small ones: with large ones, what a batch
+    computes takes far longer than to allocate them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kind: Any = None
+        self._idle: list[tuple[Buffers, Any]] = []
+
+    def take(self, kind: Any) -> tuple[Buffers, Any] | None:
+        """Buffers of this kind that nobody else has, also packed; None if there are none."""
+        with self._lock:
+            if kind != self._kind:
+                self._kind, self._idle = kind, []
+            return self._idle.pop() if self._idle else None
+
+    def give_back(self, kind: Any, buffers: Buffers, packed: Any) -> None:
+        """Keep the buffers for whoever takes them next."""
+        size = sum(layer.states.nbytes for layer in buffers.layers)
+        with self._lock:
+            if kind == self._kind and size <= KEPT_BYTES:
+                self._idle.append((buffers, packed))

@@ -17,7 +17,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from sim.flags import build_list, build_view_flags
+from sim.flags import build_list
 from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
 
@@ -71,32 +71,31 @@ def build_forward_crossings(model: CompiledModel) -> SimpleNamespace:
 def build_run_block(model: CompiledModel) -> Any:
     """A few segments, one after the other; then the neurons that spiked in them."""
     advance, note_spikes, list_flagged = build_advance(model), build_note(model), build_list(model)
-    view_flags = build_view_flags(model)
     _, read_step = build_steps(model)
 
-    def run_block(layer: Any, first: int, last: int, count: int) -> int:
+    def run_block(trial: Any, layer: Any, source: Any, first: int, last: int, count: int) -> int:
         """Pass segments ``first`` to ``last - 1``; note who spikes, and the states before.
 
         Returns the number of spikes; it is at least the room that there is for them if they need
         more.
         """
-        states, mask, spikes, scratch = layer.states, layer.mask, layer.spikes, layer.scratch
-        flags, words = view_flags(scratch, layer.weights.shape[1])
-        nothing = scratch.zeros[: layer.weights.shape[1]]
+        states, mask, spikes, steps = layer.states, trial.mask, layer.spikes, layer.steps
+        rows, weights, zeros, narrow = source.rows, source.weights, layer.zeros, trial.narrow
+        flags = layer.flags
         for k in range(first, last):
             advance(
                 states[k & mask], states[(k + 1) & mask],
-                nothing if k == 0 else layer.weights[layer.event_rows[k - 1]],
-                read_step(layer.steps, k, nothing), layer.narrow, flags[k - first],
+                zeros if k == 0 else weights[rows[k - 1]],
+                read_step(steps, k, zeros), narrow, flags[k - first],
             )  # fmt: skip
         begun = count
         count = list_flagged(
-            flags, words, last - first, layer.width, scratch.found,
+            flags, layer.words, last - first, layer.width, layer.found,
             spikes.segments, spikes.neurons, count,
         )  # fmt: skip
         if count >= spikes.times.shape[0]:
             return count
-        return note_spikes(layer, flags, first, last, begun, count)
+        return note_spikes(trial, layer, source, first, last, begun, count)
 
     return model.jit(run_block, allocates=False)
 
@@ -129,51 +128,55 @@ def build_note(model: CompiledModel) -> Any:
     follow_several = build_several(model)
 
     @jit
-    def note_one(layer: Any, k: int, i: int, p: int) -> bool:
+    def note_one(trial: Any, layer: Any, source: Any, k: int, i: int, p: int) -> bool:
         """Note as spike p that neuron i spikes in segment k; whether it may do so again."""
-        spikes, times = layer.spikes, layer.event_times
-        state = load(layer.states[k & layer.mask], i)
+        spikes, times, constants = layer.spikes, source.times, trial.constants
+        state = load(layer.states[k & trial.mask], i)
         start = 0.0
         if k > 0:
             start = times[k - 1]
-            state = jump(*state, layer.weights[layer.event_rows[k - 1], i], *layer.constants)
-        end = times[k] if k < layer.n_events else layer.duration
+            state = jump(*state, source.weights[source.rows[k - 1], i], *constants)
+        end = times[k] if k < source.n_events else trial.duration
         store(spikes.starts, p, *state)
         spikes.neurons[p], spikes.segments[p] = i, k
         spikes.times[p], spikes.waits[p], spikes.lefts[p] = start, end - start, 0.0
         step = read_step(layer.steps, k, times)
-        again: bool = will_spike(*reset(*state, *layer.constants), *step, *layer.constants)
+        again: bool = will_spike(*reset(*state, *constants), *step, *constants)
         return again
 
     @partial(model.jit, allocates=False)
-    def note_slowly(layer: Any, flags: Any, first: int, last: int, count: int) -> int:
+    def note_slowly(trial: Any, layer: Any, source: Any, first: int, last: int, count: int) -> int:
         """Note the flagged spikes, each with those that may follow it in its segment."""
-        spikes, times = layer.spikes, layer.event_times
-        limit = min(layer.max_spikes + 1, spikes.times.shape[0])
+        spikes, flags = layer.spikes, layer.flags
+        limit = min(trial.max_spikes + 1, spikes.times.shape[0])
         for k in range(first, last):
             for i in range(layer.width):
                 if flags[k - first, i]:
                     if count >= limit:
                         return limit
-                    again = note_one(layer, k, i, count)
+                    again = note_one(trial, layer, source, k, i, count)
                     count += 1
                     if again:
-                        step = read_step(layer.steps, k, times)
+                        step = read_step(layer.steps, k, spikes.times)
                         state = load(spikes.starts, count - 1)
-                        count = follow_several(state, step, layer.constants, spikes, count, limit)
+                        count = follow_several(state, step, trial.constants, spikes, count, limit)
         return count
 
     @jit
-    def note_spikes(layer: Any, flags: Any, first: int, last: int, begun: int, count: int) -> int:
+    def note_spikes(
+        trial: Any, layer: Any, source: Any, first: int, last: int, begun: int, count: int
+    ) -> int:
         """Note the spikes that are listed; those ``begun`` to ``count - 1`` are of these segments.
 
         Returns the number of all spikes.
         """
         spikes, again = layer.spikes, False
         for p in range(begun, count):
-            again |= note_one(layer, first + spikes.segments[p], spikes.neurons[p], p)
+            again |= note_one(
+                trial, layer, source, first + spikes.segments[p], spikes.neurons[p], p
+            )
         if again:
-            return note_slowly(layer, flags, first, last, begun)
+            return note_slowly(trial, layer, source, first, last, begun)
         return count
 
     return note_spikes
@@ -183,18 +186,19 @@ def build_finish(model: CompiledModel) -> Any:
     """What is computed of all spikes of a layer at once."""
     time_to_spike, load = model.functions.time_to_spike, model.functions.load
 
-    def finish_spikes(layer: Any, count: int) -> None:
+    def finish_spikes(trial: Any, layer: Any, source: Any, count: int) -> None:
         """Compute waits and times of all spikes.
 
         Until then ``waits`` holds the time left, and ``times`` the time that it begins at.
         """
-        starts, waits, times = layer.spikes.starts, layer.spikes.waits, layer.spikes.times
+        spikes, constants = layer.spikes, trial.constants
+        starts, waits, times, segments = spikes.starts, spikes.waits, spikes.times, spikes.segments
         for p in range(count):
-            wait = min(max(time_to_spike(*load(starts, p), *layer.constants), 0.0), waits[p])
+            wait = min(max(time_to_spike(*load(starts, p), *constants), 0.0), waits[p])
             waits[p] = wait
         for p in range(count):
-            segment = layer.spikes.segments[p]
-            end = layer.event_times[segment] if segment < layer.n_events else layer.duration
+            segment = segments[p]
+            end = source.times[segment] if segment < source.n_events else trial.duration
             times[p] = min(times[p] + waits[p], end)
 
     return model.jit(finish_spikes, allocates=False)

@@ -87,26 +87,26 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
             store(row, i, *initial_state(first, *constants))
 
     @jit
-    def forward_layer(layer: Any, scales: Any, limits: Any) -> Any:
+    def forward_layer(trial: Any, layer: Any, source: Any) -> Any:
         """Run one layer through a trial.
 
         Args:
-            layer: A `sim.buffers.Layer`; row 0 of its states holds the initial ones.
-            scales: Buffer of the powers of two that coordinates were multiplied by.
-            limits: An entry of `LIMITS`.
+            trial: A `sim.buffers.Trial`.
+            layer: A `sim.buffers.LayerBuffers`; row 0 of its states holds the initial ones.
+            source: A `sim.buffers.Source`.
 
         Returns:
             Status, and number of spikes. The status is `NO_ROOM` if the spike buffers are full.
         """
-        states, mask, spikes = layer.states, layer.mask, layer.spikes
-        largest, large = limits
-        n_segments = layer.n_events + 1
+        states, spikes, mask = layer.states, layer.spikes, trial.mask
+        largest, large = trial.limits
+        n_segments = source.n_events + 1
         count = 0
-        write_steps(layer.steps, layer.event_times, layer.n_events, layer.duration, layer.constants)
+        write_steps(layer.steps, source.times, source.n_events, trial.duration, trial.constants)
         for first in range(0, n_segments, EVENTS_PER_BLOCK):
             last = min(first + EVENTS_PER_BLOCK, n_segments)
-            count = run_block(layer, first, last, count)
-            if count > layer.max_spikes:
+            count = run_block(trial, layer, source, first, last, count)
+            if count > trial.max_spikes:
                 return too_many, count
             if count >= spikes.times.shape[0]:
                 return NO_ROOM, count
@@ -114,8 +114,10 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
                 if is_far(states[last & mask], layer.width, largest):
                     return not_finite, count
                 if is_projective:
-                    scale_down(states[last & mask], scales[last // EVENTS_PER_BLOCK - 1], large)
-        finish_spikes(layer, count)
+                    scale_down(
+                        states[last & mask], layer.scales[last // EVENTS_PER_BLOCK - 1], large
+                    )
+        finish_spikes(trial, layer, source, count)
         if is_far(states[n_segments & mask], layer.width, largest):
             return not_finite, count
         for c in range(n_coordinates):

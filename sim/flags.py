@@ -10,20 +10,6 @@ from spiketheory.compile import CompiledModel
 FLAGS_PER_WORD = 8
 
 
-def build_view_flags(model: CompiledModel) -> Any:
-    """The function that shows flags, and the same as words, of a layer of some width."""
-
-    def view_flags(scratch: Any, width: int) -> Any:
-        """Arrays of shapes (n_rows, row length) and (n_rows, row length / `FLAGS_PER_WORD`)."""
-        n_words = (width - 1) // FLAGS_PER_WORD + 1
-        n_rows = scratch.words.shape[0] // n_words
-        words = scratch.words[: n_rows * n_words].reshape(n_rows, n_words)
-        flags = scratch.flags[: n_rows * n_words * FLAGS_PER_WORD]
-        return flags.reshape(n_rows, n_words * FLAGS_PER_WORD), words
-
-    return model.jit(view_flags, allocates=False, inlines=True)
-
-
 def build_list(model: CompiledModel) -> Any:
     """The function that lists the flagged neurons."""
 

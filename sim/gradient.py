@@ -34,7 +34,6 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
     f = model.functions
     jit = partial(model.jit, allocates=False)
     initial_state_vjp, load = f.initial_state_vjp, f.load
-    n = len(model.coordinates)
     is_projective, scaled = bool(model.projective), model.projective or (0,)
     build_backward = build_backward_crossings if model.crosses_infinity else build_backward_rounds
     parts = build_backward(model)
@@ -45,25 +44,24 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
 
     @jit
     def backward_layer(
-        layer: Any, scales: Any, count: int, by_spike: Any, covectors: Any, weight_gradient: Any,
-        by_event: Any, want_times: bool, scratch: Any,
-    ) -> None:  # fmt: skip
+        trial: Any, layer: Any, source: Any, count: int, weight_gradient: Any, want_times: bool
+    ) -> None:
         """Go back through one layer's trial.
 
-        ``layer`` and ``scales`` are those of ``forward_layer``, which found ``count`` spikes.
-        ``by_spike`` holds the derivatives by the spike times, in the buffers' order;
-        ``covectors`` (n_coordinates, n) those by the states at T, replaced by those by the initial
-        states. The weights' gradient is added to ``weight_gradient`` (n_rows, n); if
+        ``trial``, ``layer`` and ``source`` are those of ``forward_layer``, which found ``count``
+        spikes. The layer's ``by_spike`` holds the derivatives by the spike times, in the order of
+        its spikes; its ``covectors`` those by the states at T, replaced by those by the initial
+        states. The weights' gradient is added to ``weight_gradient`` (n_rows, length); if
         ``want_times``, derivatives by the event times are written to ``by_event``, exact also for
         simultaneous events (see ``share_ties``).
         """
-        states, spikes, weights = layer.states, layer.spikes, layer.weights
-        event_times, event_rows, n_events = layer.event_times, layer.event_rows, layer.n_events
-        constants, narrow, zeros = layer.constants, layer.narrow, layer.scratch.zeros
-        width = states.shape[2]
-        unwound_memory, pulled_memory, pulls, kept, slips, unused = scratch
-        unwound = unwound_memory[: n * width].reshape(n, width)
-        pulled = pulled_memory[: n * width].reshape(n, width)
+        states, spikes, covectors, steps = layer.states, layer.spikes, layer.covectors, layer.steps
+        by_spike, by_event, scales = layer.by_spike, layer.by_event, layer.scales
+        event_times, event_rows, n_events = source.times, source.rows, source.n_events
+        constants, narrow, zeros = trial.constants, trial.narrow, layer.zeros
+        unwound, pulled, pulls = layer.unwound, layer.pulled, layer.pulls
+        kept, slips, unused = layer.kept, layer.slips, layer.unused
+        weights, width = source.weights, states.shape[2]
         tied = n_events
         last = count
         start_spikes(spikes, count, by_spike, constants, pulls)
@@ -76,12 +74,12 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
             first = last
             while first > 0 and spikes.segments[first - 1] == k:
                 first -= 1
-            row = weights[event_rows[k - 1]] if k > 0 else zeros[:width]
-            gradient = weight_gradient[event_rows[k - 1]] if k > 0 else unused[:width]
+            row = weights[event_rows[k - 1]] if k > 0 else zeros
+            gradient = weight_gradient[event_rows[k - 1]] if k > 0 else unused
             unwind_spikes(
                 first, last, spikes, by_spike, constants, covectors, unwound, gradient, kept
             )
-            step = read_step(layer.steps, k, zeros)
+            step = read_step(steps, k, zeros)
             follows = want_times and k > 1 and event_times[k - 2] == start
             precedes = want_times and 0 < k < n_events and event_times[k] == start
             if follows and not precedes:
@@ -98,7 +96,7 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
             if want_times and k > 0:
                 by_event[k - 1] = add_up(slips, layer.width)
             if precedes and not follows:
-                share_ties(layer, k - 1, tied, pulled, by_event)
+                share_ties(trial, layer, source, k - 1, tied)
             last = first
 
     @jit
@@ -132,7 +130,7 @@ def build_ties(model: CompiledModel) -> Any:
     slip = n + 1
 
     @jit
-    def share_ties(layer: Any, first: int, last: int, pulled: Any, gradient: Any) -> None:
+    def share_ties(trial: Any, layer: Any, source: Any, first: int, last: int) -> None:
         """Derivatives by the times of events ``first`` to ``last - 1``, which are simultaneous.
 
         Two inputs at the same time are a kink of the loss as a function of either time: which
@@ -140,7 +138,8 @@ def build_ties(model: CompiledModel) -> Any:
         derivative written is the mean of the two one-sided ones, of the event moved before all
         others and of it moved behind them. It does not depend on how neurons are numbered.
         """
-        weights, rows, constants = layer.weights, layer.event_rows, layer.constants
+        weights, rows, constants = source.weights, source.rows, trial.constants
+        pulled, gradient = layer.pulled, layer.by_event
         for e in range(first, last):
             gradient[e] = 0.0
         for i in range(layer.width):

@@ -56,29 +56,30 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
     @jit
     def count_operations(trial: Any, buffers: Any, counters: Any, active: Any) -> None:
         """Count hidden spikes and the synaptic operations they cause; mark active neurons."""
-        n_layers = len(trial.sizes) - 1
         first = 0
-        for layer in range(n_layers):
-            count = buffers.counts[layer]
-            if layer < n_layers - 1:
+        for k in range(trial.n_layers):
+            layer, count = buffers.layers[k], buffers.counts[k]
+            if k < trial.n_layers - 1:
                 counters[0] += count
-                counters[1] += count * trial.sizes[layer + 2]
-            for k in range(count):
-                active[first + buffers.sorted_neurons[layer, k]] = True
-            first += trial.sizes[layer + 1]
+                counters[1] += count * buffers.layers[k + 1].width
+            neurons = layer.sorted_neurons
+            for p in range(count):
+                active[first + neurons[p]] = True
+            first += layer.width
 
     @jit
-    def collect_outputs(buffers: Any, n_ordinary: Any, output_times: Any) -> bool:
+    def collect_outputs(trial: Any, buffers: Any, n_ordinary: Any, output_times: Any) -> bool:
         """Write the first spikes of every output neuron; returns whether one lacks some."""
         n_outputs, required = output_times.shape
-        last = buffers.counts.shape[0] - 1
+        layer, sources = buffers.layers[trial.n_layers - 1], buffers.sources
+        times, neurons, order = layer.sorted_times, layer.sorted_neurons, layer.order
         for i in range(n_outputs):
             n_ordinary[i] = 0
-        for k in range(buffers.counts[last]):
-            i = buffers.sorted_neurons[last, k]
+        for p in range(buffers.counts[trial.n_layers - 1]):
+            i = neurons[p]
             if n_ordinary[i] < required:
-                output_times[i, n_ordinary[i]] = buffers.sorted_times[last, k]
-                buffers.sources[i, n_ordinary[i]] = buffers.orders[last, k]
+                output_times[i, n_ordinary[i]] = times[p]
+                sources[i, n_ordinary[i]] = order[p]
                 n_ordinary[i] += 1
         missing = False
         for i in range(n_outputs):
@@ -86,16 +87,20 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
         return missing
 
     @jit
-    def start_backward(buffers: Any, n_ordinary: Any) -> None:
+    def start_backward(trial: Any, buffers: Any, n_ordinary: Any) -> None:
         """Derivatives by the output spikes; none by anything else."""
-        last = buffers.counts.shape[0] - 1
-        for k in range(buffers.counts[last]):
-            buffers.by_spike[k] = 0.0
-        for i in range(buffers.sources.shape[0]):
+        last = trial.n_layers - 1
+        by_spike, by_time, sources = buffers.layers[last].by_spike, buffers.by_time, buffers.sources
+        for p in range(buffers.counts[last]):
+            by_spike[p] = 0.0
+        for i in range(sources.shape[0]):
             for k in range(n_ordinary[i]):
-                buffers.by_spike[buffers.sources[i, k]] = buffers.by_time[i, k]
-        for i in range(buffers.covectors.shape[0]):
-            buffers.covectors[i] = 0.0
+                by_spike[sources[i, k]] = by_time[i, k]
+        for k in range(last + 1):
+            covectors = buffers.layers[k].covectors
+            for c in range(covectors.shape[0]):
+                for i in range(covectors.shape[1]):
+                    covectors[c, i] = 0.0
 
     @jit
     def clip_times(output_times: Any, duration: float, clipped: Any) -> None:
@@ -119,10 +124,10 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
                 break
             counters = results.counters[b]
             counters[0] = 0
-            counters[1] = n_inputs * trial.sizes[1]
+            counters[1] = n_inputs * buffers.layers[0].width
             count_operations(trial, buffers, counters, results.active)
             n_ordinary, output_times = results.n_ordinary[b], results.output_times[b]
-            missing = collect_outputs(buffers, n_ordinary, output_times)
+            missing = collect_outputs(trial, buffers, n_ordinary, output_times)
             if missing:
                 forward_pseudo(trial, buffers, b, slot, n_ordinary, output_times)
             clip_times(output_times, trial.duration, buffers.clipped)
@@ -130,20 +135,21 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
             losses[1] = loss(buffers.clipped, targets[b], settings, by_time)
             losses[0] = loss(output_times, targets[b], settings, by_time)
             if want_gradient:
-                start_backward(buffers, n_ordinary)
+                start_backward(trial, buffers, n_ordinary)
                 if missing:
                     backward_pseudo(trial, buffers, b, slot, n_ordinary)
                     slot += 1
                     if slot == ROWS_AT_ONCE:
-                        add_pseudo(trial, buffers, slot, results.weights)
+                        add_pseudo(trial, buffers, slot, results)
                         slot = 0
-                backward_sample(trial, buffers, b, n_inputs, results.weights, want_times)
+                backward_sample(trial, buffers, b, n_inputs, results, want_times)
                 if want_times:
                     for k in range(trial.counts[0 if trial.binned else b]):
-                        results.events[b, k] = buffers.by_event[k]
+                        results.events[b, k] = buffers.layers[0].by_event[k]
         if slot > 0:
-            add_pseudo(trial, buffers, slot, results.weights)
-        finish_layers(trial, buffers, results.initial)
+            add_pseudo(trial, buffers, slot, results)
+        if want_gradient:
+            finish_layers(trial, buffers, results)
         return status, ended
 
     return run_chunk

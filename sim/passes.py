@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
-from sim.buffers import Layer, Spikes
+from sim.buffers import Source
 from sim.engine import build_engine
 from sim.gradient import build_gradient
 from sim.pseudo import ROWS_AT_ONCE, build_pseudo
@@ -19,104 +19,64 @@ from spiketheory.compile import CompiledModel
 @lru_cache(maxsize=32)
 def build_network(model: CompiledModel) -> SimpleNamespace:
     """The passes of one sample through all layers."""
-    views = build_views(model)
     bins = build_bins(model)
-    pseudo = build_pseudo_passes(model, views)
-    start_layers, finish_layers = build_starts(model, views)
+    find_source = build_find_source(model)
+    pseudo = build_pseudo_passes(model, find_source)
+    start_layers, finish_layers = build_starts(model)
     return SimpleNamespace(
         start_layers=start_layers,
         finish_layers=finish_layers,
-        forward_sample=build_forward(model, views, bins),
-        backward_sample=build_backward(model, views, bins),
+        forward_sample=build_forward(model, find_source, bins),
+        backward_sample=build_backward(model, find_source, bins),
         forward_pseudo=pseudo.forward_pseudo,
         backward_pseudo=pseudo.backward_pseudo,
         add_pseudo=pseudo.add_pseudo,
     )
 
 
-def build_views(model: CompiledModel) -> SimpleNamespace:
-    """Functions that show a part of flat memory as the array of one layer."""
-    jit = partial(model.jit, allocates=False, inlines=True)
-    n_coordinates = len(model.coordinates)
+def build_find_source(model: CompiledModel) -> Any:
+    """The function that finds the input events of a layer."""
 
-    @jit
-    def view_weights(flat: Any, trial: Any, layer: int) -> Any:
-        """The weights of a layer, or their gradient, as a matrix (n_pre, n_post)."""
-        part = flat[trial.offsets[layer] : trial.offsets[layer + 1]]
-        return part.reshape(trial.sizes[layer], trial.lengths[layer + 1])
-
-    @jit
-    def view_states(buffers: Any, layer: int, width: int) -> Any:
-        """The states of a layer before all events, shape (n_rows, n_coordinates, width)."""
-        offsets = buffers.state_offsets
-        part = buffers.states[offsets[layer] : offsets[layer + 1]]
-        return part.reshape(part.shape[0] // (n_coordinates * width), n_coordinates, width)
-
-    @jit
-    def view_scales(buffers: Any, layer: int, width: int) -> Any:
-        """The powers of two of a layer, shape (n_rows, width)."""
-        offsets = buffers.scale_offsets
-        part = buffers.scales[offsets[layer] : offsets[layer + 1]]
-        return part.reshape(part.shape[0] // width, width)
-
-    @jit
-    def view_layer(flat: Any, first: int, width: int) -> Any:
-        """Coordinates, or derivatives by them, of a layer, shape (n_coordinates, width)."""
-        part = flat[n_coordinates * first : n_coordinates * (first + width)]
-        return part.reshape(n_coordinates, width)
-
-    @jit
-    def count_events(trial: Any, buffers: Any, sample: int, layer: int) -> int:
-        """Number of events that a layer receives."""
+    def find_source(trial: Any, buffers: Any, sample: int, layer: int) -> Any:
+        """The `Source` of a layer: the sample's events, or the spikes of the layer before."""
         if layer > 0:
-            return buffers.counts[layer - 1]
-        return trial.counts[0 if trial.binned else sample]
+            before, weights = buffers.layers[layer - 1], trial.layers[layer].weights
+            n_events = buffers.counts[layer - 1]
+            return Source(before.sorted_times, before.sorted_neurons, n_events, weights)
+        e = 0 if trial.binned else sample
+        weights = buffers.summed if trial.binned else trial.layers[0].weights
+        return Source(trial.times[e], trial.rows[e], trial.counts[e], weights)
 
-    @jit
-    def view_end(trial: Any, buffers: Any, sample: int, layer: int) -> Any:
-        """The states of a layer at T, shape (n_coordinates, width)."""
-        states = view_states(buffers, layer, trial.lengths[layer + 1])
-        return states[(count_events(trial, buffers, sample, layer) + 1) & trial.mask]
-
-    return SimpleNamespace(
-        view_weights=view_weights,
-        view_states=view_states,
-        view_scales=view_scales,
-        view_layer=view_layer,
-        view_end=view_end,
-    )
+    return model.jit(find_source, allocates=False)
 
 
-def build_starts(model: CompiledModel, views: SimpleNamespace) -> tuple[Any, Any]:
+def build_starts(model: CompiledModel) -> tuple[Any, Any]:
     """Initial states, which all samples share, and derivatives by the initial coordinates."""
     jit = partial(model.jit, allocates=False)
     start_layer, backward_start = (
         build_engine(model).start_layer,
         build_gradient(model).backward_start,
     )
-    view_layer = views.view_layer
 
     @jit
     def start_layers(trial: Any, buffers: Any) -> None:
         """Compute the initial states of all layers once for all samples."""
-        first = begin = 0
-        for layer in range(len(trial.sizes) - 1):
-            end = begin + trial.sizes[layer + 1]
-            starts = view_layer(buffers.starts, first, trial.lengths[layer + 1])
-            start_layer(trial.initial[begin:end], starts, trial.constants)
-            first += trial.lengths[layer + 1]
-            begin = end
+        for k in range(trial.n_layers):
+            layer = buffers.layers[k]
+            start_layer(trial.layers[k].initial, layer.starts, trial.constants)
+            by_start = layer.by_start
+            for c in range(by_start.shape[0]):
+                for i in range(by_start.shape[1]):
+                    by_start[c, i] = 0.0
 
     @jit
-    def finish_layers(trial: Any, buffers: Any, gradient: Any) -> None:
+    def finish_layers(trial: Any, buffers: Any, results: Any) -> None:
         """Turn the sum of derivatives by the initial states into that by initial coordinates."""
-        first = begin = 0
-        for layer in range(len(trial.sizes) - 1):
-            end = begin + trial.sizes[layer + 1]
-            by_start = view_layer(buffers.by_start, first, trial.lengths[layer + 1])
-            backward_start(trial.initial[begin:end], trial.constants, by_start, gradient[begin:end])
-            first += trial.lengths[layer + 1]
-            begin = end
+        for k in range(trial.n_layers):
+            backward_start(
+                trial.layers[k].initial, trial.constants, buffers.layers[k].by_start,
+                results.layers[k].initial,
+            )  # fmt: skip
 
     return start_layers, finish_layers
 
@@ -187,162 +147,87 @@ def build_bins(model: CompiledModel) -> SimpleNamespace:
     )
 
 
-def build_forward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNamespace) -> Any:
+def build_forward(model: CompiledModel, find_source: Any, bins: SimpleNamespace) -> Any:
     """The forward pass of one sample."""
     jit = partial(model.jit, allocates=False)
     engine = build_engine(model)
     forward_layer, order_spikes = engine.forward_layer, engine.order_spikes
-    view_weights, view_scales, view_layer = (
-        views.view_weights, views.view_scales, views.view_layer,
-    )  # fmt: skip
     list_inputs, gather_bins = bins.list_inputs, bins.gather_bins
     ok = int(Status.OK)
-    view_trial = build_view_trial(model, views)
-
-    @jit
-    def forward_one_layer(
-        trial: Any, buffers: Any, layer: int, first: int, times: Any, rows: Any, n_events: int,
-        weights: Any,
-    ) -> int:  # fmt: skip
-        """Run one layer and sort its spikes."""
-        length = trial.lengths[layer + 1]
-        viewed = view_trial(trial, buffers, layer, times, rows, n_events, weights)
-        starts = view_layer(buffers.starts, first, length)
-        for c in range(starts.shape[0]):
-            for i in range(length):
-                viewed.states[0, c, i] = starts[c, i]
-        scales = view_scales(buffers, layer, length)
-        status, count = forward_layer(viewed, scales, trial.limits)
-        buffers.counts[layer] = count
-        if status == ok:
-            order_spikes(
-                viewed.spikes, count, buffers.orders[layer], buffers.order,
-                buffers.sorted_times[layer], buffers.sorted_neurons[layer],
-            )  # fmt: skip
-        return status
 
     @jit
     def forward_sample(trial: Any, buffers: Any, sample: int) -> Any:
         """Run one sample through all layers; returns status and number of input spikes."""
-        e = 0 if trial.binned else sample
-        n_inputs = trial.counts[e]
-        weights = view_weights(trial.weights, trial, 0)
+        n_inputs = trial.counts[0 if trial.binned else sample]
         if trial.binned:
-            own = trial.bins[sample]
             inputs, starts, n_bins = buffers.inputs, buffers.bin_starts, trial.counts[0]
-            n_inputs = list_inputs(own, n_bins, inputs, starts, buffers.listed)
-            gather_bins(inputs, starts, weights, buffers.summed[:n_bins])
-            weights = buffers.summed
-        status = forward_one_layer(
-            trial, buffers, 0, 0, trial.times[e], trial.rows[e], trial.counts[e], weights
-        )
-        first = 0
-        for layer in range(1, len(trial.sizes) - 1):
+            n_inputs = list_inputs(trial.bins[sample], n_bins, inputs, starts, buffers.listed)
+            gather_bins(inputs, starts, trial.layers[0].weights, buffers.summed[:n_bins])
+        status = ok
+        for k in range(trial.n_layers):
+            layer = buffers.layers[k]
+            starts, first = layer.starts, layer.states[0]
+            for c in range(starts.shape[0]):
+                for i in range(starts.shape[1]):
+                    first[c, i] = starts[c, i]
+            status, count = forward_layer(trial, layer, find_source(trial, buffers, sample, k))
+            buffers.counts[k] = count
             if status != ok:
                 break
-            first += trial.lengths[layer]
-            status = forward_one_layer(
-                trial, buffers, layer, first, buffers.sorted_times[layer - 1],
-                buffers.sorted_neurons[layer - 1], buffers.counts[layer - 1],
-                view_weights(trial.weights, trial, layer),
+            order_spikes(
+                layer.spikes, count, layer.order, layer.spare, layer.sorted_times,
+                layer.sorted_neurons,
             )  # fmt: skip
         return status, n_inputs
 
     return forward_sample
 
 
-def build_view_trial(model: CompiledModel, views: SimpleNamespace) -> Any:
-    """The function that shows what the passes through one layer need."""
-    view_states = views.view_states
-
-    def view_trial(
-        trial: Any, buffers: Any, layer: int, times: Any, rows: Any, n_events: int, weights: Any
-    ) -> Any:
-        """A `Layer` whose events come at these times, with these rows of the weights."""
-        all_spikes = buffers.spikes
-        spikes = Spikes(
-            all_spikes.times[layer], all_spikes.neurons[layer], all_spikes.segments[layer],
-            all_spikes.waits[layer], all_spikes.lefts[layer], all_spikes.starts[layer],
-        )  # fmt: skip
-        return Layer(
-            view_states(buffers, layer, trial.lengths[layer + 1]), trial.mask,
-            buffers.steps[layer], times, rows, n_events, weights, trial.sizes[layer + 1],
-            trial.duration, trial.constants, trial.narrow, spikes, trial.max_spikes,
-            buffers.scratch,
-        )  # fmt: skip
-
-    return model.jit(view_trial, allocates=False, inlines=True)
-
-
-def build_backward(model: CompiledModel, views: SimpleNamespace, bins: SimpleNamespace) -> Any:
+def build_backward(model: CompiledModel, find_source: Any, bins: SimpleNamespace) -> Any:
     """The backward pass of one sample."""
     jit = partial(model.jit, allocates=False)
-    gradient = build_gradient(model)
-    backward_layer = gradient.backward_layer
-    view_weights, view_scales, view_layer = (
-        views.view_weights, views.view_scales, views.view_layer,
-    )  # fmt: skip
-    view_trial = build_view_trial(model, views)
+    backward_layer = build_gradient(model).backward_layer
     scatter_bins = bins.scatter_bins
 
     @jit
     def backward_one_layer(
-        trial: Any, buffers: Any, layer: int, first: int, times: Any, rows: Any, n_events: int,
-        weights: Any, weight_gradient: Any, want_times: bool,
-    ) -> None:  # fmt: skip
+        trial: Any, buffers: Any, sample: int, k: int, gradient: Any, want_times: bool
+    ) -> None:
         """Go back through one layer."""
-        width = trial.lengths[layer + 1]
-        covectors = view_layer(buffers.covectors, first, width)
-        backward_layer(
-            view_trial(trial, buffers, layer, times, rows, n_events, weights),
-            view_scales(buffers, layer, width), buffers.counts[layer], buffers.by_spike, covectors,
-            weight_gradient, buffers.by_event, want_times,
-            (buffers.unwound, buffers.pulled, buffers.pulls, buffers.kept, buffers.slips,
-             buffers.unused),
-        )  # fmt: skip
-        by_start = view_layer(buffers.by_start, first, width)
+        layer = buffers.layers[k]
+        source = find_source(trial, buffers, sample, k)
+        backward_layer(trial, layer, source, buffers.counts[k], gradient, want_times)
+        by_start, covectors = layer.by_start, layer.covectors
         for c in range(by_start.shape[0]):
-            for i in range(width):
+            for i in range(by_start.shape[1]):
                 by_start[c, i] += covectors[c, i]
 
     @jit
     def backward_sample(
-        trial: Any, buffers: Any, sample: int, n_inputs: int, flat_gradient: Any,
-        want_times: bool,
-    ) -> None:  # fmt: skip
+        trial: Any, buffers: Any, sample: int, n_inputs: int, results: Any, want_times: bool
+    ) -> None:
         """Go back through all layers of one sample; what it adds to is its thread's own."""
-        first = trial.lengths[1:].sum()
-        for layer in range(len(trial.sizes) - 2, 0, -1):
-            first -= trial.lengths[layer + 1]
-            before = layer - 1
-            backward_one_layer(
-                trial, buffers, layer, first, buffers.sorted_times[before],
-                buffers.sorted_neurons[before], buffers.counts[before],
-                view_weights(trial.weights, trial, layer),
-                view_weights(flat_gradient, trial, layer), True,
-            )  # fmt: skip
-            for k in range(buffers.counts[before]):
-                buffers.by_spike[buffers.orders[before, k]] = buffers.by_event[k]
-        e = 0 if trial.binned else sample
-        weights = view_weights(trial.weights, trial, 0)
-        weight_gradient = view_weights(flat_gradient, trial, 0)
-        gradient = weight_gradient
-        if trial.binned:
-            weights, gradient = buffers.summed, buffers.summed_gradient
-            for v in range(gradient.shape[0]):
-                for i in range(gradient.shape[1]):
-                    gradient[v, i] = 0.0
-        backward_one_layer(
-            trial, buffers, 0, 0, trial.times[e], trial.rows[e], trial.counts[e], weights,
-            gradient, want_times,
-        )  # fmt: skip
-        if trial.binned:
-            scatter_bins(trial.bins[sample], buffers.inputs, n_inputs, gradient, weight_gradient)
+        for k in range(trial.n_layers - 1, 0, -1):
+            backward_one_layer(trial, buffers, sample, k, results.layers[k].weights, True)
+            order, by_event = buffers.layers[k - 1].order, buffers.layers[k].by_event
+            by_spike = buffers.layers[k - 1].by_spike
+            for p in range(buffers.counts[k - 1]):
+                by_spike[order[p]] = by_event[p]
+        weight_gradient = results.layers[0].weights
+        if not trial.binned:
+            backward_one_layer(trial, buffers, sample, 0, weight_gradient, want_times)
+            return
+        gradient = buffers.summed_gradient
+        for v in range(gradient.shape[0]):
+            for i in range(gradient.shape[1]):
+                gradient[v, i] = 0.0
+        backward_one_layer(trial, buffers, sample, 0, gradient, want_times)
+        scatter_bins(trial.bins[sample], buffers.inputs, n_inputs, gradient, weight_gradient)
 
     return backward_sample
 
 
-def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> SimpleNamespace:
+def build_pseudo_passes(model: CompiledModel, find_source: Any) -> SimpleNamespace:
     """Pseudospikes of one sample, layer by layer, there and back."""
     jit = partial(model.jit, allocates=False)
     pseudo = build_pseudo(model)
@@ -350,77 +235,65 @@ def build_pseudo_passes(model: CompiledModel, views: SimpleNamespace) -> SimpleN
     add_inputs, pull_inputs = pseudo.add_inputs, pseudo.pull_inputs
     add_products = pseudo.add_products
     forward_missing, backward_missing = pseudo.forward_missing, pseudo.backward_missing
-    view_weights, view_end = views.view_weights, views.view_end
-    view_layer = views.view_layer
+
+    @partial(jit, inlines=True)
+    def view_end(trial: Any, buffers: Any, sample: int, k: int) -> Any:
+        """The states of a layer at T, shape (n_coordinates, length)."""
+        n_events = find_source(trial, buffers, sample, k).n_events
+        return buffers.layers[k].states[(n_events + 1) & trial.mask]
 
     @jit
     def forward_pseudo(
         trial: Any, buffers: Any, sample: int, slot: int, n_ordinary: Any, output_times: Any
     ) -> None:
         """Rates and pseudo inputs of all layers; fills the missing output times."""
-        all_rates = buffers.rates[slot]
-        n_layers = len(trial.sizes) - 1
-        first = 0
-        for i in range(trial.lengths[1]):
-            buffers.pushes[i] = 0.0
-        for layer in range(n_layers):
-            last = first + trial.lengths[layer + 1]
-            pushes = buffers.pushes[first:last]
-            if layer > 0:
-                before = first - trial.lengths[layer]
-                rates = all_rates[before : before + trial.sizes[layer]]
-                add_inputs(rates, view_weights(trial.weights, trial, layer), pushes)
-            end = view_end(trial, buffers, sample, layer)
-            if layer < n_layers - 1:
-                forward_rates(end, pushes, trial.narrow, all_rates[first:last])
+        last = trial.n_layers - 1
+        for k in range(last + 1):
+            layer = buffers.layers[k]
+            pushes, rates = layer.pushes, layer.rates[slot]
+            if k == 0:
+                for i in range(pushes.shape[0]):
+                    pushes[i] = 0.0
+            else:
+                before = buffers.layers[k - 1]
+                add_inputs(before.rates[slot, : before.width], trial.layers[k].weights, pushes)
+            end = view_end(trial, buffers, sample, k)
+            if k < last:
+                forward_rates(end, pushes, trial.narrow, rates)
             else:
                 forward_missing(
                     end, pushes, trial.constants, trial.duration, n_ordinary, output_times
                 )
-            first = last
 
     @jit
     def backward_pseudo(trial: Any, buffers: Any, sample: int, slot: int, n_ordinary: Any) -> None:
         """Derivatives of the pseudospikes by the pseudo inputs and by the states at T."""
-        n_layers = len(trial.sizes) - 1
-        last = buffers.pushes.shape[0]
-        for layer in range(n_layers - 1, -1, -1):
-            first = last - trial.lengths[layer + 1]
-            pushes, by_push = buffers.pushes[first:last], buffers.by_push[slot, first:last]
-            end = view_end(trial, buffers, sample, layer)
-            covectors = view_layer(buffers.covectors, first, last - first)
-            if layer == n_layers - 1:
+        last = trial.n_layers - 1
+        for k in range(last, -1, -1):
+            layer = buffers.layers[k]
+            pushes, by_push, covectors = layer.pushes, layer.by_push[slot], layer.covectors
+            end = view_end(trial, buffers, sample, k)
+            if k == last:
                 backward_missing(
                     end, pushes, trial.constants, n_ordinary, buffers.by_time, covectors, by_push
                 )
             else:
-                backward_rates(
-                    end, pushes, trial.narrow, buffers.by_rate[first:last], covectors, by_push
-                )
-            for i in range(trial.sizes[layer + 1], last - first):
+                backward_rates(end, pushes, trial.narrow, layer.by_rate, covectors, by_push)
+            for i in range(layer.width, by_push.shape[0]):
                 by_push[i] = 0.0
-            if layer > 0:
-                before = first - trial.lengths[layer]
-                pull_inputs(
-                    view_weights(trial.weights, trial, layer), by_push,
-                    buffers.by_rate[before : before + trial.sizes[layer]],
-                )  # fmt: skip
-            last = first
+            if k > 0:
+                before = buffers.layers[k - 1]
+                pull_inputs(trial.layers[k].weights, by_push, before.by_rate[: before.width])
 
     @jit
-    def add_pseudo(trial: Any, buffers: Any, n_slots: int, flat_gradient: Any) -> None:
+    def add_pseudo(trial: Any, buffers: Any, n_slots: int, results: Any) -> None:
         """Derivatives by the weights, of several samples at once."""
-        first = 0
-        for slot in range(n_slots, ROWS_AT_ONCE):
-            buffers.by_push[slot] = 0.0
-        for layer in range(1, len(trial.sizes) - 1):
-            middle = first + trial.lengths[layer]
-            last = middle + trial.lengths[layer + 1]
-            add_products(
-                buffers.rates[:, first : first + trial.sizes[layer]],
-                buffers.by_push[:, middle:last], view_weights(flat_gradient, trial, layer),
-            )  # fmt: skip
-            first = middle
+        for k in range(1, trial.n_layers):
+            before, layer = buffers.layers[k - 1], buffers.layers[k]
+            for slot in range(n_slots, ROWS_AT_ONCE):
+                before.rates[slot] = 0.0
+                layer.by_push[slot] = 0.0
+            add_products(before.rates[:, : before.width], layer.by_push, results.layers[k].weights)
 
     return SimpleNamespace(
         forward_pseudo=forward_pseudo, backward_pseudo=backward_pseudo, add_pseudo=add_pseudo

@@ -9,7 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from sim.flags import build_list, build_view_flags
+from sim.flags import build_list
 from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
 
@@ -21,7 +21,7 @@ def build_forward_rounds(model: CompiledModel) -> SimpleNamespace:
         ``run_block`` and ``finish_spikes``.
     """
 
-    def finish_spikes(layer: Any, count: int) -> None:
+    def finish_spikes(trial: Any, layer: Any, source: Any, count: int) -> None:
         """All is done."""
 
     return SimpleNamespace(
@@ -32,24 +32,21 @@ def build_forward_rounds(model: CompiledModel) -> SimpleNamespace:
 def build_run_block(model: CompiledModel) -> Any:
     """A few segments, one after the other."""
     advance, follow_flagged = build_advance(model), build_follow(model)
-    view_flags = build_view_flags(model)
     _, read_step = build_steps(model)
 
-    def run_block(layer: Any, first: int, last: int, count: int) -> int:
+    def run_block(trial: Any, layer: Any, source: Any, first: int, last: int, count: int) -> int:
         """Pass segments ``first`` to ``last - 1`` with all spikes in them.
 
         Returns the number of spikes; it is at least the room that there is for them if they need
         more.
         """
-        states, mask, scratch = layer.states, layer.mask, layer.scratch
-        flags, _ = view_flags(scratch, layer.weights.shape[1])
-        nothing = scratch.zeros[: layer.weights.shape[1]]
+        states, mask, zeros, flags = layer.states, trial.mask, layer.zeros, layer.flags[0]
         for k in range(first, last):
-            row = nothing if k == 0 else layer.weights[layer.event_rows[k - 1]]
+            row = zeros if k == 0 else source.weights[source.rows[k - 1]]
             before, after = states[k & mask], states[(k + 1) & mask]
-            advance(before, after, row, read_step(layer.steps, k, nothing), layer.narrow, flags[0])
-            count = follow_flagged(layer, before, after, row, k, count)
-            if count > layer.max_spikes or count >= layer.spikes.times.shape[0]:
+            advance(before, after, row, read_step(layer.steps, k, zeros), trial.narrow, flags)
+            count = follow_flagged(trial, layer, source, before, after, row, k, count)
+            if count > trial.max_spikes or count >= layer.spikes.times.shape[0]:
                 return count
         return count
 
@@ -75,7 +72,7 @@ def build_advance(model: CompiledModel) -> Any:
 
 def build_follow(model: CompiledModel) -> Any:
     """What happens to the neurons that spike in a segment."""
-    f, list_flagged, view_flags = model.functions, build_list(model), build_view_flags(model)
+    f, list_flagged = model.functions, build_list(model)
     jit = partial(model.jit, allocates=False)
     flow, fire, propagator, jump = f.flow, f.fire, f.propagator, f.jump
     will_spike, time_to_spike, load, store = f.will_spike, f.time_to_spike, f.load, f.store
@@ -130,26 +127,28 @@ def build_follow(model: CompiledModel) -> Any:
         return kept
 
     def follow_flagged(
-        layer: Any, before: Any, after: Any, weights: Any, segment: int, count: int
-    ) -> int:
+        trial: Any, layer: Any, source: Any, before: Any, after: Any, weights: Any, segment: int,
+        count: int,
+    ) -> int:  # fmt: skip
         """Go through a segment again for the neurons that spike in it.
 
         First the first spikes of all, then the second ones, and so on. Returns the number of
         spikes; it is at least the room that there is for them if they need more.
         """
-        times, constants, spikes = layer.event_times, layer.constants, layer.spikes
+        times, constants, spikes = source.times, trial.constants, layer.spikes
         start = 0.0 if segment == 0 else times[segment - 1]
-        end = times[segment] if segment < layer.n_events else layer.duration
-        round_ = layer.scratch.round
+        end = times[segment] if segment < source.n_events else trial.duration
+        round_ = layer.round
         chosen = round_.chosen
-        flags, words = view_flags(layer.scratch, weights.shape[0])
-        n = list_flagged(flags, words, 1, layer.width, layer.scratch.found, chosen[0], chosen[1], 0)
+        n = list_flagged(
+            layer.flags, layer.words, 1, layer.width, layer.found, chosen[0], chosen[1], 0
+        )
         for p in range(n):
             i = chosen[1, p]
             store(round_.begins, p, *jump(*load(before, i), weights[i], *constants))
             round_.times[p] = start
             round_.lefts[p] = end - start
-        limit = min(layer.max_spikes + 1, spikes.times.shape[0])
+        limit = min(trial.max_spikes + 1, spikes.times.shape[0])
         while n > 0 and count + n < limit:
             find_spikes(n, round_, end, constants)
             leave_spikes(n, round_, constants)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import Any
 
@@ -24,17 +24,41 @@ def get_thread_count() -> int:
     return int(wanted)
 
 
-def run_on_threads(function: Callable[[int], Any], n_tasks: int) -> list[Any]:
-    """Call ``function(0)`` to ``function(n_tasks - 1)``, each on a thread of its own.
+def run_on_threads(
+    function: Callable[[int], Any], n_tasks: int, n_threads: int | None = None
+) -> list[Any]:
+    """Call ``function(0)`` to ``function(n_tasks - 1)``; whichever thread is free takes the next.
 
-    Returns what they return.
+    Args:
+        function: What is called.
+        n_tasks: How often.
+        n_threads: On so many threads, of which the caller's is one; by default one for each call.
 
-    An exception of any call is raised here. A kernel that is not compiled yet is compiled once:
-    Numba's compiler holds a lock of its own.
+    Returns:
+        What the calls return.
+
+    An exception of any call is raised here, when all threads are done. A kernel that is not
+    compiled yet is compiled once: Numba's compiler holds a lock of its own.
     """
-    if n_tasks == 1:
-        return [function(0)]
-    return list(make_pool(n_tasks).map(function, range(n_tasks)))
+    results: list[Any] = [None] * n_tasks
+    tasks = iter(range(n_tasks))
+
+    def work() -> None:
+        for task in tasks:
+            results[task] = function(task)
+
+    n_others = min(n_threads or n_tasks, n_tasks) - 1
+    if n_others < 1:
+        work()
+        return results
+    others = [make_pool(n_others).submit(work) for _ in range(n_others)]
+    try:
+        work()
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
+    return results
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Compile generated source; the only file that names Numba."""
+"""Compile generated source; with `ADDED_TO_NUMBA`, the only file that names Numba."""
 
 import contextlib
 import hashlib
@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,8 @@ LIBRARIES = (
     "spiketheory.taylor_runtime",
 )
 """Modules whose functions generated code calls, compiled with it."""
+ADDED_TO_NUMBA = ("instructions", "machine_code", "packed")
+"""Modules of this package that teach Numba what it lacks; imported when something is compiled."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,6 +194,14 @@ class CompiledModel:
             disjoint=disjoint,
         )  # fmt: skip
 
+    def pack(self, record: Any) -> Any:
+        """A record of arrays as compiled functions should get it, see `spiketheory.packed`."""
+        if self.backend == "numpy":
+            return record
+        from spiketheory.packed import Packed
+
+        return Packed(record)
+
 
 def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
     """Return a `CompiledModel.jit` for functions that call those of several models.
@@ -218,33 +229,7 @@ def make_prefetch(models: Sequence[CompiledModel]) -> Callable[..., None]:
     """
     if models[0].backend == "numpy":
         return lambda array, column: None
-    return make_compiled_prefetch()
-
-
-@lru_cache(maxsize=1)
-def make_compiled_prefetch() -> Callable[..., None]:
-    """The same as an LLVM instruction."""
-    from llvmlite import ir
-    from numba.core import cgutils, types
-    from numba.extending import intrinsic
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = signature.args[0]
-        array = context.make_array(kind)(context, builder, arguments[0])
-        column = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        place = [ir.Constant(column.type, 0)] * (kind.ndim - 1) + [column]
-        pointer = cgutils.get_item_pointer(context, builder, kind, array, place, wraparound=False)
-        address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        declared = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], declared)
-        to_write, keep_all, data = (ir.Constant(number, n) for n in (1, 3, 1))
-        builder.call(function, [address, to_write, keep_all, data])
-        return context.get_dummy_value()
-
-    @intrinsic
-    def prefetch(typing_context: Any, array: Any, column: Any) -> Any:
-        return types.void(array, column), emit
+    from spiketheory.instructions import prefetch
 
     found: Callable[..., None] = prefetch
     return found
@@ -291,6 +276,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
     # Machine code on disk refers to the module by name, so equal text under another name differs.
     parts = (module, elementary, sys.modules[__name__], *list_libraries(module))
     texts = [inspect.getsource(part) for part in parts]
+    texts += [Path(__file__).with_name(f"{n}.py").read_text("utf-8") for n in ADDED_TO_NUMBA]
     identity = "\n".join([module.__name__, *texts])
     key = hashlib.sha256(identity.encode()).hexdigest()
     functions = {name: getattr(module, name) for name in names}
@@ -401,35 +387,12 @@ def make_numpy(*, inlines: bool) -> ModuleType:
 @lru_cache(maxsize=1)
 def make_choice() -> ModuleType:
     """NumPy with a ``where`` for numbers."""
+    from spiketheory.instructions import where
+
     replaced = ModuleType("numpy")
     replaced.__dict__.update(vars(np))
-    replaced.__dict__["where"] = make_where()
+    replaced.__dict__["where"] = where
     return replaced
-
-
-def make_where() -> Callable[..., Any]:
-    """``np.where`` for numbers, as one instruction.
-
-    A conditional expression would become a branch, into whose arms the compiler moves what only one
-    of them needs: a loop over neurons then no longer becomes vector instructions.
-    """
-    from numba.core import types as kinds
-    from numba.extending import intrinsic
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        wanted = (kinds.boolean, signature.return_type, signature.return_type)
-        condition, yes, no = (
-            context.cast(builder, argument, given, kind)
-            for argument, given, kind in zip(arguments, signature.args, wanted, strict=True)
-        )
-        return builder.select(condition, yes, no)
-
-    @intrinsic
-    def where(typing_context: Any, condition: Any, yes: Any, no: Any) -> Any:
-        return typing_context.unify_types(yes, no)(condition, yes, no), emit
-
-    found: Callable[..., Any] = where
-    return found
 
 
 def compile_function(
@@ -443,10 +406,9 @@ def compile_function(
 ) -> Callable[..., Any]:
     """Compile one function with Numba and keep the machine code on disk.
 
-    Numba's own cache cannot tell two closures over different compiled functions apart, nor see
-    that a function they call has changed. The cache is therefore keyed by ``key`` and by the text
-    of every file that takes part. Where it cannot be read or written, the function is compiled
-    anew.
+    It is kept by ``key``, the text of every file that takes part, and what the function closes
+    over, see `spiketheory.machine_code`. Where it cannot be read or written, the function is
+    compiled anew.
 
     Args:
         function: The function; it may close over other compiled functions.
@@ -462,32 +424,8 @@ def compile_function(
             instructions.
     """
     import numba
-    from numba.core.caching import FunctionCache
 
-    class KeyedCache(FunctionCache):
-        def __init__(self, py_func: Callable[..., Any], full_key: str) -> None:
-            super().__init__(py_func)
-            self.full_key = full_key
-
-        def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-            return (sig, codegen.magic_tuple(), self.full_key)
-
-        def load_overload(self, sig: Any, target_context: Any) -> Any:
-            try:
-                return super().load_overload(sig, target_context)
-            except Exception:  # damaged, or of a module that is gone: compile and write it anew
-                return None
-
-        def save_overload(self, sig: Any, data: Any) -> None:
-            if data.library.has_dynamic_globals:  # holds addresses: it passes functions as values
-                return
-            gone = (AttributeError, ImportError)
-            with contextlib.suppress(OSError, *gone):  # a full disk costs time, not the result
-                try:
-                    super().save_overload(sig, data)
-                except gone:  # what is on disk refers to names of another version
-                    self.flush()
-                    super().save_overload(sig, data)
+    from spiketheory.machine_code import KeyedCache
 
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": allocates}
     if reorders:
@@ -498,11 +436,12 @@ def compile_function(
         options["pipeline_class"] = make_disjoint()
     dispatcher: Any = numba.njit(**options)(function)
     if function.__closure__:
-        package, closed = hash_package(inspect.getfile(function)), read_closed_source(function)
-        parts = (key, package, closed, read_numba_version(), str(options))
+        package = hash_package(inspect.getfile(function))
+        version = hashlib.sha256((package + read_numba_version()).encode()).hexdigest()[:12]
+        parts = (key, version, read_closed_values(function), str(options))
         full_key = hashlib.sha256("".join(parts).encode()).hexdigest()
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
-            dispatcher._cache = KeyedCache(function, full_key)
+            dispatcher._cache = KeyedCache(function, version, full_key)
     compiled: Callable[..., Any] = dispatcher
     return compiled
 
@@ -520,13 +459,14 @@ def make_disjoint() -> type:
     return Disjoint
 
 
-def read_closed_source(function: Callable[..., Any]) -> str:
-    """Names and text of the functions that ``function`` closes over directly, such as a loss.
+def read_closed_values(function: Callable[..., Any]) -> str:
+    """What ``function`` closes over directly, as text.
 
-    Functions that are defined after it are left out; they stand in the same file.
+    That is names and text of functions, such as a loss, and numbers. Functions that are defined
+    after it are left out; they stand in the same file.
     """
     text = ""
-    for cell in function.__closure__ or ():
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             closed = cell.cell_contents
         except ValueError:  # still empty
@@ -534,6 +474,8 @@ def read_closed_source(function: Callable[..., Any]) -> str:
         closed = getattr(closed, "py_func", closed)
         if inspect.isfunction(closed):
             text += f"{closed.__module__}.{closed.__qualname__}\n{inspect.getsource(closed)}"
+        elif isinstance(closed, bool | int | float | str | tuple | np.generic):
+            text += f"{name} = {closed!r}\n"
     return text
 
 
@@ -545,8 +487,6 @@ def hash_package(path: str) -> str:
 
 def read_package_source(path: str) -> str:
     """Concatenated text of all modules beside the file ``path``."""
-    from pathlib import Path
-
     return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(path).parent.glob("*.py")))
 
 

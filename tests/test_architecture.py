@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from spiketheory.compile import ADDED_TO_NUMBA
+
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("spiketheory", "derivations", "sim", "cli")
 FORBIDDEN = {
@@ -71,9 +73,16 @@ def test_imports_are_absolute(file):
     assert not [n.lineno for n in imports if n.level]
 
 
-def test_only_compile_names_numba(file):
-    if file != Path("spiketheory/compile.py"):
-        assert "numba" not in top_level(list_imports(file))
+COMPILE = Path("spiketheory/compile.py")
+ADDED = {f"spiketheory.{name}" for name in ADDED_TO_NUMBA}
+
+
+def test_only_compile_and_what_it_adds_name_numba(file):
+    module = ".".join(file.with_suffix("").parts)
+    if file != COMPILE and module not in ADDED:
+        imported = list_imports(file)
+        assert "numba" not in top_level(imported)
+        assert not imported & ADDED
 
 
 RUNTIME = tuple(

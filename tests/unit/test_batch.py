@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from networks import latencies, network, trains
 
-from sim.batch import prepare_events, record_spikes, run_batch
+import sim.batch
+from sim.batch import LEAST_CHUNK, prepare_events, record_spikes, run_batch
+from sim.buffers import BufferShelf
 from sim.encoding import BinnedInput, LatencyInput
 from sim.loss import make_first_spike_loss, make_linear_loss, make_target_time_loss
 from spiketheory.errors import InputError, SimulationError
@@ -116,6 +118,61 @@ def test_a_sample_does_not_depend_on_the_samples_before_it():
     assert outcome.output_times[0].tolist() == outcome.output_times[2].tolist()
     alone, _ = run_batch(built, quiet, np.zeros((1, 3)), make_linear_loss())
     assert alone.output_times[0].tolist() == outcome.output_times[1].tolist()
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_many_samples_without_gradient_are_cut_finer_and_come_out_the_same(monkeypatch, threads):
+    n = 4 * LEAST_CHUNK + 7
+    built, inputs = make(backend="numba"), draw_inputs(n)
+    monkeypatch.setenv("SPIKETHEORY_THREADS", threads)
+    whole, _ = run_batch(built, inputs, np.zeros((n, 3)), make_linear_loss())
+    for part in np.array_split(np.arange(n), 5):
+        alone, _ = run_batch(built, inputs.take(part), np.zeros((len(part), 3)), make_linear_loss())
+        assert alone.output_times.tolist() == whole.output_times[part].tolist()
+        assert alone.hidden_spikes.tolist() == whole.hidden_spikes[part].tolist()
+    assert whole.active.all()
+
+
+def test_buffers_of_an_earlier_batch_leave_no_trace(monkeypatch, backend):
+    """Neither its numbers nor NaNs of one that failed come back."""
+    monkeypatch.setattr("sim.batch.SHELF", BufferShelf())
+    built, inputs = make(backend=backend), draw_inputs(5)
+    first = run(built, inputs, gradient=True, input_times=True, n_required=9)
+    spoil = draw_inputs(3, seed=2)
+    run(
+        make(seed=5, scale=3.0, backend=backend),
+        spoil,
+        gradient=True,
+        input_times=True,
+        n_required=9,
+    )
+    for buffers, _ in list(sim.batch.SHELF._idle):
+        for layer in buffers.layers:
+            for array in (layer.by_start, layer.rates, layer.by_push, layer.states, layer.pushes):
+                array[...] = np.nan
+    assert_same(first, run(built, inputs, gradient=True, input_times=True, n_required=9))
+
+
+def test_buffers_are_taken_again_and_by_one_thread_at_a_time(monkeypatch):
+    shelf = BufferShelf()
+    monkeypatch.setattr("sim.batch.SHELF", shelf)
+    monkeypatch.setenv("SPIKETHEORY_THREADS", "2")
+    run(make(), draw_inputs(4))
+    kept = [id(buffers) for buffers, _ in shelf._idle]
+    assert 1 <= len(kept) <= 2
+    run(make(), draw_inputs(4))
+    assert set(kept) <= {id(buffers) for buffers, _ in shelf._idle}
+    assert len(shelf._idle) <= 2
+    run(make((5, 4, 3)), draw_inputs(4))
+    assert not set(kept) & {id(buffers) for buffers, _ in shelf._idle}
+
+
+def test_large_buffers_are_not_kept(monkeypatch):
+    shelf = BufferShelf()
+    monkeypatch.setattr("sim.batch.SHELF", shelf)
+    monkeypatch.setattr("sim.buffers.KEPT_BYTES", 100)
+    run(make(), draw_inputs(4))
+    assert not shelf._idle
 
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", ""])

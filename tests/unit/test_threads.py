@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -43,6 +44,45 @@ def test_every_task_runs_once_and_all_at_the_same_time():
 
     run_on_threads(task, 4)
     assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_a_free_thread_takes_what_is_left():
+    """One task waits until all others are done, which then the other thread must have done."""
+    rest_is_done = threading.Event()
+    done = []
+
+    def task(i):
+        if i == 0:
+            assert rest_is_done.wait(timeout=10)
+        done.append(i)
+        if len(done) == 8:
+            rest_is_done.set()
+        return i * i
+
+    assert run_on_threads(task, 9, 2) == [i * i for i in range(9)]
+    assert done == [*range(1, 9), 0]
+
+
+def test_one_thread_does_all_tasks_in_turn():
+    seen = []
+    run_on_threads(lambda i: seen.append((i, threading.current_thread())), 3, 1)
+    assert seen == [(i, threading.current_thread()) for i in range(3)]
+
+
+def test_an_error_is_raised_when_all_threads_are_done():
+    failed, other_done = threading.Event(), threading.Event()
+
+    def task(i):
+        if threading.current_thread() is threading.main_thread():
+            failed.set()
+            raise KeyError("of this thread")
+        failed.wait(timeout=10)
+        time.sleep(0.05)
+        other_done.set()
+
+    with pytest.raises(KeyError, match="of this thread"):
+        run_on_threads(task, 2)
+    assert other_done.is_set()
 
 
 def test_a_single_task_runs_on_the_callers_thread():
