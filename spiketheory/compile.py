@@ -435,6 +435,7 @@ def compile_function(
     if disjoint:
         options["pipeline_class"] = make_disjoint()
     dispatcher: Any = numba.njit(**options)(function)
+    forget_literals(dispatcher)
     if function.__closure__:
         package = hash_package(inspect.getfile(function))
         version = hashlib.sha256((package + read_numba_version()).encode()).hexdigest()[:12]
@@ -444,6 +445,20 @@ def compile_function(
             dispatcher._cache = KeyedCache(function, version, full_key)
     compiled: Callable[..., Any] = dispatcher
     return compiled
+
+
+def forget_literals(dispatcher: Any) -> None:
+    """Compile a function for numbers alone, not also for those that are written out in a call.
+
+    Numba would compile it for the number first and then, if the argument varies, for its type.
+    """
+    from numba.core import types as kinds
+
+    find = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda arguments, named: find(
+        [kinds.unliteral(kind) for kind in arguments],
+        {name: kinds.unliteral(kind) for name, kind in named.items()},
+    )
 
 
 @lru_cache(maxsize=1)

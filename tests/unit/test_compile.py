@@ -301,3 +301,16 @@ def test_machine_code_of_earlier_versions_is_removed(tmp_path, monkeypatch):
         for key in ("one", "two"):
             assert compile_function(make_adder(2.0), key=key)(1.0) == 3.0
         assert len(list(tmp_path.rglob("*.nbc"))) == 2
+
+
+def test_a_function_is_compiled_once_for_numbers_written_out_and_others():
+    add = compile_function(make_adder(2), key="literals")
+
+    def count(n):
+        total = 0
+        for _ in range(n):
+            total = add(total)
+        return total
+
+    assert compile_function(count, key="literals")(3) == 6
+    assert len(add.overloads) == 1
