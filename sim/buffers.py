@@ -147,7 +147,7 @@ class LayerBuffers(NamedTuple):
             (length,), real.
         flags, words: Neurons that spike in each segment of a block, as bytes, and the same memory
             as 64-bit words; see `sim.flags`. As all that follows, shared by all layers.
-        found: Words with flags, shape (2, > number of words).
+        found: Places of words with flags, shape (> number of words,).
         zeros: Weights of no event, real.
         round: See `Round`.
         spare: Scratch of the sort, shape (room,).
@@ -365,7 +365,7 @@ def make_shared(
     n_words = EVENTS_PER_BLOCK * ((longest - 1) // FLAGS_PER_WORD + 1)
     return {
         "words": np.zeros(n_words, np.int64),
-        "found": np.empty((2, n_words + 1), np.int64),
+        "found": np.empty(n_words + 1, np.int64),
         "zeros": make_aligned(longest, real),
         "round": Round(
             chosen=np.empty((2, widest + FLAGS_PER_WORD), np.int64),

@@ -90,7 +90,7 @@ def build_run_block(model: CompiledModel) -> Any:
             )  # fmt: skip
         begun = count
         count = list_flagged(
-            flags, layer.words, last - first, layer.width, layer.found,
+            layer.words, last - first, layer.width, layer.found,
             spikes.segments, spikes.neurons, count,
         )  # fmt: skip
         if count >= spikes.times.shape[0]:

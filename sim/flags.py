@@ -5,28 +5,33 @@ Row k of the flags belongs to segment k of a block; rows are whole words.
 
 from typing import Any
 
+import numpy as np
+
 from spiketheory.compile import CompiledModel
 
 FLAGS_PER_WORD = 8
+PLACES = sum(k << (8 * (FLAGS_PER_WORD - 1 - k)) for k in range(FLAGS_PER_WORD))
+"""A word that, times one with only flag k, has k in its last byte."""
+ROW = 32
+"""Bits of a place in a list of words that hold the word within its row."""
 
 
 def build_list(model: CompiledModel) -> Any:
     """The function that lists the flagged neurons."""
 
     def list_flagged(
-        flags: Any, words: Any, n_rows: int, width: int, found: Any, rows: Any, neurons: Any,
-        count: int,
-    ) -> int:  # fmt: skip
+        words: Any, n_rows: int, width: int, found: Any, rows: Any, neurons: Any, count: int
+    ) -> int:
         """Append row and neuron of each flag to ``rows`` and ``neurons``.
 
-        Without branches, since no processor could guess who spikes next.
+        Words with flags are found without branches, since no processor could guess who spikes
+        next; that there are two flags in a word is rare, which it can guess.
 
         Args:
-            flags: Shape (>= n_rows, row length), 0 or 1.
-            words: The same memory, shape (>= n_rows, row length / `FLAGS_PER_WORD`).
+            words: Flags, 0 or 1, as words, shape (>= n_rows, row length / `FLAGS_PER_WORD`).
             n_rows: Rows that are read.
             width: Number of neurons; flags beyond are ignored.
-            found: Scratch, shape (2, > number of words).
+            found: Scratch, shape (> number of words,).
             rows: Row of each.
             neurons: Neuron of each.
             count: Number of entries so far.
@@ -35,21 +40,24 @@ def build_list(model: CompiledModel) -> Any:
             Number of entries; that of the room for them if it is too small.
         """
         n_words = (width - 1) // FLAGS_PER_WORD + 1
-        n_found = 0
+        n_found, one = np.uint64(0), np.uint64(1)  # a sign would be looked at, each time anew
         for row in range(n_rows):
             for word in range(n_words):
-                found[0, n_found] = row
-                found[1, n_found] = word
-                n_found += int(words[row, word] != 0)
+                found[n_found] = (row << ROW) + word
+                n_found += one if words[row, word] != 0 else np.uint64(0)
         room = rows.shape[0]
-        for p in range(n_found):
+        for p in range(int(n_found)):
             if count + FLAGS_PER_WORD > room:
                 return room
-            row, first = found[0, p], found[1, p] * FLAGS_PER_WORD
-            for i in range(first, first + FLAGS_PER_WORD):
+            row, word = found[p] >> ROW, found[p] & ((1 << ROW) - 1)
+            flags = int(words[row, word])
+            while flags != 0:
+                first = flags & -flags
+                i = word * FLAGS_PER_WORD + ((first * PLACES) >> (8 * (FLAGS_PER_WORD - 1)) & 255)
                 rows[count] = row
                 neurons[count] = i
-                count += int(flags[row, i]) * (i < width)
+                count += int(i < width)
+                flags -= first
         return count
 
     return model.jit(list_flagged, allocates=False)

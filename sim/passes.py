@@ -8,6 +8,8 @@ from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from sim.buffers import Source
 from sim.engine import build_engine
 from sim.gradient import build_gradient
@@ -91,10 +93,15 @@ def build_bins(model: CompiledModel) -> SimpleNamespace:
 
         Those of bin v are ``inputs[starts[v] : starts[v + 1]]``.
         """
-        count = 0
+        listed = inputs if n_bins == 1 else spare
+        place, one = np.uint64(0), np.uint64(1)  # a sign would be looked at, each time anew
         for m in range(bins.shape[0]):
-            spare[count] = m
-            count += bins[m] < n_bins
+            listed[place] = m
+            place += one if bins[m] < n_bins else np.uint64(0)
+        count = int(place)
+        if n_bins == 1:
+            starts[0], starts[1] = 0, count
+            return count
         for v in range(n_bins + 1):
             starts[v] = 0
         for k in range(count):

@@ -140,9 +140,7 @@ def build_follow(model: CompiledModel) -> Any:
         end = times[segment] if segment < source.n_events else trial.duration
         round_ = layer.round
         chosen = round_.chosen
-        n = list_flagged(
-            layer.flags, layer.words, 1, layer.width, layer.found, chosen[0], chosen[1], 0
-        )
+        n = list_flagged(layer.words, 1, layer.width, layer.found, chosen[0], chosen[1], 0)
         for p in range(n):
             i = chosen[1, p]
             store(round_.begins, p, *jump(*load(before, i), weights[i], *constants))
