@@ -24,7 +24,7 @@ from sim.buffers import (
     pad,
 )  # fmt: skip
 from sim.encoding import BinnedInput, LatencyInput
-from sim.engine import LATEST_STATES, LIMITS
+from sim.engine import LIMITS
 from sim.kernels import build_batch
 from sim.loss import Loss, prepare_targets
 from sim.records import Gradients, Input, Network, Outcome, Spikes
@@ -151,7 +151,7 @@ def run_batch(
         inputs, duration=network.duration
     )  # fmt: skip
     check_inputs(network, events)
-    trial = make_trial(network, events, max_spikes, mask=-1 if gradient else LATEST_STATES)
+    trial = make_trial(network, events, max_spikes)
     model = network.model.at(network.constants)
     kernel = build_batch(model, loss.function)
     n_outputs = network.layer_sizes[-1]
@@ -164,7 +164,7 @@ def run_batch(
     limits = np.linspace(0, len(events), n_chunks + 1).astype(np.int64)
     make = partial(
         make_buffers, model, network.layer_sizes, n_events=events.times.shape[1],
-        n_bins=events.n_bins, n_required=loss.n_required, real=network.real, mask=trial.mask,
+        n_bins=events.n_bins, n_required=loss.n_required, real=network.real, gradient=gradient,
     )  # fmt: skip
     kind = (model, network.layer_sizes, tuple(make.keywords.items()))
     packed_trial, packed_work = model.pack(trial), [model.pack(results) for results in work]
@@ -207,7 +207,7 @@ def check_inputs(network: Network, events: Events) -> None:
         raise InputError("Expected at least one sample but got none; pass a batch with samples.")
 
 
-def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) -> Trial:
+def make_trial(network: Network, events: Events, max_spikes: int) -> Trial:
     """What the kernels need to know of a network and its inputs."""
     sizes = network.layer_sizes
     model = network.model.at(network.constants)
@@ -232,7 +232,6 @@ def make_trial(network: Network, events: Events, max_spikes: int, *, mask: int) 
         limits=LIMITS[network.precision],
         duration=network.duration,
         max_spikes=max_spikes,
-        mask=mask,
     )
 
 
@@ -353,7 +352,7 @@ def record_spikes(
     check_inputs(network, events)
     model = network.model.at(network.constants)
     run_one = build_batch(model, None).run_one
-    trial = make_trial(network, events, max_spikes, mask=LATEST_STATES)
+    trial = make_trial(network, events, max_spikes)
     packed_trial = model.pack(trial)
     first = np.concatenate([[0], np.cumsum(network.layer_sizes[1:])])
     samples, neurons, times = [], [], []
@@ -366,7 +365,7 @@ def record_spikes(
                 make_buffers(
                     model, network.layer_sizes, n_events=events.times.shape[1],
                     n_bins=events.n_bins, n_required=0, room=room, real=network.real,
-                    mask=trial.mask,
+                    gradient=False,
                 ),
             )  # fmt: skip
             status = run_one(packed_trial, packed, b)

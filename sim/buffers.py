@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.engine import EVENTS_PER_BLOCK
+from sim.engine import EVENTS_PER_BLOCK, LATEST_STATES
 from sim.flags import FLAGS_PER_WORD
 from sim.pseudo import ROWS_AT_ONCE
 from spiketheory.compile import CompiledModel
 
 FIRST_ROOM = 256
 """Spikes per layer and sample that there is room for before buffers grow."""
+ALL_STATES_BYTES = 2**22
+"""For gradients, all states of a layer are kept if they need no more; else they are computed again
+from a few, and memory grows by so much less with the number of spikes."""
 KEPT_BYTES = 2**25
 """Buffers with larger states are not kept from batch to batch."""
 
@@ -109,7 +112,6 @@ class Trial(NamedTuple):
         limits: How large coordinates may be, an entry of `sim.engine.LIMITS`.
         duration: The trial's end T [time].
         max_spikes: More spikes of a layer in one sample are an error.
-        mask: Which rows of states are kept, see `sim.engine`.
     """
 
     times: np.ndarray
@@ -124,7 +126,6 @@ class Trial(NamedTuple):
     limits: tuple[float, float]
     duration: float
     max_spikes: int
-    mask: int
 
 
 class LayerBuffers(NamedTuple):
@@ -132,7 +133,10 @@ class LayerBuffers(NamedTuple):
 
     Attributes:
         width: Number of neurons.
-        states: States before all events, shape (n_rows, n_coordinates, length), see `sim.engine`.
+        states: States before events, shape (n_rows, n_coordinates, length), see `sim.engine`.
+        mask: Which rows of them are kept.
+        checkpoints: States at the begin of each block, shape (n_blocks, n_coordinates, length), for
+            gradients of a layer whose states are not all kept; else no rows.
         scales: Powers of two, shape (n_blocks, length).
         steps: Propagators, shape (n_numbers, > n_events).
         spikes: The spikes.
@@ -158,6 +162,8 @@ class LayerBuffers(NamedTuple):
 
     width: int
     states: np.ndarray
+    mask: int
+    checkpoints: np.ndarray
     scales: np.ndarray
     steps: np.ndarray
     spikes: Spikes
@@ -280,7 +286,7 @@ def make_buffers(
     n_required: int,
     room: int,
     real: Any,
-    mask: int,
+    gradient: bool,
 ) -> Buffers:
     """Allocate the buffers of one thread.
 
@@ -292,7 +298,7 @@ def make_buffers(
         n_required: Spikes of each output that the loss needs.
         room: Spikes per layer and sample that there is room for.
         real: float64 or float32.
-        mask: That of the trial.
+        gradient: Whether they are for gradients, too.
     """
     widths = sizes[1:]
     lengths = [pad(model, width, real) for width in widths]
@@ -305,13 +311,19 @@ def make_buffers(
         return shared[name].reshape(-1)[: prod(shape)].reshape(shape)
 
     def make_layer(width: int, length: int, n_events: int) -> LayerBuffers:
-        n_rows = n_events + 2 if mask == -1 else mask + 1
         n_words = (length - 1) // FLAGS_PER_WORD + 1
         states = (n_coordinates, length)
+        n_blocks = n_events // EVENTS_PER_BLOCK + 1
+        size = (n_events + 2) * prod(states) * np.dtype(real).itemsize
+        keeps_all = gradient and size <= ALL_STATES_BYTES
         return LayerBuffers(
             width=width,
-            states=make_aligned((n_rows, *states), real),
-            scales=make_aligned((n_events // EVENTS_PER_BLOCK + 1, length), real),
+            states=make_aligned((n_events + 2 if keeps_all else LATEST_STATES + 1, *states), real),
+            mask=-1 if keeps_all else LATEST_STATES,
+            checkpoints=make_aligned(
+                (n_blocks if gradient and not keeps_all else 0, *states), real
+            ),
+            scales=make_aligned((n_blocks, length), real),
             steps=np.empty((n_numbers, n_events + 1)),
             spikes=make_spikes(room, n_coordinates),
             order=np.empty(room, np.int64),

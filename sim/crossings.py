@@ -13,7 +13,7 @@ A neuron that might spike twice in a segment is followed from spike to spike at 
 `follow_several`), so that the number of its spikes agrees with the sign of y.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,10 +68,30 @@ def build_forward_crossings(model: CompiledModel) -> SimpleNamespace:
     return SimpleNamespace(run_block=build_run_block(model), finish_spikes=build_finish(model))
 
 
+@lru_cache(maxsize=32)
+def build_pass_block(model: CompiledModel) -> Any:
+    """A few segments, one after the other."""
+    advance = build_advance(model)
+    _, read_step = build_steps(model)
+
+    def pass_block(trial: Any, layer: Any, source: Any, first: int, last: int) -> None:
+        """Pass segments ``first`` to ``last - 1``, and flag who spikes in them."""
+        states, mask, steps, flags = layer.states, layer.mask, layer.steps, layer.flags
+        rows, weights, zeros, narrow = source.rows, source.weights, layer.zeros, trial.narrow
+        for k in range(first, last):
+            advance(
+                states[k & mask], states[(k + 1) & mask],
+                zeros if k == 0 else weights[rows[k - 1]],
+                read_step(steps, k, zeros), narrow, flags[k - first],
+            )  # fmt: skip
+
+    return model.jit(pass_block, allocates=False)
+
+
 def build_run_block(model: CompiledModel) -> Any:
     """A few segments, one after the other; then the neurons that spiked in them."""
-    advance, note_spikes, list_flagged = build_advance(model), build_note(model), build_list(model)
-    _, read_step = build_steps(model)
+    pass_block = build_pass_block(model)
+    note_spikes, list_flagged = build_note(model), build_list(model)
 
     def run_block(trial: Any, layer: Any, source: Any, first: int, last: int, count: int) -> int:
         """Pass segments ``first`` to ``last - 1``; note who spikes, and the states before.
@@ -79,15 +99,8 @@ def build_run_block(model: CompiledModel) -> Any:
         Returns the number of spikes; it is at least the room that there is for them if they need
         more.
         """
-        states, mask, spikes, steps = layer.states, trial.mask, layer.spikes, layer.steps
-        rows, weights, zeros, narrow = source.rows, source.weights, layer.zeros, trial.narrow
-        flags = layer.flags
-        for k in range(first, last):
-            advance(
-                states[k & mask], states[(k + 1) & mask],
-                zeros if k == 0 else weights[rows[k - 1]],
-                read_step(steps, k, zeros), narrow, flags[k - first],
-            )  # fmt: skip
+        spikes = layer.spikes
+        pass_block(trial, layer, source, first, last)
         begun = count
         count = list_flagged(
             layer.words, last - first, layer.width, layer.found,
@@ -131,7 +144,7 @@ def build_note(model: CompiledModel) -> Any:
     def note_one(trial: Any, layer: Any, source: Any, k: int, i: int, p: int) -> bool:
         """Note as spike p that neuron i spikes in segment k; whether it may do so again."""
         spikes, times, constants = layer.spikes, source.times, trial.constants
-        state = load(layer.states[k & trial.mask], i)
+        state = load(layer.states[k & layer.mask], i)
         start = 0.0
         if k > 0:
             start = times[k - 1]
@@ -251,11 +264,21 @@ def build_backward_crossings(model: CompiledModel) -> SimpleNamespace:
     """The parts of the backward pass.
 
     Returns:
-        ``start_spikes``, ``unwind_spikes``, ``retreat``, ``mend_spikes`` and ``pull_segment``.
+        ``start_spikes``, ``rerun_block``, ``unwind_spikes``, ``retreat``, ``mend_spikes`` and
+        ``pull_segment``.
     """
+    pass_block = build_pass_block(model)
+
+    def rerun_block(
+        trial: Any, layer: Any, source: Any, first: int, last: int, n_spikes: int
+    ) -> None:
+        """Compute the states after segments ``first`` to ``last - 1`` once more."""
+        pass_block(trial, layer, source, first, last)
+
     start_spikes, unwind_spikes, mend_spikes = build_pulls(model)
     return SimpleNamespace(
         start_spikes=start_spikes,
+        rerun_block=model.jit(rerun_block, allocates=False),
         unwind_spikes=unwind_spikes,
         mend_spikes=mend_spikes,
         retreat=build_retreat(model),

@@ -17,6 +17,8 @@ Layout of one layer's forward pass with K events and n neurons:
   -1 where all are kept, for gradients, else `LATEST_STATES`. Coordinates come first, neurons last,
   so that the loops over neurons run through memory in order and become vector instructions; rows
   are padded with neurons that nobody sees, see `sim.buffers.pad`.
+- ``checkpoints`` (n_blocks, n_coordinates, n): the state that each block of segments begins with.
+  Where states are many, gradients compute those of a block once more from there.
 - ``scales`` (K // EVENTS_PER_BLOCK + 1, n): projective coordinates grow with inputs
   between spikes; every so many events large ones are divided by a power of two, kept here.
 - ``steps`` (n_numbers, K + 1): the flow's propagator from each event to the next, which all
@@ -28,7 +30,7 @@ Loops over all neurons run in the precision of the buffers, with ``narrow``, the
 precision; what happens to a single neuron when it spikes is computed in double precision.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,6 +77,7 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
     run_block, finish_spikes = parts.run_block, parts.finish_spikes
     is_far, scale_down = build_range(model)
     write_steps, _ = build_steps(model)
+    copy_row = build_copy(model)
 
     @jit
     def start_layer(initial: Any, row: Any, constants: Any) -> None:
@@ -98,13 +101,15 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         Returns:
             Status, and number of spikes. The status is `NO_ROOM` if the spike buffers are full.
         """
-        states, spikes, mask = layer.states, layer.spikes, trial.mask
+        states, spikes, mask = layer.states, layer.spikes, layer.mask
         largest, large = trial.limits
         n_segments = source.n_events + 1
         count = 0
         write_steps(layer.steps, source.times, source.n_events, trial.duration, trial.constants)
         for first in range(0, n_segments, EVENTS_PER_BLOCK):
             last = min(first + EVENTS_PER_BLOCK, n_segments)
+            if layer.checkpoints.shape[0] > 0:
+                copy_row(states[first & mask], layer.checkpoints[first // EVENTS_PER_BLOCK])
             count = run_block(trial, layer, source, first, last, count)
             if count > trial.max_spikes:
                 return too_many, count
@@ -131,6 +136,19 @@ def build_engine(model: CompiledModel) -> SimpleNamespace:
         forward_layer=forward_layer,
         order_spikes=build_order(model),
     )
+
+
+@lru_cache(maxsize=32)
+def build_copy(model: CompiledModel) -> Any:
+    """The function that copies a row of states."""
+
+    def copy_row(row: Any, target: Any) -> None:
+        """Write the row (n_coordinates, length) to another."""
+        for c in range(row.shape[0]):
+            for i in range(row.shape[1]):
+                target[c, i] = row[c, i]
+
+    return model.jit(copy_row, allocates=False)
 
 
 def build_range(model: CompiledModel) -> tuple[Any, Any]:

@@ -7,8 +7,9 @@ of the loss by the state), going backwards in time (docs/mathematics.md, 3):
 - an input of weight w at time t: dL/dw = l . dJ/dw, dL/dt = l . (DJ F(s-) - F(s+)), l <- DJ^T l;
 - an own spike at time t*: l <- Xi^T l + dL/dt* . dt*/ds with the saltation matrix Xi.
 
-States before events are read from the forward pass, never recomputed backwards, so that
-contracting flows lose nothing. Precisions are those of the forward pass (see `sim.engine`).
+States before events are those of the forward pass, read or computed once more from some of them,
+never backwards, so that contracting flows lose nothing. Precisions are those of the forward pass
+(see `sim.engine`).
 """
 
 from functools import partial
@@ -16,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from sim.crossings import build_backward_crossings
-from sim.engine import EVENTS_PER_BLOCK
+from sim.engine import EVENTS_PER_BLOCK, build_copy
 from sim.rounds import build_backward_rounds
 from sim.steps import build_steps
 from spiketheory.compile import CompiledModel
@@ -38,6 +39,7 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
     build_backward = build_backward_crossings if model.crosses_infinity else build_backward_rounds
     parts = build_backward(model)
     start_spikes, unwind_spikes = parts.start_spikes, parts.unwind_spikes
+    rerun_block, copy_row = parts.rerun_block, build_copy(model)
     retreat, mend_spikes, pull_segment = parts.retreat, parts.mend_spikes, parts.pull_segment
     add_up, share_ties = build_sum(model), build_ties(model)
     _, read_step = build_steps(model)
@@ -55,7 +57,8 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         ``want_times``, derivatives by the event times are written to ``by_event``, exact also for
         simultaneous events (see ``share_ties``).
         """
-        states, spikes, covectors, steps = layer.states, layer.spikes, layer.covectors, layer.steps
+        states, mask, checkpoints = layer.states, layer.mask, layer.checkpoints
+        spikes, covectors, steps = layer.spikes, layer.covectors, layer.steps
         by_spike, by_event, scales = layer.by_spike, layer.by_event, layer.scales
         event_times, event_rows, n_events = source.times, source.rows, source.n_events
         constants, narrow, zeros = trial.constants, trial.narrow, layer.zeros
@@ -71,6 +74,12 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
                 for i in range(width):
                     for c in scaled:
                         covectors[c, i] *= scales[k // EVENTS_PER_BLOCK, i]
+            if checkpoints.shape[0] > 0 and (k == n_events or (k + 1) % EVENTS_PER_BLOCK == 0):
+                block = k // EVENTS_PER_BLOCK
+                begin = block * EVENTS_PER_BLOCK
+                copy_row(checkpoints[block], states[begin & mask])
+                rerun_block(trial, layer, source, begin, k + 1, last)
+            before, after = states[k & mask], states[(k + 1) & mask]
             first = last
             while first > 0 and spikes.segments[first - 1] == k:
                 first -= 1
@@ -85,12 +94,12 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
             if follows and not precedes:
                 tied = k
                 pull_segment(
-                    states[k], states[k + 1], row, step, narrow, covectors, first, last, spikes,
-                    unwound, pulls, pulled,
+                    before, after, row, step, narrow, covectors, first, last, spikes, unwound,
+                    pulls, pulled,
                 )  # fmt: skip
-            retreat(states[k], states[k + 1], row, step, narrow, covectors, gradient, slips)
+            retreat(before, after, row, step, narrow, covectors, gradient, slips)
             mend_spikes(
-                first, last, spikes, constants, states[k], row, covectors, unwound, pulls,
+                first, last, spikes, constants, before, row, covectors, unwound, pulls,
                 gradient, slips, kept,
             )  # fmt: skip
             if want_times and k > 0:
@@ -143,7 +152,7 @@ def build_ties(model: CompiledModel) -> Any:
         for e in range(first, last):
             gradient[e] = 0.0
         for i in range(layer.width):
-            state = load(layer.states[first + 1], i)
+            state = load(layer.states[(first + 1) & layer.mask], i)
             covector = load(pulled, i)
             total = 0.0
             for e in range(first, last):

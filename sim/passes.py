@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sim.buffers import Source
-from sim.engine import build_engine
+from sim.engine import build_copy, build_engine
 from sim.gradient import build_gradient
 from sim.pseudo import ROWS_AT_ONCE, build_pseudo
 from sim.status import Status
@@ -159,7 +159,7 @@ def build_forward(model: CompiledModel, find_source: Any, bins: SimpleNamespace)
     jit = partial(model.jit, allocates=False)
     engine = build_engine(model)
     forward_layer, order_spikes = engine.forward_layer, engine.order_spikes
-    list_inputs, gather_bins = bins.list_inputs, bins.gather_bins
+    list_inputs, gather_bins, copy_row = bins.list_inputs, bins.gather_bins, build_copy(model)
     ok = int(Status.OK)
 
     @jit
@@ -173,10 +173,7 @@ def build_forward(model: CompiledModel, find_source: Any, bins: SimpleNamespace)
         status = ok
         for k in range(trial.n_layers):
             layer = buffers.layers[k]
-            starts, first = layer.starts, layer.states[0]
-            for c in range(starts.shape[0]):
-                for i in range(starts.shape[1]):
-                    first[c, i] = starts[c, i]
+            copy_row(layer.starts, layer.states[0])
             status, count = forward_layer(trial, layer, find_source(trial, buffers, sample, k))
             buffers.counts[k] = count
             if status != ok:
@@ -246,8 +243,8 @@ def build_pseudo_passes(model: CompiledModel, find_source: Any) -> SimpleNamespa
     @partial(jit, inlines=True)
     def view_end(trial: Any, buffers: Any, sample: int, k: int) -> Any:
         """The states of a layer at T, shape (n_coordinates, length)."""
-        n_events = find_source(trial, buffers, sample, k).n_events
-        return buffers.layers[k].states[(n_events + 1) & trial.mask]
+        n_events, layer = find_source(trial, buffers, sample, k).n_events, buffers.layers[k]
+        return layer.states[(n_events + 1) & layer.mask]
 
     @jit
     def forward_pseudo(

@@ -5,7 +5,7 @@ all, then the second ones, and so on. Each of these rounds is a few loops over i
 become vector instructions.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,7 +40,7 @@ def build_run_block(model: CompiledModel) -> Any:
         Returns the number of spikes; it is at least the room that there is for them if they need
         more.
         """
-        states, mask, zeros, flags = layer.states, trial.mask, layer.zeros, layer.flags[0]
+        states, mask, zeros, flags = layer.states, layer.mask, layer.zeros, layer.flags[0]
         for k in range(first, last):
             row = zeros if k == 0 else source.weights[source.rows[k - 1]]
             before, after = states[k & mask], states[(k + 1) & mask]
@@ -53,6 +53,7 @@ def build_run_block(model: CompiledModel) -> Any:
     return model.jit(run_block, allocates=False)
 
 
+@lru_cache(maxsize=32)
 def build_advance(model: CompiledModel) -> Any:
     """The loop over neurons, without branches."""
     f = model.functions
@@ -162,7 +163,8 @@ def build_backward_rounds(model: CompiledModel) -> SimpleNamespace:
     """The parts of the backward pass.
 
     Returns:
-        ``start_spikes``, ``unwind_spikes``, ``retreat``, ``mend_spikes`` and ``pull_segment``.
+        ``start_spikes``, ``rerun_block``, ``unwind_spikes``, ``retreat``, ``mend_spikes`` and
+        ``pull_segment``.
     """
 
     def start_spikes(spikes: Any, count: int, by_spike: Any, constants: Any, pulls: Any) -> None:
@@ -171,11 +173,45 @@ def build_backward_rounds(model: CompiledModel) -> SimpleNamespace:
     unwind_spikes, mend_spikes = build_unwind(model)
     return SimpleNamespace(
         start_spikes=model.jit(start_spikes, allocates=False),
+        rerun_block=build_rerun_block(model),
         unwind_spikes=unwind_spikes,
         mend_spikes=mend_spikes,
         retreat=build_retreat(model),
         pull_segment=build_pull_segment(model),
     )
+
+
+def build_rerun_block(model: CompiledModel) -> Any:
+    """A few segments once more, for gradients."""
+    f, advance = model.functions, build_advance(model)
+    flow, fire, propagator, load, store = f.flow, f.fire, f.propagator, f.load, f.store
+    _, read_step = build_steps(model)
+
+    def rerun_block(
+        trial: Any, layer: Any, source: Any, first: int, last: int, n_spikes: int
+    ) -> None:
+        """Compute the states after segments ``first`` to ``last - 1`` once more.
+
+        Of those that spiked there, from their last spikes, which are among the first ``n_spikes``.
+        """
+        states, mask, zeros, flags = layer.states, layer.mask, layer.zeros, layer.flags[0]
+        spikes, constants = layer.spikes, trial.constants
+        p = n_spikes
+        while p > 0 and spikes.segments[p - 1] >= first:
+            p -= 1
+        for k in range(first, last):
+            row = zeros if k == 0 else source.weights[source.rows[k - 1]]
+            before, after = states[k & mask], states[(k + 1) & mask]
+            advance(before, after, row, read_step(layer.steps, k, zeros), trial.narrow, flags)
+            while p < n_spikes and spikes.segments[p] == k:
+                if spikes.lefts[p] >= 0.0:
+                    step = propagator(spikes.waits[p], *constants)
+                    state = fire(*load(spikes.starts, p), *step, *constants)
+                    step = propagator(spikes.lefts[p], *constants)
+                    store(after, spikes.neurons[p], *flow(*state, *step, *constants))
+                p += 1
+
+    return model.jit(rerun_block, allocates=False)
 
 
 def build_retreat(model: CompiledModel) -> Any:

@@ -1,13 +1,19 @@
 """Derivatives of spike times against formulas on paper; `properties/` compares whole networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import compiled, latencies, network
 
 from sim.batch import run_batch
+from sim.buffers import BufferShelf, make_buffers
 from sim.crossings import build_is_turned
 from sim.encoding import BinnedInput
+from sim.engine import EVENTS_PER_BLOCK
 from sim.loss import make_linear_loss, make_target_time_loss
+from sim.records import Network
+from spiketheory.compile import CompiledModel
 
 PERIOD = np.pi
 NEVER = np.inf
@@ -101,6 +107,54 @@ def test_the_gradient_of_a_batch_is_the_mean_over_its_samples(backend):
     np.testing.assert_allclose(
         together.input_times, np.concatenate([g.input_times for g in alone]) / 5, atol=1e-13
     )
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("crosses", [True, False])
+@pytest.mark.parametrize(
+    ("name", "backend"), [("theta", "numpy"), ("theta", "numba"), ("qif", "numpy")]
+)
+def test_gradients_are_the_same_whether_states_are_kept_or_computed_again(
+    name, backend, crosses, precision, monkeypatch
+):
+    """Both layers have several blocks of events, with spikes in them, some after large inputs.
+
+    Also by the way of models whose flow does not cross infinity.
+    """
+    monkeypatch.setattr(CompiledModel, "crosses_infinity", crosses)
+    model = replace(compiled(name, backend))  # another, whose kernels are not built yet
+    rng = np.random.default_rng(8)
+    weights = [rng.normal(size=(150, 4)) + (name == "qif"), rng.normal(size=(4, 3))]
+    large = 3e4 if precision == "float32" else 1e25
+    weights[0][::75] *= large if name == "theta" else 3.0
+    built = Network(
+        model=model, parameters={"I0": 1.25} if name == "theta" else {}, duration=60.0,
+        weights=tuple(weights), initial=None, precision=precision,
+    )  # fmt: skip
+    inputs = latencies(*rng.uniform(0, 62, (2, 150)))
+    by_time = rng.normal(size=(2, 3, 20))
+    found = []
+    for limit in (2**22, 0):
+        monkeypatch.setattr("sim.batch.SHELF", BufferShelf())
+        monkeypatch.setattr("sim.buffers.ALL_STATES_BYTES", limit)
+        outcome, gradients = pull(built, inputs, by_time)
+        found.append((outcome.output_times, *gradients.weights, gradients.input_times))
+    assert outcome.hidden_spikes.min() > 2 * EVENTS_PER_BLOCK
+    for kept, again in zip(*found, strict=True):
+        assert np.abs(kept).max() > 0
+        assert kept.tolist() == again.tolist()
+
+
+@pytest.mark.parametrize("n_events", [5_000, 50_000])
+def test_memory_for_gradients_grows_with_spikes_far_less_than_all_states_would(n_events):
+    buffers = make_buffers(
+        compiled("theta", "numba"), (10, 1000, 1000), n_events=n_events, n_bins=0, n_required=1,
+        room=n_events, real=np.float64, gradient=True,
+    )  # fmt: skip
+    states = n_events * 2 * 1000 * 8
+    for layer in buffers.layers:
+        assert layer.states.nbytes < 2**21
+        assert layer.checkpoints.nbytes + layer.scales.nbytes < states / 20
 
 
 def test_the_gradient_of_a_bins_time_is_the_sum_over_its_inputs():
