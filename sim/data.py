@@ -5,6 +5,7 @@ is generated, and ``mnist`` is read from IDX files on disk if there are any.
 """
 
 import gzip
+import importlib.util
 import math
 import os
 import zlib
@@ -298,21 +299,37 @@ def _load_digits() -> Dataset:
 
     So every class sends a fifth of its images, to within one.
     """
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    tests = np.zeros(len(bunch.target), dtype=bool)
-    tests[np.argsort(bunch.target, kind="stable")[::5]] = True
-    inputs = _scale_images(bunch.images, 16)
+    images, labels = _read_digits()
+    tests = np.zeros(len(labels), dtype=bool)
+    tests[np.argsort(labels, kind="stable")[::5]] = True
+    inputs = _scale_images(images, 16)
     return Dataset(
         name="digits",
         train_inputs=inputs[~tests],
-        train_labels=bunch.target[~tests],
+        train_labels=labels[~tests],
         test_inputs=inputs[tests],
-        test_labels=bunch.target[tests],
+        test_labels=labels[tests],
         n_classes=10,
         image_shape=(8, 8),
     )
+
+
+def _read_digits() -> tuple[NDArray, NDArray[np.int64]]:
+    """Images (n, 8, 8), pixels 0..16, and labels, from the file that scikit-learn comes with.
+
+    Read here where it is found, since importing scikit-learn takes longer than all else before a
+    training run starts.
+    """
+    found = importlib.util.find_spec("sklearn")
+    for folder in (found and found.submodule_search_locations) or ():
+        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if path.exists():
+            table = np.loadtxt(path, delimiter=",")
+            return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return bunch.images, bunch.target
 
 
 def _load_yinyang() -> Dataset:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
+import sklearn.datasets
 
 from sim import data
 from sim.data import Dataset, classify_yinyang, load_dataset, read_idx, split_validation
@@ -199,6 +200,23 @@ def test_digits_are_scaled_to_one_and_keep_their_labels():
     first_zero = np.array([0, 0, 5, 13, 9, 1, 0, 0]) / 16  # the first image of the file, a 0
     np.testing.assert_array_equal(dataset.test_inputs[0, :8], first_zero)
     assert dataset.test_labels[0] == 0
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_digits_are_those_of_scikit_learn_wherever_its_file_is(found, monkeypatch):
+    if not found:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    images, labels = data._read_digits()
+    bunch = sklearn.datasets.load_digits()
+    assert images.tolist() == bunch.images.tolist()
+    assert labels.tolist() == bunch.target.tolist()
+    assert labels.dtype == np.int64
+
+
+def test_digits_are_read_without_importing_scikit_learn():
+    program = "import sys; from sim.data import load_dataset; load_dataset('digits'); "
+    program += "assert 'sklearn' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 # --- yinyang -------------------------------------------------------------------------------------
