@@ -7,20 +7,21 @@ result depends on the number of threads in its last bits, and on nothing else.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from sim.buffers import (
     FIRST_ROOM,
-    Buffers,
-    BufferShelf,
     LayerGradients,
     LayerTrial,
+    Ready,
     Results,
+    Shelf,
     Trial,
+    count_bytes,
     make_aligned,
     make_buffers,
+    make_ready,
     pad,
 )  # fmt: skip
 from sim.encoding import BinnedInput, LatencyInput
@@ -30,14 +31,14 @@ from sim.loss import Loss, prepare_targets
 from sim.records import Gradients, Input, Network, Outcome, Spikes
 from sim.status import NO_ROOM, raise_status
 from sim.threads import get_thread_count, run_on_threads
-from spiketheory.compile import CompiledModel
 from spiketheory.errors import InputError, SimulationError
 
 MAX_SPIKES = 1_000_000
 CHUNKS_PER_THREAD = 4
 """So that no thread waits long for another; with gradients, each chunk adds up its own: one."""
 LEAST_CHUNK = 64
-SHELF = BufferShelf()
+BUFFERS, WEIGHTS = Shelf(), Shelf()
+"""Buffers, and weights in padded rows, of earlier batches."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,39 +152,21 @@ def run_batch(
         inputs, duration=network.duration
     )  # fmt: skip
     check_inputs(network, events)
-    trial = make_trial(network, events, max_spikes)
-    model = network.model.at(network.constants)
-    kernel = build_batch(model, loss.function)
     n_outputs = network.layer_sizes[-1]
     wanted = prepare_targets(loss, targets, n_samples=len(events), n_outputs=n_outputs)
-    n_threads = get_thread_count()
-    n_chunks = min(len(events), n_threads)
-    if not gradient:
-        n_chunks = max(n_chunks, min(len(events) // LEAST_CHUNK, n_threads * CHUNKS_PER_THREAD))
+    kind = (network.model.at(network.constants), network.layer_sizes, network.precision)
+    spare = WEIGHTS.take(kind)
+    trial = make_trial(network, events, max_spikes, spare)
+    n_chunks = count_chunks(len(events), gradient)
     work = make_results(network, events, loss, trial, n_gradients=n_chunks if gradient else 0)
-    limits = np.linspace(0, len(events), n_chunks + 1).astype(np.int64)
-    make = partial(
-        make_buffers, model, network.layer_sizes, n_events=events.times.shape[1],
-        n_bins=events.n_bins, n_required=loss.n_required, real=network.real, gradient=gradient,
+    chunks = run_chunks(
+        network, events, trial, wanted, loss, work, n_chunks=n_chunks, gradient=gradient,
+        input_times=input_times,
     )  # fmt: skip
-    kind = (model, network.layer_sizes, tuple(make.keywords.items()))
-    packed_trial, packed_work = model.pack(trial), [model.pack(results) for results in work]
-
-    def run_chunk(c: int) -> tuple[int, int]:
-        sample, room, kept = int(limits[c]), FIRST_ROOM, SHELF.take(kind)
-        while True:
-            buffers, packed = kept or make_packed(model, make(room=room))
-            status, sample = kernel.run_chunk(
-                sample, limits[c + 1], packed_trial, packed, wanted, loss.settings, gradient,
-                input_times, packed_work[c if gradient else 0],
-            )  # fmt: skip
-            if status != NO_ROOM:
-                SHELF.give_back(kind, buffers, packed)
-                return status, sample
-            room, kept = 2 * len(buffers.layers[0].order), None
-
-    for status, sample in run_on_threads(run_chunk, n_chunks, n_threads):
+    for status, sample in chunks:
         raise_status(status, sample=sample, limit=max_spikes)
+    matrices = [layer.weights for layer in trial.layers]
+    WEIGHTS.give_back(kind, matrices, count_bytes(matrices))
     outcome = collect_outcome(work[0])
     if not np.isfinite(outcome.loss).all():
         sample = int(np.argmin(np.isfinite(outcome.loss)))
@@ -194,6 +177,58 @@ def run_batch(
     if not gradient:
         return outcome, None
     return outcome, collect_gradients(network, events, work, input_times)
+
+
+def count_chunks(n_samples: int, gradient: bool) -> int:
+    """Into how many chunks a batch is cut."""
+    n_threads = get_thread_count()
+    most = n_threads if gradient else min(n_samples // LEAST_CHUNK, n_threads * CHUNKS_PER_THREAD)
+    return min(n_samples, max(n_threads, most))
+
+
+def run_chunks(
+    network: Network,
+    events: Events,
+    trial: Trial,
+    targets: np.ndarray,
+    loss: Loss,
+    work: list[Results],
+    *,
+    n_chunks: int,
+    gradient: bool,
+    input_times: bool,
+) -> list[tuple[int, int]]:
+    """Run all samples; returns the status of each chunk, and the sample where it ended.
+
+    Chunks adding up gradients have results of their own; all others share theirs.
+    """
+    model = network.model.at(network.constants)
+    kernel = build_batch(model, loss.function)
+    limits = np.linspace(0, len(events), n_chunks + 1).astype(np.int64)
+    make = partial(
+        make_buffers, model, network.layer_sizes, n_events=events.times.shape[1],
+        n_bins=events.n_bins, n_required=loss.n_required, real=network.real, gradient=gradient,
+    )  # fmt: skip
+    kind = (model, network.layer_sizes, tuple(make.keywords.items()))
+    packed_trial, packed_work = model.pack(trial), [model.pack(results) for results in work]
+    room = FIRST_ROOM
+
+    def run_chunk(c: int) -> tuple[int, int]:
+        nonlocal room
+        sample = int(limits[c])
+        ready: Ready = BUFFERS.take(kind) or make_ready(model, make(room=room))
+        while True:
+            status, sample = kernel.run_chunk(
+                sample, limits[c + 1], packed_trial, ready.packed, targets, loss.settings, gradient,
+                input_times, packed_work[c if gradient else 0],
+            )  # fmt: skip
+            if status != NO_ROOM:
+                BUFFERS.give_back(kind, ready, ready.n_bytes)
+                return status, sample
+            room = max(room, 2 * len(ready.buffers.layers[0].order))
+            ready = make_ready(model, make(room=room))
+
+    return run_on_threads(run_chunk, n_chunks, get_thread_count())
 
 
 def check_inputs(network: Network, events: Events) -> None:
@@ -207,18 +242,28 @@ def check_inputs(network: Network, events: Events) -> None:
         raise InputError("Expected at least one sample but got none; pass a batch with samples.")
 
 
-def make_trial(network: Network, events: Events, max_spikes: int) -> Trial:
-    """What the kernels need to know of a network and its inputs."""
-    sizes = network.layer_sizes
+def make_trial(
+    network: Network, events: Events, max_spikes: int, spare: list[np.ndarray] | None = None
+) -> Trial:
+    """What the kernels need to know of a network and its inputs.
+
+    Args:
+        network: The network.
+        events: Its inputs.
+        max_spikes: More spikes of a layer in one sample are an error.
+        spare: The padded weights of an earlier trial, which these may replace.
+    """
     model = network.model.at(network.constants)
     assert network.initial is not None
-    initial = np.split(network.initial, np.cumsum(sizes[1:-1]))
-    layers = []
-    for weights, own in zip(network.weights, initial, strict=True):
+    layers, first = [], 0
+    for k, weights in enumerate(network.weights):
         n_pre, width = weights.shape
-        padded = make_aligned((n_pre, pad(model, width, network.real)), network.real)
+        shape = n_pre, pad(model, width, network.real)
+        padded = spare[k] if spare else make_aligned(shape, network.real)
         padded[:, :width] = weights
-        layers.append(LayerTrial(width=width, weights=padded, initial=np.ascontiguousarray(own)))
+        initial = np.ascontiguousarray(network.initial[first : first + width])
+        layers.append(LayerTrial(width=width, weights=padded, initial=initial))
+        first += width
     return Trial(
         times=np.ascontiguousarray(events.times),
         rows=np.ascontiguousarray(events.rows),
@@ -233,11 +278,6 @@ def make_trial(network: Network, events: Events, max_spikes: int) -> Trial:
         duration=network.duration,
         max_spikes=max_spikes,
     )
-
-
-def make_packed(model: CompiledModel, buffers: Buffers) -> tuple[Buffers, Any]:
-    """Buffers, and the same packed."""
-    return buffers, model.pack(buffers)
 
 
 def make_results(
@@ -354,25 +394,23 @@ def record_spikes(
     run_one = build_batch(model, None).run_one
     trial = make_trial(network, events, max_spikes)
     packed_trial = model.pack(trial)
+    make = partial(
+        make_buffers, model, network.layer_sizes, n_events=events.times.shape[1],
+        n_bins=events.n_bins, n_required=0, real=network.real, gradient=False,
+    )  # fmt: skip
     first = np.concatenate([[0], np.cumsum(network.layer_sizes[1:])])
     samples, neurons, times = [], [], []
-    room, kept = FIRST_ROOM, None
+    room, ready = FIRST_ROOM, None
     for b in range(len(events)):
         status = NO_ROOM
         while status == NO_ROOM:
-            buffers, packed = kept = kept or make_packed(
-                model,
-                make_buffers(
-                    model, network.layer_sizes, n_events=events.times.shape[1],
-                    n_bins=events.n_bins, n_required=0, room=room, real=network.real,
-                    gradient=False,
-                ),
-            )  # fmt: skip
-            status = run_one(packed_trial, packed, b)
+            ready = ready or make_ready(model, make(room=room))
+            layers, counts = ready.buffers.layers, ready.buffers.counts
+            status = run_one(packed_trial, ready.packed, b)
             if status == NO_ROOM:
-                room, kept = 2 * room, None
+                room, ready = 2 * room, None
         raise_status(status, sample=b, limit=max_spikes)
-        found = list(zip(buffers.layers, buffers.counts, first, strict=False))
+        found = list(zip(layers, counts, first, strict=False))
         time = np.concatenate([layer.sorted_times[:n] for layer, n, _ in found])
         neuron = np.concatenate([layer.sorted_neurons[:n] + f for layer, n, f in found])
         order = np.lexsort((neuron, time))

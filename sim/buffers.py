@@ -23,7 +23,7 @@ ALL_STATES_BYTES = 2**22
 """For gradients, all states of a layer are kept if they need no more; else they are computed again
 from a few, and memory grows by so much less with the number of spikes."""
 KEPT_BYTES = 2**25
-"""Buffers with larger states are not kept from batch to batch."""
+"""What is larger is not kept from batch to batch."""
 
 
 class Spikes(NamedTuple):
@@ -219,6 +219,20 @@ class Buffers(NamedTuple):
     clipped: np.ndarray
 
 
+class Ready(NamedTuple):
+    """Buffers as kernels take them.
+
+    Attributes:
+        buffers: The buffers.
+        packed: The same, packed.
+        n_bytes: Their memory.
+    """
+
+    buffers: Buffers
+    packed: Any
+    n_bytes: int
+
+
 class LayerGradients(NamedTuple):
     """Sums of derivatives that one thread adds up.
 
@@ -370,6 +384,11 @@ def make_buffers(
     )
 
 
+def make_ready(model: CompiledModel, buffers: Buffers) -> Ready:
+    """Pack buffers."""
+    return Ready(buffers, model.pack(buffers), count_bytes(buffers))
+
+
 def make_shared(
     widest: int, longest: int, n_coordinates: int, room: int, n_events: int, real: Any
 ) -> dict[str, Any]:
@@ -412,28 +431,34 @@ def make_spikes(room: int, n_coordinates: int) -> Spikes:
     )
 
 
-class BufferShelf:
-    """Buffers that wait for the next batch of the same kind, so that no batch begins by allocating.
+def count_bytes(record: Any) -> int:
+    """Memory of the arrays in tuples and lists of them."""
+    if isinstance(record, np.ndarray):
+        return record.nbytes
+    return sum(count_bytes(part) for part in record) if isinstance(record, tuple | list) else 0
 
-    Only those of the latest kind are kept, and only small ones: with large ones, what a batch
-    computes takes far longer than to allocate them.
+
+class Shelf:
+    """What waits for the next batch of the same kind, so that no batch begins by allocating.
+
+    Only what is of the latest kind is kept, and only if it is small: where it is large, what a
+    batch computes takes far longer than to allocate it.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._kind: Any = None
-        self._idle: list[tuple[Buffers, Any]] = []
+        self._idle: list[Any] = []
 
-    def take(self, kind: Any) -> tuple[Buffers, Any] | None:
-        """Buffers of this kind that nobody else has, also packed; None if there are none."""
+    def take(self, kind: Any) -> Any:
+        """Something of this kind that nobody else has; None if there is nothing."""
         with self._lock:
             if kind != self._kind:
                 self._kind, self._idle = kind, []
             return self._idle.pop() if self._idle else None
 
-    def give_back(self, kind: Any, buffers: Buffers, packed: Any) -> None:
-        """Keep the buffers for whoever takes them next."""
-        size = sum(layer.states.nbytes for layer in buffers.layers)
+    def give_back(self, kind: Any, item: Any, n_bytes: int) -> None:
+        """Keep it for whoever takes it next."""
         with self._lock:
-            if kind == self._kind and size <= KEPT_BYTES:
-                self._idle.append((buffers, packed))
+            if kind == self._kind and n_bytes <= KEPT_BYTES:
+                self._idle.append(item)

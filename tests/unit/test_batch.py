@@ -9,9 +9,10 @@ from networks import latencies, network, trains
 
 import sim.batch
 from sim.batch import LEAST_CHUNK, prepare_events, record_spikes, run_batch
-from sim.buffers import BufferShelf
+from sim.buffers import Shelf
 from sim.encoding import BinnedInput, LatencyInput
 from sim.loss import make_first_spike_loss, make_linear_loss, make_target_time_loss
+from spiketheory.compile import BACKENDS
 from spiketheory.errors import InputError, SimulationError
 
 NEVER = np.inf
@@ -135,7 +136,7 @@ def test_many_samples_without_gradient_are_cut_finer_and_come_out_the_same(monke
 
 def test_buffers_of_an_earlier_batch_leave_no_trace(monkeypatch, backend):
     """Neither its numbers nor NaNs of one that failed come back."""
-    monkeypatch.setattr("sim.batch.SHELF", BufferShelf())
+    monkeypatch.setattr("sim.batch.BUFFERS", Shelf())
     built, inputs = make(backend=backend), draw_inputs(5)
     first = run(built, inputs, gradient=True, input_times=True, n_required=9)
     spoil = draw_inputs(3, seed=2)
@@ -146,7 +147,7 @@ def test_buffers_of_an_earlier_batch_leave_no_trace(monkeypatch, backend):
         input_times=True,
         n_required=9,
     )
-    for buffers, _ in list(sim.batch.SHELF._idle):
+    for buffers, *_ in list(sim.batch.BUFFERS._idle):
         for layer in buffers.layers:
             for array in (layer.by_start, layer.rates, layer.by_push, layer.states, layer.pushes):
                 array[...] = np.nan
@@ -154,22 +155,34 @@ def test_buffers_of_an_earlier_batch_leave_no_trace(monkeypatch, backend):
 
 
 def test_buffers_are_taken_again_and_by_one_thread_at_a_time(monkeypatch):
-    shelf = BufferShelf()
-    monkeypatch.setattr("sim.batch.SHELF", shelf)
+    shelf = Shelf()
+    monkeypatch.setattr("sim.batch.BUFFERS", shelf)
     monkeypatch.setenv("SPIKETHEORY_THREADS", "2")
     run(make(), draw_inputs(4))
-    kept = [id(buffers) for buffers, _ in shelf._idle]
+    kept = [id(buffers) for buffers, *_ in shelf._idle]
     assert 1 <= len(kept) <= 2
     run(make(), draw_inputs(4))
-    assert set(kept) <= {id(buffers) for buffers, _ in shelf._idle}
+    assert set(kept) <= {id(buffers) for buffers, *_ in shelf._idle}
     assert len(shelf._idle) <= 2
     run(make((5, 4, 3)), draw_inputs(4))
-    assert not set(kept) & {id(buffers) for buffers, _ in shelf._idle}
+    assert not set(kept) & {id(buffers) for buffers, *_ in shelf._idle}
+
+
+def test_weights_of_an_earlier_batch_leave_no_trace(monkeypatch):
+    """Nor do those of another backend, whose rows are of another length."""
+    monkeypatch.setattr("sim.batch.WEIGHTS", Shelf())
+    inputs = draw_inputs(4)
+    first = [run(make(backend=b), inputs, gradient=True, input_times=True) for b in BACKENDS]
+    for seed in (5, 6):
+        for backend in BACKENDS:
+            run(make(seed=seed, backend=backend), inputs)
+    for backend, one in zip(BACKENDS, first, strict=True):
+        assert_same(one, run(make(backend=backend), inputs, gradient=True, input_times=True))
 
 
 def test_large_buffers_are_not_kept(monkeypatch):
-    shelf = BufferShelf()
-    monkeypatch.setattr("sim.batch.SHELF", shelf)
+    shelf = Shelf()
+    monkeypatch.setattr("sim.batch.BUFFERS", shelf)
     monkeypatch.setattr("sim.buffers.KEPT_BYTES", 100)
     run(make(), draw_inputs(4))
     assert not shelf._idle

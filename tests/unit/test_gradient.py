@@ -7,7 +7,7 @@ import pytest
 from networks import compiled, latencies, network
 
 from sim.batch import run_batch
-from sim.buffers import BufferShelf, make_buffers
+from sim.buffers import Shelf, make_buffers
 from sim.crossings import build_is_turned
 from sim.encoding import BinnedInput
 from sim.engine import EVENTS_PER_BLOCK
@@ -135,7 +135,7 @@ def test_gradients_are_the_same_whether_states_are_kept_or_computed_again(
     by_time = rng.normal(size=(2, 3, 20))
     found = []
     for limit in (2**22, 0):
-        monkeypatch.setattr("sim.batch.SHELF", BufferShelf())
+        monkeypatch.setattr("sim.batch.BUFFERS", Shelf())
         monkeypatch.setattr("sim.buffers.ALL_STATES_BYTES", limit)
         outcome, gradients = pull(built, inputs, by_time)
         found.append((outcome.output_times, *gradients.weights, gradients.input_times))
