@@ -25,7 +25,7 @@ from sim.buffers import (
     pad,
 )  # fmt: skip
 from sim.encoding import BinnedInput, LatencyInput
-from sim.engine import LIMITS
+from sim.engine import EVENTS_PER_BLOCK, LIMITS
 from sim.kernels import build_batch
 from sim.loss import Loss, prepare_targets
 from sim.records import Gradients, Input, Network, Outcome, Spikes
@@ -102,8 +102,8 @@ def prepare_events(inputs: Input, *, duration: float) -> Events:
         n_bins = len(inputs.times)
         return Events(
             times=inputs.times[None, :],
-            rows=np.arange(n_bins)[None, :],
-            counts=np.array([np.count_nonzero(inputs.times <= duration)]),
+            rows=np.arange(n_bins, dtype=np.int64)[None, :],
+            counts=np.array([np.count_nonzero(inputs.times <= duration)], np.int64),
             bins=np.ascontiguousarray(inputs.bins),
             n_inputs=inputs.n_inputs,
         )
@@ -205,9 +205,10 @@ def run_chunks(
     model = network.model.at(network.constants)
     kernel = build_batch(model, loss.function)
     limits = np.linspace(0, len(events), n_chunks + 1).astype(np.int64)
+    n_events = -(-events.times.shape[1] // EVENTS_PER_BLOCK) * EVENTS_PER_BLOCK
     make = partial(
-        make_buffers, model, network.layer_sizes, n_events=events.times.shape[1],
-        n_bins=events.n_bins, n_required=loss.n_required, real=network.real, gradient=gradient,
+        make_buffers, model, network.layer_sizes, n_events=n_events, n_bins=events.n_bins,
+        n_required=loss.n_required, real=network.real, gradient=gradient,
     )  # fmt: skip
     kind = (model, network.layer_sizes, tuple(make.keywords.items()))
     packed_trial, packed_work = model.pack(trial), [model.pack(results) for results in work]

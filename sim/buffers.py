@@ -1,4 +1,4 @@
-"""Memory of the batch kernels: allocated once per thread, shared by all samples.
+"""Memory of the batch kernels: each thread has its own for all samples, and batches hand it on.
 
 Kernels make no arrays; they get these, as records (see `spiketheory.packed`). What belongs to a
 layer is in a record of its own; what no two layers need at once is the same memory in all of them.
@@ -23,7 +23,7 @@ ALL_STATES_BYTES = 2**22
 """For gradients, all states of a layer are kept if they need no more; else they are computed again
 from a few, and memory grows by so much less with the number of spikes."""
 KEPT_BYTES = 2**25
-"""What is larger is not kept from batch to batch."""
+"""More is not kept from batch to batch."""
 
 
 class Spikes(NamedTuple):
@@ -285,7 +285,7 @@ def pad(model: CompiledModel, width: int, real: Any) -> int:
 
 def make_aligned(shape: Any, kind: Any) -> np.ndarray:
     """An array of zeros that begins where a vector does, so that rows of them are whole vectors."""
-    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    size = prod(np.atleast_1d(shape).tolist()) * np.dtype(kind).itemsize
     memory = np.zeros(size + VECTOR_BYTES, np.uint8)
     first = -memory.ctypes.data % VECTOR_BYTES
     return memory[first : first + size].view(kind).reshape(shape)
@@ -441,24 +441,25 @@ def count_bytes(record: Any) -> int:
 class Shelf:
     """What waits for the next batch of the same kind, so that no batch begins by allocating.
 
-    Only what is of the latest kind is kept, and only if it is small: where it is large, what a
-    batch computes takes far longer than to allocate it.
+    Only what is of the latest kind is kept, and not more than `KEPT_BYTES`: where it is large, what
+    a batch computes takes far longer than to allocate it.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._kind: Any = None
-        self._idle: list[Any] = []
+        self._idle: list[tuple[Any, int]] = []
 
     def take(self, kind: Any) -> Any:
         """Something of this kind that nobody else has; None if there is nothing."""
         with self._lock:
             if kind != self._kind:
                 self._kind, self._idle = kind, []
-            return self._idle.pop() if self._idle else None
+            return self._idle.pop()[0] if self._idle else None
 
     def give_back(self, kind: Any, item: Any, n_bytes: int) -> None:
         """Keep it for whoever takes it next."""
         with self._lock:
-            if kind == self._kind and n_bytes <= KEPT_BYTES:
-                self._idle.append(item)
+            kept = sum(size for _, size in self._idle)
+            if kind == self._kind and kept + n_bytes <= KEPT_BYTES:
+                self._idle.append((item, n_bytes))

@@ -72,8 +72,10 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
             start = event_times[k - 1] if k > 0 else 0.0
             if is_projective and k % EVENTS_PER_BLOCK == EVENTS_PER_BLOCK - 1:
                 for i in range(width):
+                    scale = scales[k // EVENTS_PER_BLOCK, i]
                     for c in scaled:
-                        covectors[c, i] *= scales[k // EVENTS_PER_BLOCK, i]
+                        covectors[c, i] *= scale
+                        pulled[c, i] *= scale  # of simultaneous events that go on before
             if checkpoints.shape[0] > 0 and (k == n_events or (k + 1) % EVENTS_PER_BLOCK == 0):
                 block = k // EVENTS_PER_BLOCK
                 begin = block * EVENTS_PER_BLOCK

@@ -1,8 +1,8 @@
 """Chunks of samples through a feedforward network, in compiled code.
 
 `build_batch` closes `run_chunk` and `run_one` over a model and a loss. A chunk is a run of samples
-that one thread takes one after the other, with buffers (see `sim.buffers`) and gradients of its
-own.
+that one thread takes one after the other, with buffers (see `sim.buffers`) of its own and, if they
+are wanted, gradients.
 """
 
 from functools import lru_cache, partial

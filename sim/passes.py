@@ -66,10 +66,12 @@ def build_starts(model: CompiledModel) -> tuple[Any, Any]:
         for k in range(trial.n_layers):
             layer = buffers.layers[k]
             start_layer(trial.layers[k].initial, layer.starts, trial.constants)
-            by_start = layer.by_start
+            by_start, unused = layer.by_start, layer.unused
             for c in range(by_start.shape[0]):
                 for i in range(by_start.shape[1]):
                     by_start[c, i] = 0.0
+            for i in range(unused.shape[0]):
+                unused[i] = 0.0
 
     @jit
     def finish_layers(trial: Any, buffers: Any, results: Any) -> None:

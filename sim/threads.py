@@ -44,8 +44,12 @@ def run_on_threads(
     tasks = iter(range(n_tasks))
 
     def work() -> None:
-        for task in tasks:
-            results[task] = function(task)
+        try:
+            for task in tasks:
+                results[task] = function(task)
+        except BaseException:
+            list(tasks)  # nobody begins another
+            raise
 
     n_others = min(n_threads or n_tasks, n_tasks) - 1
     if n_others < 1:

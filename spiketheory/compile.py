@@ -436,15 +436,30 @@ def compile_function(
         options["pipeline_class"] = make_disjoint()
     dispatcher: Any = numba.njit(**options)(function)
     forget_literals(dispatcher)
+    texts = hash_package(inspect.getfile(function)) if function.__closure__ else read_text(function)
+    version = hash_texts(texts, read_numba_version())
+    chosen = str((allocates, reorders, inlines, disjoint))
+    name = f"{function.__module__}.{function.__qualname__} {function.__code__.co_firstlineno}"
+    dispatcher.full_key = hash_texts(key, version, name, read_closed_values(function), chosen)
     if function.__closure__:
-        package = hash_package(inspect.getfile(function))
-        version = hashlib.sha256((package + read_numba_version()).encode()).hexdigest()[:12]
-        parts = (key, version, read_closed_values(function), str(options))
-        full_key = hashlib.sha256("".join(parts).encode()).hexdigest()
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
-            dispatcher._cache = KeyedCache(function, version, full_key)
+            dispatcher._cache = KeyedCache(function, version[:12], dispatcher.full_key)
     compiled: Callable[..., Any] = dispatcher
     return compiled
+
+
+def hash_texts(*texts: str) -> str:
+    """Hash of some texts."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def read_text(function: Callable[..., Any]) -> str:
+    """The text of the file that a function is from; its bytecode where there is none."""
+    try:
+        return Path(inspect.getfile(function)).read_text(encoding="utf-8")
+    except (OSError, TypeError):
+        code = function.__code__
+        return repr((code.co_code, code.co_consts, code.co_names))
 
 
 def forget_literals(dispatcher: Any) -> None:
@@ -475,23 +490,25 @@ def make_disjoint() -> type:
 
 
 def read_closed_values(function: Callable[..., Any]) -> str:
-    """What ``function`` closes over directly, as text.
+    """What ``function`` closes over, as text: keys of compiled functions, texts of others, numbers.
 
-    That is names and text of functions, such as a loss, and numbers. Functions that are defined
-    after it are left out; they stand in the same file.
+    Functions that are defined after it are left out; they stand in the same file. So is what a
+    function reads from its module at run time and no text says.
     """
-    text = ""
+    lines = []
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             closed = cell.cell_contents
         except ValueError:  # still empty
             continue
-        closed = getattr(closed, "py_func", closed)
-        if inspect.isfunction(closed):
-            text += f"{closed.__module__}.{closed.__qualname__}\n{inspect.getsource(closed)}"
+        plain = getattr(closed, "py_func", closed)
+        if hasattr(closed, "full_key"):
+            lines.append(f"{name} = {closed.full_key}")
+        elif inspect.isfunction(plain):
+            lines.append(f"{name} = {plain.__module__}.{plain.__qualname__} {read_text(plain)}")
         elif isinstance(closed, bool | int | float | str | tuple | np.generic):
-            text += f"{name} = {closed!r}\n"
-    return text
+            lines.append(f"{name} = {type(closed).__name__} {closed!r}")
+    return "\n".join(lines)
 
 
 @lru_cache(maxsize=64)

@@ -3,13 +3,16 @@
 Numba keeps an index for each function, in which several processes may overwrite each other's
 entries, so that one is given what another compiled; and it cannot tell two closures over different
 compiled functions apart, nor see that a function they call has changed. Here each piece of machine
-code has a file of its own, named after all that it depends on.
+code has a file of its own, named after all that it depends on. Files of other versions of a package
+are removed; those of models and losses that a user has changed stay.
 """
 
 import contextlib
-import glob
 import hashlib
+import re
+import sys
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ class KeyedFiles(IndexDataCacheFile):
 
     Attributes:
         stem: How the names of all of them begin.
-        version: How those of the current version go on; others are removed when one is written.
+        version: How they go on, twelve hexadecimal digits.
     """
 
     def __init__(self, folder: str, stem: str, version: str) -> None:
@@ -31,11 +34,7 @@ class KeyedFiles(IndexDataCacheFile):
 
     def save(self, key: Any, data: Any) -> None:
         """Write the machine code of a key."""
-        current = f"{self.stem}.{self.version}-"
-        for path in Path(self._cache_path).glob(f"{glob.escape(self.stem)}.*"):
-            if not path.name.startswith(current):
-                with contextlib.suppress(OSError):  # another process was faster
-                    path.unlink()
+        remove_other_versions(self._cache_path, self.version)
         self._save_data(self.find_name(key), (str(key), data))
 
     def load(self, key: Any) -> Any:
@@ -50,6 +49,18 @@ class KeyedFiles(IndexDataCacheFile):
         """The name of a key's file."""
         digest = hashlib.sha256(str(key).encode()).hexdigest()
         return f"{self.stem}.{self.version}-{digest[:32]}.nbc"
+
+
+@lru_cache(maxsize=256)
+def remove_other_versions(folder: str, version: str) -> None:
+    """Remove our files of other versions from a folder, for this version of Python; once."""
+    tag = f"py{sys.version_info.major}{sys.version_info.minor}"
+    ours = re.compile(rf".*\.{tag}\w*\.([0-9a-f]{{12}})-[0-9a-f]{{32}}\.nbc")
+    for path in Path(folder).glob("*.nbc"):
+        found = ours.fullmatch(path.name)
+        if found and found[1] != version:
+            with contextlib.suppress(OSError):  # another process was faster
+                path.unlink()
 
 
 class KeyedCache(FunctionCache):

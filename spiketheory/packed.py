@@ -86,6 +86,17 @@ def make_type(description: Any) -> Any:
     return types.BaseTuple.from_types(parts, None if first is tuple else first)
 
 
+def name_type(description: Any) -> str:
+    """All that tells what is described from other types: Numba takes types of one name for one."""
+    first, second = description
+    if not isinstance(first, type):
+        return f"{first.str} {second}"
+    parts = (second,) if first is list else second
+    fields = getattr(first, "_fields", "")
+    inner = ", ".join(name_type(part) for part in parts)
+    return f"{first.__module__}.{first.__qualname__} {fields} ({inner})"
+
+
 def count_words(kind: Any) -> int:
     """How many words a value takes."""
     if isinstance(kind, types.Array):
@@ -96,7 +107,7 @@ def count_words(kind: Any) -> int:
 
 
 def list_parts(kind: Any) -> list[Any]:
-    """The types of a tuple's entries."""
+    """The types of a tuple's entries (which Numba does not declare)."""
     return list(kind)
 
 
@@ -114,9 +125,8 @@ class PackedType(types.Type):
     @lru_cache(maxsize=256)
     def of(description: Any) -> "PackedType":
         """The type of a record that is so described."""
-        record = make_type(description)
-        digest = hashlib.sha256(str(record).encode()).hexdigest()
-        return PackedType(record, f"{record.instance_class.__name__}{digest[:16]}")
+        digest = hashlib.sha256(name_type(description).encode()).hexdigest()
+        return PackedType(make_type(description), f"{description[0].__name__}{digest[:16]}")
 
 
 class PackedListType(types.Type):
@@ -162,22 +172,22 @@ class PackedFields(AttributeTemplate):
     def generic_resolve(self, kind: Any, name: str) -> Any:  # type: ignore[override]
         """The type of a field; None if there is none."""
         fields = kind.record.fields
-        return kind.record[fields.index(name)] if name in fields else None
+        return list_parts(kind.record)[fields.index(name)] if name in fields else None
 
 
 @lower_getattr_generic(PackedType)
 def emit_field(context: Any, builder: Any, kind: PackedType, pointer: Any, name: str) -> Any:
     """Read a field."""
     place = kind.record.fields.index(name)
-    field = kind.record[place]
-    first = sum(count_words(part) for part in kind.record[:place])
+    *before, field = list_parts(kind.record)[: place + 1]
+    first = sum(count_words(part) for part in before)
     value = emit_value(context, builder, field, pointer, first)
     return impl_ret_borrowed(context, builder, field, value)
 
 
 @overload(operator.getitem)
 def get_record(records: Any, place: Any) -> Any:
-    """Entry ``place`` of a list of records."""
+    """Entry ``place`` of a list of records; negative places do not count from the end."""
     if not isinstance(records, PackedListType):
         return None
 

@@ -48,7 +48,7 @@ def _strict_floats() -> Iterator[None]:
 
 @pytest.fixture(params=["numpy", "numba"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """Both backends, one after the other; the first use of numba compiles for half a minute."""
+    """Both backends, one after the other; the first use of numba compiles for 20 seconds."""
     name: str = request.param
     return name
 

@@ -76,7 +76,7 @@ def program(
             type=click.Choice(["numba", "numpy"]),
             default="numba",
             show_default=True,
-            help="numba compiles for half a minute on its first use; numpy is slow, but at once.",
+            help="numba compiles for 20 seconds on its first use; numpy is slow, but at once.",
         ),
     )
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     type=click.Choice(["numba", "numpy"]),
     default="numba",
     show_default=True,
-    help="numba: compiled (half a minute the first time). numpy: the same code interpreted; "
+    help="numba: compiled (20 seconds the first time). numpy: the same code interpreted; "
     "starts at once, but runs slowly.",
 )
 @click.option(

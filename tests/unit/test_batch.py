@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from networks import latencies, network, trains
 
-import sim.batch
 from sim.batch import LEAST_CHUNK, prepare_events, record_spikes, run_batch
 from sim.buffers import Shelf
 from sim.encoding import BinnedInput, LatencyInput
@@ -134,24 +133,32 @@ def test_many_samples_without_gradient_are_cut_finer_and_come_out_the_same(monke
     assert whole.active.all()
 
 
+SPOILT = (
+    "states", "scales", "steps", "by_start", "covectors", "rates", "by_push", "pushes", "by_spike",
+    "by_event", "unwound", "pulled", "pulls", "kept", "slips", "unused",
+)  # fmt: skip
+
+
 def test_buffers_of_an_earlier_batch_leave_no_trace(monkeypatch, backend):
     """Neither its numbers nor NaNs of one that failed come back."""
-    monkeypatch.setattr("sim.batch.BUFFERS", Shelf())
+    shelf = Shelf()
+    monkeypatch.setattr("sim.batch.BUFFERS", shelf)
     built, inputs = make(backend=backend), draw_inputs(5)
-    first = run(built, inputs, gradient=True, input_times=True, n_required=9)
-    spoil = draw_inputs(3, seed=2)
-    run(
-        make(seed=5, scale=3.0, backend=backend),
-        spoil,
-        gradient=True,
-        input_times=True,
-        n_required=9,
-    )
-    for buffers, *_ in list(sim.batch.BUFFERS._idle):
-        for layer in buffers.layers:
-            for array in (layer.by_start, layer.rates, layer.by_push, layer.states, layer.pushes):
-                array[...] = np.nan
-    assert_same(first, run(built, inputs, gradient=True, input_times=True, n_required=9))
+    options = {"gradient": True, "input_times": True, "n_required": 9}
+    first = run(built, inputs, **options)
+    run(make(seed=5, scale=3.0, backend=backend), draw_inputs(3, seed=2), **options)
+    kept = list_kept(shelf)
+    assert kept
+    for ready in kept:
+        for layer in ready.buffers.layers:
+            for name in SPOILT:
+                getattr(layer, name)[...] = np.nan
+    assert_same(first, run(built, inputs, **options))
+    assert any(ready is again for ready in kept for again in list_kept(shelf))
+
+
+def list_kept(shelf):
+    return [item for item, _ in shelf._idle]
 
 
 def test_buffers_are_taken_again_and_by_one_thread_at_a_time(monkeypatch):
@@ -159,25 +166,34 @@ def test_buffers_are_taken_again_and_by_one_thread_at_a_time(monkeypatch):
     monkeypatch.setattr("sim.batch.BUFFERS", shelf)
     monkeypatch.setenv("SPIKETHEORY_THREADS", "2")
     run(make(), draw_inputs(4))
-    kept = [id(buffers) for buffers, *_ in shelf._idle]
+    kept = list_kept(shelf)
     assert 1 <= len(kept) <= 2
     run(make(), draw_inputs(4))
-    assert set(kept) <= {id(buffers) for buffers, *_ in shelf._idle}
-    assert len(shelf._idle) <= 2
+    later = list_kept(shelf)
+    assert all(any(one is other for other in later) for one in kept)
+    assert len(later) <= 2
     run(make((5, 4, 3)), draw_inputs(4))
-    assert not set(kept) & {id(buffers) for buffers, *_ in shelf._idle}
+    assert not any(one is other for one in later for other in list_kept(shelf))
 
 
-def test_weights_of_an_earlier_batch_leave_no_trace(monkeypatch):
-    """Nor do those of another backend, whose rows are of another length."""
-    monkeypatch.setattr("sim.batch.WEIGHTS", Shelf())
+def test_weights_of_an_earlier_batch_leave_no_trace(monkeypatch, backend):
+    shelf = Shelf()
+    monkeypatch.setattr("sim.batch.WEIGHTS", shelf)
     inputs = draw_inputs(4)
-    first = [run(make(backend=b), inputs, gradient=True, input_times=True) for b in BACKENDS]
-    for seed in (5, 6):
-        for backend in BACKENDS:
-            run(make(seed=seed, backend=backend), inputs)
-    for backend, one in zip(BACKENDS, first, strict=True):
-        assert_same(one, run(make(backend=backend), inputs, gradient=True, input_times=True))
+    first = run(make(backend=backend), inputs, gradient=True, input_times=True)
+    (kept,) = list_kept(shelf)
+    run(make(seed=5, backend=backend), inputs)
+    assert_same(first, run(make(backend=backend), inputs, gradient=True, input_times=True))
+    (again,) = list_kept(shelf)
+    assert again[0] is kept[0]
+
+
+def test_weights_of_another_backend_are_left_alone():
+    """Their rows are of another length."""
+    inputs = draw_inputs(4)
+    outcomes = [run(make(backend=name), inputs)[0] for name in (*BACKENDS, *BACKENDS)]
+    for outcome in outcomes:
+        np.testing.assert_allclose(outcome.output_times, outcomes[0].output_times, rtol=1e-12)
 
 
 def test_large_buffers_are_not_kept(monkeypatch):
@@ -186,6 +202,15 @@ def test_large_buffers_are_not_kept(monkeypatch):
     monkeypatch.setattr("sim.buffers.KEPT_BYTES", 100)
     run(make(), draw_inputs(4))
     assert not shelf._idle
+
+
+def test_what_is_kept_is_limited_in_all(monkeypatch):
+    monkeypatch.setattr("sim.buffers.KEPT_BYTES", 100)
+    shelf = Shelf()
+    shelf.take("kind")
+    for size in (60, 50, 40, 1):
+        shelf.give_back("kind", size, size)
+    assert list_kept(shelf) == [60, 40]
 
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", ""])

@@ -281,6 +281,24 @@ def test_closures_over_different_numbers_have_machine_code_of_their_own(tmp_path
     assert len(list(tmp_path.rglob("*.nbc"))) == 3
 
 
+def test_what_a_function_calls_may_close_over_other_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+
+    def make_double(add):
+        def double(value):
+            return 2.0 * add(value)
+
+        return double
+
+    for _ in range(2):
+        for offset in (2.0, 3.0):
+            inner = compile_function(make_adder(offset), key="calls")
+            outer = compile_function(make_double(inner), key="calls")
+            assert outer(1.0) == 2.0 * (1.0 + offset)
+            deep = compile_function(make_double(outer), key="calls")
+            assert deep(1.0) == 4.0 * (1.0 + offset)
+
+
 def test_two_programs_that_compile_at_once_cannot_exchange_their_machine_code(
     tmp_path, monkeypatch
 ):
@@ -300,10 +318,13 @@ def test_machine_code_of_earlier_versions_is_removed(tmp_path, monkeypatch):
         monkeypatch.setattr("spiketheory.compile.read_numba_version", lambda v=version: v)
         for key in ("one", "two"):
             assert compile_function(make_adder(2.0), key=key)(1.0) == 3.0
-        assert len(list(tmp_path.rglob("*.nbc"))) == 2
+        (folder,) = {path.parent for path in tmp_path.rglob("*.nbc")}
+        (folder / "of-another-program-1.py311.1.nbc").touch()
+        assert len(list(folder.glob("*.nbc"))) == 3
 
 
-def test_a_function_is_compiled_once_for_numbers_written_out_and_others():
+def test_a_function_is_compiled_once_for_numbers_written_out_and_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
     add = compile_function(make_adder(2), key="literals")
 
     def count(n):

@@ -10,7 +10,7 @@ from sim.batch import run_batch
 from sim.buffers import Shelf, make_buffers
 from sim.crossings import build_is_turned
 from sim.encoding import BinnedInput
-from sim.engine import EVENTS_PER_BLOCK
+from sim.engine import EVENTS_PER_BLOCK, LIMITS
 from sim.loss import make_linear_loss, make_target_time_loss
 from sim.records import Network
 from spiketheory.compile import CompiledModel
@@ -87,6 +87,22 @@ def test_simultaneous_inputs_have_the_same_derivative_by_their_weights():
     _, gradients = pull(built, latencies([0.5, 0.5, 0.5]), [[[1.0, -1.0]]])
     column = gradients.weights[0][:, 0]
     np.testing.assert_allclose(column, column[0], rtol=1e-13)
+
+
+def test_simultaneous_inputs_may_come_while_coordinates_are_scaled_down(monkeypatch):
+    """Some come before and some after, in the block of events that follows."""
+    rng = np.random.default_rng(2)
+    times = np.sort(np.concatenate([rng.uniform(0, 2, 20), np.full(25, 2.0), [2.5, 3.0]]))
+    weights = rng.normal(size=(47, 3))
+    weights[EVENTS_PER_BLOCK - 3] = 1e25
+    built = network([weights], duration=9.0)
+    found = []
+    for largest, large in (LIMITS["float64"], (LIMITS["float64"][0], np.inf)):
+        monkeypatch.setitem(LIMITS, "float64", (largest, large))
+        found.append(pull(built, latencies(times), [[[1.0, -1.0]] * 3])[1].input_times[0])
+    scaled, plain = found
+    assert np.abs(plain[20:45]).min() > 0
+    np.testing.assert_allclose(scaled, plain, rtol=1e-12)
 
 
 def test_the_gradient_of_a_batch_is_the_mean_over_its_samples(backend):

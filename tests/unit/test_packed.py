@@ -1,5 +1,6 @@
 """Records in memory, read back by compiled functions."""
 
+from collections import namedtuple
 from typing import Any, NamedTuple
 
 import numba
@@ -102,6 +103,14 @@ def test_records_of_the_same_types_share_machine_code_and_others_do_not():
     assert function(Packed(make_record(matrix=np.full((4, 4), 8, np.float32)))) == 8
     assert len(function.overloads) == 1
     assert function(Packed(make_record(matrix=np.full((1, 2), 2.5)))) == 2.5
+    assert len(function.overloads) == 2
+
+
+def test_records_of_one_name_with_other_fields_are_not_taken_for_each_other():
+    function = numba.njit(lambda r: r.first)
+    for fields, wanted in ((("first", "second"), 1.0), (("second", "first"), 2.0)):
+        kind = namedtuple("Same", fields)
+        assert function(Packed(kind(1.0, 2.0))) == wanted
     assert len(function.overloads) == 2
 
 

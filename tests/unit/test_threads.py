@@ -70,12 +70,14 @@ def test_one_thread_does_all_tasks_in_turn():
 
 
 def test_an_error_is_raised_when_all_threads_are_done():
-    failed, other_done = threading.Event(), threading.Event()
+    begun, failed, other_done = threading.Event(), threading.Event(), threading.Event()
 
     def task(i):
         if threading.current_thread() is threading.main_thread():
+            assert begun.wait(timeout=10)
             failed.set()
             raise KeyError("of this thread")
+        begun.set()
         failed.wait(timeout=10)
         time.sleep(0.05)
         other_done.set()
@@ -83,6 +85,21 @@ def test_an_error_is_raised_when_all_threads_are_done():
     with pytest.raises(KeyError, match="of this thread"):
         run_on_threads(task, 2)
     assert other_done.is_set()
+
+
+def test_after_an_error_nothing_else_is_begun():
+    begun = []
+
+    def task(i):
+        begun.append(i)
+        raise KeyError("of the first task")
+
+    with pytest.raises(KeyError):
+        run_on_threads(task, 100, 1)
+    assert begun == [0]
+    with pytest.raises(KeyError):
+        run_on_threads(task, 100, 2)
+    assert len(begun) <= 3
 
 
 def test_a_single_task_runs_on_the_callers_thread():
