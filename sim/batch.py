@@ -10,20 +10,16 @@ from functools import partial
 
 import numpy as np
 
-from sim.buffers import (
+from sim.allocation import (
     FIRST_ROOM,
-    LayerGradients,
-    LayerTrial,
-    Ready,
-    Results,
     Shelf,
-    Trial,
     count_bytes,
     make_aligned,
     make_buffers,
     make_ready,
     pad,
-)  # fmt: skip
+)
+from sim.buffers import LayerGradients, LayerTrial, Ready, Results, Trial
 from sim.encoding import BinnedInput, LatencyInput
 from sim.engine import EVENTS_PER_BLOCK, LIMITS
 from sim.kernels import build_batch

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.threads import get_thread_count, run_on_threads
-from spiketheory.compile import compile_function
 from spiketheory.errors import InputError, check_positive, check_shape
+from spiketheory.jit import compile_function
 
 ROWS_AT_ONCE = 256
 """Samples encoded at once: few enough to stay in the processor's cache."""

@@ -16,7 +16,7 @@ Layout of one layer's forward pass with K events and n neurons:
   event k = 1..K; row K + 1 is the state at T. Row k is entry ``k & mask`` of the array: the mask is
   -1 where all are kept, for gradients, else `LATEST_STATES`. Coordinates come first, neurons last,
   so that the loops over neurons run through memory in order and become vector instructions; rows
-  are padded with neurons that nobody sees, see `sim.buffers.pad`.
+  are padded with neurons that nobody sees, see `sim.allocation.pad`.
 - ``checkpoints`` (n_blocks, n_coordinates, n): the state that each block of segments begins with.
   Where states are many, gradients compute those of a block once more from there.
 - ``scales`` (K // EVENTS_PER_BLOCK + 1, n): projective coordinates grow with inputs

@@ -32,14 +32,11 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
     Returns:
         ``backward_layer`` and ``backward_start``, compiled for the model's backend.
     """
-    f = model.functions
     jit = partial(model.jit, allocates=False)
-    initial_state_vjp, load = f.initial_state_vjp, f.load
-    is_projective, scaled = bool(model.projective), model.projective or (0,)
     build_backward = build_backward_crossings if model.crosses_infinity else build_backward_rounds
     parts = build_backward(model)
     start_spikes, unwind_spikes = parts.start_spikes, parts.unwind_spikes
-    rerun_block, copy_row = parts.rerun_block, build_copy(model)
+    enter_block = build_enter(model, parts.rerun_block)
     retreat, mend_spikes, pull_segment = parts.retreat, parts.mend_spikes, parts.pull_segment
     add_up, share_ties = build_sum(model), build_ties(model)
     _, read_step = build_steps(model)
@@ -57,30 +54,21 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
         ``want_times``, derivatives by the event times are written to ``by_event``, exact also for
         simultaneous events (see ``share_ties``).
         """
-        states, mask, checkpoints = layer.states, layer.mask, layer.checkpoints
+        states, mask = layer.states, layer.mask
         spikes, covectors, steps = layer.spikes, layer.covectors, layer.steps
-        by_spike, by_event, scales = layer.by_spike, layer.by_event, layer.scales
+        by_spike, by_event = layer.by_spike, layer.by_event
         event_times, event_rows, n_events = source.times, source.rows, source.n_events
         constants, narrow, zeros = trial.constants, trial.narrow, layer.zeros
         unwound, pulled, pulls = layer.unwound, layer.pulled, layer.pulls
         kept, slips, unused = layer.kept, layer.slips, layer.unused
-        weights, width = source.weights, states.shape[2]
+        weights = source.weights
         tied = n_events
         last = count
         start_spikes(spikes, count, by_spike, constants, pulls)
         for k in range(n_events, -1, -1):
             start = event_times[k - 1] if k > 0 else 0.0
-            if is_projective and k % EVENTS_PER_BLOCK == EVENTS_PER_BLOCK - 1:
-                for i in range(width):
-                    scale = scales[k // EVENTS_PER_BLOCK, i]
-                    for c in scaled:
-                        covectors[c, i] *= scale
-                        pulled[c, i] *= scale  # of simultaneous events that go on before
-            if checkpoints.shape[0] > 0 and (k == n_events or (k + 1) % EVENTS_PER_BLOCK == 0):
-                block = k // EVENTS_PER_BLOCK
-                begin = block * EVENTS_PER_BLOCK
-                copy_row(checkpoints[block], states[begin & mask])
-                rerun_block(trial, layer, source, begin, k + 1, last)
+            if k == n_events or (k + 1) % EVENTS_PER_BLOCK == 0:
+                enter_block(trial, layer, source, k, last)
             before, after = states[k & mask], states[(k + 1) & mask]
             first = last
             while first > 0 and spikes.segments[first - 1] == k:
@@ -110,13 +98,44 @@ def build_gradient(model: CompiledModel) -> SimpleNamespace:
                 share_ties(trial, layer, source, k - 1, tied)
             last = first
 
-    @jit
+    return SimpleNamespace(backward_layer=backward_layer, backward_start=build_start(model))
+
+
+def build_start(model: CompiledModel) -> Any:
+    """Derivatives by the initial coordinates."""
+    initial_state_vjp, load = model.functions.initial_state_vjp, model.functions.load
+
     def backward_start(initial: Any, constants: Any, covectors: Any, gradient: Any) -> None:
         """Add the derivatives by the initial coordinates, shape (n,), to ``gradient``."""
         for i in range(initial.shape[0]):
             gradient[i] += initial_state_vjp(initial[i], *constants, *load(covectors, i))
 
-    return SimpleNamespace(backward_layer=backward_layer, backward_start=backward_start)
+    return model.jit(backward_start, allocates=False)
+
+
+def build_enter(model: CompiledModel, rerun_block: Any) -> Any:
+    """What happens where the backward pass comes to a block of segments."""
+    is_projective, scaled = bool(model.projective), model.projective or (0,)
+    copy_row = build_copy(model)
+
+    def enter_block(trial: Any, layer: Any, source: Any, k: int, n_spikes: int) -> None:
+        """Come to segment k, the last of a block; ``n_spikes`` are in it and before.
+
+        Covectors are scaled as the states were, and states that are not kept computed again.
+        """
+        block = k // EVENTS_PER_BLOCK
+        covectors, pulled, scales = layer.covectors, layer.pulled, layer.scales[block]
+        if is_projective and (k + 1) % EVENTS_PER_BLOCK == 0:
+            for i in range(scales.shape[0]):
+                for c in scaled:
+                    covectors[c, i] *= scales[i]
+                    pulled[c, i] *= scales[i]  # of simultaneous events that go on before
+        if layer.checkpoints.shape[0] > 0:
+            first = block * EVENTS_PER_BLOCK
+            copy_row(layer.checkpoints[block], layer.states[first & layer.mask])
+            rerun_block(trial, layer, source, first, k + 1, n_spikes)
+
+    return model.jit(enter_block, allocates=False)
 
 
 def build_sum(model: CompiledModel) -> Any:

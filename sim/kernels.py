@@ -51,7 +51,60 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
     forward_pseudo, backward_pseudo = network.forward_pseudo, network.backward_pseudo
     add_pseudo = network.add_pseudo
     start_layers, finish_layers = network.start_layers, network.finish_layers
+    records = build_records(model)
+    count_operations, collect_outputs = records.count_operations, records.collect_outputs
+    start_backward, clip_times = records.start_backward, records.clip_times
     ok = int(Status.OK)
+
+    @jit
+    def run_chunk(
+        first: int, last: int, trial: Any, buffers: Any, targets: Any, settings: Any,
+        want_gradient: bool, want_times: bool, results: Any,
+    ) -> Any:  # fmt: skip
+        """Run the samples ``first`` to ``last``; returns the status and where it ended."""
+        status, ended, slot = ok, last, 0
+        start_layers(trial, buffers)
+        for b in range(first, last):
+            status, n_inputs = forward_sample(trial, buffers, b)
+            if status != ok:
+                ended = b
+                break
+            counters = results.counters[b]
+            counters[0] = 0
+            counters[1] = n_inputs * buffers.layers[0].width
+            count_operations(trial, buffers, counters, results.active)
+            n_ordinary, output_times = results.n_ordinary[b], results.output_times[b]
+            missing = collect_outputs(trial, buffers, n_ordinary, output_times)
+            if missing:
+                forward_pseudo(trial, buffers, b, slot, n_ordinary, output_times)
+            clip_times(output_times, trial.duration, buffers.clipped)
+            losses, by_time = results.losses[b], buffers.by_time
+            losses[1] = loss(buffers.clipped, targets[b], settings, by_time)
+            losses[0] = loss(output_times, targets[b], settings, by_time)
+            if want_gradient:
+                start_backward(trial, buffers, n_ordinary)
+                if missing:
+                    backward_pseudo(trial, buffers, b, slot, n_ordinary)
+                    slot += 1
+                    if slot == ROWS_AT_ONCE:
+                        add_pseudo(trial, buffers, slot, results)
+                        slot = 0
+                backward_sample(trial, buffers, b, n_inputs, results, want_times)
+                if want_times:
+                    for k in range(trial.counts[0 if trial.binned else b]):
+                        results.events[b, k] = buffers.layers[0].by_event[k]
+        if slot > 0:
+            add_pseudo(trial, buffers, slot, results)
+        if want_gradient:
+            finish_layers(trial, buffers, results)
+        return status, ended
+
+    return run_chunk
+
+
+def build_records(model: CompiledModel) -> SimpleNamespace:
+    """What is written down of a sample between its passes."""
+    jit = partial(model.jit, allocates=False)
 
     @jit
     def count_operations(trial: Any, buffers: Any, counters: Any, active: Any) -> None:
@@ -109,47 +162,9 @@ def build_run_chunk(model: CompiledModel, network: SimpleNamespace, loss: Any) -
             for k in range(output_times.shape[1]):
                 clipped[i, k] = min(output_times[i, k], duration)
 
-    @jit
-    def run_chunk(
-        first: int, last: int, trial: Any, buffers: Any, targets: Any, settings: Any,
-        want_gradient: bool, want_times: bool, results: Any,
-    ) -> Any:  # fmt: skip
-        """Run the samples ``first`` to ``last``; returns the status and where it ended."""
-        status, ended, slot = ok, last, 0
-        start_layers(trial, buffers)
-        for b in range(first, last):
-            status, n_inputs = forward_sample(trial, buffers, b)
-            if status != ok:
-                ended = b
-                break
-            counters = results.counters[b]
-            counters[0] = 0
-            counters[1] = n_inputs * buffers.layers[0].width
-            count_operations(trial, buffers, counters, results.active)
-            n_ordinary, output_times = results.n_ordinary[b], results.output_times[b]
-            missing = collect_outputs(trial, buffers, n_ordinary, output_times)
-            if missing:
-                forward_pseudo(trial, buffers, b, slot, n_ordinary, output_times)
-            clip_times(output_times, trial.duration, buffers.clipped)
-            losses, by_time = results.losses[b], buffers.by_time
-            losses[1] = loss(buffers.clipped, targets[b], settings, by_time)
-            losses[0] = loss(output_times, targets[b], settings, by_time)
-            if want_gradient:
-                start_backward(trial, buffers, n_ordinary)
-                if missing:
-                    backward_pseudo(trial, buffers, b, slot, n_ordinary)
-                    slot += 1
-                    if slot == ROWS_AT_ONCE:
-                        add_pseudo(trial, buffers, slot, results)
-                        slot = 0
-                backward_sample(trial, buffers, b, n_inputs, results, want_times)
-                if want_times:
-                    for k in range(trial.counts[0 if trial.binned else b]):
-                        results.events[b, k] = buffers.layers[0].by_event[k]
-        if slot > 0:
-            add_pseudo(trial, buffers, slot, results)
-        if want_gradient:
-            finish_layers(trial, buffers, results)
-        return status, ended
-
-    return run_chunk
+    return SimpleNamespace(
+        count_operations=count_operations,
+        collect_outputs=collect_outputs,
+        start_backward=start_backward,
+        clip_times=clip_times,
+    )

@@ -36,20 +36,65 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
             f"none: {model.without_pseudospikes}. Choose one that has them: feedforward networks "
             "need them for neurons that do not spike."
         )
-    f = model.functions
-    jit = partial(model.jit, allocates=False)
-    load = f.load
-    pseudospike, pseudospike_vjp = f.pseudospike, f.pseudospike_vjp
+    forward_rates, backward_rates = build_rates(model)
+    add_inputs, pull_inputs, add_products = build_products(model)
+    forward_missing, backward_missing = build_missing(model)
+    return SimpleNamespace(
+        forward_rates=forward_rates,
+        backward_rates=backward_rates,
+        add_inputs=add_inputs,
+        pull_inputs=pull_inputs,
+        add_products=add_products,
+        forward_missing=forward_missing,
+        backward_missing=backward_missing,
+    )
+
+
+def build_add(model: CompiledModel) -> Any:
+    """The function that adds to the covector of a neuron."""
     n = len(model.coordinates)
 
-    @partial(jit, disjoint=True)
+    def add(covectors: Any, i: int, pulled: Any) -> None:
+        for c in range(n):
+            covectors[c, i] += pulled[c]
+
+    return model.jit(add, allocates=False)
+
+
+def build_rates(model: CompiledModel) -> tuple[Any, Any]:
+    """Pseudo rates of a layer, and their derivatives."""
+    jit, add = partial(model.jit, allocates=False, disjoint=True), build_add(model)
+    pseudospike, pseudospike_vjp = model.functions.pseudospike, model.functions.pseudospike_vjp
+    load, n = model.functions.load, len(model.coordinates)
+
+    @jit
     def forward_rates(end_states: Any, inputs: Any, constants: Any, rates: Any) -> None:
         """Write the pseudo rates, shape (n,), of a layer with the given pseudo inputs."""
         for i in range(rates.shape[0]):
             _, _, rate = pseudospike(*load(end_states, i), inputs[i], *constants)
             rates[i] = rate
 
-    @partial(jit, reorders=True, disjoint=True)
+    @jit
+    def backward_rates(
+        end_states: Any, inputs: Any, constants: Any, rate_gradient: Any,
+        covectors: Any, input_gradient: Any,
+    ) -> None:  # fmt: skip
+        """Add to the covectors at T and write derivatives by the pseudo inputs."""
+        for i in range(inputs.shape[0]):
+            pulled = pseudospike_vjp(
+                *load(end_states, i), inputs[i], *constants, 0.0, 0.0, rate_gradient[i]
+            )
+            add(covectors, i, pulled)
+            input_gradient[i] = pulled[n]
+
+    return forward_rates, backward_rates
+
+
+def build_products(model: CompiledModel) -> tuple[Any, Any, Any]:
+    """Products of rates and weights, and their derivatives."""
+    jit = partial(model.jit, allocates=False, reorders=True, disjoint=True)
+
+    @jit
     def add_inputs(rates: Any, weights: Any, inputs: Any) -> None:
         """Write the pseudo inputs ``rates @ weights``, shape (n_post,)."""
         for i in range(inputs.shape[0]):
@@ -65,7 +110,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
             for i in range(inputs.shape[0]):
                 inputs[i] += rates[j] * weights[j, i]
 
-    @partial(jit, reorders=True, disjoint=True)
+    @jit
     def pull_inputs(weights: Any, input_gradient: Any, rate_gradient: Any) -> None:
         """Write derivatives by the pseudo rates, from those by the pseudo inputs they make."""
         zero = input_gradient[0] * 0.0
@@ -85,7 +130,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
                 total += weights[j, i] * input_gradient[i]
             rate_gradient[j] = total
 
-    @partial(jit, reorders=True, disjoint=True)
+    @jit
     def add_products(rates: Any, input_gradients: Any, weight_gradient: Any) -> None:
         """Add what `ROWS_AT_ONCE` samples contribute to the derivatives by the weights."""
         for j in range(rates.shape[1]):
@@ -95,23 +140,14 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
                     c * input_gradients[2, i] + d * input_gradients[3, i]
                 )
 
-    @partial(jit, disjoint=True)
-    def backward_rates(
-        end_states: Any, inputs: Any, constants: Any, rate_gradient: Any,
-        covectors: Any, input_gradient: Any,
-    ) -> None:  # fmt: skip
-        """Add to the covectors at T and write derivatives by the pseudo inputs."""
-        for i in range(inputs.shape[0]):
-            pulled = pseudospike_vjp(
-                *load(end_states, i), inputs[i], *constants, 0.0, 0.0, rate_gradient[i]
-            )
-            add(covectors, i, pulled)
-            input_gradient[i] = pulled[n]
+    return add_inputs, pull_inputs, add_products
 
-    @jit
-    def add(covectors: Any, i: int, pulled: Any) -> None:
-        for c in range(n):
-            covectors[c, i] += pulled[c]
+
+def build_missing(model: CompiledModel) -> tuple[Any, Any]:
+    """Missing spikes of the output layer, and their derivatives."""
+    jit, add = partial(model.jit, allocates=False), build_add(model)
+    pseudospike, pseudospike_vjp = model.functions.pseudospike, model.functions.pseudospike_vjp
+    load, n = model.functions.load, len(model.coordinates)
 
     @jit
     def forward_missing(
@@ -146,12 +182,4 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
                 add(covectors, i, pulled)
                 input_gradient[i] = pulled[n]
 
-    return SimpleNamespace(
-        forward_rates=forward_rates,
-        backward_rates=backward_rates,
-        add_inputs=add_inputs,
-        pull_inputs=pull_inputs,
-        add_products=add_products,
-        forward_missing=forward_missing,
-        backward_missing=backward_missing,
-    )
+    return forward_missing, backward_missing

@@ -73,10 +73,48 @@ def build_advance(model: CompiledModel) -> Any:
 
 def build_follow(model: CompiledModel) -> Any:
     """What happens to the neurons that spike in a segment."""
-    f, list_flagged = model.functions, build_list(model)
-    jit = partial(model.jit, allocates=False)
-    flow, fire, propagator, jump = f.flow, f.fire, f.propagator, f.jump
-    will_spike, time_to_spike, load, store = f.will_spike, f.time_to_spike, f.load, f.store
+    f, list_flagged, loops = model.functions, build_list(model), build_loops(model)
+    find_spikes, leave_spikes = loops.find_spikes, loops.leave_spikes
+    record_spikes, go_on = loops.record_spikes, loops.go_on
+    jump, load, store = f.jump, f.load, f.store
+
+    def follow_flagged(
+        trial: Any, layer: Any, source: Any, before: Any, after: Any, weights: Any, segment: int,
+        count: int,
+    ) -> int:  # fmt: skip
+        """Go through a segment again for the neurons that spike in it.
+
+        First the first spikes of all, then the second ones, and so on. Returns the number of
+        spikes; it is at least the room that there is for them if they need more.
+        """
+        times, constants, spikes = source.times, trial.constants, layer.spikes
+        start = 0.0 if segment == 0 else times[segment - 1]
+        end = times[segment] if segment < source.n_events else trial.duration
+        round_ = layer.round
+        chosen = round_.chosen
+        n = list_flagged(layer.words, 1, layer.width, layer.found, chosen[0], chosen[1], 0)
+        for p in range(n):
+            i = chosen[1, p]
+            store(round_.begins, p, *jump(*load(before, i), weights[i], *constants))
+            round_.times[p] = start
+            round_.lefts[p] = end - start
+        limit = min(trial.max_spikes + 1, spikes.times.shape[0])
+        while n > 0 and count + n < limit:
+            find_spikes(n, round_, end, constants)
+            leave_spikes(n, round_, constants)
+            record_spikes(n, round_, segment, spikes, count)
+            count += n
+            n = go_on(n, round_, constants, after)
+        return count + n
+
+    return model.jit(follow_flagged, allocates=False, inlines=True)
+
+
+def build_loops(model: CompiledModel) -> SimpleNamespace:
+    """The loops of a round over the neurons that spike in it."""
+    f, jit = model.functions, partial(model.jit, allocates=False)
+    flow, fire, propagator, load, store = f.flow, f.fire, f.propagator, f.load, f.store
+    will_spike, time_to_spike = f.will_spike, f.time_to_spike
 
     @jit
     def find_spikes(n: int, round_: Any, end: float, constants: Any) -> None:
@@ -127,36 +165,9 @@ def build_follow(model: CompiledModel) -> Any:
                 store(after, i, *load(round_.ends, p))
         return kept
 
-    def follow_flagged(
-        trial: Any, layer: Any, source: Any, before: Any, after: Any, weights: Any, segment: int,
-        count: int,
-    ) -> int:  # fmt: skip
-        """Go through a segment again for the neurons that spike in it.
-
-        First the first spikes of all, then the second ones, and so on. Returns the number of
-        spikes; it is at least the room that there is for them if they need more.
-        """
-        times, constants, spikes = source.times, trial.constants, layer.spikes
-        start = 0.0 if segment == 0 else times[segment - 1]
-        end = times[segment] if segment < source.n_events else trial.duration
-        round_ = layer.round
-        chosen = round_.chosen
-        n = list_flagged(layer.words, 1, layer.width, layer.found, chosen[0], chosen[1], 0)
-        for p in range(n):
-            i = chosen[1, p]
-            store(round_.begins, p, *jump(*load(before, i), weights[i], *constants))
-            round_.times[p] = start
-            round_.lefts[p] = end - start
-        limit = min(trial.max_spikes + 1, spikes.times.shape[0])
-        while n > 0 and count + n < limit:
-            find_spikes(n, round_, end, constants)
-            leave_spikes(n, round_, constants)
-            record_spikes(n, round_, segment, spikes, count)
-            count += n
-            n = go_on(n, round_, constants, after)
-        return count + n
-
-    return jit(follow_flagged, inlines=True)
+    return SimpleNamespace(
+        find_spikes=find_spikes, leave_spikes=leave_spikes, record_spikes=record_spikes, go_on=go_on
+    )
 
 
 def build_backward_rounds(model: CompiledModel) -> SimpleNamespace:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from networks import latencies, network, trains
 
+from sim.allocation import Shelf
 from sim.batch import LEAST_CHUNK, prepare_events, record_spikes, run_batch
-from sim.buffers import Shelf
 from sim.encoding import BinnedInput, LatencyInput
 from sim.loss import make_first_spike_loss, make_linear_loss, make_target_time_loss
 from spiketheory.compile import BACKENDS
@@ -199,13 +199,13 @@ def test_weights_of_another_backend_are_left_alone():
 def test_large_buffers_are_not_kept(monkeypatch):
     shelf = Shelf()
     monkeypatch.setattr("sim.batch.BUFFERS", shelf)
-    monkeypatch.setattr("sim.buffers.KEPT_BYTES", 100)
+    monkeypatch.setattr("sim.allocation.KEPT_BYTES", 100)
     run(make(), draw_inputs(4))
     assert not shelf._idle
 
 
 def test_what_is_kept_is_limited_in_all(monkeypatch):
-    monkeypatch.setattr("sim.buffers.KEPT_BYTES", 100)
+    monkeypatch.setattr("sim.allocation.KEPT_BYTES", 100)
     shelf = Shelf()
     shelf.take("kind")
     for size in (60, 50, 40, 1):

@@ -12,13 +12,12 @@ from spiketheory import roots
 from spiketheory.compile import (
     GENERATED_FORMAT,
     CompiledModel,
-    compile_function,
     compile_module,
     list_libraries,
     load_compiled,
-    read_package_source,
 )
 from spiketheory.errors import InputError, ModelError
+from spiketheory.jit import compile_function, read_package_source
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +314,7 @@ def test_two_programs_that_compile_at_once_cannot_exchange_their_machine_code(
 def test_machine_code_of_earlier_versions_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
     for version in ("1", "2"):
-        monkeypatch.setattr("spiketheory.compile.read_numba_version", lambda v=version: v)
+        monkeypatch.setattr("spiketheory.jit.read_numba_version", lambda v=version: v)
         for key in ("one", "two"):
             assert compile_function(make_adder(2.0), key=key)(1.0) == 3.0
         (folder,) = {path.parent for path in tmp_path.rglob("*.nbc")}

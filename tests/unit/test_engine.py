@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from networks import compiled, latencies, network, trains
 
+from sim.allocation import FIRST_ROOM, make_spikes
 from sim.batch import record_spikes, run_batch
-from sim.buffers import FIRST_ROOM, make_spikes
 from sim.loss import make_target_time_loss
 from sim.ordering import SMALL_RANKING, SMALL_SORT, build_order
 from sim.records import LARGEST_WEIGHT

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from networks import compiled, latencies, network
 
+from sim.allocation import Shelf, make_buffers
 from sim.batch import run_batch
-from sim.buffers import Shelf, make_buffers
 from sim.crossings import build_is_turned
 from sim.encoding import BinnedInput
 from sim.engine import EVENTS_PER_BLOCK, LIMITS
@@ -152,7 +152,7 @@ def test_gradients_are_the_same_whether_states_are_kept_or_computed_again(
     found = []
     for limit in (2**22, 0):
         monkeypatch.setattr("sim.batch.BUFFERS", Shelf())
-        monkeypatch.setattr("sim.buffers.ALL_STATES_BYTES", limit)
+        monkeypatch.setattr("sim.allocation.ALL_STATES_BYTES", limit)
         outcome, gradients = pull(built, inputs, by_time)
         found.append((outcome.output_times, *gradients.weights, gradients.input_times))
     assert outcome.hidden_spikes.min() > 2 * EVENTS_PER_BLOCK
