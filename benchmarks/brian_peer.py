@@ -14,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from sim.circuit import Circuit
+from sim.network.network import Circuit
 
 STEP = 0.01
 PEAK = 30.0

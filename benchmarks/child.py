@@ -19,10 +19,10 @@ def measure_derivation(model: str) -> dict[str, float]:
     """Seconds to derive, verify and generate a model, nothing cached."""
     marks = [time.perf_counter()]
     from derivations import read_neuron_model
-    from spiketheory.codegen import generate
-    from spiketheory.derive import derive
-    from spiketheory.lower import lower
-    from spiketheory.verify import verify
+    from spiketheory.generation.generate import generate
+    from spiketheory.generation.lower import lower
+    from spiketheory.symbolic.derive import derive
+    from spiketheory.verification.verify import verify
 
     neuron = read_neuron_model(model)
     marks.append(time.perf_counter())
@@ -50,8 +50,8 @@ def measure_kernels(model: str) -> dict[str, float]:
 
 def measure_first_step(*arguments: str) -> dict[str, float]:
     """Seconds from the start of the process to the end of the first training step."""
-    import cli
-    from sim.train import Progress, Trainer, TrainState
+    from sim.training.train import Progress, Trainer, TrainState
+    from spiketheory.commands.main import main
 
     def stop(progress: Progress) -> None:
         seconds = (time.time_ns() - int(os.environ[START])) / 1e9
@@ -65,7 +65,7 @@ def measure_first_step(*arguments: str) -> dict[str, float]:
 
     Trainer.run_epoch = run_epoch  # type: ignore[method-assign]
     sys.argv = ["spiketheory", "train", *arguments]
-    cli.main()
+    main()
     return {}
 
 

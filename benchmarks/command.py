@@ -202,7 +202,7 @@ def compare(
 
     comparison = compare_results(read_result(before), read_result(after))
     if as_json:
-        from sim.display import format_json
+        from spiketheory.commands.display import format_json
 
         click.echo(format_json(describe_comparison(comparison)))
     else:

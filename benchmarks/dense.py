@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.optim import make_optimiser
 from sim.threads import get_thread_count
+from sim.training.optim import make_optimiser
 
 FLIP = 0.02
 

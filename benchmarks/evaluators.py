@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.suite import Session
 from benchmarks.timing import interleave, time_calls
 from derivations import compile_model
-from spiketheory.compile import CompiledModel
+from spiketheory.machine.compile import CompiledModel
 
 N = 4096
 MODELS = ("theta", "qif", "lif")

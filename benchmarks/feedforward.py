@@ -21,7 +21,7 @@ from benchmarks.networks import (
 from benchmarks.peer_process import open_paper
 from benchmarks.suite import Session
 from benchmarks.timing import Step, interleave, time_calls
-from sim.train import Trainer
+from sim.training.train import Trainer
 
 HIDDEN = (100, 100)
 BATCH = 1000
@@ -139,7 +139,7 @@ def find_loss(trainer: Trainer, state: Any, batch: int) -> float:
     """Our mean loss of the first training samples."""
     import numpy as np
 
-    from sim.batch import run_batch
+    from sim.layers.batch import run_batch
 
     chosen = np.arange(batch)
     labels = trainer.dataset.train_labels[chosen]

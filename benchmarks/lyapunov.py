@@ -15,9 +15,10 @@ import numpy as np
 import scipy.sparse
 
 from derivations import compile_model
-from sim.circuit import Circuit, Population, Projection
-from sim.lyapunov import Exponent, find_lyapunov_exponent
-from sim.recurrent import Recording, simulate
+from sim.analysis.lyapunov import Exponent, find_lyapunov_exponent
+from sim.events.recording import Recording
+from sim.events.simulate import simulate
+from sim.network.network import Circuit, Population, Projection
 
 TAU = 0.01
 """Membrane time constant [s]."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from benchmarks.timing import Step, time_calls
 from derivations import compile_model
-from sim.batch import run_batch
-from sim.config import TrainConfig, make_config
-from sim.data import Dataset, load_dataset
-from sim.records import Network
-from sim.train import Trainer, TrainState
+from sim.layers.batch import run_batch
+from sim.network.layered import Network
+from sim.training.config import TrainConfig, make_config
+from sim.training.data import Dataset, load_dataset
+from sim.training.train import Trainer, TrainState
 
 ACTIVITY = 0.417
 """Spikes per hidden neuron and sample of the trained network of Klos & Memmesheimer (2025)."""

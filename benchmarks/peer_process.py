@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.machine import run_git
 from benchmarks.suite import Session
 from benchmarks.timing import Step
-from sim.train import Trainer, TrainState
+from sim.training.train import Trainer, TrainState
 
 SCRIPT = Path(__file__).with_name("spikegd_peer.py")
 CAPACITY = 200

@@ -3,8 +3,8 @@
 Measures whatever is installed (Brian2, Norse, snnTorch, SpikingJelly) and the checkouts named by
 ``--spikegd``, ``--fast-and-deep``, ``--jaxsnn``, ``--ode-toolbox`` and ``--eventax``; leaves out
 the rest. Exact values are closed forms in 60-digit arithmetic, checked at the start against
-`spiketheory.verify_reference.Reference`, which integrates the equations and knows no closed form.
-Prints a table: what each tool gives, the exact value, the tool's relative error and ours.
+`spiketheory.reference.integrate.Reference`, which integrates the equations and knows no closed
+form. Prints a table: what each tool gives, the exact value, the tool's relative error and ours.
 docs/peers.md discusses the results.
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 from mpmath import mpf
 
 from derivations import compile_model, read_neuron_model
-from spiketheory.verify_reference import Reference
+from spiketheory.reference.integrate import Reference
 
 DIGITS = 60
 NONE = mpf("inf")

@@ -23,11 +23,12 @@ import numpy as np
 from benchmarks.brian_peer import BrianNetwork, load_brian
 from benchmarks.machine import describe_machine
 from derivations import compile_model
-from sim.circuit import Circuit, Population, Projection
-from sim.connect import connect_fixed_in_degree
-from sim.differentiate import differentiate
-from sim.recurrent import MAX_SPIKES, LazyRun, Recording, estimate_memory, simulate
-from sim.wiring import Wiring, wire
+from sim.events.differentiate import differentiate
+from sim.events.recording import Recording
+from sim.events.simulate import MAX_SPIKES, LazyRun, estimate_memory, simulate
+from sim.network.connect import connect_fixed_in_degree
+from sim.network.network import Circuit, Population, Projection
+from sim.network.wiring import Wiring, wire
 from spiketheory.files import replace_atomically, write_text_atomically
 
 IN_DEGREE = 100

@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks import recurrent
 from benchmarks.suite import Session
 from benchmarks.timing import Step, interleave
-from sim.circuit import Circuit
-from sim.differentiate import differentiate
+from sim.events.differentiate import differentiate
+from sim.network.network import Circuit
 
 BRIAN = "Brian2"
 SIZES = {1_000: 100.0, 10_000: 20.0, 100_000: 4.0}

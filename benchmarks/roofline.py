@@ -38,7 +38,7 @@ from benchmarks.networks import (
 from benchmarks.suite import Session
 from benchmarks.timing import Step, interleave
 from sim.threads import get_thread_count, run_on_threads
-from sim.train import Trainer, TrainState
+from sim.training.train import Trainer, TrainState
 
 HIDDEN = (100, 100)
 BATCH = 1000

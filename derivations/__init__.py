@@ -2,17 +2,17 @@
 
 import importlib
 import pkgutil
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from spiketheory.compile import CompiledModel, load_compiled
 from spiketheory.errors import ModelError
 from spiketheory.files import is_file_name
+from spiketheory.machine.compile import CompiledModel, load_compiled
 
 if TYPE_CHECKING:
-    from spiketheory.derivation import VerifiedDerivation
+    from spiketheory.symbolic.derivation import VerifiedDerivation
 
 PACKAGE = Path(__file__).parent
 
@@ -32,7 +32,7 @@ def read_neuron_model(model: str):  # type: ignore[no-untyped-def]
         ModelError: If there is no such model, or the file is malformed.
     """
     if is_file_name(model):
-        from spiketheory.parse import read_model
+        from spiketheory.language.parse import read_model
 
         return read_model(model)
     check_name(model)
@@ -82,7 +82,7 @@ def import_generated(model: str) -> ModuleType:
 
 def generate_cached(path: str) -> ModuleType:
     """Import the generated module of a model file, generating it if need be."""
-    from spiketheory.cache import load_or_generate
+    from spiketheory.route.model_cache import load_or_generate
 
     return load_or_generate(read_neuron_model(path))
 
@@ -91,38 +91,16 @@ def compile_verified(model: str, verified: "VerifiedDerivation", *, backend: str
     """`compile_model` for a model that has just been verified: a file is not derived again."""
     if not is_file_name(model):
         return compile_model(model, backend=backend)
-    from spiketheory.cache import load_or_generate
+    from spiketheory.route.model_cache import load_or_generate
 
     return load_once(load_or_generate(verified.derivation.model, verified), backend)
 
 
-def make_recipe(  # type: ignore[no-untyped-def]
-    model: str, *, parameters: dict[str, float], assume: tuple[str, ...]
-):
-    """The `spiketheory.checking.runner.Recipe` of a built-in name or a model file."""
-    from spiketheory.checking.runner import Recipe
-
-    return Recipe(
-        neuron=read_neuron_model(model),
-        compile_model=partial(compile_to_check, model),
-        parameters=parameters,
-        assume=assume,
-    )
-
-
-def compile_to_check(model: str) -> CompiledModel:
-    """`compile_model` with the backend that is faster for a few small networks."""
-    from spiketheory.checking.subject import choose_backend
-
-    module = generate_cached(model) if is_file_name(model) else import_generated(model)
-    return compile_model(model, backend=choose_backend(module))
-
-
 def generate_source(model: str, *, target: str = "module") -> str:
     """Derive, verify, lower and print a model's code."""
-    from spiketheory.codegen import generate
-    from spiketheory.derive import derive
-    from spiketheory.lower import lower
-    from spiketheory.verify import verify
+    from spiketheory.generation.generate import generate
+    from spiketheory.generation.lower import lower
+    from spiketheory.symbolic.derive import derive
+    from spiketheory.verification.verify import verify
 
     return generate(lower(verify(derive(read_neuron_model(model)))), target=target)

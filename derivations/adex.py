@@ -10,10 +10,11 @@ r"""The adaptive exponential integrate-and-fire neuron with delta-shaped inputs.
    speed.
 3. Taylor series with variational equations give spike times and gradients to machine precision.
 
-`spiketheory.methods.taylor` finds the chart; ``python cli.py derive --model adex`` prints it.
+`spiketheory.symbolic.methods.taylor` finds the chart; ``python cli.py derive --model adex`` prints
+it.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="adex",

@@ -9,10 +9,11 @@ r"""The exponential integrate-and-fire neuron with exponentially decaying synapt
 3. From V = -oo the potential would need infinitely long to come back; the reset is finite.
 4. Taylor series with variational equations give spike times and gradients to machine precision.
 
-`spiketheory.methods.taylor` finds the chart; ``python cli.py derive --model eif`` prints it.
+`spiketheory.symbolic.methods.taylor` finds the chart; ``python cli.py derive --model eif`` prints
+it.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="eif",

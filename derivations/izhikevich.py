@@ -7,10 +7,11 @@ r"""The Izhikevich neuron with delta-shaped inputs.
 2. The spike is a finite peak, so the state itself is a regular chart.
 3. Taylor series with variational equations give spike times and gradients to machine precision.
 
-`spiketheory.methods.taylor` finds the chart; ``python cli.py derive --model izhikevich`` prints it.
+`spiketheory.symbolic.methods.taylor` finds the chart; ``python cli.py derive --model izhikevich``
+prints it.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="izhikevich",

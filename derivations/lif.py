@@ -13,10 +13,10 @@ r"""The leaky integrate-and-fire neuron with exponentially decaying synaptic cur
 4. The neuron grazes the threshold at V = I = V_th, where the spike vanishes and the gradient of
    its time diverges: spikes do not only shift.
 
-`spiketheory.methods.linear` carries these steps out for any cascade of linear equations.
+`spiketheory.symbolic.methods.linear` carries these steps out for any cascade of linear equations.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="lif",

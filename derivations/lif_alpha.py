@@ -10,10 +10,10 @@ r"""The leaky integrate-and-fire neuron with alpha-shaped synaptic currents.
    chain of four functions of time and then found to the last bit.
 4. As for lif, V may graze the threshold: spikes can vanish.
 
-`spiketheory.methods.linear` carries these steps out for any cascade of linear equations.
+`spiketheory.symbolic.methods.linear` carries these steps out for any cascade of linear equations.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="lif_alpha",

@@ -9,10 +9,10 @@ r"""The leaky integrate-and-fire neuron with delta-shaped inputs and any constan
 3. An input that carries V to the threshold or beyond makes the neuron spike at once; what it
    carried beyond is lost in the reset. Spikes can be made and removed by a jump.
 
-`spiketheory.methods.linear` carries these steps out for any cascade of linear equations.
+`spiketheory.symbolic.methods.linear` carries these steps out for any cascade of linear equations.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="lif_delta",

@@ -9,10 +9,10 @@ r"""The non-leaky integrate-and-fire neuron with exponentially decaying synaptic
 3. The charge I tau_s that is still to come decides whether a spike comes: one that leaves the trial
    does so through infinity, unless an inhibitory input meets it.
 
-`spiketheory.methods.linear` carries these steps out for any cascade of linear equations.
+`spiketheory.symbolic.methods.linear` carries these steps out for any cascade of linear equations.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="nlif",

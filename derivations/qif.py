@@ -12,11 +12,12 @@ r"""The quadratic integrate-and-fire neuron with exponentially decaying synaptic
 5. An input changes the current only; the reset from +oo to -oo changes nothing.
 6. After the trial's end the drive is a constant softplus of current and pseudo input.
 
-`spiketheory.methods.bessel` carries these steps out for any quadratic membrane equation with one
-exponentially decaying drive; ``python cli.py derive --model qif`` prints them with their checks.
+`spiketheory.symbolic.methods.bessel` carries these steps out for any quadratic membrane equation
+with one exponentially decaying drive; ``python cli.py derive --model qif`` prints them with their
+checks.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="qif",

@@ -17,11 +17,11 @@ r"""The quadratic integrate-and-fire neuron with delta-shaped inputs and any con
    own choice, after the idea of Klos & Memmesheimer (2025) for the qif neuron; after T it differs
    from the theta neuron's also where I0 > 1/4.
 
-`spiketheory.methods.riccati` carries these steps out for any quadratic membrane equation;
+`spiketheory.symbolic.methods.riccati` carries these steps out for any quadratic membrane equation;
 ``python cli.py derive --model qif_delta`` prints them with their checks.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="qif_delta",

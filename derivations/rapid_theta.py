@@ -12,10 +12,10 @@ r"""The rapid theta neuron: a quadratic neuron whose spikes set in r times faste
 3. In this time as coordinate the flow is a shift, and an input the phase transition curve.
 4. Pseudospikes are those of the theta neuron.
 
-`spiketheory.methods.glued` carries these steps out for any two parabolas with one vertex.
+`spiketheory.symbolic.methods.glued` carries these steps out for any two parabolas with one vertex.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="rapid_theta",

@@ -13,11 +13,11 @@ r"""The theta neuron: a quadratic integrate-and-fire neuron driven above thresho
 6. After the trial's end the neuron is kicked once by its pseudo input and then runs freely
    (Klos & Memmesheimer 2025, supplement).
 
-`spiketheory.methods.riccati` carries these steps out for any quadratic membrane equation;
+`spiketheory.symbolic.methods.riccati` carries these steps out for any quadratic membrane equation;
 ``python cli.py derive --model theta`` prints them with their checks.
 """
 
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
 
 MODEL = build_model(
     name="theta",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from derivations import compile_model
-from spiketheory.compile import CompiledModel
+from spiketheory.machine.compile import CompiledModel
 
 DURATION = 4.0
 INPUT_TIME = 1.0

@@ -9,13 +9,13 @@ farther below rest, the longer it takes to recover. Run it with
 
 import numpy as np
 
-from spiketheory.cache import load_or_generate
-from spiketheory.codegen import generate
-from spiketheory.compile import CompiledModel, load_compiled
-from spiketheory.derive import derive
-from spiketheory.lower import lower
-from spiketheory.parse import build_model
-from spiketheory.verify import verify
+from spiketheory.generation.generate import generate
+from spiketheory.generation.lower import lower
+from spiketheory.language.parse import build_model
+from spiketheory.machine.compile import CompiledModel, load_compiled
+from spiketheory.route.model_cache import load_or_generate
+from spiketheory.symbolic.derive import derive
+from spiketheory.verification.verify import verify
 
 MODEL = build_model(
     name="qif_reset",

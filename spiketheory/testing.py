@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spiketheory.checking.runner import Report
     from spiketheory.checking.subject import Subject
-    from spiketheory.compile import CompiledModel
-    from spiketheory.model import NeuronModel
+    from spiketheory.language.model import NeuronModel
+    from spiketheory.machine.compile import CompiledModel
 
 _HOMES = {
     "loop": ("Loop", "Run"),
@@ -93,8 +93,8 @@ def load_subject(
         The model under test, to hand to strategies and properties.
     """
     from spiketheory.checking.subject import make_subject
-    from spiketheory.model import NeuronModel
-    from spiketheory.parse import read_model
+    from spiketheory.language.model import NeuronModel
+    from spiketheory.language.parse import read_model
 
     neuron = model if isinstance(model, NeuronModel) else read_model(model)
     if compiled is None:
@@ -104,9 +104,9 @@ def load_subject(
 
 def compile_neuron(neuron: "NeuronModel") -> "CompiledModel":
     """The generated code of a model, interpreted if it has closed forms, else compiled."""
-    from spiketheory.cache import load_or_generate
     from spiketheory.checking.subject import choose_backend
-    from spiketheory.compile import load_compiled
+    from spiketheory.machine.compile import load_compiled
+    from spiketheory.route.model_cache import load_or_generate
 
     module = load_or_generate(neuron)
     return load_compiled(module, backend=choose_backend(module))

@@ -16,7 +16,7 @@ from exact import DIGITS, make_exact
 from mpmath import mpf
 from networks import compiled
 
-from sim.circuit import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Circuit, Population, Projection, SpikeTrains
 
 INTEGRATED = ("adex", "eif", "izhikevich")
 

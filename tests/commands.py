@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
-from cli import main
+from spiketheory.commands.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ("--hidden", "10", "--epochs", "2")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import mpmath
 
-from spiketheory import roots, special_mpmath
+from spiketheory.runtime import roots, special_mpmath
 
 DIGITS = 50
 

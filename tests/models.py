@@ -7,13 +7,13 @@ from pathlib import Path
 from types import ModuleType
 
 from derivations import read_neuron_model
-from spiketheory.codegen import generate
-from spiketheory.derivation import Check, Derivation, VerifiedDerivation
-from spiketheory.derive import derive
-from spiketheory.lower import lower
-from spiketheory.model import NeuronModel
-from spiketheory.parse import build_model
-from spiketheory.verify import verify
+from spiketheory.generation.generate import generate
+from spiketheory.generation.lower import lower
+from spiketheory.language.model import NeuronModel
+from spiketheory.language.parse import build_model
+from spiketheory.symbolic.derivation import Check, Derivation, VerifiedDerivation
+from spiketheory.symbolic.derive import derive
+from spiketheory.verification.verify import verify
 
 CHECKS = (
     Check(name="residual of the flow", method="symbolic", detail="0"),

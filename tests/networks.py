@@ -14,10 +14,10 @@ import oracle
 from hypothesis import strategies as st
 
 from derivations import compile_model
-from sim.batch import record_spikes, run_batch
-from sim.encoding import LatencyInput
-from sim.loss import make_first_spike_loss, make_target_time_loss
-from sim.records import Network
+from sim.inputs.encoding import LatencyInput
+from sim.layers.batch import record_spikes, run_batch
+from sim.losses import make_first_spike_loss, make_target_time_loss
+from sim.network.layered import Network
 
 GAMMA = 0.01
 CONTRACTION = 4.0

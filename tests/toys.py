@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sim.data import Dataset
+from sim.training.data import Dataset
 
 TOY = {
     "parameters": {"tau": 1.909859317102744, "I0": 1.25},

@@ -10,7 +10,7 @@ Operations per call: propagator 0, jump 1, jump_vjp 12.
 
 import numpy as np
 
-from spiketheory.taylor_runtime import (
+from spiketheory.runtime.taylor import (
     taylor_convolve,
     taylor_divide,
     taylor_integrate,

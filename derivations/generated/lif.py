@@ -11,9 +11,9 @@ Operations per call: propagator 6, flow 4, flow_vjp 4, time_to_spike 14, will_sp
 
 import numpy as np
 
-from spiketheory.branches import choose_branches
-from spiketheory.roots import first_zero
-from spiketheory.special import exp_dd, lambert_w
+from spiketheory.runtime.branches import choose_branches
+from spiketheory.runtime.roots import first_zero
+from spiketheory.runtime.special import exp_dd, lambert_w
 
 FORMAT = 4
 NAME = "lif"

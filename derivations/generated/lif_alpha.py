@@ -11,9 +11,9 @@ Operations per call: propagator 15, flow 9, flow_vjp 9, time_to_spike 5, will_sp
 
 import numpy as np
 
-from spiketheory.branches import choose_branches
-from spiketheory.roots import first_zero
-from spiketheory.special import exp_dd
+from spiketheory.runtime.branches import choose_branches
+from spiketheory.runtime.roots import first_zero
+from spiketheory.runtime.special import exp_dd
 
 FORMAT = 4
 NAME = "lif_alpha"

@@ -11,8 +11,8 @@ Operations per call: propagator 5, flow 2, flow_vjp 1, time_to_spike 5, will_spi
 
 import numpy as np
 
-from spiketheory.branches import choose_branches
-from spiketheory.special import exp_dd
+from spiketheory.runtime.branches import choose_branches
+from spiketheory.runtime.special import exp_dd
 
 FORMAT = 4
 NAME = "lif_delta"

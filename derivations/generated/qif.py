@@ -11,7 +11,12 @@ Operations per call: propagator 2, flow 9, flow_vjp 19, time_to_spike 2, will_sp
 
 import numpy as np
 
-from spiketheory.special import decay_matrix, decay_matrix_slope, decay_matrix_tangent, decay_wait
+from spiketheory.runtime.special import (
+    decay_matrix,
+    decay_matrix_slope,
+    decay_matrix_tangent,
+    decay_wait,
+)
 
 FORMAT = 4
 NAME = "qif"

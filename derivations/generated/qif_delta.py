@@ -11,8 +11,8 @@ Operations per call: propagator 9, flow 8, flow_vjp 8, time_to_spike 5, will_spi
 
 import numpy as np
 
-from spiketheory.branches import choose_branches
-from spiketheory.special import sinc_slope
+from spiketheory.runtime.branches import choose_branches
+from spiketheory.runtime.special import sinc_slope
 
 FORMAT = 4
 NAME = "qif_delta"

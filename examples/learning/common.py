@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from sim.circuit import Projection
-from sim.display import make_progress
-from sim.optim import Optimiser, Schedule
-from sim.recurrent import Recording
-from sim.report import GREY, SHADE, STYLE
+from sim.analysis.training_figures import GREY, SHADE, STYLE
+from sim.events.recording import Recording
+from sim.network.network import Projection
+from sim.training.optim import Optimiser, Schedule
 from spiketheory.checking.figure import save
+from spiketheory.commands.display import make_progress
 from spiketheory.errors import InputError, SpiketheoryError
 from spiketheory.files import write_text_atomically
 

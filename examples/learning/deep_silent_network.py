@@ -21,13 +21,13 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from derivations import compile_model
-from sim.batch import Events, run_batch
-from sim.config import TrainConfig, make_config
-from sim.data import load_dataset
-from sim.display import make_progress
-from sim.records import split_layers
-from sim.report import BLUE, GREY, INK, ORANGE, STYLE
-from sim.train import Row, Trainer, TrainState, train_network
+from sim.analysis.training_figures import BLUE, GREY, INK, ORANGE, STYLE
+from sim.layers.batch import Events, run_batch
+from sim.network.layered import split_layers
+from sim.training.config import TrainConfig, make_config
+from sim.training.data import load_dataset
+from sim.training.train import Row, Trainer, TrainState, train_network
+from spiketheory.commands.display import make_progress
 
 HIDDEN = (50,) * 6
 SETTINGS: dict[str, Any] = {

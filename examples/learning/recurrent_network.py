@@ -30,14 +30,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from derivations import compile_model
-from sim.circuit import Circuit, Population, Projection, SpikeTrains
-from sim.connect import draw_poisson
-from sim.differentiate import differentiate
-from sim.missing import Outputs, find_outputs
-from sim.optim import AdaBelief, Exponential
-from sim.recurrent import simulate
-from sim.report import BLUE, GREY, INK, STYLE, VERMILION
-from spiketheory.compile import CompiledModel
+from sim.analysis.training_figures import BLUE, GREY, INK, STYLE, VERMILION
+from sim.events.differentiate import differentiate
+from sim.events.pseudospikes import Outputs, find_outputs
+from sim.events.simulate import simulate
+from sim.network.connect import draw_poisson
+from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.training.optim import AdaBelief, Exponential
+from spiketheory.machine.compile import CompiledModel
 
 DURATION, N = 10.0, 10
 INPUT_RATE, INPUT_WEIGHT = 1.0, 5.0

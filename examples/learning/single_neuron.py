@@ -30,13 +30,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from derivations import compile_model
-from sim.circuit import Circuit, Population, Projection, SpikeTrains
-from sim.differentiate import differentiate
-from sim.missing import find_outputs
-from sim.optim import AdaBelief, Exponential
-from sim.recurrent import Recording, simulate
-from sim.report import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, STYLE, VERMILION
-from spiketheory.compile import CompiledModel
+from sim.analysis.training_figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    STYLE,
+    VERMILION,
+)
+from sim.events.differentiate import differentiate
+from sim.events.pseudospikes import find_outputs
+from sim.events.recording import Recording
+from sim.events.simulate import simulate
+from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.training.optim import AdaBelief, Exponential
+from spiketheory.machine.compile import CompiledModel
 
 DURATION = 10.0
 TARGETS = np.array([2.5, 7.5])

@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from derivations import compile_model
-from sim.config import make_config
-from sim.data import load_dataset, split_validation
-from sim.display import make_progress
-from sim.report import BLUE, GREY, INK, ORANGE, STYLE
-from sim.train import Trainer, train_network
+from sim.analysis.training_figures import BLUE, GREY, INK, ORANGE, STYLE
+from sim.training.config import make_config
+from sim.training.data import load_dataset, split_validation
+from sim.training.train import Trainer, train_network
+from spiketheory.commands.display import make_progress
 
 WIDTHS = (20, 40, 80, 130, 200, 400)
 HELD_OUT = 10_000

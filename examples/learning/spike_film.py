@@ -32,14 +32,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from derivations import compile_model
-from sim.circuit import Circuit, Population, Projection, SpikeTrains
-from sim.differentiate import differentiate
-from sim.missing import find_outputs
-from sim.optim import AdaBelief, Constant, Exponential, Schedule
-from sim.recurrent import Recording, simulate
-from sim.report import BLUE, GREEN, GREY, INK, PURPLE, SHADE, STYLE, VERMILION
-from spiketheory.compile import CompiledModel
+from sim.analysis.training_figures import BLUE, GREEN, GREY, INK, PURPLE, SHADE, STYLE, VERMILION
+from sim.events.differentiate import differentiate
+from sim.events.pseudospikes import find_outputs
+from sim.events.recording import Recording
+from sim.events.simulate import simulate
+from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.training.optim import AdaBelief, Constant, Exponential, Schedule
 from spiketheory.files import replace_atomically
+from spiketheory.machine.compile import CompiledModel
 
 DURATION = 10.0
 INPUT_TIMES = np.arange(0.5, DURATION, 1.0)

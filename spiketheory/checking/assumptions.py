@@ -8,9 +8,9 @@ from typing import Any
 import sympy as sp
 
 from spiketheory.checking.loop import Run, list_weights
-from spiketheory.model import NeuronModel, conjuncts, format_expression
-from spiketheory.parse import parse_assumption
-from spiketheory.symbols import WEIGHT
+from spiketheory.language.model import NeuronModel, conjuncts, format_expression
+from spiketheory.language.parse import parse_assumption
+from spiketheory.language.symbols import WEIGHT
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

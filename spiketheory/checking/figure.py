@@ -9,7 +9,7 @@ from spiketheory.checking.failure import Failure
 from spiketheory.checking.loop import Run
 from spiketheory.checking.subject import NotApplicable, Subject
 from spiketheory.checking.trace import trace
-from spiketheory.figure_svg import BLUE, GREY, INK, STYLE, VERMILION
+from spiketheory.documents.figure_svg import BLUE, GREY, INK, STYLE, VERMILION
 from spiketheory.files import replace_atomically
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def draw_times(axes: "Axes", subject: Subject, failure: Failure, neuron: int) ->
 
 def find_width(subject: Subject, failure: Failure) -> float:
     """The scale of the moved parameter."""
-    from spiketheory.checking.simplify import find_step
+    from spiketheory.checking.shrink import find_step
 
     assert failure.place is not None
     return find_step(subject, failure.place)

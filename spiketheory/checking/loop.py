@@ -1,10 +1,10 @@
 """A plain event loop over a model's functions, forwards and backwards, in any arithmetic.
 
 The networks are small and may be recurrent, so the loop is written to be read. Its rules are
-those of `sim.engine`: inputs come before own spikes at the very same instant, inputs at the same
-time act in their order, a spike at exactly T does not count, and spikes at the same time are
-ordered by neuron. Waiting times are carried from event to event, not recomputed from large
-absolute times.
+those of `sim.layers.forward`: inputs come before own spikes at the very same instant, inputs at the
+same time act in their order, a spike at exactly T does not count, and spikes at the same time are
+ordered by neuron. Waiting times are carried from event to event, not recomputed from large absolute
+times.
 """
 
 from collections.abc import Callable, Sequence

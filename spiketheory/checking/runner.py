@@ -23,9 +23,9 @@ from spiketheory.checking.search import (
     shrink,
 )
 from spiketheory.checking.subject import Subject, make_subject
-from spiketheory.compile import CompiledModel
 from spiketheory.errors import check_choice
-from spiketheory.model import NeuronModel
+from spiketheory.language.model import NeuronModel
+from spiketheory.machine.compile import CompiledModel
 
 MAY_FAIL = "smooth_swaps"
 """The only property that a model with merely continuous spike times does not have."""

@@ -22,7 +22,7 @@ from spiketheory.checking import gradient_properties, properties, state_properti
 from spiketheory.checking.failure import Failure, PropertyFailure
 from spiketheory.checking.paths import DEEP, Jump, confirm
 from spiketheory.checking.properties import SEARCH, SHRINK, Effort, describe
-from spiketheory.checking.simplify import simplify
+from spiketheory.checking.shrink import simplify
 from spiketheory.checking.subject import NotApplicable, Subject, searches_roots
 from spiketheory.checking.trial import Path
 

@@ -11,14 +11,14 @@ import numpy as np
 from mpmath import mpf
 
 from spiketheory.checking.assumptions import Assumptions, read_assumptions
-from spiketheory.checking.exact import DIGITS, make_exact_loop, make_float_loop
+from spiketheory.checking.exact_loop import DIGITS, make_exact_loop, make_float_loop
 from spiketheory.checking.loop import Loop, OutOfRange, Run, State
 from spiketheory.checking.trial import Number, Trial
-from spiketheory.compile import CompiledModel
-from spiketheory.derive import derive
+from spiketheory.documents.figure_data import bisect
 from spiketheory.errors import InputError
-from spiketheory.figure_data import bisect
-from spiketheory.model import NeuronModel
+from spiketheory.language.model import NeuronModel
+from spiketheory.machine.compile import CompiledModel
+from spiketheory.symbolic.derive import derive
 
 INTEGRATED = "the model has no closed form"
 STRONG = 1.5

@@ -37,7 +37,7 @@ def continuity(models: tuple[str, ...], out: Path) -> None:
     Example:
       spiketheory plot continuity --model qif --model lif --out continuity.svg
     """  # noqa: D301
-    from spiketheory.continuity import draw_continuity
+    from spiketheory.checking.continuity_figure import draw_continuity
 
     subjects = build_subjects(models, out)
     with show_progress() as show:
@@ -65,7 +65,7 @@ def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:
     Example:
       spiketheory plot landscape --model qif --model lif --out landscape.png
     """  # noqa: D301
-    from spiketheory.landscape import draw_landscape
+    from spiketheory.checking.landscape_figure import draw_landscape
 
     subjects = build_subjects(models, out)
     with show_progress() as show:
@@ -79,7 +79,7 @@ def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:
 
 def build_subjects(models: tuple[str, ...], out: Path) -> list[Any]:
     """The models of a figure, once its file name is known to be one of a figure."""
-    from derivations import make_recipe
+    from spiketheory.checking.recipe import make_recipe
     from spiketheory.errors import check_choice
 
     check_choice("the suffix of --out", out.suffix.lower(), (".svg", ".png", ".pdf"))

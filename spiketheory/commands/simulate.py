@@ -10,8 +10,8 @@ import click
 from spiketheory.commands.common import EXIT_STOPPED, JSON_OPTION
 
 if TYPE_CHECKING:
-    from sim.circuit import Circuit
-    from sim.recurrent import Recording
+    from sim.events.recording import Recording
+    from sim.network.network import Circuit
 
 
 @click.command()
@@ -89,20 +89,20 @@ def simulate(
     from functools import partial
 
     from derivations import compile_model
-    from sim.batchfile import (
+    from sim.files.batch_file import (
         count_spikes_by_layer,
         read_arrays,
         read_batch_file,
         simulate_batch,
         write_arrays,
     )
-    from sim.display import describe_simulation, format_json, format_simulation
-    from sim.trialfile import collect_results, is_trial, read_trial_file
+    from sim.files.trial_file import collect_results, is_trial, read_trial_file
+    from spiketheory.commands.display import describe_simulation, format_json, format_simulation
 
     compile_for = partial(compile_model, backend=backend)
     options: dict[str, Any] = {"engine": engine, "max_spikes": max_spikes, "as_json": as_json}
     if file.suffix == ".toml":
-        from sim.circuitfile import collect_circuit_results, read_circuit_file
+        from sim.files.network_file import collect_circuit_results, read_circuit_file
 
         if model is not None:
             raise click.UsageError("Expected --model with an .npz file but got a network file.")
@@ -143,10 +143,10 @@ def run_circuit(
     """Simulate, write what came out of it, also if it was stopped, and say so."""
     from rich.console import Console
 
-    from sim import session
-    from sim.batchfile import write_arrays
-    from sim.display import format_json
-    from sim.recurrent import StoppedError
+    from sim.events.recording import StoppedError
+    from sim.files.batch_file import write_arrays
+    from spiketheory.commands import circuit_run as session
+    from spiketheory.commands.display import format_json
 
     error = None
     try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.options import add_train_options
 from spiketheory.commands.common import DATA_OPTION, EXIT_STOPPED, JSON_OPTION, print_either
+from spiketheory.commands.train_options import add_train_options
 
 if TYPE_CHECKING:
-    from sim.run import Run
+    from sim.training.run_folder import Run
 
 
 @click.command()
@@ -54,8 +54,8 @@ def train(
       spiketheory train --resume runs/digits-theta-seed0 --epochs 60
     """  # noqa: D301
     from derivations import compile_model
-    from sim.config import make_config
-    from sim.run import resume_run, start_run
+    from sim.training.config import make_config
+    from sim.training.run_folder import resume_run, start_run
 
     if resume is None:
         config = make_config(**options)
@@ -84,8 +84,8 @@ def train_run(run: "Run", *, as_json: bool) -> None:
     """Train, draw the figures, and say what came out."""
     from rich.console import Console
 
-    from sim.display import format_end, format_stop, show_training
-    from sim.run import draw_run
+    from sim.training.run_folder import draw_run
+    from spiketheory.commands.display import format_end, format_stop, show_training
 
     try:
         show_training(run, Console(stderr=True, quiet=as_json))
@@ -121,14 +121,14 @@ def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
     It is tested on the samples that were held out in training; nothing is written.
     """
     from derivations import compile_model
-    from sim.run import load_run
+    from sim.training.run_folder import load_run
 
     print_metrics(load_run(run, compile_model=compile_model, root=root), as_json=as_json)
 
 
 def print_metrics(run: "Run", *, as_json: bool) -> None:
     """Print how well a run's network does."""
-    from sim.display import describe_metrics, draw_metrics, format_json
+    from spiketheory.commands.display import describe_metrics, draw_metrics, format_json
 
     row = describe_metrics(run, run.trainer.evaluate(run.state))
     print_either(format_json(row) if as_json else draw_metrics(row))

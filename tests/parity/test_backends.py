@@ -20,12 +20,12 @@ from networks import compiled, latencies
 
 from derivations import list_models, read_neuron_model
 from derivations.generated import qif_delta
-from sim.batch import record_spikes, run_batch
-from sim.loss import make_first_spike_loss, make_linear_loss, make_target_time_loss
-from sim.records import Network
-from spiketheory.branches import loop_over
-from spiketheory.compile import LAYOUT
-from spiketheory.verify_reference import Reference
+from sim.layers.batch import record_spikes, run_batch
+from sim.losses import make_first_spike_loss, make_linear_loss, make_target_time_loss
+from sim.network.layered import Network
+from spiketheory.machine.compile import LAYOUT
+from spiketheory.reference.integrate import Reference
+from spiketheory.runtime.branches import loop_over
 
 ULP = np.finfo(float).eps
 REFERENCE_DIGITS = 25

@@ -15,7 +15,7 @@ from mpmath import mpf
 from networks import compiled
 
 from derivations import read_neuron_model
-from spiketheory.verify_reference import Reference
+from spiketheory.reference.integrate import Reference
 
 DIGITS = 30
 TOLERANCE = mpf(10) ** -12

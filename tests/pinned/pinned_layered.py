@@ -9,10 +9,10 @@ from unittest import mock
 import numpy as np
 
 from derivations import compile_model
-from sim.batch import record_spikes, run_batch
-from sim.encoding import BinnedInput, LatencyInput
-from sim.loss import Loss, make_first_spike_loss, make_target_time_loss
-from sim.records import Network
+from sim.inputs.encoding import BinnedInput, LatencyInput
+from sim.layers.batch import record_spikes, run_batch
+from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
+from sim.network.layered import Network
 
 BIN_TIMES = np.array([0.0, 0.25, 0.5, 1.25])
 OUTCOMES = (

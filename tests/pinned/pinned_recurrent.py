@@ -12,10 +12,11 @@ import numpy as np
 import scipy.sparse
 
 from derivations import compile_model
-from sim.circuit import Circuit, Population, Projection, SpikeTrains
-from sim.differentiate import CircuitGradients, differentiate
-from sim.missing import find_outputs
-from sim.recurrent import Recording, simulate
+from sim.events.differentiate import CircuitGradients, differentiate
+from sim.events.pseudospikes import find_outputs
+from sim.events.recording import Recording
+from sim.events.simulate import simulate
+from sim.network.network import Circuit, Population, Projection, SpikeTrains
 
 N_REQUIRED = 3
 Range = float | tuple[float, float]

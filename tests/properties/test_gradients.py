@@ -20,8 +20,8 @@ import pytest
 from hypothesis import assume, example, given
 from networks import Case, cases, compiled
 
-from sim.batch import record_spikes
-from sim.encoding import LatencyInput
+from sim.inputs.encoding import LatencyInput
+from sim.layers.batch import record_spikes
 
 GRADIENT_TOLERANCE = 1e-10
 TIME_TOLERANCE = 1e-12

@@ -7,8 +7,8 @@ from circuits import INTEGRATED, Trial, run_exactly
 from exact import DIGITS
 from mpmath import mpf
 
-from sim.differentiate import differentiate
-from sim.recurrent import simulate
+from sim.events.differentiate import differentiate
+from sim.events.simulate import simulate
 
 TIMES, GRADIENTS = 1e-11, 1e-8
 ROUGH = 1e-5

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import compiled, latencies
 
-from sim.batch import run_batch
-from sim.loss import make_first_spike_loss
-from sim.records import Network
+from sim.layers.batch import run_batch
+from sim.losses import make_first_spike_loss
+from sim.network.layered import Network
 
 GAMMA = 0.01
 STEP = 1e-6

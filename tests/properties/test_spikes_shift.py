@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from networks import cases, compiled, freeze, latencies, trains
 
-from sim.batch import record_spikes, run_batch
-from sim.loss import make_linear_loss
-from sim.records import Network
+from sim.layers.batch import record_spikes, run_batch
+from sim.losses import make_linear_loss
+from sim.network.layered import Network
 
 GRID = 24
 SMALLEST_STEP = 1e-12

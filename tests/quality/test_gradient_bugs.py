@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from properties import test_gradients as gradients
 from properties import test_spikes_shift as shifts
 
-from sim import crossings
+from sim.layers import crossings
 
 MODEL = "theta"
 

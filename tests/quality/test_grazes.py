@@ -13,7 +13,7 @@ from mpmath import mpf
 from networks import compiled
 
 from derivations import read_neuron_model
-from spiketheory.verify_reference import Reference
+from spiketheory.reference.integrate import Reference
 
 DISTANCES = [10.0**-k for k in range(2, 14)]
 TAU_M, TAU_S, V_TH = 1.0, 0.5, 1.25

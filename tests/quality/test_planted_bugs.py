@@ -7,14 +7,14 @@ import pytest
 import sympy as sp
 
 import derivations
-from spiketheory.derivation import Branch
-from spiketheory.derive import derive
 from spiketheory.errors import VerificationError
-from spiketheory.lower import Lowering
-from spiketheory.symbols import DURATION, PSEUDO_INPUT, WEIGHT
-from spiketheory.verify import verify
-from spiketheory.verify_cases import build_cases
-from spiketheory.verify_symbolic import SYMBOLIC, Setting, holds
+from spiketheory.generation.lower import Lowering
+from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT
+from spiketheory.symbolic.derivation import Branch
+from spiketheory.symbolic.derive import derive
+from spiketheory.verification.cases import build_cases
+from spiketheory.verification.symbolic import SYMBOLIC, Setting, holds
+from spiketheory.verification.verify import verify
 
 
 @lru_cache

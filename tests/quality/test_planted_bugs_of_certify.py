@@ -6,13 +6,13 @@ import pytest
 import sympy as sp
 
 from derivations import read_neuron_model
-from spiketheory import conditions
-from spiketheory.boundary import find_boundary, list_saltation
-from spiketheory.certificate import PROVED, REFUTED
-from spiketheory.conditions import examine
-from spiketheory.parse import parse_model
-from spiketheory.proofs import Counterexample, Proof
-from spiketheory.region import build_region
+from spiketheory.certification import conditions
+from spiketheory.certification.boundary import find_boundary, list_saltation
+from spiketheory.certification.certificate import PROVED, REFUTED
+from spiketheory.certification.conditions import examine
+from spiketheory.certification.proofs import Counterexample, Proof
+from spiketheory.certification.region import build_region
+from spiketheory.language.parse import parse_model
 
 
 def examine_changed(name, **changes):

@@ -7,12 +7,18 @@ import sympy as sp
 from models import derive_once
 
 import derivations
-from spiketheory.derivation import Branch
 from spiketheory.errors import VerificationError
-from spiketheory.functions import decay_matrix, decay_wait, first_zero, lambert_w, time_to_spike
-from spiketheory.lower import Lowering
-from spiketheory.symbols import DURATION, WEIGHT
-from spiketheory.verify import verify
+from spiketheory.generation.lower import Lowering
+from spiketheory.language.functions import (
+    decay_matrix,
+    decay_wait,
+    first_zero,
+    lambert_w,
+    time_to_spike,
+)
+from spiketheory.language.symbols import DURATION, WEIGHT
+from spiketheory.symbolic.derivation import Branch
+from spiketheory.verification.verify import verify
 
 
 def derive_built_in(name):

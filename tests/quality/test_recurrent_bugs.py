@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from networks import compiled
 
-import sim.neurons
-import sim.rewind
-from sim.circuit import Circuit, Population, Projection, SpikeTrains
-from sim.differentiate import differentiate
-from sim.recurrent import simulate
+import sim.events.backward
+import sim.events.neurons
+from sim.events.differentiate import differentiate
+from sim.events.simulate import simulate
+from sim.network.network import Circuit, Population, Projection, SpikeTrains
 
 STEP = 1e-6
 
@@ -36,7 +36,7 @@ def measure(recording):
 
 def find_error():
     """Of the derivative by the input's time, relative."""
-    for build in (sim.neurons.build_neurons, sim.rewind.build_rewind):
+    for build in (sim.events.neurons.build_neurons, sim.events.backward.build_rewind):
         build.cache_clear()
     recording = simulate(make(0.5), record=True)
     assert (recording.tape.spike_waits[: len(recording.spike_time)] == -1.0).any()
@@ -50,7 +50,7 @@ def find_error():
 @pytest.fixture
 def plant(monkeypatch):
     """Replace a backward function by a wrong one; caches forget it afterwards."""
-    build = sim.neurons.build_backward
+    build = sim.events.neurons.build_backward
 
     def plant_it(name, spoil):
         def build_wrongly(model, jit):
@@ -58,10 +58,10 @@ def plant(monkeypatch):
             setattr(functions, name, spoil(getattr(functions, name)))
             return functions
 
-        monkeypatch.setattr(sim.neurons, "build_backward", build_wrongly)
+        monkeypatch.setattr(sim.events.neurons, "build_backward", build_wrongly)
 
     yield plant_it
-    for cached in (sim.neurons.build_neurons, sim.rewind.build_rewind):
+    for cached in (sim.events.neurons.build_neurons, sim.events.backward.build_rewind):
         cached.cache_clear()
 
 

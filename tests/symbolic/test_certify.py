@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from derivations import list_models, read_neuron_model
-from spiketheory.certificate import STATEMENTS, Certificate
-from spiketheory.certificate_json import render_certificate_json
-from spiketheory.certify import certify
+from spiketheory.certification.certificate import STATEMENTS, Certificate
+from spiketheory.certification.certify import certify
+from spiketheory.certification.recheck import recheck
+from spiketheory.documents.certificate_json import render_certificate_json
 from spiketheory.errors import InputError, VerificationError
-from spiketheory.parse import parse_assumption
-from spiketheory.recheck import recheck
+from spiketheory.language.parse import parse_assumption
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
 BUILT_IN = {

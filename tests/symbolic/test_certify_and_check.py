@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from derivations import compile_model, list_models, read_neuron_model
-from spiketheory.certificate import Certificate
-from spiketheory.certify import certify
+from spiketheory.certification.certificate import Certificate
+from spiketheory.certification.certify import certify
 from spiketheory.errors import DerivationError, InputError, VerificationError
-from spiketheory.parse import parse_assumption
+from spiketheory.language.parse import parse_assumption
 from spiketheory.testing import check_model, load_subject
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"

@@ -8,7 +8,10 @@ import sympy as sp
 from models import verify_once
 
 import derivations
-from spiketheory.derivation import (
+from spiketheory.errors import VerificationError
+from spiketheory.language.parse import build_model
+from spiketheory.language.symbols import DURATION, WEIGHT, state_symbol
+from spiketheory.symbolic.derivation import (
     Branch,
     Chart,
     Check,
@@ -18,11 +21,8 @@ from spiketheory.derivation import (
     Propagator,
     VerifiedDerivation,
 )
-from spiketheory.derive import derive
-from spiketheory.errors import VerificationError
-from spiketheory.parse import build_model
-from spiketheory.symbols import DURATION, WEIGHT, state_symbol
-from spiketheory.verify import verify
+from spiketheory.symbolic.derive import derive
+from spiketheory.verification.verify import verify
 
 EVERY_MODEL = {
     "chart round trip",

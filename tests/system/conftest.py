@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from commands import SMALL, run_ok
 
-import spiketheory.verify
+import spiketheory.verification.verify
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def verified():
 @pytest.fixture
 def verify_once(verified, monkeypatch):
     """Verify a model once in all tests together; it takes a second or two."""
-    real = spiketheory.verify.verify
+    real = spiketheory.verification.verify.verify
 
     def verify(derivation, **_):
         key = derivation.model.digest
@@ -36,7 +36,7 @@ def verify_once(verified, monkeypatch):
             verified[key] = real(derivation)
         return verified[key]
 
-    monkeypatch.setattr(spiketheory.verify, "verify", verify)
+    monkeypatch.setattr(spiketheory.verification.verify, "verify", verify)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from commands import ROOT, run
 
-from derivations import compile_model, list_models, make_recipe, read_neuron_model
+from derivations import compile_model, list_models, read_neuron_model
+from spiketheory.checking.recipe import make_recipe
 from spiketheory.checking.runner import run_check
 from spiketheory.testing import assert_spikes_only_shift, check_model, load_subject
 
@@ -165,7 +166,7 @@ def test_a_figure_needs_a_suffix_of_a_figure():
 
 
 def test_the_landscape_of_lif_has_jumps_and_that_of_qif_none(monkeypatch):
-    monkeypatch.setattr("spiketheory.landscape.CELLS", 60)
+    monkeypatch.setattr("spiketheory.checking.landscape_figure.CELLS", 60)
     done = run("plot", "landscape", "--model", "qif", "--model", "lif", "--grid", "2", "--out",
                "figure.png")  # fmt: skip
     assert done.exit_code == 0, done.output

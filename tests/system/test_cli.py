@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from commands import assert_refused, list_files, run, run_ok, run_process, write_batch
 
-import cli
-from cli import main
-from sim.config import DEFAULTS, TrainConfig, make_config
-from sim.options import TRAIN_OPTIONS
+from sim.training.config import DEFAULTS, TrainConfig, make_config
+from spiketheory.commands.main import main
+from spiketheory.commands.train_options import TRAIN_OPTIONS
 from spiketheory.errors import VerificationError
 
-COMMANDS = tuple(cli.COMMANDS)
+COMMANDS = tuple(main.modules)
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 
@@ -80,10 +79,11 @@ def test_the_help_of_train_states_the_true_defaults():
 def test_help_starts_without_importing_anything_heavy(arguments):
     code = (
         f"import sys; sys.argv = ['spiketheory', {arguments}]\n"
-        "import atexit, cli\n"
+        "import atexit\n"
+        "from spiketheory.commands.main import main\n"
         "heavy = {'numpy', 'sympy', 'numba', 'rich', 'sklearn', 'matplotlib', 'platformdirs'}\n"
         "atexit.register(lambda: print('loaded', sorted(heavy & set(sys.modules))))\n"
-        "cli.main()"
+        "main()"
     )
     code, stdout, stderr = run_process(code=code)
     assert (code, stderr) == (0, "")
@@ -93,14 +93,15 @@ def test_help_starts_without_importing_anything_heavy(arguments):
 def test_a_command_is_imported_without_the_others():
     code = (
         "import sys; sys.argv = ['spiketheory', 'train', '--help']\n"
-        "import atexit, cli\n"
+        "import atexit\n"
+        "from spiketheory.commands.main import main\n"
         "start = 'spiketheory.commands.'\n"
         "atexit.register(lambda: print(sorted(m for m in sys.modules if m.startswith(start))))\n"
-        "cli.main()"
+        "main()"
     )
     code, stdout, stderr = run_process(code=code)
     assert (code, stderr) == (0, "")
-    own = [f"spiketheory.commands.{name}" for name in ("common", "group", "train")]
+    own = [f"spiketheory.commands.{name}" for name in ("common", "group", "main", "train")]
     assert stdout.endswith(f"{own}\n")
 
 
@@ -226,7 +227,7 @@ def test_a_failed_check_is_exit_code_1(monkeypatch):
     def fail(derivation, **_):
         raise VerificationError("Expected a residual of 0 but got 1 in step 3; report it.")
 
-    monkeypatch.setattr("spiketheory.verify.verify", fail)
+    monkeypatch.setattr("spiketheory.verification.verify.verify", fail)
     for command in ("derive", "codegen"):
         result = run(command, "--model", "theta", "--out", "out.txt")
         assert result.exit_code == 1

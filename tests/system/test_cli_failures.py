@@ -25,9 +25,9 @@ from commands import (
     write_batch,
 )
 
-import sim.run
+import sim.training.run_folder
 import spiketheory.files
-from sim.checkpoint import load_checkpoint
+from sim.training.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -38,7 +38,10 @@ def refuse_writing(monkeypatch, number):
     def fail(*arguments, **options):
         raise OSError(number, os.strerror(number))
 
-    for module in (spiketheory.files, sim.run):  # and no other: Numba makes temporary files too
+    for module in (
+        spiketheory.files,
+        sim.training.run_folder,
+    ):  # and no other: Numba makes temporary files too
         monkeypatch.setattr(module, "tempfile", SimpleNamespace(mkstemp=fail, TemporaryFile=fail))
 
 
@@ -78,7 +81,7 @@ def test_a_folder_in_place_of_an_output_file_is_refused(command, verify_once):
 
 
 def test_a_disk_that_fills_up_during_training_leaves_the_last_checkpoint(monkeypatch):
-    real, calls = sim.run.save_checkpoint, []
+    real, calls = sim.training.run_folder.save_checkpoint, []
 
     def save(*arguments, **options):
         calls.append(options)
@@ -86,7 +89,7 @@ def test_a_disk_that_fills_up_during_training_leaves_the_last_checkpoint(monkeyp
             refuse_writing(monkeypatch, errno.ENOSPC)
         real(*arguments, **options)
 
-    monkeypatch.setattr(sim.run, "save_checkpoint", save)
+    monkeypatch.setattr(sim.training.run_folder, "save_checkpoint", save)
     result = run("train", *SMALL, "--out", "run", "--json")
     assert_refused(result, "Expected to write .*checkpoint.npz but .* No space left on device")
     assert load_checkpoint("run/checkpoint.npz").meta["epoch"] == 0
@@ -97,7 +100,7 @@ def test_running_out_of_memory_is_one_paragraph(monkeypatch):
     def fail(batch):
         raise MemoryError("Unable to allocate 7 TiB")
 
-    monkeypatch.setattr("sim.batchfile.simulate_batch", fail)
+    monkeypatch.setattr("sim.files.batch_file.simulate_batch", fail)
     result = run("simulate", write_batch(), "--out", "out.npz", "--backend", "numpy")
     assert_refused(result, r"Expected enough memory but ran out of it \(Unable to allocate 7 TiB\)")
 
@@ -106,7 +109,7 @@ def test_an_unforeseen_refusal_of_the_system_is_one_paragraph(monkeypatch):
     def fail(batch):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("sim.batchfile.simulate_batch", fail)
+    monkeypatch.setattr("sim.files.batch_file.simulate_batch", fail)
     result = run("simulate", write_batch(), "--out", "out.npz", "--backend", "numpy")
     assert_refused(result, "Expected to read and write files but the system said: .*Too many open")
 
@@ -115,7 +118,7 @@ def test_an_error_of_our_own_keeps_its_traceback(monkeypatch):
     def fail(batch):
         raise ValueError("a bug")
 
-    monkeypatch.setattr("sim.batchfile.simulate_batch", fail)
+    monkeypatch.setattr("sim.files.batch_file.simulate_batch", fail)
     result = run("simulate", write_batch(), "--out", "out.npz", "--backend", "numpy")
     assert repr(result.exception) == "ValueError('a bug')"
 
@@ -128,11 +131,12 @@ def test_a_process_that_succeeds_ends_with_0():
 
 def test_a_process_with_a_failed_check_ends_with_1():
     program = (
-        "import cli, spiketheory.verify\n"
+        "import spiketheory.verification.verify\n"
+        "from spiketheory.commands.main import main\n"
         "from spiketheory.errors import VerificationError\n"
         "def fail(derivation, **_): raise VerificationError('Expected 0 but got 1.')\n"
-        "spiketheory.verify.verify = fail\n"
-        "cli.main()"
+        "spiketheory.verification.verify.verify = fail\n"
+        "main()"
     )
     code, stdout, stderr = run_process("derive", "--model", "theta", code=program)
     assert (code, stdout, stderr) == (1, "", "Error: Expected 0 but got 1.\n")

@@ -19,9 +19,9 @@ from commands import (
     write_batch,
 )
 
-import sim.run
+import sim.training.run_folder
 from derivations import read_neuron_model
-from sim.checkpoint import load_checkpoint
+from sim.training.checkpoint import load_checkpoint
 from spiketheory.commands.train import name_program
 
 RUN_FILES = {"config.toml", "metrics.csv", "checkpoint.npz", "learning_curves.png", "rasters.png"}
@@ -158,7 +158,9 @@ def test_a_folder_that_holds_a_run_is_refused_without_overwrite(trained):
     ],
 )
 def test_bad_options_are_refused_before_training_starts(options, message, monkeypatch):
-    monkeypatch.setattr("sim.run.Trainer.run_epoch", lambda *a: pytest.fail("training started"))
+    monkeypatch.setattr(
+        "sim.training.run_folder.Trainer.run_epoch", lambda *a: pytest.fail("training started")
+    )
     assert_refused(run("train", *options, "--out", "run"), message)
     assert list_files() == set()
     assert not Path("run").exists()
@@ -263,7 +265,7 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_no_folder(monkeypatch)
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sim.run.Trainer.compile", stop)
+    monkeypatch.setattr("sim.training.run_folder.Trainer.compile", stop)
     result = run("train", *SMALL, "--out", "run")
     assert result.exit_code == 130
     assert "Stopped before the first epoch; nothing was saved." in result.stderr
@@ -271,14 +273,14 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_no_folder(monkeypatch)
 
 
 def test_a_run_stopped_between_an_epoch_and_its_checkpoint_says_what_is_saved(monkeypatch):
-    real = sim.run.Run.save
+    real = sim.training.run_folder.Run.save
 
     def save(self):
         if self.state.epoch == 2:
             raise KeyboardInterrupt
         real(self)
 
-    monkeypatch.setattr("sim.run.Run.save", save)
+    monkeypatch.setattr("sim.training.run_folder.Run.save", save)
     result = run("train", *SMALL, "--out", "run")
     assert result.exit_code == 130
     assert (
@@ -292,7 +294,7 @@ def test_a_command_that_is_stopped_ends_with_130(monkeypatch):
     def stop(batch):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sim.batchfile.simulate_batch", stop)
+    monkeypatch.setattr("sim.files.batch_file.simulate_batch", stop)
     result = run("simulate", write_batch(), "--out", "out.npz", "--backend", "numpy")
     assert (result.exit_code, result.stderr) == (130, "Stopped.\n")
     assert list_files() == {"batch.npz"}

@@ -9,11 +9,11 @@ import pytest
 import sympy as sp
 from scipy.integrate import solve_ivp
 
-from spiketheory.cache import load_or_generate
-from spiketheory.compile import load_compiled
-from spiketheory.derive import derive
-from spiketheory.parse import read_model
-from spiketheory.verify import verify
+from spiketheory.language.parse import read_model
+from spiketheory.machine.compile import load_compiled
+from spiketheory.route.model_cache import load_or_generate
+from spiketheory.symbolic.derive import derive
+from spiketheory.verification.verify import verify
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 METHODS = {

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from networks import network
 
-from sim.batch import record_spikes, run_batch
-from sim.encoding import BinnedInput
-from sim.loss import make_first_spike_loss
+from sim.inputs.encoding import BinnedInput
+from sim.layers.batch import record_spikes, run_batch
+from sim.losses import make_first_spike_loss
 
 TOLERANCE = 1e-11
 """Both sides are float64 and agree to about 1e-14; 1e-9 would do for the digit task."""

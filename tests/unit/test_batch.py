@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from networks import latencies, network, trains
 
-from sim.allocation import Shelf
-from sim.batch import LEAST_CHUNK, prepare_events, record_spikes, run_batch
-from sim.encoding import BinnedInput, LatencyInput
-from sim.loss import make_first_spike_loss, make_linear_loss, make_target_time_loss
-from spiketheory.compile import BACKENDS
+from sim.inputs.encoding import BinnedInput, LatencyInput
+from sim.layers.allocation import Shelf
+from sim.layers.batch import LEAST_CHUNK, prepare_events, record_spikes, run_batch
+from sim.losses import make_first_spike_loss, make_linear_loss, make_target_time_loss
 from spiketheory.errors import InputError, SimulationError
+from spiketheory.machine.compile import BACKENDS
 
 NEVER = np.inf
 SIZES = (5, 4, 4, 3)
@@ -142,7 +142,7 @@ SPOILT = (
 def test_buffers_of_an_earlier_batch_leave_no_trace(monkeypatch, backend):
     """Neither its numbers nor NaNs of one that failed come back."""
     shelf = Shelf()
-    monkeypatch.setattr("sim.batch.BUFFERS", shelf)
+    monkeypatch.setattr("sim.layers.batch.BUFFERS", shelf)
     built, inputs = make(backend=backend), draw_inputs(5)
     options = {"gradient": True, "input_times": True, "n_required": 9}
     first = run(built, inputs, **options)
@@ -163,7 +163,7 @@ def list_kept(shelf):
 
 def test_buffers_are_taken_again_and_by_one_thread_at_a_time(monkeypatch):
     shelf = Shelf()
-    monkeypatch.setattr("sim.batch.BUFFERS", shelf)
+    monkeypatch.setattr("sim.layers.batch.BUFFERS", shelf)
     monkeypatch.setenv("SPIKETHEORY_THREADS", "2")
     run(make(), draw_inputs(4))
     kept = list_kept(shelf)
@@ -178,7 +178,7 @@ def test_buffers_are_taken_again_and_by_one_thread_at_a_time(monkeypatch):
 
 def test_weights_of_an_earlier_batch_leave_no_trace(monkeypatch, backend):
     shelf = Shelf()
-    monkeypatch.setattr("sim.batch.WEIGHTS", shelf)
+    monkeypatch.setattr("sim.layers.batch.WEIGHTS", shelf)
     inputs = draw_inputs(4)
     first = run(make(backend=backend), inputs, gradient=True, input_times=True)
     (kept,) = list_kept(shelf)
@@ -198,14 +198,14 @@ def test_weights_of_another_backend_are_left_alone():
 
 def test_large_buffers_are_not_kept(monkeypatch):
     shelf = Shelf()
-    monkeypatch.setattr("sim.batch.BUFFERS", shelf)
-    monkeypatch.setattr("sim.allocation.KEPT_BYTES", 100)
+    monkeypatch.setattr("sim.layers.batch.BUFFERS", shelf)
+    monkeypatch.setattr("sim.layers.allocation.KEPT_BYTES", 100)
     run(make(), draw_inputs(4))
     assert not shelf._idle
 
 
 def test_what_is_kept_is_limited_in_all(monkeypatch):
-    monkeypatch.setattr("sim.allocation.KEPT_BYTES", 100)
+    monkeypatch.setattr("sim.layers.allocation.KEPT_BYTES", 100)
     shelf = Shelf()
     shelf.take("kind")
     for size in (60, 50, 40, 1):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from derivations import compile_model
-from sim.batchfile import (
+from sim.files.batch_file import (
     count_spikes_by_layer,
     read_arrays,
     read_batch_file,
@@ -192,7 +192,7 @@ BAD_FIELDS = [
     ),
     (
         {"weights": np.ones((2, 2)), "input_weights": np.ones((2, 3)), "input_neurons": 0},
-        "trial of a recurrent network; read it with sim.trialfile",
+        "trial of a recurrent network; read it with sim.files.trial_file",
     ),
 ]
 

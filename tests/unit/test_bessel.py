@@ -8,11 +8,11 @@ from models import derive_once, make_model, make_quadratic
 from mpmath import mpf
 
 from derivations import import_generated, read_neuron_model
-from spiketheory.functions import decay_matrix, decay_wait
-from spiketheory.methods import bessel, riccati
-from spiketheory.special_mpmath import decay_matrix as matrix_in_digits
-from spiketheory.verify import verify
-from spiketheory.verify_cases import MPMATH
+from spiketheory.language.functions import decay_matrix, decay_wait
+from spiketheory.runtime.special_mpmath import decay_matrix as matrix_in_digits
+from spiketheory.symbolic.methods import bessel, riccati
+from spiketheory.verification.cases import MPMATH
+from spiketheory.verification.verify import verify
 
 BLOWUP = {"spike": "V -> oo", "reset": "V = -oo", "input": "I += w"}
 

@@ -5,8 +5,8 @@ import sympy as sp
 from models import make_model
 
 from derivations import read_neuron_model
-from spiketheory.boundary import Unsupported, find_boundary, list_saltation
-from spiketheory.regularity import check_regular, note_kinks
+from spiketheory.certification.boundary import Unsupported, find_boundary, list_saltation
+from spiketheory.certification.regularity import check_regular, note_kinks
 
 
 def find(equations, **texts):

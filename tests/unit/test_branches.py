@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spiketheory.branches import choose_branches, loop_over
+from spiketheory.runtime.branches import choose_branches, loop_over
 
 
 def root(x):

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from spiketheory import cache
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
+from spiketheory.route import model_cache as cache
 
 SOURCE = "FORMAT = {format}\nDIGEST = {digest!r}\nVALUE = {value}\n"
 
@@ -79,11 +79,11 @@ def test_a_new_generator_does_not_run_code_of_the_old_one(made, monkeypatch):
 
 
 def test_the_hash_of_the_generator_sees_every_source_file(monkeypatch, tmp_path):
-    (tmp_path / "methods").mkdir()
-    (tmp_path / "cache.py").write_text("")
-    deep = tmp_path / "methods" / "riccati.py"
+    for folder in ("route", "symbolic"):
+        (tmp_path / folder).mkdir()
+    deep = tmp_path / "symbolic" / "riccati.py"
     deep.write_text("a = 1")
-    monkeypatch.setattr(cache, "__file__", str(tmp_path / "cache.py"))
+    monkeypatch.setattr(cache, "__file__", str(tmp_path / "route" / "model_cache.py"))
     before = cache.hash_generator()
     assert cache.hash_generator() == before
     deep.write_text("a = 2")

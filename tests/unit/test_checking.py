@@ -10,9 +10,9 @@ import pytest
 
 from derivations import compile_model, read_neuron_model
 from spiketheory.checking.assumptions import read_assumptions
+from spiketheory.checking.discontinuities import find_jumps
 from spiketheory.checking.failure import Failure
-from spiketheory.checking.files import read_failure, write_failure
-from spiketheory.checking.jumps import find_jumps
+from spiketheory.checking.failure_file import read_failure, write_failure
 from spiketheory.checking.paths import find_count_change, find_gap, find_suspect
 from spiketheory.checking.properties import check_continuity
 from spiketheory.checking.subject import NotApplicable, make_subject, round_down, to_exact

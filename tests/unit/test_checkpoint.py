@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from sim import checkpoint
-from sim.checkpoint import load_checkpoint, save_checkpoint
+from sim.training import checkpoint
+from sim.training.checkpoint import load_checkpoint, save_checkpoint
 from spiketheory.errors import CheckpointError, InputError
 
 CONFIG = {"model": "theta", "layers": [784, 100, 10], "rate": 4e-3, "seed": None}

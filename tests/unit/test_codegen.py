@@ -14,11 +14,12 @@ from models import (
 )
 
 from derivations import import_generated, list_models, read_neuron_model
-from spiketheory.codegen import NUMERICAL, generate
-from spiketheory.compile import GENERATED_FORMAT, LAYOUT, load_compiled
-from spiketheory.derive import derive
 from spiketheory.errors import InputError
-from spiketheory.lower import lower
+from spiketheory.generation.generate import NUMERICAL, generate
+from spiketheory.generation.lower import lower
+from spiketheory.generation.templates import GENERATED_FORMAT
+from spiketheory.machine.compile import LAYOUT, load_compiled
+from spiketheory.symbolic.derive import derive
 
 ROOT = Path(__file__).resolve().parents[2]
 ODD = make_quadratic(

@@ -2,22 +2,23 @@ import inspect
 import pickle
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 from models import generate_text, import_text, make_quadratic
 
 from derivations import import_generated, list_models
-from spiketheory import roots
-from spiketheory.compile import (
-    GENERATED_FORMAT,
+from spiketheory.errors import InputError, ModelError
+from spiketheory.generation.templates import GENERATED_FORMAT
+from spiketheory.machine.compile import (
     CompiledModel,
     compile_module,
     list_libraries,
     load_compiled,
 )
-from spiketheory.errors import InputError, ModelError
-from spiketheory.jit import compile_function, read_package_source
+from spiketheory.machine.jit import compile_function, find_package, read_package_source
+from spiketheory.runtime import roots
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +77,12 @@ def test_a_model_says_why_it_has_no_pseudospikes():
 def test_the_libraries_of_a_module_are_compiled_with_it():
     assert list_libraries(import_generated("theta")) == []
     libraries = [m.__name__ for m in list_libraries(import_generated("lif"))]
-    assert libraries == ["spiketheory.special", "spiketheory.roots"]
+    assert libraries == ["spiketheory.runtime.special", "spiketheory.runtime.roots"]
     names = compile_module(import_generated("lif"))
-    assert names["first_zero"] is compile_module(sys.modules["spiketheory.roots"])["first_zero"]
+    assert (
+        names["first_zero"]
+        is compile_module(sys.modules["spiketheory.runtime.roots"])["first_zero"]
+    )
     assert names["first_zero"].py_func is not roots.first_zero  # it sees its helpers compiled
     assert names["first_zero"].py_func.__code__ is roots.first_zero.__code__
 
@@ -199,7 +203,7 @@ def test_division_by_zero_in_compiled_code_is_infinite_as_in_numpy():
 
 
 def test_the_text_that_a_cache_depends_on_is_the_whole_package_of_a_function():
-    text = read_package_source(inspect.getfile(load_compiled))
+    text = read_package_source(find_package(Path(inspect.getfile(load_compiled))))
     assert "def load_compiled" in text
     assert "class NeuronModel" in text
 
@@ -314,7 +318,7 @@ def test_two_programs_that_compile_at_once_cannot_exchange_their_machine_code(
 def test_machine_code_of_earlier_versions_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
     for version in ("1", "2"):
-        monkeypatch.setattr("spiketheory.jit.read_numba_version", lambda v=version: v)
+        monkeypatch.setattr("spiketheory.machine.jit.read_numba_version", lambda v=version: v)
         for key in ("one", "two"):
             assert compile_function(make_adder(2.0), key=key)(1.0) == 3.0
         (folder,) = {path.parent for path in tmp_path.rglob("*.nbc")}

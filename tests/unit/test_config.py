@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from sim import config as module
-from sim.config import (
+from sim.training import config as module
+from sim.training.config import (
     DEFAULTS,
     PRESETS,
     TrainConfig,

@@ -5,16 +5,16 @@ import pytest
 from networks import compiled
 from test_recurrent import make
 
-from sim.circuit import Circuit, Population, Projection
-from sim.connect import (
+from sim.analysis.lyapunov import find_lyapunov_exponent
+from sim.analysis.spike_statistics import measure_cv, measure_statistics, measure_synchrony
+from sim.events.simulate import simulate
+from sim.network.connect import (
     connect_edges,
     connect_fixed_in_degree,
     connect_small_world,
     draw_poisson,
 )
-from sim.lyapunov import find_lyapunov_exponent
-from sim.recurrent import simulate
-from sim.statistics import measure_cv, measure_statistics, measure_synchrony
+from sim.network.network import Circuit, Population, Projection
 from spiketheory.errors import InputError
 
 

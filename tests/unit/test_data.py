@@ -12,8 +12,8 @@ import platformdirs
 import pytest
 import sklearn.datasets
 
-from sim import data
-from sim.data import Dataset, classify_yinyang, load_dataset, read_idx, split_validation
+from sim.training import data
+from sim.training.data import Dataset, classify_yinyang, load_dataset, read_idx, split_validation
 from spiketheory.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -214,7 +214,7 @@ def test_digits_are_those_of_scikit_learn_wherever_its_file_is(found, monkeypatc
 
 
 def test_digits_are_read_without_importing_scikit_learn():
-    program = "import sys; from sim.data import load_dataset; load_dataset('digits'); "
+    program = "import sys; from sim.training.data import load_dataset; load_dataset('digits'); "
     program += "print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     assert done.stdout.strip() == b"False"
@@ -449,7 +449,7 @@ def test_a_download_that_leaves_files_out_is_an_input_error(fake_torchvision, us
 
 def test_importing_the_data_module_imports_neither_torch_nor_sympy_nor_sklearn():
     code = (
-        "import sys, sim.data; "
+        "import sys, sim.training.data; "
         "sys.exit(bool({'torch', 'torchvision', 'sympy', 'sklearn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0

@@ -4,13 +4,13 @@ import sympy as sp
 from models import derive_once, make_quadratic
 
 from derivations import list_models, read_neuron_model
-from spiketheory.derivation import Derivation
-from spiketheory.derive import derive, differentiate
 from spiketheory.errors import DerivationError
-from spiketheory.functions import Opaque
-from spiketheory.parse import build_model
-from spiketheory.symbols import DURATION
-from spiketheory.verify_cases import MPMATH
+from spiketheory.language.functions import Opaque
+from spiketheory.language.parse import build_model
+from spiketheory.language.symbols import DURATION
+from spiketheory.symbolic.derivation import Derivation
+from spiketheory.symbolic.derive import derive, differentiate
+from spiketheory.verification.cases import MPMATH
 
 
 def test_a_model_that_a_method_solves_gives_a_derivation_of_that_model():

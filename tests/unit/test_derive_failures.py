@@ -2,9 +2,9 @@
 
 import pytest
 
-from spiketheory.derive import derive
 from spiketheory.errors import DerivationError
-from spiketheory.parse import build_model
+from spiketheory.language.parse import build_model
+from spiketheory.symbolic.derive import derive
 
 
 def build(equations, *, spike="V -> oo", reset="V = -oo", rest=None, **parameters):

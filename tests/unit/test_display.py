@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from sim.display import (
+from spiketheory.commands.display import (
     draw_metrics,
     draw_models,
     format_end,

@@ -10,16 +10,16 @@ import sympy as sp
 from models import CHECKS, generate_text, make_quadratic, pretend_verified
 
 from derivations import list_models, read_neuron_model
-from spiketheory.blocks import Figure, Formula, Heading, Summary, Table
-from spiketheory.derivation import VerifiedDerivation
-from spiketheory.derive import derive, differentiate
-from spiketheory.document import FORMATS, build_blocks, document
+from spiketheory.documents.blocks import Figure, Formula, Heading, Summary, Table
+from spiketheory.documents.document import FORMATS, build_blocks, document
+from spiketheory.documents.renderers import WIDTH, render_latex, render_markdown, render_text
 from spiketheory.errors import InputError
-from spiketheory.model import NeuronModel
-from spiketheory.notation import write_latex, write_math, write_name
-from spiketheory.parse import parse_expression
-from spiketheory.renderers import WIDTH, render_latex, render_markdown, render_text
-from spiketheory.symbols import DURATION
+from spiketheory.language.model import NeuronModel
+from spiketheory.language.notation import write_latex, write_math, write_name
+from spiketheory.language.parse import parse_expression
+from spiketheory.language.symbols import DURATION
+from spiketheory.symbolic.derivation import VerifiedDerivation
+from spiketheory.symbolic.derive import derive, differentiate
 
 SECTIONS = (
     *("Model", "Method", "Chart", "Constants", "Derivation", "Flow", "Spike time", "Input"),
@@ -31,7 +31,9 @@ SECTIONS = (
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
     """Figures have a file of tests of their own."""
-    monkeypatch.setattr("spiketheory.figures.draw_figures", lambda verified, *, compiled: ())
+    monkeypatch.setattr(
+        "spiketheory.documents.figures.draw_figures", lambda verified, *, compiled: ()
+    )
 
 
 @pytest.fixture(scope="module", params=list_models())

@@ -2,8 +2,8 @@ import pytest
 import sympy as sp
 from models import make_quadratic
 
-from spiketheory.domains import is_positive, shift_by_bound
-from spiketheory.parse import parse_expression
+from spiketheory.language.domains import is_positive, shift_by_bound
+from spiketheory.language.parse import parse_expression
 
 
 def make_parameters(**domains: str | None):

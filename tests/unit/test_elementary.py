@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from spiketheory import elementary
-from spiketheory.compile import compile_module
+from spiketheory.machine.compile import compile_module
+from spiketheory.runtime import elementary
 
 FUNCTIONS = compile_module(elementary)
 N_POINTS = 3000

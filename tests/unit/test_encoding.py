@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from sim.encoding import (
+from sim.inputs.encoding import (
     BinnedInput,
     LatencyInput,
     bin_times,

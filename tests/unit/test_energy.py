@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from sim.energy import estimate_energy
+from sim.training.energy import estimate_energy
 from spiketheory.errors import InputError
 
 

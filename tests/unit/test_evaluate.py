@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from networks import latencies, network
 
-from sim import evaluate
-from sim.batch import prepare_events, run_batch
-from sim.encoding import LatencyInput
-from sim.evaluate import evaluate_network
-from sim.loss import make_first_spike_loss
+from sim.inputs.encoding import LatencyInput
+from sim.layers.batch import prepare_events, run_batch
+from sim.losses import make_first_spike_loss
+from sim.training import evaluate
+from sim.training.evaluate import evaluate_network
 
 LOSS = make_first_spike_loss(gamma=0.01, duration=2.0)
 

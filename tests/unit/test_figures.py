@@ -6,17 +6,17 @@ import pytest
 from models import generate_text, import_text, make_quadratic, pretend_verified
 
 from derivations import compile_model, list_models, read_neuron_model
-from spiketheory.compile import load_compiled
-from spiketheory.derive import derive
-from spiketheory.figure_data import (
+from spiketheory.documents.figure_data import (
     choose_weights,
     find_unit,
     follow,
     make_neuron,
     respond,
 )
-from spiketheory.figures import draw_figures, make_velocity, observe
-from spiketheory.parse import build_model
+from spiketheory.documents.figures import draw_figures, make_velocity, observe
+from spiketheory.language.parse import build_model
+from spiketheory.machine.compile import load_compiled
+from spiketheory.symbolic.derive import derive
 
 MODELS = ("theta", "qif_delta")
 WITH_DEFAULTS = {"theta": (1.0, 1.25), "qif_delta": (1.0, 0.0)}

@@ -5,9 +5,9 @@ import sympy as sp
 from models import derive_once, make_model, make_quadratic
 
 from derivations import import_generated, read_neuron_model
-from spiketheory.methods import glued
-from spiketheory.methods.glued import Parabolas, read_parabolas
-from spiketheory.verify import verify
+from spiketheory.symbolic.methods import glued
+from spiketheory.symbolic.methods.glued import Parabolas, read_parabolas
+from spiketheory.verification.verify import verify
 
 BLOWUP = {"spike": "V -> oo", "reset": "V = -oo"}
 DEFAULTS = {"tau": 1.0, "I0": 1.25, "r": 3.0}

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from networks import compiled, latencies, network
 
-from sim.allocation import Shelf, make_buffers
-from sim.batch import run_batch
-from sim.crossings import build_is_turned
-from sim.encoding import BinnedInput
-from sim.engine import EVENTS_PER_BLOCK, LIMITS
-from sim.loss import make_linear_loss, make_target_time_loss
-from sim.records import Network
-from spiketheory.compile import CompiledModel
+from sim.inputs.encoding import BinnedInput
+from sim.layers.allocation import Shelf, make_buffers
+from sim.layers.batch import run_batch
+from sim.layers.crossings import build_is_turned
+from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
+from sim.losses import make_linear_loss, make_target_time_loss
+from sim.network.layered import Network
+from spiketheory.machine.compile import CompiledModel
 
 PERIOD = np.pi
 NEVER = np.inf
@@ -151,8 +151,8 @@ def test_gradients_are_the_same_whether_states_are_kept_or_computed_again(
     by_time = rng.normal(size=(2, 3, 20))
     found = []
     for limit in (2**22, 0):
-        monkeypatch.setattr("sim.batch.BUFFERS", Shelf())
-        monkeypatch.setattr("sim.allocation.ALL_STATES_BYTES", limit)
+        monkeypatch.setattr("sim.layers.batch.BUFFERS", Shelf())
+        monkeypatch.setattr("sim.layers.allocation.ALL_STATES_BYTES", limit)
         outcome, gradients = pull(built, inputs, by_time)
         found.append((outcome.output_times, *gradients.weights, gradients.input_times))
     assert outcome.hidden_spikes.min() > 2 * EVENTS_PER_BLOCK

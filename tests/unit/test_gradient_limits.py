@@ -6,10 +6,12 @@ import sympy as sp
 from models import make_quadratic
 
 from derivations import list_models, read_neuron_model
-from spiketheory.blocks import Heading, Table
-from spiketheory.derive import derive
-from spiketheory.document_limits import explain_gradient_limits
-from spiketheory.gradient_limits import (
+from spiketheory.documents.blocks import Heading, Table
+from spiketheory.documents.limits import explain_gradient_limits
+from spiketheory.language.notation import write_math
+from spiketheory.language.parse import build_model
+from spiketheory.symbolic.derive import derive
+from spiketheory.symbolic.gradient_limits import (
     UNDETERMINED,
     approach,
     find_gradient_limits,
@@ -17,8 +19,6 @@ from spiketheory.gradient_limits import (
     list_limits_at_surface,
     list_limits_of_slope,
 )
-from spiketheory.notation import write_math
-from spiketheory.parse import build_model
 
 V = sp.Symbol("V", real=True)
 

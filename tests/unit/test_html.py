@@ -5,12 +5,12 @@ import pytest
 from models import CHECKS, generate_text, make_quadratic, pretend_verified
 
 from derivations import compile_model, read_neuron_model
-from spiketheory import html
-from spiketheory.blocks import Figure, Formula, Heading, Math, Paragraph, Summary, Table
-from spiketheory.derive import derive
-from spiketheory.document import build_blocks, document
-from spiketheory.html import name_headings, render_html, write_inner
-from spiketheory.notation import write_name
+from spiketheory.documents import html
+from spiketheory.documents.blocks import Figure, Formula, Heading, Math, Paragraph, Summary, Table
+from spiketheory.documents.document import build_blocks, document
+from spiketheory.documents.html import name_headings, render_html, write_inner
+from spiketheory.language.notation import write_name
+from spiketheory.symbolic.derive import derive
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 TITLE = Heading(text="Title", level=1)
@@ -208,7 +208,7 @@ def test_figures_that_cannot_be_drawn_cost_only_themselves(verified, monkeypatch
     def fail(verified, *, compiled):
         raise ArithmeticError("no <numbers>")
 
-    monkeypatch.setattr("spiketheory.figures.draw_figures", fail)
+    monkeypatch.setattr("spiketheory.documents.figures.draw_figures", fail)
     page = document(verified, format="html")
     assert "The figures could not be drawn (ArithmeticError: no &lt;numbers&gt;)." in page
 

@@ -7,11 +7,11 @@ import sympy as sp
 from models import derive_once, make_model, make_quadratic
 
 from derivations import import_generated, read_neuron_model
-from spiketheory.functions import exp_dd, first_zero, lambert_w, log1p
-from spiketheory.methods import linear
-from spiketheory.methods.linear import Cascade, read_cascade
-from spiketheory.symbols import DURATION
-from spiketheory.verify import verify
+from spiketheory.language.functions import exp_dd, first_zero, lambert_w, log1p
+from spiketheory.language.symbols import DURATION
+from spiketheory.symbolic.methods import linear
+from spiketheory.symbolic.methods.linear import Cascade, read_cascade
+from spiketheory.verification.verify import verify
 
 LINEAR = ("lif", "lif_alpha", "lif_delta", "nlif")
 

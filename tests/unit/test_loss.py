@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from sim.loss import (
+from sim.losses import (
     make_first_spike_loss,
     make_linear_loss,
     make_target_time_loss,

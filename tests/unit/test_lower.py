@@ -7,10 +7,7 @@ import sympy as sp
 from models import make_quadratic, pretend_verified
 
 from derivations import list_models, read_neuron_model
-from spiketheory.derivation import Branch
-from spiketheory.derive import derive
-from spiketheory.functions import softplus
-from spiketheory.kernel import (
+from spiketheory.generation.kernel_ir import (
     KernelBranch,
     build_branches,
     build_function,
@@ -18,8 +15,11 @@ from spiketheory.kernel import (
     eliminate_common,
     rewrite_stably,
 )
-from spiketheory.lower import lower
-from spiketheory.symbols import state_symbol
+from spiketheory.generation.lower import lower
+from spiketheory.language.functions import softplus
+from spiketheory.language.symbols import state_symbol
+from spiketheory.symbolic.derivation import Branch
+from spiketheory.symbolic.derive import derive
 
 x, y = state_symbol("x"), state_symbol("y")
 

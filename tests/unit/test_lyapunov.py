@@ -6,9 +6,9 @@ import scipy.sparse
 from circuits import Trial
 from networks import compiled
 
-from sim.circuit import Circuit, Population, Projection
-from sim.lyapunov import Pull, draw_covectors, find_lyapunov_exponent, measure_size
-from sim.recurrent import simulate
+from sim.analysis.lyapunov import Pull, draw_covectors, find_lyapunov_exponent, measure_size
+from sim.events.simulate import simulate
+from sim.network.network import Circuit, Population, Projection
 from spiketheory.errors import InputError
 
 N, DRIVE = 60, 1.0

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from test_recurrent import make
 
-from sim.differentiate import differentiate
-from sim.missing import find_outputs
-from sim.recurrent import simulate
+from sim.events.differentiate import differentiate
+from sim.events.pseudospikes import find_outputs
+from sim.events.simulate import simulate
 from spiketheory.errors import InputError
 
 CASES = {

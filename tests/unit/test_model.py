@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from spiketheory import symbols
 from spiketheory.errors import ModelError
-from spiketheory.model import (
+from spiketheory.language import symbols
+from spiketheory.language.model import (
     NeuronModel,
     Parameter,
     SpikeCondition,
@@ -23,7 +23,7 @@ from spiketheory.model import (
     make_relation,
     suggest,
 )
-from spiketheory.parse import parse_expression, parse_model
+from spiketheory.language.parse import parse_expression, parse_model
 
 V = symbols.state_symbol("V")
 U = symbols.state_symbol("u")
@@ -319,7 +319,7 @@ def test_the_digest_is_the_same_in_every_process():
         make_theta().to_toml() + f"[parameters.a]\ndefault = 1\n{both}\n[parameters.b]\ndefault = 2"
     )
     code = (
-        "import sys; from spiketheory.parse import parse_model; "
+        "import sys; from spiketheory.language.parse import parse_model; "
         "sys.stdout.write(parse_model(sys.stdin.read()).digest)"
     )
     root = Path(__file__).parents[2]

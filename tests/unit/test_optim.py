@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from sim.optim import (
+from sim.training.optim import (
     SGD,
     AdaBelief,
     Adam,

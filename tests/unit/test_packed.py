@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from networks import compiled
 
-from spiketheory.packed import Packed
+from spiketheory.machine.packed import Packed
 
 
 class Inner(NamedTuple):

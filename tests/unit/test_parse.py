@@ -6,10 +6,10 @@ import sympy as sp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spiketheory import symbols
 from spiketheory.errors import ModelError, ParseError
-from spiketheory.model import format_expression, make_relation
-from spiketheory.parse import (
+from spiketheory.language import symbols
+from spiketheory.language.model import format_expression, make_relation
+from spiketheory.language.parse import (
     MAX_TEXT_LENGTH,
     build_model,
     parse_equations,

@@ -7,7 +7,7 @@ from models import make_model
 from mpmath import mpf
 
 from derivations import read_neuron_model
-from spiketheory.precise_trial import Neuron
+from spiketheory.reference.neuron import Neuron
 
 
 def make(name, **values):

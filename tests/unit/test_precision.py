@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from networks import compiled
 
-from sim.batch import record_spikes, run_batch
-from sim.encoding import BinnedInput, LatencyInput
-from sim.loss import make_first_spike_loss
-from sim.records import Network
+from sim.inputs.encoding import BinnedInput, LatencyInput
+from sim.layers.batch import record_spikes, run_batch
+from sim.losses import make_first_spike_loss
+from sim.network.layered import Network
 from spiketheory.errors import InputError, SimulationError
 
 DURATION = 2.0

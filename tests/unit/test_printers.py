@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from spiketheory import functions
-from spiketheory.functions import (
+from spiketheory.language import functions
+from spiketheory.language.functions import (
     decay_wait,
     exp_dd,
     first_zero,
@@ -14,7 +14,7 @@ from spiketheory.functions import (
     softplus,
     time_to_spike,
 )
-from spiketheory.printers import FUNCTIONS, print_numpy, print_plain, print_scalar
+from spiketheory.language.printers import FUNCTIONS, print_numpy, print_plain, print_scalar
 
 x, y, a = sp.symbols("x y a", real=True)
 n = sp.Symbol("n", integer=True)

@@ -1,15 +1,15 @@
-"""Proofs of signs; what is proved here is gone through again by `spiketheory.recheck`."""
+"""Proofs of signs; `spiketheory.certification.recheck` goes through what is proved here again."""
 
 import pytest
 import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiketheory.certificate_json import describe_proof
+from spiketheory.certification.proofs import Counterexample, Proof, draw_points, prove
+from spiketheory.certification.recheck import check_proof
+from spiketheory.certification.region import Range, Region
+from spiketheory.documents.certificate_json import describe_proof
 from spiketheory.errors import VerificationError
-from spiketheory.proofs import Counterexample, Proof, draw_points, prove
-from spiketheory.recheck import check_proof
-from spiketheory.region import Range, Region
 
 x, y = sp.symbols("x y", real=True)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from networks import latencies, network
 
-from sim.batch import run_batch
-from sim.loss import make_linear_loss, make_target_time_loss
+from sim.layers.batch import run_batch
+from sim.losses import make_linear_loss, make_target_time_loss
 
 PERIOD = np.pi
 NEVER = np.inf

@@ -9,10 +9,11 @@ from circuits import Trial
 from networks import compiled
 
 from sim import memory
-from sim.circuit import Circuit, Population, Projection, SpikeTrains
-from sim.differentiate import differentiate, find_jacobian
-from sim.eager import EagerRun
-from sim.recurrent import LazyRun, StoppedError, simulate
+from sim.events.differentiate import differentiate, find_jacobian
+from sim.events.plain_loop import EagerRun
+from sim.events.recording import StoppedError
+from sim.events.simulate import LazyRun, simulate
+from sim.network.network import Circuit, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError, ModelError
 
 

@@ -2,9 +2,9 @@ import pytest
 import sympy as sp
 from models import make_model
 
-from spiketheory.parse import parse_assumption
-from spiketheory.region import Range, build_region, isolate, split_relation
-from spiketheory.symbols import WEIGHT
+from spiketheory.certification.region import Range, build_region, isolate, split_relation
+from spiketheory.language.parse import parse_assumption
+from spiketheory.language.symbols import WEIGHT
 
 MODEL = make_model(
     "dV/dt = (I0 - V + I)/tau\ndI/dt = -I/tau", spike="V = V_th", reset="V = V_r", input="I += w",

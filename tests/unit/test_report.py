@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from sim.report import (
+from sim.analysis.training_figures import (
     BLUE,
     CURVE_KEYS,
     GREEN,
@@ -338,7 +338,7 @@ def test_place_that_cannot_be_written_is_an_input_error(tmp_path):
 
 def test_drawing_leaves_the_global_style_and_pyplot_alone(tmp_path):
     code = (
-        "import sys, sim.report as r\n"
+        "import sys, sim.analysis.training_figures as r\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib\n"
         "before = matplotlib.rcParams.copy()\n"  # dict(...) would import pyplot

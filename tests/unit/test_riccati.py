@@ -6,10 +6,10 @@ import sympy as sp
 from models import make_quadratic
 
 from derivations import read_neuron_model
-from spiketheory.methods import riccati
-from spiketheory.model import SpikeCondition
-from spiketheory.parse import build_model
-from spiketheory.symbols import DURATION
+from spiketheory.language.model import SpikeCondition
+from spiketheory.language.parse import build_model
+from spiketheory.language.symbols import DURATION
+from spiketheory.symbolic.methods import riccati
 
 GENERAL = "homogeneous coordinates"
 ELLIPTIC = "homogeneous coordinates, scaled so that the flow is a rotation"

@@ -11,7 +11,7 @@ import pytest
 from mpmath import mpf
 
 from derivations.generated import lif_alpha
-from spiketheory import roots
+from spiketheory.runtime import roots
 
 LIF_RATES = (0.0, -1.0)
 

@@ -5,10 +5,10 @@ import pytest
 from toys import TOY, assert_same, make_toy
 
 from derivations import compile_model, import_generated, read_neuron_model
-from sim import run as module
-from sim.checkpoint import load_checkpoint, save_checkpoint
-from sim.config import TrainConfig, config_to_dict, read_config
-from sim.run import (
+from sim.training import run_folder as module
+from sim.training.checkpoint import load_checkpoint, save_checkpoint
+from sim.training.config import TrainConfig, config_to_dict, read_config
+from sim.training.run_folder import (
     Run,
     choose_folder,
     draw_run,
@@ -19,7 +19,7 @@ from sim.run import (
     resume_run,
     start_run,
 )
-from sim.train import train_network
+from sim.training.train import train_network
 from spiketheory.errors import CheckpointError, InputError, ModelError
 
 FILES = {"config.toml", "metrics.csv", "checkpoint.npz"}

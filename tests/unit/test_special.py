@@ -11,7 +11,7 @@ import numba
 import pytest
 from mpmath import mpf
 
-from spiketheory import special, special_mpmath
+from spiketheory.runtime import special, special_mpmath
 
 DIGITS = 30
 ULP = mpf(2) ** -53

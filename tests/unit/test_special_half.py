@@ -5,8 +5,8 @@ import pytest
 from mpmath import mp, mpf
 
 from derivations import compile_model
-from spiketheory import special, special_half, special_mpmath
-from spiketheory.compile import compile_module
+from spiketheory.machine.compile import compile_module
+from spiketheory.runtime import special, special_half, special_mpmath
 
 FAST = compile_module(special_half, inlines=True)
 RNG = np.random.default_rng(8)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from commands import ROOT
 
-from spiketheory import store
 from spiketheory.errors import InputError
 from spiketheory.files import break_seal, seal
+from spiketheory.route import document_cache as store
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,9 @@ def test_a_change_of_any_source_file_changes_the_hash(monkeypatch, tmp_path):
     for package in store.PACKAGES:
         (tmp_path / package / "deep").mkdir(parents=True)
         (tmp_path / package / "deep" / "a.py").write_text("1")
-    monkeypatch.setattr(store, "__file__", str(tmp_path / "spiketheory" / "store.py"))
+    monkeypatch.setattr(
+        store, "__file__", str(tmp_path / "spiketheory" / "route" / "document_cache.py")
+    )
     hashes = [store.hash_source()]
     (tmp_path / "derivations" / "deep" / "a.py").write_text("2")
     hashes.append(store.hash_source())
@@ -124,7 +126,7 @@ def test_a_seal_breaks_only_if_it_is_whole():
 LOOK_UP = """
 import sys
 from click.testing import CliRunner
-from cli import main
+from spiketheory.commands.main import main
 result = CliRunner().invoke(main, ["derive", "--model", "theta", *sys.argv[1:]])
 print(result.exit_code, len(result.output), "sympy" in sys.modules, "matplotlib" in sys.modules)
 """

@@ -1,7 +1,7 @@
 import pytest
 import sympy as sp
 
-from spiketheory import symbols
+from spiketheory.language import symbols
 
 
 def test_a_state_symbol_is_real_and_of_unknown_sign():

@@ -12,14 +12,10 @@ import pytest
 import sympy as sp
 
 from derivations.generated import adex
-from spiketheory import taylor_runtime
 from spiketheory.errors import DerivationError
-from spiketheory.taylor import (
-    TaylorChart,
-    TaylorSystem,
-    print_taylor_functions,
-    print_taylor_import,
-)
+from spiketheory.generation.taylor_printer import print_taylor_functions, print_taylor_import
+from spiketheory.runtime import taylor as taylor_runtime
+from spiketheory.symbolic.taylor_system import TaylorChart, TaylorSystem
 
 mp = mpmath.mp.clone()
 mp.dps = 30

@@ -6,11 +6,11 @@ from models import derive_once, generate_text, import_text, make_model, verify_o
 from mpmath import mpf
 
 from derivations import import_generated, read_neuron_model
-from spiketheory.functions import time_to_spike
-from spiketheory.methods import taylor
-from spiketheory.methods.taylor import Growth, find_growth
-from spiketheory.verify import verify
-from spiketheory.verify_reference import Reference
+from spiketheory.language.functions import time_to_spike
+from spiketheory.reference.integrate import Reference
+from spiketheory.symbolic.methods import taylor
+from spiketheory.symbolic.methods.taylor import Growth, find_growth
+from spiketheory.verification.verify import verify
 
 BLOWUP = {"spike": "V -> oo", "reset": "V = 0"}
 MINUS = {"spike": "V -> oo", "reset": "V = -oo"}

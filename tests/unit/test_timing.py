@@ -5,7 +5,7 @@ import time
 import pytest
 
 from spiketheory.errors import DerivationError
-from spiketheory.timing import limit_time
+from spiketheory.time_limit import limit_time
 
 
 def test_what_takes_too_long_ends_with_an_error_that_says_what_to_do():

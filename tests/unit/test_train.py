@@ -7,8 +7,8 @@ import pytest
 from toys import TOY, assert_same, make_toy
 
 from derivations import compile_model
-from sim.config import TrainConfig
-from sim.train import Trainer, train_network, with_epochs
+from sim.training.config import TrainConfig
+from sim.training.train import Trainer, train_network, with_epochs
 from spiketheory.errors import CheckpointError, InputError, ModelError, SimulationError
 
 

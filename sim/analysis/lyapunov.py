@@ -1,0 +1,215 @@
+"""The leading Lyapunov exponent of a network from its exact single-spike Jacobians.
+
+A perturbation of the states that is carried through a run grows on average like exp(lambda t). The
+transposed product of Jacobians has the same exponents, and the backward pass applies just that: a
+covector at the end, pulled back through the run, grows like exp(lambda T) for almost every choice.
+It is pulled back piece by piece and normalised in between. Spike times move with the states, as
+the saltation matrices say; the inputs' times are fixed.
+
+Projective coordinates (x, y) and c (x, y) are one state, and |(x, y)| grows without bound while a
+neuron does not spike. A covector is therefore measured by its product with |(x, y)|, which is its
+size by the neuron's phase whatever c is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.events.backward import DELIVERIES_LEFT, SPIKES_LEFT, build_rewind, start_rewinding
+from sim.events.differentiate import find_firsts
+from sim.events.loop import PAUSED, get_width
+from sim.events.recording import Recording
+from sim.events.tape import N_DELIVERIES, N_TOUCHES
+from sim.network.network import Circuit
+from spiketheory.errors import InputError
+
+N_BLOCKS = 20
+"""Parts of a run whose exponents' spread gives the error: long beside the correlation time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponent:
+    """A Lyapunov exponent.
+
+    Attributes:
+        value: The exponent; > 0 is chaos [1/time].
+        error: Standard error of the mean over parts of the run; it leaves out how networks and
+            runs differ from each other [1/time].
+        growth: Logarithm of the growth up to each normalisation, backwards in time.
+        times: Where these are, from the end on [time].
+    """
+
+    value: float
+    error: float
+    growth: np.ndarray
+    times: np.ndarray
+
+
+def find_lyapunov_exponent(
+    recording: Recording, *, start: float = 0.0, settle: float = 0.0, seed: int = 0,
+    n_pieces: int = 200,
+) -> Exponent:  # fmt: skip
+    """Leading Lyapunov exponent of a run.
+
+    Args:
+        recording: A run with ``record=True``, complete and without delays.
+        start: End of the transient that is left out [time].
+        settle: How long the covector turns towards the leading direction, at the end of the run,
+            before its growth counts [time].
+        seed: Of the covector at the end.
+        n_pieces: Normalisations.
+
+    Raises:
+        InputError: If the run has delays, no tape or too few spikes.
+    """
+    first, last = check_recording(recording, start, settle)
+    spikes = recording.spike_time
+    edges = np.linspace(last, first, n_pieces + 1).astype(np.int64)
+    pull = Pull(recording, seed)
+    pull.go_back(int(edges[0]))
+    growth, times, total = [0.0], [spikes[min(last, len(spikes) - 1)]], 0.0
+    for edge in edges[1:]:
+        total += pull.go_back(int(edge))
+        growth.append(total)
+        times.append(spikes[edge])
+    span = times[0] - times[-1]
+    places = np.linspace(0, n_pieces, min(N_BLOCKS, n_pieces) + 1).astype(np.int64)
+    steps, spans = np.diff(np.array(growth)[places]), -np.diff(np.array(times)[places])
+    kept = spans > 0
+    rates = steps[kept] / spans[kept]
+    error = float(rates.std(ddof=1) / np.sqrt(len(rates))) if len(rates) > 1 else np.inf
+    return Exponent(
+        value=total / span, error=error, growth=np.array(growth[1:]), times=np.array(times[1:])
+    )
+
+
+def check_recording(recording: Recording, start: float, settle: float) -> tuple[int, int]:
+    """Return the first spike that counts and the one after the last, or raise an error."""
+    if recording.tape is None or not len(recording.spike_time):
+        raise InputError(
+            "Expected a recorded run with spikes but got one without; call "
+            "simulate(..., record=True) and drive the network."
+        )
+    if any(np.any(p.edge_delays) for p in recording.circuit.projections):
+        raise InputError(
+            "Expected a network without delays but got delays: spikes under way belong to its "
+            "state. Leave them out."
+        )
+    spikes = recording.spike_time
+    first = int(np.searchsorted(spikes, start))
+    last = int(np.searchsorted(spikes, recording.time - settle))
+    if not (first < last and spikes[first] < spikes[min(last, len(spikes) - 1)]):
+        raise InputError(
+            f"Expected spikes at different times between start={start:g} and settle={settle:g} "
+            f"before the end t={recording.time:g} but got none; simulate for longer."
+        )
+    return first, last
+
+
+class Pull:
+    """A covector on its way back through a run.
+
+    Args:
+        recording: The run.
+        seed: Of the covector at the end.
+    """
+
+    def __init__(self, recording: Recording, seed: int) -> None:
+        self.recording, self.wires = recording, recording.wiring.wires
+        assert recording.tape is not None
+        self.tape = recording.tape
+        models = recording.wiring.models
+        self.kernel = build_rewind(models)
+        self.left = start_rewinding(self.tape)
+        circuit, wires = recording.circuit, self.wires
+        self.covectors = np.zeros((get_width(models), circuit.n_neurons), order="F")
+        self.bars = np.zeros((1, wires.table.shape[1]), order="F")
+        seen = draw_covectors(circuit, recording.end, np.random.default_rng(seed))
+        self.kernel.leave_end(
+            wires, recording.cells, recording.time, seen, self.covectors, self.bars, False
+        )
+        self.by_spike = np.zeros(len(recording.spike_time))
+        self.by_input = np.zeros(len(wires.input_times))
+        self.by_edge = np.zeros((2, len(wires.weights)))
+        self.unseen = np.zeros_like(self.tape.looked)
+        assert recording.cells is not None
+        self.states = np.array(recording.cells[: get_width(models)])
+        self.normalise()
+
+    def go_back(self, edge: int) -> float:
+        """Undo all down to spike number ``edge``, which is undone too; normalise.
+
+        Returns:
+            Logarithm of the growth.
+        """
+        tape, left = self.tape, self.left
+        before = left.copy()
+        while left[SPIKES_LEFT] > edge or (
+            left[DELIVERIES_LEFT] > 0 and tape.delivery_spikes[left[DELIVERIES_LEFT] - 1] > edge
+        ):
+            status = self.kernel.rewind(
+                self.wires, tape, left, self.recording.looked_at, self.unseen, self.by_spike,
+                self.by_input, *self.by_edge, self.covectors, self.bars, False, 1,
+            )  # fmt: skip
+            if status != PAUSED:
+                break
+        self.find_states(before)
+        return self.normalise()
+
+    def normalise(self) -> float:
+        """Divide by the size, and return its logarithm."""
+        size = measure_size(self.recording.circuit, self.states, self.covectors)
+        self.covectors /= size
+        self.by_spike /= size
+        return float(np.log(size))
+
+    def find_states(self, before: np.ndarray) -> None:
+        """Update each neuron's coordinates after its last event that has not been undone.
+
+        These are the starts of its first event among those that have been.
+        """
+        tape, left = self.tape, self.left
+        n = self.states.shape[1]
+        deliveries = np.arange(left[DELIVERIES_LEFT], before[DELIVERIES_LEFT])
+        spikes = np.arange(left[SPIKES_LEFT], before[SPIKES_LEFT])
+        ends = np.append(tape.delivery_touches[: tape.counts[N_DELIVERIES]], tape.counts[N_TOUCHES])
+        sizes = ends[deliveries + 1] - ends[deliveries]
+        touches = np.arange(*ends[[left[DELIVERIES_LEFT], before[DELIVERIES_LEFT]]])
+        within = touches - np.repeat(ends[deliveries], sizes)
+        neurons = self.wires.targets[np.repeat(tape.delivery_edges[deliveries], sizes) + within]
+        touched, spiked = np.full(n, np.inf), np.full(n, np.inf)
+        touched[neurons[::-1]] = 2.0 * np.repeat(tape.delivery_spikes[deliveries], sizes)[::-1]
+        self.states[:, neurons[::-1]] = tape.touch_starts[:, touches[::-1]]
+        owners = tape.spike_neurons[spikes]
+        spiked[owners[::-1]] = 2.0 * spikes[::-1] + 1.0
+        is_first = spiked[owners] < touched[owners]
+        self.states[:, owners[is_first][::-1]] = tape.spike_starts[:, spikes[is_first][::-1]]
+
+
+def measure_size(circuit: Circuit, states: np.ndarray, covectors: np.ndarray) -> float:
+    """Length of a covector, by phases where coordinates are projective."""
+    total = 0.0
+    for population, first in zip(circuit.populations, find_firsts(circuit), strict=True):
+        part = slice(first, first + population.size)
+        squares = covectors[: len(population.model.coordinates), part] ** 2
+        places = list(population.model.projective)
+        if places:
+            squares[places] *= (states[places, part] ** 2).sum(axis=0)
+        total += float(squares.sum())
+    return float(np.sqrt(total))
+
+
+def draw_covectors(circuit: Circuit, end: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Random covectors of like size by phase; projective ones vanish on their own coordinates."""
+    found = rng.normal(size=end.shape)
+    for population, first in zip(circuit.populations, find_firsts(circuit), strict=True):
+        part = slice(first, first + population.size)
+        places = list(population.model.projective)
+        found[len(population.model.coordinates) :, part] = 0.0
+        if places:
+            own = end[places, part]
+            covector = found[places, part]
+            square = (own * own).sum(axis=0)
+            along = (own * covector).sum(axis=0) / square
+            found[places, part] = (covector - along * own) / np.sqrt(square)
+    return np.asfortranarray(found)

@@ -1,0 +1,220 @@
+"""How events reach neurons: at once, or after a delay (`sim.events.loop`)."""
+
+from typing import Any
+
+from sim.events.neurons import ARRIVED, CROSSED, DEFERRED, LOST
+from sim.events.spike_queue import CURRENT, IS_IDLE, N_BUCKETS, ORIGIN, WIDTH
+from sim.events.tape import (
+    AT_ONCE,
+    LOST_NEURON,
+    N_ARRIVALS,
+    N_DEFERRED,
+    N_DELIVERIES,
+    N_SCALES,
+    N_SENT,
+    N_SPIKES,
+    N_TOUCHES,
+)
+from spiketheory.machine.compile import CompiledModel, join_jit, make_prefetch
+
+READ_AHEAD = 8
+"""Neurons stand far apart in memory: one is asked for so many arrivals before it is needed."""
+
+
+def build_delivery(
+    models: tuple[CompiledModel, ...], width: int, receive: Any, schedule: Any
+) -> Any:
+    """``deliver`` an event by a range of connections.
+
+    Args:
+        models: The models of a network.
+        width: Most coordinates of any model.
+        receive: See `sim.events.neurons`.
+        schedule: See `sim.events.spike_queue`.
+    """
+    jit, prefetch = join_jit(models), make_prefetch(models)
+    last, wait, due = width, width + 1, width + 2
+    note_delivery, defer = build_notes(models)
+
+    @jit
+    def deliver(
+        wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any,
+        time: float, event: int, first: int, end: int, has_tape: bool,
+    ) -> None:  # fmt: skip
+        """An event arrives by the connections ``first`` to ``end`` - 1.
+
+        Most arrivals leave a neuron queued where it is; they pass tuples of arrays to no function,
+        which would cost more than all the rest.
+        """
+        if has_tape:
+            note_delivery(tape, event, first)
+        kinds, rows, table, targets, weights = (
+            wires.kinds, wires.rows, wires.table, wires.targets, wires.weights,
+        )  # fmt: skip
+        buckets, current = calendar.bucket, calendar.counts[CURRENT]
+        origin, per_width = calendar.scale[ORIGIN], 1.0 / calendar.scale[WIDTH]
+        is_idle = calendar.counts[IS_IDLE] != 0
+        is_uniform = table.shape[1] == 1
+        starts, waits, touch = tape.touch_starts, tape.touch_waits, tape.counts[N_TOUCHES]
+        for edge in range(first, end):
+            i = targets[edge]
+            ahead_of = targets[min(edge + READ_AHEAD, end - 1)]
+            prefetch(cells, ahead_of)
+            prefetch(buckets, ahead_of)
+            if not is_uniform:
+                prefetch(rows, ahead_of)
+            row = 0 if is_uniform else rows[i]
+            dt = time - cells[last, i]
+            if has_tape:
+                for c in range(width):
+                    starts[c, touch] = cells[c, i]
+                waits[touch] = dt
+                touch += 1
+            pending = cells[wait, i] == AT_ONCE
+            left, happened, scale = receive(
+                kinds[i], cells, i, table, row, dt, weights[edge], pending
+            )
+            if happened == ARRIVED and scale == 1.0 and not pending:
+                cells[last, i] = time
+                cells[wait, i] = left
+                ahead = (time + left - origin) * per_width
+                bucket = min(buckets[i], N_BUCKETS)
+                if bucket > current and ahead >= bucket and not is_idle:
+                    cells[due, i] = time + left
+                else:
+                    schedule(calendar, cells, i, time + left)
+                continue
+            tape.counts[N_TOUCHES] = touch
+            if happened == LOST:
+                tape.counts[LOST_NEURON] = i + 1
+                return
+            if happened == DEFERRED:
+                cells[wait, i] = dt
+                schedule(calendar, cells, i, time)
+                defer(tape, arrivals, event, edge, has_tape)
+                touch = tape.counts[N_TOUCHES]
+                continue
+            if scale != 1.0 and has_tape:
+                k = tape.counts[N_SCALES]
+                tape.scale_touches[k] = tape.counts[N_TOUCHES] - 1
+                tape.scale_factors[k] = scale
+                tape.counts[N_SCALES] = k + 1
+            if happened == CROSSED:
+                causes[0, i] = event
+                causes[1, i] = edge
+            stays = happened == CROSSED or (pending and left == 0.0)
+            cells[last, i] = time
+            cells[wait, i] = AT_ONCE if stays else left
+            schedule(calendar, cells, i, time + left)
+        tape.counts[N_TOUCHES] = touch
+
+    return deliver
+
+
+def build_notes(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
+    """``note_delivery``, and ``defer`` an arrival."""
+    jit = join_jit(models)
+
+    @jit
+    def note_delivery(tape: Any, event: int, edge: int) -> None:
+        """Write down that an event is delivered, from a connection on."""
+        k = tape.counts[N_DELIVERIES]
+        tape.delivery_events[k] = event
+        tape.delivery_edges[k] = edge
+        tape.delivery_touches[k] = tape.counts[N_TOUCHES]
+        tape.delivery_spikes[k] = tape.counts[N_SPIKES]
+        tape.counts[N_DELIVERIES] = k + 1
+
+    @jit
+    def defer(tape: Any, arrivals: Any, event: int, edge: int, has_tape: bool) -> None:
+        """Let an arrival wait for its neuron's spike at this very instant."""
+        k = tape.counts[N_DEFERRED]
+        arrivals.deferred[0, k] = event
+        arrivals.deferred[1, k] = edge
+        tape.counts[N_DEFERRED] = k + 1
+        if has_tape:
+            tape.counts[N_TOUCHES] -= 1
+            note_delivery(tape, event, edge + 1)
+
+    return note_delivery, defer
+
+
+def build_emission(models: tuple[CompiledModel, ...], deliver: Any, send: Any) -> Any:
+    """``emit`` an event from its source."""
+    jit = join_jit(models)
+
+    @jit
+    def emit(
+        wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any,
+        time: float, event: int, source: int, has_tape: bool,
+    ) -> None:  # fmt: skip
+        """An event leaves its source: it arrives at once, or sets out."""
+        for group in range(wires.source_groups[source], wires.source_groups[source + 1]):
+            delay = wires.group_delays[group]
+            if delay == 0.0:
+                deliver(
+                    wires, cells, calendar, arrivals, tape, causes, time, event,
+                    wires.group_edges[group], wires.group_edges[group + 1], has_tape,
+                )  # fmt: skip
+            else:
+                send(arrivals, tape.counts, time + delay, event, group)
+
+    return emit
+
+
+def build_arrivals(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
+    """``send`` a spike on its way, and ``take`` the one that arrives first."""
+    jit = join_jit(models)
+
+    @jit
+    def is_before(arrivals: Any, a: int, b: int) -> bool:
+        """Whether entry ``a`` of the heap comes before entry ``b``."""
+        times = arrivals.times
+        return times[a] < times[b] or (
+            times[a] == times[b] and arrivals.order[a] < arrivals.order[b]
+        )
+
+    @jit
+    def swap(arrivals: Any, a: int, b: int) -> None:
+        """Exchange two entries."""
+        times, order, events, groups = (
+            arrivals.times, arrivals.order, arrivals.events, arrivals.groups,
+        )  # fmt: skip
+        times[a], times[b] = times[b], times[a]
+        order[a], order[b] = order[b], order[a]
+        events[a], events[b] = events[b], events[a]
+        groups[a], groups[b] = groups[b], groups[a]
+
+    @jit
+    def send(arrivals: Any, counts: Any, time: float, event: int, group: int) -> None:
+        """A spike sets out, to arrive at ``time`` by a group of connections."""
+        place = counts[N_ARRIVALS]
+        arrivals.times[place] = time
+        arrivals.order[place] = counts[N_SENT]
+        arrivals.events[place] = event
+        arrivals.groups[place] = group
+        counts[N_ARRIVALS] += 1
+        counts[N_SENT] += 1
+        while place > 0 and is_before(arrivals, place, (place - 1) // 2):
+            swap(arrivals, place, (place - 1) // 2)
+            place = (place - 1) // 2
+
+    @jit
+    def take(arrivals: Any, counts: Any) -> Any:
+        """Event and group of connections of the first arrival, which leaves the heap."""
+        event, group = arrivals.events[0], arrivals.groups[0]
+        size = counts[N_ARRIVALS] - 1
+        counts[N_ARRIVALS] = size
+        swap(arrivals, 0, size)
+        place = 0
+        while 2 * place + 1 < size:
+            below = 2 * place + 1
+            if below + 1 < size and is_before(arrivals, below + 1, below):
+                below += 1
+            if not is_before(arrivals, below, place):
+                break
+            swap(arrivals, place, below)
+            place = below
+        return event, group
+
+    return send, take

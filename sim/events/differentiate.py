@@ -1,0 +1,310 @@
+"""Exact gradients of a run of a recurrent network: the public face of `sim.events.backward`."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim.events.backward import build_rewind, start_rewinding
+from sim.events.loop import DONE
+from sim.events.pseudospikes import Outputs, pull_outputs
+from sim.events.recording import Recording
+from sim.events.simulate import SHARES
+from sim.memory import check_memory
+from sim.network.network import Circuit, Population
+from sim.network.wiring import split_edges
+from spiketheory.errors import InputError, check_finite, check_shape
+from spiketheory.machine.compile import CompiledModel
+
+StateSlopes = Sequence[Mapping[str, Any]]
+"""Per population by state variable derivatives of a loss, broadcast to the states' shape."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CircuitGradients:
+    """Derivatives of a loss by what went into a run.
+
+    Attributes:
+        weights: One matrix per projection, of the kind of its weights.
+        delays: The same by the delays.
+        input_times: One array per input, as its times; 0 for those after T.
+        initial: Per population by state variable, shape (size,); by the model's initial coordinate
+            (such as ``phi0``) where the population starts at one.
+        parameters: Per population by name a number, or one per neuron where the parameter is; the
+            initial state is kept as it was given. None unless asked for.
+    """
+
+    weights: list[Any]
+    delays: list[Any]
+    input_times: list[np.ndarray]
+    initial: list[dict[str, np.ndarray]]
+    parameters: list[dict[str, Any]] | None
+
+
+def differentiate(
+    recording: Recording,
+    *,
+    spike_time: np.ndarray | None = None,
+    end: StateSlopes | None = None,
+    looked: StateSlopes | None = None,
+    outputs: tuple[Outputs, np.ndarray] | None = None,
+    parameters: bool = False,
+) -> CircuitGradients:
+    """Go back through a run with the derivatives of a loss by what came out of it.
+
+    Args:
+        recording: A run with ``record=True``.
+        spike_time: Derivatives by the spike times, shape (n_spikes,).
+        end: Derivatives by the state at the end, as `Recording.end_state`.
+        looked: Derivatives by the states looked at, as `Recording.looked_state`.
+        outputs: Output times (`sim.events.pseudospikes.find_outputs`) and the derivatives by them.
+        parameters: Whether to compute derivatives by the neurons' parameters, too.
+
+    Returns:
+        The gradients; what does not reach the loss has derivative 0.
+
+    Raises:
+        InputError: If the run was not recorded, or shapes do not fit.
+    """
+    return Rewinding(recording, parameters).run(spike_time, end, looked, outputs)
+
+
+class Rewinding:
+    """The arrays of one backward pass."""
+
+    def __init__(self, recording: Recording, parameters: bool) -> None:
+        if recording.tape is None or recording.cells is None:
+            raise InputError(
+                "Expected a recorded run but got one without; call simulate(..., record=True)."
+            )
+        self.recording, self.parameters = recording, parameters
+        self.circuit, self.wiring = recording.circuit, recording.wiring
+        models, wires = self.wiring.models, self.wiring.wires
+        n_edges, shape = len(wires.weights), recording.end.shape
+        check_memory(16 * n_edges + 8 * shape[0] * shape[1], "the gradients")
+        self.by_spike = np.zeros(len(recording.spike_time))
+        self.by_input = np.zeros(len(wires.input_times))
+        self.by_weight, self.by_delay = np.zeros(n_edges), np.zeros(n_edges)
+        self.at_end = np.zeros(shape, order="F")
+        self.covectors = np.zeros(shape, order="F")
+        n_bars = max(1, *(len(list_bars(m)) for m in models)) if parameters else 1
+        self.bars = np.zeros((n_bars, wires.table.shape[1]), order="F")
+        self.seen = np.zeros(recording.tape.looked.shape, order="F")
+
+    def run(
+        self, spike_time: np.ndarray | None, end: StateSlopes | None, looked: StateSlopes | None,
+        outputs: tuple[Outputs, np.ndarray] | None,
+    ) -> CircuitGradients:  # fmt: skip
+        """See `differentiate`."""
+        recording = self.recording
+        assert recording.tape is not None
+        if spike_time is not None:
+            given = np.asarray(spike_time, dtype=np.float64)
+            check_shape("derivatives by spike_time", given, self.by_spike.shape)
+            self.by_spike += check_finite("derivatives by spike_time", given)
+        if end is not None:
+            everyone = np.arange(self.circuit.n_neurons)
+            self.at_end += self.enter(end, recording.end, everyone)
+        if looked is not None:
+            self.seen += self.enter_looks(looked)
+        if outputs is not None:
+            by_spike, by_end, by_weight, bars = pull_outputs(
+                recording, *outputs, self.bars, self.parameters
+            )
+            self.by_spike += by_spike
+            self.at_end += by_end
+            self.by_weight += by_weight
+            self.bars += bars
+        self.rewind()
+        return self.collect()
+
+    def rewind(self) -> None:
+        """Undo all events."""
+        recording, wires = self.recording, self.wiring.wires
+        kernel = build_rewind(self.wiring.models)
+        kernel.leave_end(
+            wires, recording.cells, recording.time, self.at_end, self.covectors, self.bars,
+            self.parameters,
+        )  # fmt: skip
+        assert recording.tape is not None
+        left = start_rewinding(recording.tape)
+        share = SHARES[self.wiring.models[0].backend]
+        status = DONE + 1
+        while status != DONE:
+            status = kernel.rewind(
+                wires, recording.tape, left, recording.looked_at, self.seen, self.by_spike,
+                self.by_input, self.by_weight, self.by_delay, self.covectors, self.bars,
+                self.parameters, share,
+            )  # fmt: skip
+
+    def enter(
+        self, slopes: StateSlopes, coordinates: np.ndarray, neurons: np.ndarray
+    ) -> np.ndarray:
+        """From derivatives by states to those by coordinates, shape of ``coordinates``."""
+        found = np.zeros_like(coordinates)
+        check_slopes(self.circuit, slopes)
+        for population, first, rows, by_state in zip(
+            self.circuit.populations, find_firsts(self.circuit), self.wiring.first_rows, slopes,
+            strict=True,
+        ):  # fmt: skip
+            inside = np.flatnonzero((neurons >= first) & (neurons < first + population.size))
+            if not len(inside) or not by_state:
+                continue
+            model, constants = (
+                population.model,
+                self.take_constants(population, neurons[inside] - first),
+            )
+            n = len(model.coordinates)
+            own = coordinates[:n, inside]
+            bars = [
+                np.broadcast_to(np.asarray(by_state.get(v, 0.0), np.float64), (len(inside),))
+                for v in model.state
+            ]
+            pulled = population.call("leave_chart_vjp", *own, *constants, *bars)
+            for c in range(n):
+                found[c, inside] = pulled[c]
+            if self.parameters and list_bars(model):
+                direct = population.call("leave_chart_constants_vjp", *own, *constants, *bars)
+                self.add_bars(population, rows, direct, neurons[inside] - first)
+        return found
+
+    def enter_looks(self, looked: StateSlopes) -> np.ndarray:
+        """The same for all looks, in the shape of the tape."""
+        recording = self.recording
+        check_slopes(self.circuit, looked)
+        width, n_looks, n_at = recording.looked.shape
+        found = np.zeros((width, n_looks, n_at))
+        for k in range(n_looks):
+            slopes = [
+                {name: pick_look(value, k) for name, value in by_state.items()}
+                for by_state in looked
+            ]
+            found[:, k] = self.enter(slopes, recording.looked[:, k], recording.looked_at)
+        return found.reshape(width, n_looks * n_at)
+
+    def take_constants(self, population: Population, members: np.ndarray) -> np.ndarray:
+        """Constants of some neurons of a population."""
+        return population.constants if population.is_uniform else population.constants[:, members]
+
+    def add_bars(
+        self, population: Population, row: int, values: Sequence[Any], members: np.ndarray
+    ) -> None:
+        """Add derivatives by the constants of some neurons of a population."""
+        for c, value in enumerate(values):
+            each = np.broadcast_to(value, (len(members),))
+            if population.is_uniform:
+                self.bars[c, row] += each.sum()
+            else:
+                self.bars[c, row + members] += each
+
+    def collect(self) -> CircuitGradients:
+        """Sort the derivatives by what they belong to."""
+        circuit, wiring = self.circuit, self.wiring
+        times = np.zeros(sum(len(p.times) for p in circuit.inputs))
+        times[wiring.inputs] = self.by_input
+        sizes = np.cumsum([len(p.times) for p in circuit.inputs])
+        initial = []
+        for population, first, row in zip(
+            circuit.populations, find_firsts(circuit), wiring.first_rows, strict=True
+        ):
+            initial.append(self.collect_initial(population, first, row))
+        return CircuitGradients(
+            weights=split_edges(circuit, wiring, self.by_weight),
+            delays=split_edges(circuit, wiring, self.by_delay),
+            input_times=np.split(times, sizes[:-1]) if len(sizes) else [],
+            initial=initial,
+            parameters=self.collect_parameters() if self.parameters else None,
+        )
+
+    def collect_initial(
+        self, population: Population, first: int, row: int
+    ) -> dict[str, np.ndarray]:
+        """Derivatives by the initial state of a population."""
+        model, members = population.model, np.arange(population.size)
+        own = self.covectors[: len(model.coordinates), first : first + population.size]
+        names: tuple[str, ...]
+        if population.starts_at_phase:
+            names, name, start = (model.initial,), "initial_state", [population.start_phase]
+        else:
+            names, name = model.state, "enter_chart"
+            start = list(population.start_state.values())
+        arguments = (*start, *population.constants, *own)
+        slopes = population.call(f"{name}_vjp", *arguments)
+        if self.parameters and list_bars(model):
+            direct = population.call(f"{name}_constants_vjp", *arguments)
+            self.add_bars(population, row, direct, members)
+        return {
+            n: np.array(np.broadcast_to(slope, (population.size,)))
+            for n, slope in zip(names, slopes, strict=True)
+        }
+
+    def collect_parameters(self) -> list[dict[str, Any]]:
+        """Derivatives by the parameters of each population."""
+        found: list[dict[str, Any]] = []
+        for population, row in zip(self.circuit.populations, self.wiring.first_rows, strict=True):
+            model = population.model
+            names = list_bars(model)
+            n_rows = 1 if population.is_uniform else population.size
+            if not names:
+                found.append({name: 0.0 for name in model.parameters})
+                continue
+            bars = self.bars[: len(names), row : row + n_rows]
+            slopes = population.call("constants_vjp", *population.values, *bars)
+            found.append(
+                {
+                    name: np.array(np.broadcast_to(slope, (n_rows,)))
+                    if np.ndim(population.parameters[name])
+                    else float(np.sum(np.broadcast_to(slope, (n_rows,))))
+                    for name, slope in zip(model.parameters, slopes, strict=True)
+                }
+            )
+        return found
+
+
+def list_bars(model: CompiledModel) -> list[str]:
+    """The constants by which a model's functions have derivatives."""
+    function = getattr(model.module, "constants_vjp", None)
+    if function is None:
+        return []
+    return list(inspect.signature(function).parameters)[len(model.parameters) :]
+
+
+def find_firsts(circuit: Circuit) -> list[int]:
+    """Number of the first neuron of each population."""
+    return [0, *np.cumsum([p.size for p in circuit.populations])[:-1].tolist()]
+
+
+def pick_look(value: Any, k: int) -> Any:
+    """Derivatives at one look; a number stands for all."""
+    return value if np.ndim(value) == 0 else np.asarray(value)[k]
+
+
+def check_slopes(circuit: Circuit, slopes: StateSlopes) -> None:
+    """Raise unless derivatives by states have one table per population, by its variables."""
+    if len(slopes) != len(circuit.populations):
+        raise InputError(
+            f"Expected derivatives by states for {len(circuit.populations)} populations but got "
+            f"{len(slopes)}; give one table per population, empty ones included."
+        )
+    for population, by_state in zip(circuit.populations, slopes, strict=True):
+        unknown = [name for name in by_state if name not in population.model.state]
+        if unknown:
+            raise InputError(
+                f"Expected derivatives by {', '.join(population.model.state)} for "
+                f"{population.name} but got {unknown[0]!r}; correct its name."
+            )
+
+
+def find_jacobian(recording: Recording, **options: Any) -> list[CircuitGradients]:
+    """Derivatives of every spike time: the gradients of spike 0, of spike 1, ...
+
+    The cost is one backward pass per spike; meant for small networks.
+
+    Args:
+        recording: A run with ``record=True``.
+        options: As for `differentiate`.
+    """
+    units = np.eye(len(recording.spike_time))
+    return [differentiate(recording, spike_time=unit, **options) for unit in units]

@@ -1,0 +1,128 @@
+"""What a run of a recurrent network did, how far it is, and why it stopped."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sim.events.tape import Tape
+from sim.network.network import Circuit
+from sim.network.wiring import Wiring
+from spiketheory.errors import SimulationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advance:
+    """How far a run is.
+
+    Attributes:
+        time: Time of the last event [time].
+        duration: The trial's end T [time].
+        n_spikes: Spikes so far.
+    """
+
+    time: float
+    duration: float
+    n_spikes: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording:
+    """What a run of a circuit did.
+
+    Attributes:
+        circuit: The circuit.
+        wiring: The circuit in flat arrays.
+        spike_time: Sorted, shape (n_spikes,) [time].
+        spike_neuron: Neurons are counted through the populations, shape (n_spikes,).
+        end: Coordinates at ``time``, shape (width, n_neurons).
+        time: How far the run got: T, unless it was stopped [time].
+        look_times: Times at which states were looked at, shape (n_looks,) [time].
+        looked_at: Neurons that were looked at, shape (n_looked_at,).
+        looked: Their coordinates, shape (width, n_looks, n_looked_at).
+        under_way: Groups of connections (`sim.network.wiring`) that a spike is under way on, one
+        entry
+            per spike.
+        tape: What it takes to go back; None unless asked for.
+        cells: The neurons at the end (`sim.events.loop`).
+    """
+
+    circuit: Circuit
+    wiring: Wiring
+    spike_time: np.ndarray
+    spike_neuron: np.ndarray
+    end: np.ndarray
+    time: float
+    look_times: np.ndarray
+    looked_at: np.ndarray
+    looked: np.ndarray
+    under_way: np.ndarray
+    tape: Tape | None = None
+    cells: np.ndarray | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run reached the trial's end."""
+        return self.time == self.circuit.duration
+
+    @cached_property
+    def end_state(self) -> list[dict[str, np.ndarray]]:
+        """State at the end by variable, for each population; shape (size,) each.
+
+        A membrane potential is infinite only at the very instant of a spike.
+        """
+        return self.leave_chart(self.end, np.arange(self.circuit.n_neurons))
+
+    @cached_property
+    def looked_state(self) -> list[dict[str, np.ndarray]]:
+        """States looked at by variable, for each population; shape (n_looks, n_looked_at) each."""
+        found = [
+            self.leave_chart(self.looked[:, k], self.looked_at) for k in range(len(self.look_times))
+        ]
+        return [
+            {
+                name: np.array([states[p][name] for states in found])
+                for name in population.model.state
+            }
+            for p, population in enumerate(self.circuit.populations)
+        ]
+
+    def leave_chart(
+        self, coordinates: np.ndarray, neurons: np.ndarray
+    ) -> list[dict[str, np.ndarray]]:
+        """States by variable of some neurons, for each population (empty where none is in it)."""
+        states, first = [], 0
+        for population in self.circuit.populations:
+            inside = (neurons >= first) & (neurons < first + population.size)
+            own = coordinates[: len(population.model.coordinates), inside]
+            constants = population.constants
+            if not population.is_uniform:
+                constants = constants[:, neurons[inside] - first]
+            with np.errstate(all="ignore"):
+                values = population.call("leave_chart", *own, *constants)
+            states.append(
+                {
+                    name: np.array(np.broadcast_to(value, (int(inside.sum()),)))
+                    for name, value in zip(population.model.state, values, strict=True)
+                }
+            )
+            first += population.size
+        return states
+
+    def trains(self) -> list[np.ndarray]:
+        """Spike times neuron by neuron."""
+        order = np.argsort(self.spike_neuron, kind="stable")
+        edges = np.searchsorted(self.spike_neuron[order], np.arange(1, self.circuit.n_neurons))
+        return np.split(self.spike_time[order], edges)
+
+
+class StoppedError(SimulationError):
+    """A run did not reach the trial's end; ``recording`` holds what it did.
+
+    Attributes:
+        recording: Everything up to the last event.
+    """
+
+    def __init__(self, message: str, recording: Recording) -> None:
+        super().__init__(message)
+        self.recording = recording

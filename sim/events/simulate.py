@@ -1,0 +1,230 @@
+"""Run a recurrent network: the public face of `sim.events.loop` and `sim.events.plain_loop`."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sim.events.loop import DONE, FULL, LOST_STATE, build_lazy, get_width, make_cells
+from sim.events.plain_loop import simulate_eagerly
+from sim.events.recording import Advance, Recording, StoppedError
+from sim.events.spike_queue import Calendar, make_calendar
+from sim.events.tape import (
+    DELIVERIES,
+    LOST_NEURON,
+    N_ARRIVALS,
+    N_DEFERRED,
+    N_DELIVERIES,
+    N_SCALES,
+    N_SPIKES,
+    N_TOUCHES,
+    SCALES,
+    SPIKES,
+    TOUCHES,
+    grow_arrivals,
+    grow_tape,
+    make_arrivals,
+    make_tape,
+)
+from sim.memory import check_memory
+from sim.network.network import Circuit
+from sim.network.wiring import Wiring, wire
+from spiketheory.errors import InputError, check_choice, check_finite
+
+MAX_SPIKES = 10_000_000
+ENGINES = ("lazy", "eager")
+SHARES = {"numba": 4_000_000, "numpy": 4_000}
+"""About so many touches between two looks at the clock and the keyboard."""
+BYTES_PER_NEURON = 8 * 8 + 4 * 4 + 3 * 8
+BYTES_PER_CONNECTION = 2 * (4 + 4 + 8 + 8) + 8
+
+
+def simulate(
+    circuit: Circuit,
+    *,
+    engine: str = "lazy",
+    record: bool = False,
+    look_times: Sequence[float] | np.ndarray = (),
+    looked_at: Sequence[int] | np.ndarray | None = None,
+    max_spikes: int = MAX_SPIKES,
+    on_advance: Callable[[Advance], bool] | None = None,
+) -> Recording:
+    """Run a circuit until its trial's end.
+
+    Args:
+        circuit: The network and its inputs.
+        engine: ``lazy`` touches at an event only the neurons that it reaches; ``eager`` advances
+            all at every event, is slow and plain, and records nothing to go back on.
+        record: Whether to keep what `sim.events.backward.differentiate` needs.
+        look_times: Times at which to look at states; they may coincide with events, and then come
+            after arrivals and before spikes [time].
+        looked_at: Neurons to look at; None for all.
+        max_spikes: More spikes than this stop the run.
+        on_advance: Called every so often; the run stops if it returns True.
+
+    Returns:
+        The recording.
+
+    Raises:
+        InputError: If the looks are none, or the network does not fit into memory.
+        StoppedError: If the network fires without bound, or a state leaves the range of numbers.
+    """
+    check_choice("engine", engine, ENGINES)
+    if record and engine == "eager":
+        raise InputError(
+            "Expected engine='lazy' for a run with gradients but got 'eager', which records "
+            "nothing; choose the other, or ask for spikes alone."
+        )
+    times, neurons = check_looks(circuit, look_times, looked_at)
+    check_memory(estimate_memory(circuit, record), "the network and its queue")
+    if engine == "eager":
+        return simulate_eagerly(circuit, times, neurons, max_spikes, on_advance)
+    return LazyRun(circuit, times, neurons, record=record, max_spikes=max_spikes).finish(on_advance)
+
+
+def check_looks(
+    circuit: Circuit, look_times: Sequence[float] | np.ndarray, looked_at: object
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times, sorted, and the neurons to look at."""
+    times = np.sort(check_finite("look_times", np.array(look_times, dtype=np.float64)))
+    if len(times) and (times[0] < 0 or times[-1] > circuit.duration):
+        raise InputError(
+            f"Expected look_times between 0 and the duration {circuit.duration:g} but got "
+            f"{times[0]:g} to {times[-1]:g}; leave out the others."
+        )
+    n = circuit.n_neurons
+    neurons = np.arange(n) if looked_at is None else np.array(looked_at)
+    if len(neurons) and (neurons.dtype.kind not in "iu" or neurons.min() < 0 or neurons.max() >= n):
+        raise InputError(
+            f"Expected neurons 0 to {n - 1} in looked_at but got {neurons.tolist()}; neurons are "
+            "counted through the populations."
+        )
+    return times, neurons.astype(np.int64)
+
+
+def estimate_memory(circuit: Circuit, record: bool) -> int:
+    """Bytes that a run needs before its first spike, roughly."""
+    n_bytes = circuit.n_neurons * BYTES_PER_NEURON + circuit.n_connections * BYTES_PER_CONNECTION
+    return n_bytes + (1_000_000 if record else 0)
+
+
+class LazyRun:
+    """A run under way: Python grows the arrays, compiled code fills them.
+
+    Args:
+        circuit: The network.
+        look_times: Times at which to look, sorted.
+        looked_at: Neurons to look at.
+        record: Whether to keep what it takes to go back.
+        max_spikes: More spikes than this stop the run.
+        wiring: The network in flat arrays, if it was laid out before.
+    """
+
+    def __init__(
+        self, circuit: Circuit, look_times: np.ndarray, looked_at: np.ndarray, *, record: bool,
+        max_spikes: int, wiring: Wiring | None = None,
+    ) -> None:  # fmt: skip
+        self.circuit, self.wiring = circuit, wiring or wire(circuit)
+        models = self.wiring.models
+        self.kernel, self.width = build_lazy(models), get_width(models)
+        self.look_times, self.looked_at = look_times, looked_at
+        self.record, self.max_spikes = record, max_spikes
+        n = circuit.n_neurons
+        self.cells = make_cells(models, n)
+        self.cells[: self.width] = self.wiring.start
+        edges = self.wiring.wires.group_edges[self.wiring.wires.source_groups]
+        self.most_targets = int(np.diff(edges).max(initial=0))
+        self.calendar: Calendar = make_calendar(n, circuit.duration, self.most_targets)
+        self.arrivals = make_arrivals(64)
+        self.tape = make_tape(self.width, len(look_times), len(looked_at), capacity=64)
+        self.causes = np.zeros((2, n), np.int64)
+        self.now = 0.0
+        self.kernel.start(self.wiring.wires, self.cells, self.calendar)
+
+    def finish(self, on_advance: Callable[[Advance], bool] | None) -> Recording:
+        """Run to the end; see `simulate`."""
+        share = SHARES[self.wiring.models[0].backend]
+        while True:
+            status, self.now = self.kernel.run(
+                self.wiring.wires, self.cells, self.calendar, self.arrivals, self.tape,
+                self.causes, self.look_times, self.looked_at, self.circuit.duration, self.now,
+                self.record, self.max_spikes + 1, share,
+            )  # fmt: skip
+            if status == DONE:
+                return self.close(self.circuit.duration)
+            if status == LOST_STATE:
+                self.raise_lost()
+            if status == FULL:
+                self.make_room()
+            if self.tape.counts[N_SPIKES] > self.max_spikes:
+                self.raise_runaway()
+            advance = Advance(
+                time=self.now, duration=self.circuit.duration,
+                n_spikes=int(self.tape.counts[N_SPIKES]),
+            )  # fmt: skip
+            if on_advance is not None and on_advance(advance):
+                return self.close(self.now)
+
+    def make_room(self) -> None:
+        """Double what is full, or nearly."""
+        counts, tape = self.tape.counts, self.tape
+        more = 3 * (self.most_targets + int(counts[N_DEFERRED])) + 64
+        filled = [(SPIKES, N_SPIKES)]
+        if self.record:
+            filled += [(TOUCHES, N_TOUCHES), (DELIVERIES, N_DELIVERIES), (SCALES, N_SCALES)]
+        for names, place in filled:
+            capacity, needed = getattr(tape, names[-1]).shape[-1], int(counts[place]) + more
+            if needed > capacity:
+                wanted = max(2 * capacity, needed)
+                check_memory(wanted * (self.width + 4) * 8, "the recorded events")
+                tape = grow_tape(tape, names, wanted)
+        self.tape = tape
+        capacity = self.arrivals.times.shape[0]
+        if int(counts[N_ARRIVALS]) + more > capacity:
+            self.arrivals = grow_arrivals(self.arrivals, max(2 * capacity, capacity + more))
+
+    def close(self, time: float) -> Recording:
+        """The record of what was run up to ``time``."""
+        n_spikes = int(self.tape.counts[N_SPIKES])
+        end = np.zeros((self.width, self.circuit.n_neurons), order="F")
+        self.kernel.look_at_all(self.wiring.wires, self.cells, time, end)
+        shape = (self.width, len(self.look_times), len(self.looked_at))
+        return Recording(
+            circuit=self.circuit, wiring=self.wiring,
+            spike_time=self.tape.spike_times[:n_spikes],
+            spike_neuron=self.tape.spike_neurons[:n_spikes],
+            end=end, time=time, look_times=self.look_times, looked_at=self.looked_at,
+            looked=self.tape.looked.reshape(shape),
+            under_way=self.arrivals.groups[: self.tape.counts[N_ARRIVALS]].copy(),
+            tape=self.tape if self.record else None, cells=self.cells,
+        )  # fmt: skip
+
+    def raise_runaway(self) -> None:
+        """Raise the error of a network that fires without bound."""
+        recording = self.close(self.now)
+        counts = np.bincount(recording.spike_neuron, minlength=self.circuit.n_neurons)
+        fastest = int(counts.argmax())
+        rate = f"{counts[fastest] / self.now:.3g} per unit of time" if self.now > 0 else "at once"
+        raise StoppedError(
+            f"Expected at most {self.max_spikes} spikes but got more by t={self.now:g} of "
+            f"T={self.circuit.duration:g}; neuron {fastest} of {self.name_of(fastest)} fires most, "
+            f"{counts[fastest]} spikes ({rate}). Lower its excitation, or raise max_spikes.",
+            recording,
+        )
+
+    def raise_lost(self) -> None:
+        """Raise the error of a state that is no number any more."""
+        neuron = int(self.tape.counts[LOST_NEURON]) - 1
+        raise StoppedError(
+            f"Expected finite states but neuron {neuron} of {self.name_of(neuron)} left the range "
+            f"of the number format at t={self.now:g}; lower the weights of its inputs.",
+            self.close(self.now),
+        )
+
+    def name_of(self, neuron: int) -> str:
+        """The population of a neuron."""
+        first = 0
+        for population in self.circuit.populations:
+            first += population.size
+            if neuron < first:
+                return population.name
+        raise AssertionError(neuron)

@@ -1,0 +1,316 @@
+"""The calendar of coming spikes: which neuron is next, without touching it at every arrival.
+
+Time is cut into buckets of equal width. A neuron that will spike stands in the list of one bucket,
+never later than that of its spike. When an arrival moves its spike to a later bucket the neuron
+stays where it is; when its bucket is reached, it is moved on. Only when its spike moves to before
+its bucket is it queued anew. The current bucket is a binary heap of (time, neuron) in which entries
+that are out of date are skipped; buckets hold so few spikes that it is small. When all buckets are
+used up, new ones are made, as wide as the recent rate of spikes asks for. Their width decides the
+speed, never the order: a spike earlier than another stands in the same bucket or in one before.
+"""
+
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from spiketheory.machine.compile import CompiledModel, join_jit
+
+N_BUCKETS = 256
+SPIKES_PER_BUCKET = 8
+NEURONS_PER_SPIKE = 64
+"""A bucket is to hold about one spike per so many neurons, and at least SPIKES_PER_BUCKET."""
+GROWTH = 4.0
+"""Buckets grow at most by this factor at a time; they may shrink by any."""
+NOWHERE = np.iinfo(np.int32).max
+END = -1
+HEAP_SIZE, CURRENT, IS_IDLE, N_SINCE = range(4)
+ORIGIN, WIDTH, REBUILT = range(3)
+
+
+class Calendar(NamedTuple):
+    """The queue's arrays.
+
+    Attributes:
+        bucket: Bucket of each neuron: the current one if it is in the heap, a later one if it is
+            in that one's list, NOWHERE if it is in neither, shape (n_neurons,).
+        following, before: Neighbours in that list, or END, shape (n_neurons,).
+        heads: First neuron of each bucket, or END, shape (N_BUCKETS,).
+        heap_times, heap_neurons: The heap of the current bucket.
+        counts: Heap size, current bucket, whether no spike is due, spikes since the last rebuild.
+        scale: Start of the first bucket, width of a bucket, time of the last rebuild.
+    """
+
+    bucket: np.ndarray
+    following: np.ndarray
+    before: np.ndarray
+    heads: np.ndarray
+    heap_times: np.ndarray
+    heap_neurons: np.ndarray
+    counts: np.ndarray
+    scale: np.ndarray
+
+
+def make_calendar(n_neurons: int, duration: float, most_targets: int) -> Calendar:
+    """An empty calendar, with room for every neuron twice and what one spike can add."""
+    capacity = 2 * n_neurons + 2 * most_targets + 1024
+    return Calendar(
+        bucket=np.full(n_neurons, NOWHERE, np.int32),
+        following=np.full(n_neurons, END, np.int32),
+        before=np.full(n_neurons, END, np.int32),
+        heads=np.full(N_BUCKETS, END, np.int32),
+        heap_times=np.empty(capacity),
+        heap_neurons=np.empty(capacity, np.int32),
+        counts=np.zeros(4, np.int64),
+        scale=np.array([0.0, duration / N_BUCKETS, 0.0]),
+    )
+
+
+@lru_cache(maxsize=32)
+def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespace:
+    """The queue's functions, compiled for the models' backend.
+
+    Args:
+        models: The models of a network.
+        due: Row of ``cells`` (`sim.events.loop`) that holds the time of each neuron's next spike.
+
+    Returns:
+        ``schedule`` (a neuron's next spike has changed), ``find_next`` (neuron of the next spike,
+        or END), ``release`` (it spikes now), ``rebuild`` and ``has_room``.
+    """
+    push, pop = build_heap(models)
+    measure, schedule, move_on = build_places(models, due, push)
+    rebuild, open_bucket, is_crowded = build_buckets(models, due, move_on)
+    find_next, release, has_room = build_next(
+        models, due, pop, measure, move_on, rebuild, open_bucket, is_crowded
+    )
+    return SimpleNamespace(
+        schedule=schedule, find_next=find_next, release=release, rebuild=rebuild,
+        has_room=has_room,
+    )  # fmt: skip
+
+
+def build_heap(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
+    """``push`` to the heap of the current bucket, and ``pop`` its top."""
+    jit = join_jit(models)
+
+    @jit
+    def push(calendar: Any, time: float, neuron: int) -> None:
+        """Add to the heap."""
+        times, neurons = calendar.heap_times, calendar.heap_neurons
+        place = calendar.counts[HEAP_SIZE]
+        calendar.counts[HEAP_SIZE] = place + 1
+        while place > 0:
+            above = (place - 1) // 2
+            if times[above] < time or (times[above] == time and neurons[above] <= neuron):
+                break
+            times[place] = times[above]
+            neurons[place] = neurons[above]
+            place = above
+        times[place] = time
+        neurons[place] = neuron
+
+    @jit
+    def pop(calendar: Any) -> None:
+        """Remove the top of the heap."""
+        times, neurons = calendar.heap_times, calendar.heap_neurons
+        size = calendar.counts[HEAP_SIZE] - 1
+        calendar.counts[HEAP_SIZE] = size
+        time, neuron = times[size], neurons[size]
+        place = 0
+        while True:
+            below = 2 * place + 1
+            if below >= size:
+                break
+            other = below + 1
+            if other < size and (
+                times[other] < times[below]
+                or (times[other] == times[below] and neurons[other] < neurons[below])
+            ):
+                below = other
+            if time < times[below] or (time == times[below] and neuron <= neurons[below]):
+                break
+            times[place] = times[below]
+            neurons[place] = neurons[below]
+            place = below
+        times[place] = time
+        neurons[place] = neuron
+
+    return push, pop
+
+
+def build_lists(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
+    """``link`` a neuron into a bucket's list, and ``unlink`` it."""
+    jit = join_jit(models)
+
+    @jit
+    def link(calendar: Any, i: int, bucket: int) -> None:
+        """Put a neuron into a bucket's list."""
+        head = calendar.heads[bucket]
+        calendar.following[i] = head
+        calendar.before[i] = END
+        if head != END:
+            calendar.before[head] = i
+        calendar.heads[bucket] = i
+        calendar.bucket[i] = bucket
+
+    @jit
+    def unlink(calendar: Any, i: int) -> None:
+        """Take a neuron out of its bucket's list."""
+        after, before = calendar.following[i], calendar.before[i]
+        if before == END:
+            calendar.heads[calendar.bucket[i]] = after
+        else:
+            calendar.following[before] = after
+        if after != END:
+            calendar.before[after] = before
+
+    return link, unlink
+
+
+def build_places(models: tuple[CompiledModel, ...], due: int, push: Any) -> tuple[Any, Any, Any]:
+    """``measure`` a time in buckets, ``schedule`` a neuron, ``move_on`` one that is out of date."""
+    jit = join_jit(models)
+    link, unlink = build_lists(models)
+
+    @jit
+    def place(calendar: Any, i: int, time: float, ahead: float) -> None:
+        """Queue a neuron that is in no list."""
+        current = calendar.counts[CURRENT]
+        if ahead < current + 1:
+            calendar.bucket[i] = current
+            push(calendar, time, i)
+        elif ahead < N_BUCKETS:
+            link(calendar, i, int(ahead))
+        else:
+            calendar.bucket[i] = NOWHERE
+
+    @jit
+    def measure(calendar: Any, time: float) -> float:
+        """How many buckets ahead of the first a time is."""
+        return (time - calendar.scale[ORIGIN]) * (1.0 / calendar.scale[WIDTH])
+
+    @jit
+    def schedule(calendar: Any, cells: Any, i: int, time: float) -> None:
+        """Take note of the time of a neuron's next spike, inf for none."""
+        same = cells[due, i] == time
+        cells[due, i] = time
+        if time == np.inf:
+            return
+        calendar.counts[IS_IDLE] = 0
+        bucket, current = calendar.bucket[i], calendar.counts[CURRENT]
+        ahead = measure(calendar, time)
+        if bucket == NOWHERE:
+            place(calendar, i, time, ahead)
+        elif bucket > current:
+            if ahead < bucket:
+                unlink(calendar, i)
+                place(calendar, i, time, ahead)
+        elif ahead < current + 1 and not same:
+            push(calendar, time, i)
+
+    @jit
+    def move_on(calendar: Any, cells: Any, i: int) -> None:
+        """Queue a neuron again whose entry was out of date."""
+        time = cells[due, i]
+        calendar.bucket[i] = NOWHERE
+        if time < np.inf:
+            place(calendar, i, time, measure(calendar, time))
+
+    return measure, schedule, move_on
+
+
+def build_buckets(
+    models: tuple[CompiledModel, ...], due: int, move_on: Any
+) -> tuple[Any, Any, Any]:
+    """``rebuild`` all buckets, ``open_bucket`` the next one, and whether it ``is_crowded``."""
+    jit = join_jit(models)
+
+    @jit
+    def open_bucket(calendar: Any, cells: Any) -> None:
+        """Make the next bucket the current one."""
+        current = calendar.counts[CURRENT] + 1
+        calendar.counts[CURRENT] = current
+        i = calendar.heads[current]
+        calendar.heads[current] = END
+        while i != END:
+            following = calendar.following[i]
+            move_on(calendar, cells, i)
+            i = following
+
+    @jit
+    def rebuild(calendar: Any, cells: Any, now: float) -> None:
+        """Make new buckets, of a width that suits the recent rate of spikes."""
+        n = calendar.bucket.shape[0]
+        counts, scale = calendar.counts, calendar.scale
+        width = scale[WIDTH] * (GROWTH if now > 0.0 else 1.0)
+        elapsed = now - scale[REBUILT]
+        if counts[N_SINCE] > 0 and elapsed > 0.0:
+            wanted = max(float(SPIKES_PER_BUCKET), n / NEURONS_PER_SPIKE)
+            width = min(width, wanted * elapsed / counts[N_SINCE])
+        first = np.inf
+        for i in range(n):
+            first = min(first, cells[due, i])
+        scale[ORIGIN] = first if first < np.inf else now
+        scale[WIDTH] = width
+        scale[REBUILT] = now
+        counts[N_SINCE] = 0
+        counts[HEAP_SIZE] = 0
+        counts[CURRENT] = 0
+        counts[IS_IDLE] = first == np.inf
+        calendar.heads[:] = END
+        for i in range(n):
+            move_on(calendar, cells, i)
+
+    @jit
+    def is_crowded(calendar: Any) -> bool:
+        """Whether the heap is so large that narrower buckets would pay."""
+        n = calendar.bucket.shape[0]
+        return calendar.counts[HEAP_SIZE] > 1024 + n // 4 and calendar.counts[N_SINCE] > n // 8
+
+    return rebuild, open_bucket, is_crowded
+
+
+def build_next(
+    models: tuple[CompiledModel, ...], due: int, pop: Any, measure: Any, move_on: Any,
+    rebuild: Any, open_bucket: Any, is_crowded: Any,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """``find_next``, ``release`` it when it spikes, and whether the heap ``has_room``."""
+    jit = join_jit(models)
+
+    @jit
+    def find_next(calendar: Any, cells: Any, now: float) -> int:
+        """The neuron that spikes next; END if none will."""
+        counts = calendar.counts
+        if is_crowded(calendar):
+            rebuild(calendar, cells, now)
+        while True:
+            while counts[HEAP_SIZE] > 0:
+                i = calendar.heap_neurons[0]
+                is_queued = calendar.bucket[i] == counts[CURRENT]
+                if is_queued and cells[due, i] == calendar.heap_times[0]:
+                    return i
+                pop(calendar)
+                if is_queued and not measure(calendar, cells[due, i]) < counts[CURRENT] + 1:
+                    move_on(calendar, cells, i)
+            if counts[IS_IDLE]:
+                return END
+            if counts[CURRENT] + 1 < N_BUCKETS:
+                open_bucket(calendar, cells)
+            else:
+                rebuild(calendar, cells, now)
+
+    @jit
+    def release(calendar: Any, i: int) -> None:
+        """Take the next neuron out of the queue: it spikes now."""
+        pop(calendar)
+        calendar.bucket[i] = NOWHERE
+        calendar.counts[N_SINCE] += 1
+
+    @jit
+    def has_room(calendar: Any, n_targets: int) -> bool:
+        """Whether the heap can take in so many neurons."""
+        return calendar.counts[HEAP_SIZE] + n_targets + 2 <= calendar.heap_times.shape[0]
+
+    return find_next, release, has_room

@@ -1,0 +1,172 @@
+"""A circuit as flat arrays: the form in which the event loops read it.
+
+Sources are the neurons, then the channels of the inputs. The connections of a source stand one
+after the other, sorted by delay, then by target; those of equal delay form a group, which arrives
+at once.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sim.network.network import Circuit
+from spiketheory.errors import InputError
+from spiketheory.machine.compile import CompiledModel
+
+MOST_INDEX = np.iinfo(np.int32).max
+
+
+class Wires(NamedTuple):
+    """Flat arrays of a circuit; nothing in them changes in a run.
+
+    Attributes:
+        kinds: Place of each neuron's model, shape (n_neurons,).
+        rows: Column of ``table`` that holds each neuron's constants, shape (n_neurons,).
+        table: Constants, shape (most constants, n_rows).
+        source_groups: First group of each source, and the end, shape (n_sources + 1,).
+        group_edges: First connection of each group, and the end, shape (n_groups + 1,).
+        group_delays: Shape (n_groups,) [time].
+        targets: Neuron that each connection leads to, shape (n_connections,).
+        weights: Shape (n_connections,).
+        input_times: Sorted, up to T, shape (n_inputs,) [time].
+        input_sources: Source of each, shape (n_inputs,).
+    """
+
+    kinds: np.ndarray
+    rows: np.ndarray
+    table: np.ndarray
+    source_groups: np.ndarray
+    group_edges: np.ndarray
+    group_delays: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+    input_times: np.ndarray
+    input_sources: np.ndarray
+
+
+class Wiring(NamedTuple):
+    """A circuit in flat arrays, and the way back.
+
+    Attributes:
+        models: The different models.
+        wires: The arrays.
+        places: Connection, counted through the projections' matrices, of each entry of
+            ``wires.targets``, shape (n_connections,).
+        inputs: Input spike, counted through the circuit's inputs, of each of ``input_times``.
+        first_rows: First column of ``table`` of each population.
+        start: Initial coordinates, shape (most coordinates, n_neurons).
+    """
+
+    models: tuple[CompiledModel, ...]
+    wires: Wires
+    places: np.ndarray
+    inputs: np.ndarray
+    first_rows: tuple[int, ...]
+    start: np.ndarray
+
+
+def wire(circuit: Circuit) -> Wiring:
+    """Lay a circuit out in flat arrays."""
+    models = tuple(dict.fromkeys(p.model for p in circuit.populations))
+    if max(circuit.n_neurons, *(p.matrix.nnz for p in circuit.projections), 0) > MOST_INDEX:
+        raise InputError(
+            f"Expected at most {MOST_INDEX} neurons and connections per projection but got more; "
+            "split the projection."
+        )
+    edges, places = sort_edges(circuit)
+    times, sources, inputs = sort_inputs(circuit)
+    table, rows, first_rows = collect_constants(circuit)
+    kinds = [np.full(p.size, models.index(p.model), np.int8) for p in circuit.populations]
+    width = max(len(m.coordinates) for m in models)
+    start = np.zeros((width, circuit.n_neurons))
+    first = 0
+    for population in circuit.populations:
+        coordinates = population.coordinates
+        start[: len(coordinates), first : first + population.size] = coordinates
+        first += population.size
+    wires = Wires(
+        kinds=np.concatenate(kinds), rows=rows, table=table, **edges,
+        input_times=times, input_sources=sources,
+    )  # fmt: skip
+    return Wiring(
+        models=models, wires=wires, places=places, inputs=inputs, first_rows=first_rows,
+        start=start,
+    )  # fmt: skip
+
+
+def find_offsets(circuit: Circuit, end: str) -> list[int]:
+    """First source, or first target, of each projection."""
+    channels = {p.name for p in circuit.inputs}
+    names = [getattr(p, end) for p in circuit.projections]
+    return [
+        circuit.first_of(name) + (circuit.n_neurons if name in channels else 0) for name in names
+    ]
+
+
+def sort_edges(circuit: Circuit) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The connections by source, delay and target, in groups of equal delay."""
+    n_sources = circuit.n_neurons + sum(p.size for p in circuit.inputs)
+    parts = list(
+        zip(
+            circuit.projections,
+            find_offsets(circuit, "pre"),
+            find_offsets(circuit, "post"),
+            strict=True,
+        )
+    )
+    empty = np.empty(0, np.int32)
+    sources = np.concatenate([empty, *(p.matrix.col.astype(np.int32) + a for p, a, _ in parts)])
+    targets = np.concatenate([empty, *(p.matrix.row.astype(np.int32) + b for p, _, b in parts)])
+    weights = np.concatenate([np.empty(0), *(p.matrix.data for p, _, _ in parts)])
+    delays = np.concatenate([np.empty(0), *(p.edge_delays for p, _, _ in parts)])
+    if np.any(delays):
+        places = np.lexsort((targets, delays, sources))
+    else:
+        keys = sources.astype(np.int64) * circuit.n_neurons + targets
+        places = np.argsort(keys, kind="stable")
+    sources, delays = sources[places], delays[places]
+    first = np.ones(len(places), dtype=bool)
+    first[1:] = (np.diff(sources) != 0) | (np.diff(delays) != 0)
+    starts = np.flatnonzero(first)
+    edges = {
+        "source_groups": np.searchsorted(sources[starts], np.arange(n_sources + 1)),
+        "group_edges": np.append(starts, len(places)),
+        "group_delays": delays[starts],
+        "targets": targets[places].astype(np.int32),
+        "weights": weights[places],
+    }
+    return edges, places
+
+
+def sort_inputs(circuit: Circuit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times and sources of the input spikes up to T, sorted; simultaneous ones in their order."""
+    channels = [p.channels + circuit.n_neurons + circuit.first_of(p.name) for p in circuit.inputs]
+    times = np.concatenate([np.empty(0), *(p.times for p in circuit.inputs)])
+    sources = np.concatenate([np.empty(0, np.int64), *channels])
+    order = np.argsort(times, kind="stable")
+    order = order[: np.count_nonzero(times <= circuit.duration)]
+    return times[order], sources[order], order
+
+
+def collect_constants(circuit: Circuit) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """The table of constants, each neuron's column, and each population's first column."""
+    tables = [p.constants for p in circuit.populations]
+    height = max(1, max(len(t) for t in tables))
+    table = np.zeros((height, sum(t.shape[1] for t in tables)))
+    rows, first_rows, first = [], [], 0
+    for population, part in zip(circuit.populations, tables, strict=True):
+        table[: len(part), first : first + part.shape[1]] = part
+        own = np.zeros(population.size) if part.shape[1] == 1 else np.arange(population.size)
+        rows.append((first + own).astype(np.int32))
+        first_rows.append(first)
+        first += part.shape[1]
+    return np.asfortranarray(table), np.concatenate(rows), tuple(first_rows)
+
+
+def split_edges(circuit: Circuit, wiring: Wiring, values: np.ndarray) -> list[Any]:
+    """Values per connection as one matrix per projection, in the form of its weights."""
+    by_place = np.empty(len(values))
+    by_place[wiring.places] = values
+    sizes = [p.matrix.nnz for p in circuit.projections]
+    parts = np.split(by_place, np.cumsum(sizes)[:-1]) if sizes else []
+    return [p.shape_like(v) for p, v in zip(circuit.projections, parts, strict=True)]

@@ -1,0 +1,416 @@
+"""Data sets for training: a frozen record, and the three tasks that load by name.
+
+Nothing here is downloaded unless it is asked for: ``digits`` comes with scikit-learn, ``yinyang``
+is generated, and ``mnist`` is read from IDX files on disk if there are any.
+"""
+
+import gzip
+import importlib.util
+import math
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import ArrayLike, NDArray
+
+from sim.inputs.encoding import check_integer, check_intensities
+from spiketheory.errors import InputError, check_choice, check_shape
+
+DATASETS = ("digits", "mnist", "yinyang")
+DATA_VARIABLE = "SPIKETHEORY_DATA"
+MNIST_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+YINYANG_R_BIG = 0.5
+YINYANG_R_SMALL = 0.1
+YINYANG_SIZES = (5000, 1000)
+YINYANG_SEEDS = (42, 40)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Labelled samples, split into a part to train on and a part to test on.
+
+    Attributes:
+        name: Name of the task.
+        train_inputs: Intensities in [0, 1], shape (N, M), float32.
+        train_labels: Classes 0..n_classes-1, shape (N,), int64.
+        test_inputs: Intensities in [0, 1], shape (N_test, M), float32.
+        test_labels: Classes 0..n_classes-1, shape (N_test,), int64.
+        n_classes: Number of classes.
+        image_shape: (rows, columns) with rows * columns = M, or None if inputs are no images.
+
+    Raises:
+        InputError: If shapes disagree, a part is empty, or a value is out of range.
+    """
+
+    name: str
+    train_inputs: NDArray[np.float32]
+    train_labels: NDArray[np.int64]
+    test_inputs: NDArray[np.float32]
+    test_labels: NDArray[np.int64]
+    n_classes: int
+    image_shape: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        check_integer("n_classes", self.n_classes, low=1, high=2**31, hint="count the classes")
+        for part in ("train", "test"):
+            inputs, labels = f"{part}_inputs", f"{part}_labels"
+            self._set(inputs, _as_inputs(inputs, getattr(self, inputs)))
+            self._set(labels, _as_labels(labels, getattr(self, labels), self.n_classes))
+            check_shape(labels, getattr(self, labels), (len(getattr(self, inputs)),))
+        check_shape("test_inputs", self.test_inputs, (None, self.n_inputs))
+        if self.image_shape is not None and math.prod(self.image_shape) != self.n_inputs:
+            raise InputError(
+                f"Expected image_shape with {self.n_inputs} pixels but got "
+                f"{self.image_shape}; give (rows, columns), or None if inputs are no images."
+            )
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs M."""
+        return int(self.train_inputs.shape[1])
+
+    def _set(self, name: str, value: NDArray) -> None:
+        object.__setattr__(self, name, value)
+
+
+def load_dataset(
+    name: str,
+    *,
+    seed: int = 0,
+    root: str | os.PathLike[str] | None = None,
+    validation: int = 0,
+) -> Dataset:
+    """Load a data set by name.
+
+    - ``digits``: 1,797 handwritten digits of 8x8 pixels that come with scikit-learn.
+    - ``mnist``: 70,000 handwritten digits of 28x28 pixels. The IDX files (plain or ``.gz``) are
+      looked for under ``MNIST/raw`` in ``root`` alone if it is given, else in
+      ``$SPIKETHEORY_DATA`` and in the user data folder; the first folder that holds all four is
+      read. If none does and torchvision is installed, it downloads them into the user data
+      folder, but never if ``root`` is given.
+    - ``yinyang``: 5,000 + 1,000 points in a yin-yang sign, generated.
+
+    Training and test part are always the same; ``seed`` only chooses the validation samples.
+
+    Args:
+        name: ``digits``, ``mnist`` or ``yinyang``.
+        seed: Chooses which samples are set aside for validation.
+        root: Folder that holds ``MNIST/raw``; no other is searched. Other names need none.
+        validation: If n > 0, n random training samples leave the training part and become the
+            test part, in place of the real one: choose models with it, and keep the real test
+            samples unseen until the end.
+
+    Returns:
+        The data set.
+
+    Raises:
+        InputError: If the name is unknown, an option out of range, or the data missing or damaged.
+    """
+    check_choice("name", name, DATASETS)
+    check_integer("seed", seed, low=0, high=2**63, hint="seeds are not negative")
+    loaders: dict[str, Callable[[], Dataset]] = {
+        "digits": _load_digits,
+        "mnist": lambda: _load_mnist(root),
+        "yinyang": _load_yinyang,
+    }
+    return split_validation(loaders[name](), validation, seed=seed)
+
+
+def split_validation(dataset: Dataset, n_samples: int, *, seed: int = 0) -> Dataset:
+    """Let ``n_samples`` random training samples take the place of the test part.
+
+    Drawn uniformly without replacement; both parts keep their order. 0 changes nothing.
+
+    Raises:
+        InputError: If there are not that many training samples to spare.
+    """
+    n_train = len(dataset.train_labels)
+    hint = "leave at least one sample to train on"
+    n_samples = check_integer("validation", n_samples, low=0, high=n_train - 1, hint=hint)
+    if n_samples == 0:
+        return dataset
+    held_out = np.zeros(n_train, dtype=bool)
+    held_out[np.random.default_rng(seed).permutation(n_train)[:n_samples]] = True
+    return replace(
+        dataset,
+        train_inputs=dataset.train_inputs[~held_out],
+        train_labels=dataset.train_labels[~held_out],
+        test_inputs=dataset.train_inputs[held_out],
+        test_labels=dataset.train_labels[held_out],
+    )
+
+
+def read_idx(path: str | os.PathLike[str], *, n_axes: int) -> NDArray[np.uint8]:
+    """Read an IDX file of unsigned bytes, plain or gzip (by its ``.gz``).
+
+    Args:
+        path: The file.
+        n_axes: Number of axes it must have: 1 for labels, 3 for images.
+
+    Returns:
+        The numbers, in the shape that the header states.
+
+    Raises:
+        InputError: If the file cannot be read, is no such IDX file, or is not as long as its
+            header says.
+
+    References:
+        The IDX format: bytes 0, 0, type (8: unsigned byte), number of axes; then each length as
+        a big-endian 32-bit number; then the data.
+    """
+    path = Path(path)
+    header, body = _read_bytes(path, 4 + 4 * n_axes)
+    if header[:4] != bytes([0, 0, 8, n_axes]):
+        raise InputError(
+            f"Expected an IDX file of unsigned bytes with {n_axes} axes at {path} but it begins "
+            f"with bytes {header[:4].hex(' ') or '(none)'}; put the original file there."
+        )
+    starts = range(4, 4 + 4 * n_axes, 4)
+    shape = tuple(int.from_bytes(header[start : start + 4], "big") for start in starts)
+    if len(header) != 4 + 4 * n_axes or len(body) != math.prod(shape):
+        raise InputError(
+            f"Expected {' x '.join(map(str, shape))} bytes of data in {path}, as its header "
+            f"says, but got {len(body)}; the file is damaged: delete it and fetch it again."
+        )
+    return np.frombuffer(body, dtype=np.uint8).reshape(shape)
+
+
+def _read_bytes(path: Path, header_length: int) -> tuple[bytes, bytes]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            return file.read(header_length), file.read()
+    except (OSError, EOFError, zlib.error) as err:
+        reason = getattr(err, "strerror", None) or err
+        raise InputError(
+            f"Expected a readable IDX file at {path} but got: {reason}; "
+            "delete it and fetch it again."
+        ) from err
+
+
+def _load_mnist(root: str | os.PathLike[str] | None) -> Dataset:
+    folders = _data_folders() if root is None else [Path(root).expanduser()]
+    for folder in folders:
+        files = _find_mnist(folder)
+        if len(files) == len(MNIST_FILES):
+            return _read_mnist(files)
+    if root is not None:
+        raise InputError(
+            f"Expected the MNIST files but {_missing(folders[0])}, and no other folder was "
+            "searched; name the folder that holds MNIST/raw, or none (no --data) to search "
+            f"${DATA_VARIABLE} and your user data folder."
+        )
+    _download_mnist(folders)
+    files = _find_mnist(folders[-1])
+    if len(files) < len(MNIST_FILES):
+        raise InputError(
+            f"Expected torchvision to put MNIST into {folders[-1]} but {_missing(folders[-1])}; "
+            f"fetch the files by hand and set {DATA_VARIABLE} to the folder that holds MNIST/raw."
+        )
+    return _read_mnist(files)
+
+
+def _data_folders() -> list[Path]:
+    """Where data may lie, in the order of the search; the last is where downloads go."""
+    user_folder = platformdirs.user_data_path("spiketheory")
+    named = os.environ.get(DATA_VARIABLE)
+    return [Path(named).expanduser(), user_folder] if named else [user_folder]
+
+
+def _find_mnist(folder: Path) -> dict[str, Path]:
+    """The MNIST files that exist under ``folder``, by name; plain ones before ``.gz``."""
+    raw = folder / "MNIST" / "raw"
+    found = {}
+    for name in MNIST_FILES:
+        candidates = [raw / name, raw / f"{name}.gz"]
+        existing = [path for path in candidates if os.path.exists(path)]
+        if existing:
+            found[name] = existing[0]
+    return found
+
+
+def _missing(folder: Path) -> str:
+    missing = [name for name in MNIST_FILES if name not in _find_mnist(folder)]
+    what = "no MNIST file" if len(missing) == len(MNIST_FILES) else f"no {', '.join(missing)}"
+    return f"{folder / 'MNIST' / 'raw'} has {what}"
+
+
+def _download_mnist(folders: list[Path]) -> None:
+    try:
+        from torchvision.datasets import MNIST
+    except (ImportError, OSError, RuntimeError) as err:  # a broken torch raises the latter two
+        raise InputError(
+            f"Expected the MNIST files but {'; '.join(map(_missing, folders))}; set "
+            f"{DATA_VARIABLE} to the folder that holds MNIST/raw, or let torchvision download "
+            f'them: pip install ".[mnist]" in the source folder (it said: {err}).'
+        ) from err
+    try:
+        MNIST(str(folders[-1]), download=True)
+    except Exception as err:  # network, disk, checksum: torchvision names no common class
+        raise InputError(
+            f"Expected to download MNIST into {folders[-1]} but torchvision said: {err}; try "
+            f"again, or set {DATA_VARIABLE} to a folder that holds MNIST/raw."
+        ) from err
+
+
+def _read_mnist(files: dict[str, Path]) -> Dataset:
+    train_images, train_labels = _read_pair(files[MNIST_FILES[0]], files[MNIST_FILES[1]])
+    test_images, test_labels = _read_pair(files[MNIST_FILES[2]], files[MNIST_FILES[3]])
+    return Dataset(
+        name="mnist",
+        train_inputs=_scale_images(train_images, 255),
+        train_labels=train_labels,
+        test_inputs=_scale_images(test_images, 255),
+        test_labels=test_labels,
+        n_classes=10,
+        image_shape=(train_images.shape[1], train_images.shape[2]),
+    )
+
+
+def _read_pair(images_path: Path, labels_path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    images = read_idx(images_path, n_axes=3)
+    labels = read_idx(labels_path, n_axes=1)
+    if len(images) != len(labels):
+        raise InputError(
+            f"Expected one label per image but got {len(images)} images in {images_path} and "
+            f"{len(labels)} labels in {labels_path}; fetch both files again."
+        )
+    return images, labels.astype(np.int64)
+
+
+def _scale_images(images: NDArray, maximum: int) -> NDArray[np.float32]:
+    """Pixels 0..maximum, shape (n, rows, columns), to intensities, shape (n, rows * columns)."""
+    flat = images.reshape(len(images), math.prod(images.shape[1:]))
+    return np.divide(flat, maximum, dtype=np.float32)
+
+
+def _load_digits() -> Dataset:
+    """Every fifth image tests, counted through the images sorted by class (stable): 1437 + 360.
+
+    So every class sends a fifth of its images, to within one.
+    """
+    images, labels = _read_digits()
+    tests = np.zeros(len(labels), dtype=bool)
+    tests[np.argsort(labels, kind="stable")[::5]] = True
+    inputs = _scale_images(images, 16)
+    return Dataset(
+        name="digits",
+        train_inputs=inputs[~tests],
+        train_labels=labels[~tests],
+        test_inputs=inputs[tests],
+        test_labels=labels[tests],
+        n_classes=10,
+        image_shape=(8, 8),
+    )
+
+
+def _read_digits() -> tuple[NDArray, NDArray[np.int64]]:
+    """Images (n, 8, 8), pixels 0..16, and labels, from the file that scikit-learn comes with.
+
+    Read here where it is found, since importing scikit-learn takes longer than all else before a
+    training run starts.
+    """
+    found = importlib.util.find_spec("sklearn")
+    for folder in (found and found.submodule_search_locations) or ():
+        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if path.exists():
+            table = np.loadtxt(path, delimiter=",")
+            return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return bunch.images, bunch.target
+
+
+def _load_yinyang() -> Dataset:
+    """Points in the yin-yang sign; classes 0 (yin), 1 (yang), 2 (the two dots).
+
+    References:
+        Kriener, Goeltz & Petrovici (2022), The Yin-Yang dataset, arXiv:2102.08211.
+    """
+    (n_train, n_test), (train_seed, test_seed) = YINYANG_SIZES, YINYANG_SEEDS
+    train_inputs, train_labels = _draw_yinyang(n_train, train_seed)
+    test_inputs, test_labels = _draw_yinyang(n_test, test_seed)
+    return Dataset(
+        name="yinyang",
+        train_inputs=train_inputs,
+        train_labels=train_labels,
+        test_inputs=test_inputs,
+        test_labels=test_labels,
+        n_classes=3,
+        image_shape=None,
+    )
+
+
+def _draw_yinyang(n_samples: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Draw a class for each sample, all equally likely, then a point of that class."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    labels = rng.integers(3, size=n_samples)
+    points = np.empty((n_samples, 2))
+    for label in range(3):
+        rows = np.flatnonzero(labels == label)
+        points[rows] = _draw_class(label, len(rows), rng)
+    return np.hstack([points, 1 - points]).astype(np.float32), labels
+
+
+def _draw_class(label: int, n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Points uniform in the part of one class, by rejection, shape (n_samples, 2)."""
+    accepted = np.empty((0, 2))
+    while len(accepted) < n_samples:
+        points = 2 * YINYANG_R_BIG * rng.random((10 * n_samples, 2))
+        accepted = np.concatenate([accepted, points[classify_yinyang(points) == label]])
+    return accepted[:n_samples]
+
+
+def classify_yinyang(points: ArrayLike) -> NDArray[np.int64]:
+    """Class of points (x, y), shape (n, 2): 0 yin, 1 yang, 2 dot, -1 outside the sign.
+
+    The sign is a disc of radius 0.5 about (0.5, 0.5). Two discs of half that radius sit left and
+    right of its centre; yin is the left one and what the right one leaves of the upper half. Each
+    has a dot of radius 0.1 in its middle.
+    """
+    x, y = np.asarray(points, dtype=np.float64).T
+    centre = YINYANG_R_BIG
+    to_left = np.hypot(x - 0.5 * centre, y - centre)
+    to_right = np.hypot(x - 1.5 * centre, y - centre)
+    is_yin = (to_left <= 0.5 * centre) | ((y > centre) & (to_right > 0.5 * centre))
+    is_dot = np.minimum(to_left, to_right) < YINYANG_R_SMALL
+    is_outside = np.hypot(x - centre, y - centre) > YINYANG_R_BIG
+    return np.select([is_outside, is_dot, is_yin], [-1, 2, 0], default=1).astype(np.int64)
+
+
+def _as_inputs(name: str, values: ArrayLike) -> NDArray[np.float32]:
+    inputs = np.ascontiguousarray(check_intensities(name, values), dtype=np.float32)
+    if inputs.size == 0:
+        raise InputError(
+            f"Expected at least one sample and one input in {name} but got shape "
+            f"{inputs.shape}; give a part that is not empty."
+        )
+    return inputs
+
+
+def _as_labels(name: str, values: ArrayLike, n_classes: int) -> NDArray[np.int64]:
+    labels = np.asarray(values)
+    check_shape(name, labels, (None,))
+    if labels.dtype.kind not in "iu":
+        raise InputError(
+            f"Expected whole numbers in {name} but got type {labels.dtype}; "
+            "number the classes from 0."
+        )
+    low, high = labels.min(initial=0), labels.max(initial=0)
+    if low < 0 or high >= n_classes:
+        raise InputError(
+            f"Expected classes 0..{n_classes - 1} in {name} but got {low}..{high}; "
+            "number them from 0, or set n_classes."
+        )
+    return labels.astype(np.int64)

@@ -1,0 +1,367 @@
+"""A training run on disk: configuration, metrics, checkpoint and figures in one folder."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.analysis.training_figures import (
+    RasterPanel,
+    plot_learning_curves,
+    plot_rasters,
+    write_metrics_csv,
+)
+from sim.interrupt import catch_interrupt
+from sim.layers.batch import record_spikes, run_batch
+from sim.training.checkpoint import load_checkpoint, save_checkpoint
+from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
+from sim.training.data import load_dataset
+from sim.training.train import Row, Trainer, TrainState, make_targets, with_epochs
+from spiketheory.errors import CheckpointError, InputError, ModelError
+from spiketheory.files import is_file_name, replace_atomically
+from spiketheory.machine.compile import CompiledModel
+
+CHECKPOINT = "checkpoint.npz"
+CONFIG = "config.toml"
+METRICS = "metrics.csv"
+MODEL = "model.toml"
+CURVES = "learning_curves.png"
+RASTERS = "rasters.png"
+RUNS = Path("runs")
+
+
+@dataclass(kw_only=True, eq=False)
+class Run:
+    """A training run: what is trained, where it stands, and where it is kept.
+
+    Attributes:
+        trainer: Data, network and optimiser.
+        state: Where it stands.
+        folder: Where it is kept.
+        model_file: Content of the model file, to be kept with the run; None if the model is
+            built in.
+        saved_epoch: Epoch of the checkpoint in the folder; None if this run has written none.
+    """
+
+    trainer: Trainer
+    state: TrainState
+    folder: Path
+    model_file: bytes | None = None
+    saved_epoch: int | None = None
+
+    def save(self) -> None:
+        """Write configuration, metrics and checkpoint; the first time the model file too."""
+        with catch_interrupt() as is_interrupted:  # what is said of the folder is true of it
+            if self.saved_epoch is None:
+                save_model_file(self.folder, self.model_file)
+            save_run(self.folder, self.trainer, self.state)
+            self.saved_epoch = self.state.epoch
+        if is_interrupted():
+            raise KeyboardInterrupt
+
+    def discard_if_empty(self) -> None:
+        """Remove the folder if nothing was written into it."""
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+
+def make_trainer(
+    config: TrainConfig,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    root: Path | None = None,
+    model: str | None = None,
+) -> Trainer:
+    """Load data and model of a configuration.
+
+    Args:
+        config: The configuration.
+        compile_model: Turns a model's name into running code.
+        root: Folder with data sets, see `sim.training.data.load_dataset`.
+        model: What to compile in place of the model that the configuration names.
+
+    Raises:
+        InputError: If data are missing, or cannot be trained on with this configuration.
+        ModelError: If the model is unknown or a parameter lies outside its domain.
+    """
+    compiled = compile_model(config.model if model is None else model)
+    dataset = load_dataset(
+        config.dataset, seed=config.seed, root=root, validation=config.validation
+    )
+    return Trainer(config, dataset, compiled)
+
+
+def start_run(
+    config: TrainConfig,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    root: Path | None = None,
+    folder: Path | None = None,
+    overwrite: bool = False,
+) -> Run:
+    """Begin a run: data, untrained network, and a folder that can be written to.
+
+    Args:
+        config: The configuration.
+        compile_model: Turns a model's name into running code.
+        root: Folder with data sets.
+        folder: Folder of the run; None chooses `choose_folder`.
+        overwrite: Whether a run in the folder may be replaced.
+
+    Raises:
+        InputError: If anything about it is not valid; the folder is made last.
+        ModelError: If the model is unknown or a parameter lies outside its domain.
+    """
+    trainer = make_trainer(config, compile_model=compile_model, root=root)
+    model_file = read_model_file(config.model) if is_file_name(config.model) else None
+    state = trainer.start()
+    if folder is None:
+        folder = choose_folder(config, trainer.model.name, overwrite=overwrite)
+    open_folder(folder, overwrite=overwrite)
+    return Run(trainer=trainer, state=state, folder=folder, model_file=model_file)
+
+
+def choose_folder(config: TrainConfig, model: str, *, overwrite: bool) -> Path:
+    """``runs/DATASET-MODEL-seedSEED``, with -2, -3, ... behind it while that holds a run."""
+    first = RUNS / f"{config.dataset}-{model}-seed{config.seed}"
+    if overwrite or not (first / CHECKPOINT).exists():
+        return first
+    names = (first.with_name(f"{first.name}-{i}") for i in count(2))
+    return next(folder for folder in names if not (folder / CHECKPOINT).exists())
+
+
+def load_run(
+    folder: Path,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    root: Path | None = None,
+    epochs: int | None = None,
+) -> Run:
+    """Load a run as its checkpoint left it.
+
+    Args:
+        folder: Folder of the run, or its checkpoint.
+        compile_model: Turns a model's name into running code.
+        root: Folder with data sets.
+        epochs: Epochs in all; None keeps the configured number.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or it is damaged, foreign or of another model.
+        InputError: If its data are missing.
+    """
+    config, arrays, meta = read_run(folder)
+    if epochs is not None:
+        config = with_epochs(config, epochs)
+    place = folder if folder.is_dir() else folder.parent
+    model = find_model(config, place)
+    trainer = make_trainer(config, compile_model=compile_model, root=root, model=model)
+    state = restore_state(trainer, arrays, meta)
+    return Run(trainer=trainer, state=state, folder=place, saved_epoch=state.epoch)
+
+
+def resume_run(
+    folder: Path,
+    *,
+    compile_model: Callable[[str], CompiledModel],
+    root: Path | None = None,
+    epochs: int | None = None,
+) -> Run:
+    """Load a run to train on.
+
+    Args:
+        folder: Folder of the run, or its checkpoint.
+        compile_model: Turns a model's name into running code.
+        root: Folder with data sets.
+        epochs: Epochs in all; None keeps the configured number.
+
+    Raises:
+        CheckpointError: As `load_run`.
+        InputError: As `load_run`; or if the run has more epochs behind it, or its folder cannot
+            be written to.
+    """
+    run = load_run(folder, compile_model=compile_model, root=root, epochs=epochs)
+    if run.state.epoch > run.trainer.config.epochs:
+        raise InputError(
+            f"Expected at least {run.state.epoch} epochs, which this run has behind it, but got "
+            f"epochs={run.trainer.config.epochs}; give a larger number."
+        )
+    open_folder(run.folder, overwrite=True)
+    return run
+
+
+def open_folder(folder: Path, *, overwrite: bool) -> None:
+    """Make a run's folder, and make sure that it can be written to before hours of training.
+
+    Raises:
+        InputError: If it holds a run already, or cannot be written to.
+    """
+    if (folder / CHECKPOINT).exists() and not overwrite:
+        raise InputError(
+            f"Expected a folder without a run but {folder} holds one; choose another with --out, "
+            f"continue it with --resume {folder}, or allow replacing it with --overwrite."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
+            probe.write(b"x")
+    except OSError as err:
+        raise InputError(
+            f"Expected to write into {folder} but the system said: {err.strerror or err}; "
+            "choose a folder that can be written to and has room."
+        ) from err
+
+
+def read_model_file(path: str) -> bytes:
+    """Content of a model file.
+
+    Raises:
+        ModelError: If it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as err:
+        raise ModelError(
+            f"Expected a model file at {path} but the system said: {err.strerror or err}; "
+            "check the path, or list the built-in models."
+        ) from err
+
+
+def save_model_file(folder: Path, content: bytes | None) -> None:
+    """Keep a model file with its run; None removes that of a run that was replaced."""
+    if content is None:
+        (folder / MODEL).unlink(missing_ok=True)
+        return
+    with replace_atomically(folder / MODEL) as draft:
+        draft.write_bytes(content)
+
+
+def find_model(config: TrainConfig, folder: Path) -> str:
+    """What a run's model is loaded from: the file kept with it, else the configured name."""
+    kept = folder / MODEL
+    return str(kept) if is_file_name(config.model) and kept.is_file() else config.model
+
+
+def save_run(folder: Path, trainer: Trainer, state: TrainState) -> None:
+    """Write configuration, metrics and checkpoint; each file whole or not at all."""
+    write_config(trainer.config, folder / CONFIG)
+    write_metrics_csv(state.rows, folder / METRICS)
+    save_checkpoint(
+        folder / CHECKPOINT,
+        config=config_to_dict(trainer.config),
+        arrays=trainer.to_arrays(state),
+        meta={
+            "epoch": state.epoch,
+            "rows": state.rows,
+            "model": trainer.model.name,
+            "digest": trainer.model.digest,
+        },
+    )
+
+
+def read_run(folder: Path) -> tuple[TrainConfig, dict[str, np.ndarray], dict[str, Any]]:
+    """Read a run's checkpoint: configuration, arrays and what else is known.
+
+    Raises:
+        CheckpointError: If there is none, or it is damaged or foreign.
+    """
+    path = folder / CHECKPOINT if folder.is_dir() else folder
+    checkpoint = load_checkpoint(path)
+    meta = dict(checkpoint.meta)
+    check_meta(path, meta)
+    try:
+        config = build_config(checkpoint.config)
+    except InputError as err:
+        raise CheckpointError(
+            f"Expected the configuration of a training run in {path} but it is not valid ({err}); "
+            "give the folder that this version's train wrote."
+        ) from err
+    return config, dict(checkpoint.arrays), meta
+
+
+def check_meta(path: Path, meta: dict[str, Any]) -> None:
+    """Raise `CheckpointError` unless ``meta`` is what `save_run` writes."""
+    wanted = {"epoch": int, "rows": list, "model": str, "digest": str}
+    for name, kind in wanted.items():
+        if not isinstance(meta.get(name), kind):
+            came = f"{name}={meta[name]!r}" if name in meta else f"no {name}"
+            raise CheckpointError(
+                f"Expected a checkpoint of a training run but {path} has {came}; "
+                "give the folder that train wrote."
+            )
+    epochs = [row.get("epoch") if isinstance(row, dict) else None for row in meta["rows"]]
+    if epochs != list(range(meta["epoch"] + 1)):
+        raise CheckpointError(
+            f"Expected metrics of the epochs 0 to {meta['epoch']} in {path} but got those of "
+            f"{epochs}; give the folder that train wrote."
+        )
+
+
+def restore_state(
+    trainer: Trainer, arrays: dict[str, np.ndarray], meta: dict[str, Any]
+) -> TrainState:
+    """The state a run's checkpoint holds, checked against the model.
+
+    Raises:
+        CheckpointError: If the model's equations have changed since, or arrays do not fit.
+    """
+    if meta["digest"] != trainer.model.digest:
+        raise CheckpointError(
+            f"Expected the model {trainer.model.name} with digest {str(meta['digest'])[:12]} but "
+            f"its equations now have digest {trainer.model.digest[:12]}; restore the model that "
+            "the run was trained with, or train anew."
+        )
+    rows: list[Row] = [dict(row) for row in meta["rows"]]
+    return trainer.from_arrays(arrays, epoch=meta["epoch"], rows=rows)
+
+
+def draw_run(folder: Path, trainer: Trainer, state: TrainState) -> list[Path]:
+    """Draw learning curves, and spike rasters before and after training.
+
+    Returns:
+        The files written.
+    """
+    plot_learning_curves(state.rows, folder / CURVES)
+    sample = choose_sample(trainer, state)
+    panels = [
+        make_panel(trainer, trainer.start(), sample, "before training"),
+        make_panel(trainer, state, sample, f"after {state.epoch} epoch{'s' * (state.epoch != 1)}"),
+    ]
+    plot_rasters(panels, folder / RASTERS)
+    return [folder / CURVES, folder / RASTERS]
+
+
+def choose_sample(trainer: Trainer, state: TrainState) -> int:
+    """The first test sample that the trained network classifies correctly, else the first."""
+    labels = trainer.dataset.test_labels[:100]
+    targets = make_targets(trainer.config, labels, trainer.dataset.n_classes)
+    events = trainer.test_events.take(np.arange(len(labels)))
+    outcome, _ = run_batch(trainer.network(state), events, targets, trainer.loss)
+    hits = outcome.output_times[:, :, 0].argmin(axis=1) == labels
+    return int(np.argmax(hits))
+
+
+def make_panel(trainer: Trainer, state: TrainState, sample: int, title: str) -> RasterPanel:
+    """One sample's spikes."""
+    events = trainer.test_events.take(np.array([sample]))
+    label = trainer.dataset.test_labels[sample : sample + 1]
+    targets = make_targets(trainer.config, label, trainer.dataset.n_classes)
+    network = trainer.network(state)
+    outcome, _ = run_batch(network, events, targets, trainer.loss)
+    times, neurons = record_spikes(network, events).select(0)
+    shape = trainer.dataset.image_shape
+    image = None if shape is None else trainer.dataset.test_inputs[sample].reshape(shape)
+    return RasterPanel(
+        title=title,
+        input_image=image,
+        label=int(label[0]),
+        spike_time=times,
+        spike_neuron=neurons,
+        layer_sizes=network.layer_sizes[1:],
+        output_time=outcome.output_times[0, :, 0],
+        T=network.duration,
+    )

@@ -1,0 +1,376 @@
+"""Train a feedforward network by exact gradient descent."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NoReturn
+
+import numpy as np
+
+from sim.inputs.encoding import (
+    BinnedInput,
+    LatencyInput,
+    encode_bins,
+    encode_latency,
+    flip_bins,
+    shift_images,
+    transform_images,
+)
+from sim.layers.batch import Events, prepare_events, run_batch
+from sim.layers.chunk import build_batch
+from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
+from sim.memory import check_memory
+from sim.network.layered import LARGEST_WEIGHTS, PRECISIONS, Input, Network
+from sim.threads import get_thread_count
+from sim.training.config import TrainConfig
+from sim.training.data import Dataset
+from sim.training.evaluate import Metrics, evaluate_network
+from sim.training.optim import Optimiser, make_optimiser, make_schedule
+from spiketheory.errors import CheckpointError, InputError, SimulationError
+from spiketheory.machine.compile import CompiledModel
+
+COPIES_OF_WEIGHTS = 6
+"""Weights, the same in one piece, two moments, gradient, optimiser step; then one per thread."""
+
+Row = dict[str, float]
+
+
+@dataclass(kw_only=True, eq=False)
+class TrainState:
+    """Where a training run stands; everything that a checkpoint keeps.
+
+    Attributes:
+        parameters: Weights of all layers, then the initial coordinates; changed in place.
+        optimiser_state: Named arrays of the optimiser; changed in place.
+        epoch: Completed epochs.
+        rows: Metrics of the untrained network (epoch 0) and after every epoch.
+    """
+
+    parameters: list[np.ndarray]
+    optimiser_state: dict[str, np.ndarray]
+    epoch: int = 0
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a progress bar shows after every batch."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    loss: float
+    accuracy: float
+
+
+class Trainer:
+    """One training run: data, network and optimiser, advanced epoch by epoch."""
+
+    def __init__(self, config: TrainConfig, dataset: Dataset, model: CompiledModel) -> None:
+        self.config = config
+        self.dataset = dataset
+        self.model = model
+        self.sizes = (dataset.n_inputs, *config.hidden, dataset.n_classes)
+        self.loss = make_loss(config)
+        self.check_feasible()
+        self.optimiser: Optimiser = make_optimiser(config.optimiser)
+        settings: dict[str, Any] = {"rate": config.learning_rate}
+        if config.schedule == "exponential":
+            settings["decay_epochs"] = config.decay_epochs
+        self.schedule = make_schedule(config.schedule, **settings)
+        self.train_inputs = encode_inputs(config, dataset.train_inputs)
+        self.test_inputs = encode_inputs(config, dataset.test_inputs)
+        self.train_events = prepare_events(self.train_inputs, duration=config.duration)
+        self.test_events = prepare_events(self.test_inputs, duration=config.duration)
+
+    def check_feasible(self) -> None:
+        """Find out now, not in an epoch, what cannot be trained.
+
+        Raises:
+            ModelError: If a parameter is unknown or outside its domain.
+            InputError: If the network does not fit into memory, the model lacks pseudospikes, or
+                the data are no images to move.
+        """
+        self.model.check_parameters(self.config.parameters)
+        n_weights = sum(n * m for n, m in pairwise(self.sizes))
+        copies = COPIES_OF_WEIGHTS + get_thread_count()
+        check_memory(8 * copies * n_weights, f"the {n_weights:,} weights of these layers")
+        build_batch(self.model, self.loss.function)
+        if self.config.moves_images and self.config.shift >= min(self.image_shape):
+            raise InputError(
+                f"Expected shift below {min(self.image_shape)}, the size of the images of "
+                f"{self.dataset.name}, but got shift={self.config.shift}; shift by a few pixels."
+            )
+
+    def start(self) -> TrainState:
+        """The untrained network: uniform weights, default initial coordinates."""
+        rng = np.random.default_rng([self.config.seed, 0])
+        weights = []
+        for fan_in, width in pairwise(self.sizes):
+            bound = self.config.weight_scale / np.sqrt(fan_in)
+            drawn = rng.uniform(-bound, bound, (fan_in, width))
+            weights.append(drawn.astype(PRECISIONS[self.config.precision]))
+        initial = self.make_network(weights, None).initial
+        assert initial is not None
+        parameters = [*weights, initial.copy()]
+        return TrainState(
+            parameters=parameters, optimiser_state=self.optimiser.init(parameters)
+        )  # fmt: skip
+
+    def make_network(self, weights: list[np.ndarray], initial: np.ndarray | None) -> Network:
+        """A network with these weights and initial coordinates."""
+        return Network(
+            model=self.model,
+            parameters=dict(self.config.parameters),
+            duration=self.config.duration,
+            weights=tuple(weights),
+            initial=initial,
+            precision=self.config.precision,
+        )
+
+    def network(self, state: TrainState) -> Network:
+        """The network that ``state`` stands for (it shares the arrays)."""
+        return self.make_network(state.parameters[:-1], state.parameters[-1])
+
+    def compile(self, state: TrainState) -> None:
+        """Compile the kernels on one sample, so that no epoch's time includes it."""
+        events = self.test_events.take(np.arange(1))
+        labels = self.dataset.test_labels[:1]
+        targets = make_targets(self.config, labels, self.dataset.n_classes)
+        run_batch(self.network(state), events, targets, self.loss, gradient=True)
+
+    def run_epoch(
+        self, state: TrainState, on_batch: Callable[[Progress], None] | None = None
+    ) -> Row:
+        """Train for one epoch and test; appends the metrics to ``state`` and returns them.
+
+        Args:
+            state: Changed in place.
+            on_batch: Called after every batch.
+        """
+        started = time.perf_counter()
+        rng = np.random.default_rng([self.config.seed, 1, state.epoch])
+        losses, hits, seen = 0.0, 0, 0
+        batches = list(self.split_batches(rng))
+        rate = 0.0
+        for k, indices in enumerate(batches):
+            rate = self.schedule(state.epoch + k / len(batches), self.config.epochs)
+            loss, correct = self.run_step(state, indices, rate, rng)
+            losses, hits, seen = losses + loss * len(indices), hits + correct, seen + len(indices)
+            if on_batch is not None:
+                on_batch(
+                    Progress(
+                        epoch=state.epoch + 1,
+                        epochs=self.config.epochs,
+                        batch=k + 1,
+                        batches=len(batches),
+                        loss=losses / seen,
+                        accuracy=hits / seen,
+                    )
+                )
+        state.epoch += 1
+        seconds = time.perf_counter() - started
+        return self.add_row(state, losses / seen, hits / seen, rate, seconds)
+
+    def run_step(
+        self, state: TrainState, indices: np.ndarray, rate: float, rng: np.random.Generator
+    ) -> tuple[float, int]:
+        """One optimiser step; returns the batch's mean loss and number of hits."""
+        labels = self.dataset.train_labels[indices]
+        targets = make_targets(self.config, labels, self.dataset.n_classes)
+        network = self.network(state)
+        try:
+            outcome, gradients = run_batch(
+                network, self.augment(indices, rng), targets, self.loss, gradient=True
+            )
+            assert gradients is not None
+            self.optimiser.update(
+                state.parameters, [*gradients.weights, gradients.initial],
+                state.optimiser_state, rate,
+            )  # fmt: skip
+        except SimulationError as err:
+            raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
+        largest = LARGEST_WEIGHTS[self.config.precision]
+        if not all(p.min() >= -largest and p.max() <= largest for p in state.parameters):  # or NaN
+            raise_diverged(state, f"a weight left the range of +-{largest:g}")
+        lower, upper, _ = network.initial_bounds
+        np.clip(state.parameters[-1], lower, upper, out=state.parameters[-1])
+        guesses = np.argmin(outcome.output_times[:, :, 0], axis=1)
+        return float(outcome.loss.mean()), int(np.count_nonzero(guesses == labels))
+
+    def split_batches(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """The training samples in random order, cut into batches."""
+        order = rng.permutation(len(self.dataset.train_labels))
+        for first in range(0, len(order), self.config.batch):
+            yield order[first : first + self.config.batch]
+
+    def augment(self, indices: np.ndarray, rng: np.random.Generator) -> Events:
+        """Inputs of the samples at ``indices``, changed at random."""
+        config = self.config
+        if isinstance(self.train_inputs, BinnedInput):
+            bins = self.train_events.bins[indices]
+            if config.moves_images:
+                bins = self.move(bins, rng, fill=len(self.train_inputs.times))
+            if config.flip:
+                bins = flip_bins(bins, len(self.train_inputs.times), config.flip, rng)
+            return self.train_events.with_bins(bins)
+        if not config.moves_images:
+            return self.train_events.take(indices)
+        times = self.move(self.train_inputs.times[indices], rng, fill=np.inf)
+        return prepare_events(LatencyInput(times=times), duration=config.duration)
+
+    def move(self, values: np.ndarray, rng: np.random.Generator, *, fill: float) -> np.ndarray:
+        """Images, shifted at random, and turned and scaled if wanted."""
+        config = self.config
+        if not (config.turn or config.zoom):
+            return shift_images(values, self.image_shape, config.shift, rng, fill=fill)
+        return transform_images(
+            values, self.image_shape, max_shift=config.shift, max_turn=config.turn,
+            max_zoom=config.zoom, rng=rng, fill=fill,
+        )  # fmt: skip
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of the images; an error if the data are none."""
+        if self.dataset.image_shape is None:
+            raise InputError(
+                f"Expected images for shift, turn or zoom > 0 but {self.dataset.name} has none; "
+                "set them to 0."
+            )
+        return self.dataset.image_shape
+
+    def add_row(
+        self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
+    ) -> Row:
+        """Test the network and append a row of metrics to ``state``."""
+        metrics = self.evaluate(state)
+        row = {
+            "epoch": state.epoch,
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "test_loss": metrics.loss,
+            "test_accuracy": metrics.accuracy,
+            "test_loss_ordinary": metrics.loss_ordinary,
+            "test_accuracy_ordinary": metrics.accuracy_ordinary,
+            "spikes_per_hidden_neuron": metrics.spikes_per_hidden_neuron,
+            "silent_fraction": metrics.silent_fraction,
+            "synaptic_operations": metrics.energy.synaptic_operations,
+            "learning_rate": rate,
+            "seconds": seconds,
+        }
+        state.rows.append(row)
+        return row
+
+    def evaluate(self, state: TrainState) -> Metrics:
+        """Metrics of the network on the test samples."""
+        targets = make_targets(self.config, self.dataset.test_labels, self.dataset.n_classes)
+        return evaluate_network(
+            self.network(state), self.test_events, self.dataset.test_labels, targets, self.loss
+        )
+
+    def to_arrays(self, state: TrainState) -> dict[str, np.ndarray]:
+        """The arrays of a checkpoint."""
+        arrays = {f"W{i}": w for i, w in enumerate(state.parameters[:-1])}
+        arrays["initial"] = state.parameters[-1]
+        arrays |= {f"optimiser_{name}": a for name, a in state.optimiser_state.items()}
+        return arrays
+
+    def from_arrays(
+        self, arrays: dict[str, np.ndarray], *, epoch: int, rows: list[Row]
+    ) -> TrainState:
+        """The state that a checkpoint's arrays hold.
+
+        Raises:
+            CheckpointError: If an array is missing or has another shape than this run's.
+        """
+        state = self.start()
+        expected = self.to_arrays(state)
+        foreign = sorted(set(arrays) - set(expected))
+        if foreign:
+            raise CheckpointError(
+                f"Expected the arrays {', '.join(expected)} in the checkpoint but got also "
+                f"{foreign[0]}; it belongs to another configuration."
+            )
+        for name, array in expected.items():
+            got = arrays.get(name)
+            if got is None or got.shape != array.shape or got.dtype != array.dtype:
+                came = "nothing" if got is None else f"{got.dtype} of shape {got.shape}"
+                raise CheckpointError(
+                    f"Expected {name} of shape {array.shape} and type {array.dtype} in the "
+                    f"checkpoint but got {came}; it belongs to another configuration."
+                )
+        layers = len(self.sizes) - 1
+        parameters = [arrays[f"W{i}"].copy() for i in range(layers)] + [arrays["initial"].copy()]
+        optimiser = {name: arrays[f"optimiser_{name}"].copy() for name in state.optimiser_state}
+        return TrainState(
+            parameters=parameters, optimiser_state=optimiser, epoch=epoch, rows=rows
+        )  # fmt: skip
+
+
+def raise_diverged(state: TrainState, reason: str, err: Exception | None = None) -> NoReturn:
+    """Say in which epoch a training broke down, and what helps."""
+    raise SimulationError(
+        f"Expected training to stay in the range of numbers but in epoch {state.epoch + 1} "
+        f"{reason}; lower the learning rate."
+    ) from err
+
+
+def make_loss(config: TrainConfig) -> Loss:
+    """The loss that a configuration names."""
+    if config.loss == "first_spike":
+        return make_first_spike_loss(gamma=config.gamma, duration=config.duration)
+    return make_target_time_loss()
+
+
+def make_targets(config: TrainConfig, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Labels, or the target times that stand for them."""
+    if config.loss == "first_spike":
+        return labels
+    targets = np.full((len(labels), n_classes), config.target_other * config.duration)
+    targets[np.arange(len(labels)), labels] = config.target_label * config.duration
+    return targets
+
+
+def encode_inputs(config: TrainConfig, inputs: np.ndarray) -> Input:
+    """Turn intensities into input spikes."""
+    if config.encoding == "bins":
+        return encode_bins(inputs, n_bins=config.n_bins, T=config.duration)
+    return encode_latency(
+        inputs, t_first=config.first_input, t_last=config.last_input, threshold=config.threshold
+    )
+
+
+def train_network(
+    trainer: Trainer,
+    state: TrainState,
+    *,
+    on_batch: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[TrainState, Row], None] | None = None,
+) -> TrainState:
+    """Train until the configured number of epochs.
+
+    Args:
+        trainer: The run.
+        state: Where it stands; changed in place.
+        on_batch: Called after every batch.
+        on_epoch: Called after every epoch, and for epoch 0 before training.
+    """
+    if not state.rows:
+        metrics = trainer.evaluate(state)
+        row = trainer.add_row(state, metrics.loss, metrics.accuracy, 0.0, 0.0)
+        row["train_loss"] = row["train_accuracy"] = float("nan")
+        if on_epoch is not None:
+            on_epoch(state, row)
+    while state.epoch < trainer.config.epochs:
+        row = trainer.run_epoch(state, on_batch)
+        if on_epoch is not None:
+            on_epoch(state, row)
+    return state
+
+
+def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
+    """The same configuration with another number of epochs."""
+    return dataclasses.replace(config, epochs=epochs)

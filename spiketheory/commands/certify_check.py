@@ -1,0 +1,220 @@
+"""Commands about whether spikes only shift: certify, check."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from spiketheory.commands.common import (
+    AS_JSON_OPTION,
+    EXIT_CHECK_FAILED,
+    JSON_OPTION,
+    OUT_OPTION,
+    TIMEOUT_OPTION,
+    show_progress,
+    write_output,
+)
+from spiketheory.commands.train_options import parse_parameters
+
+EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
+
+
+@click.command()
+@click.option(
+    "--model",
+    metavar="NAME_OR_FILE",
+    help="A built-in model or a model file.  [default: none; give it or --recheck]",
+)
+@click.option(
+    "--assume",
+    "assumptions",
+    multiple=True,
+    metavar="RELATION",
+    help='Assume this of weights, states or parameters, such as "w >= 0"; may be repeated.  '
+    "[default: the assumptions of the model file]",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "markdown", "html"]),
+    default="text",
+    show_default=True,
+    help="How to print it; html is a page with a figure that needs no network.",
+)
+@AS_JSON_OPTION
+@click.option(
+    "--recheck",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Go through a certificate (JSON) again, in another arithmetic.  [default: --model]",
+)
+@TIMEOUT_OPTION
+@OUT_OPTION
+@click.pass_context
+def certify(
+    ctx: click.Context,
+    model: str | None,
+    assumptions: tuple[str, ...],
+    style: str,
+    as_json: bool,
+    recheck: Path | None,
+    timeout: float,
+    out: Path | None,
+) -> None:
+    """Prove that spikes of a model only shift, or show a trial in which one vanishes.
+
+    \b
+    Exit codes: 0 smooth or continuous, 1 refuted, 2 bad usage or input, 3 undecided.
+
+    \b
+    Examples:
+      spiketheory certify --model qif
+      spiketheory certify --model nlif --assume "w >= 0" --assume "I > 0"
+      spiketheory certify --model lif --format json --out lif.json
+      spiketheory certify --recheck lif.json
+    """  # noqa: D301
+    if (model is None) == (recheck is None):
+        raise click.UsageError("Expected either --model or --recheck; give one of them.")
+    if recheck is not None:
+        from spiketheory.certification.recheck import recheck as go_through
+
+        lines = go_through(recheck.read_text(encoding="utf-8"))
+        write_output("\n".join(lines), out)
+        return
+    from derivations import read_neuron_model
+    from spiketheory.certification.certify import certify as certify_model
+    from spiketheory.documents.certificate import write_certificate
+    from spiketheory.language.parse import parse_assumption
+    from spiketheory.time_limit import limit_time
+
+    with show_progress() as show:
+        neuron = read_neuron_model(str(model))
+        relations = [parse_assumption(text, neuron) for text in assumptions]
+        with limit_time(timeout, f"the certificate of {neuron.name}"):
+            certificate = certify_model(neuron, relations, show=show)
+            text = write_certificate(certificate, format="json" if as_json else style)
+    write_output(text, out)
+    ctx.exit(EXIT_OF_VERDICT[certificate.verdict])
+
+
+@click.command()
+@click.option("--model", metavar="NAME|FILE.toml",
+              help="A built-in model (see `spiketheory models`) or a model file.  "
+              "[default: none; give it or --replay]")  # fmt: skip
+@click.option("--examples", type=click.IntRange(min=1), default=100, show_default=True,
+              help="Trials to draw for each property.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True,
+              help="Seed of the search; the same seed finds the same.")  # fmt: skip
+@click.option("--assume", multiple=True, metavar="RELATION",
+              help='Draw only what keeps to it, such as "w >= 0"; repeatable.  '
+              "[default: the assumptions of the model file]")  # fmt: skip
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
+              callback=parse_parameters,
+              help="Value of a parameter; repeatable.  [default: the model's]")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), metavar="N",
+              help="Number of processes; what is found does not depend on it.  "
+              "[default: the number of cores]")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Folder for the trials and figures of failures.  "
+              "[default: checks]")  # fmt: skip
+@click.option("--replay", type=click.Path(path_type=Path), metavar="FILE.npz",
+              help="Look again at a failure that was found before.  "
+              "[default: search]")  # fmt: skip
+@JSON_OPTION
+def check(
+    model: str | None,
+    examples: int,
+    seed: int,
+    assume: tuple[str, ...],
+    parameters: dict[str, float] | None,
+    workers: int | None,
+    out: Path | None,
+    replay: Path | None,
+    as_json: bool,
+) -> None:
+    """Search for trials in which spikes do not only shift, or the code is wrong.
+
+    Draws small networks, feedforward and recurrent, and moves their weights, input times and
+    initial states. Reports smooth (every property holds), continuous (only gradients jump, where
+    an input meets a spike) or broken. What fails is shrunk, written to a file and drawn.
+
+    \b
+    Exit codes: 0 smooth or continuous, 1 broken, 2 bad usage or input.
+
+    \b
+    Examples:
+      spiketheory check --model lif
+      spiketheory check --model my_neuron.toml --assume "w >= 0" --examples 2000
+      spiketheory check --replay checks/lif-continuity.npz
+    """  # noqa: D301
+    if (model is None) == (replay is None):
+        raise click.UsageError(
+            "Expected either --model or --replay but got "
+            f"{'both' if model else 'neither'}; give one of them."
+        )
+    if replay is not None:
+        failed = replay_failure(replay, as_json=as_json)
+    else:
+        failed = search_failures(
+            str(model), examples=examples, seed=seed, assume=assume, parameters=parameters,
+            workers=workers, out=out or Path("checks"), as_json=as_json,
+        )  # fmt: skip
+    click.get_current_context().exit(EXIT_CHECK_FAILED if failed else 0)
+
+
+def search_failures(
+    model: str,
+    *,
+    examples: int,
+    seed: int,
+    assume: tuple[str, ...],
+    parameters: dict[str, float] | None,
+    workers: int | None,
+    out: Path,
+    as_json: bool,
+) -> bool:
+    """Check a model and print the report; True if it is broken."""
+    from rich.console import Console
+
+    from spiketheory.checking.recipe import make_recipe
+    from spiketheory.checking.report import describe_report, format_report, write_failures
+    from spiketheory.checking.runner import run_check
+    from spiketheory.commands.display import format_json, track
+
+    recipe = make_recipe(model, parameters=parameters or {}, assume=assume)
+    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    steps = run_check(recipe, examples=examples, seed=seed, workers=workers)
+    report = track(steps, total=count_examples(examples), console=console, what="examples")
+    written = {}
+    if any(r.failure for r in report.results):
+        written = write_failures(report, recipe.build(), out)
+    click.echo(
+        format_json(describe_report(report, written)) if as_json else format_report(report, written)
+    )
+    return bool(report.verdict == "broken")
+
+
+def count_examples(examples: int) -> int:
+    """How many examples a check draws in all."""
+    from spiketheory.checking.search import NAMES, plan_batches
+
+    return sum(batch.examples for batch in plan_batches(list(NAMES), examples, 0))
+
+
+def replay_failure(path: Path, *, as_json: bool) -> bool:
+    """Look again at a failure from its file; True if the property still fails."""
+    from spiketheory.checking.failure_file import read_failure
+    from spiketheory.checking.replay import replay
+    from spiketheory.checking.report import describe_failure
+    from spiketheory.commands.display import format_json
+    from spiketheory.testing import load_subject
+
+    neuron, parameters, assume, failure = read_failure(path)
+    subject = load_subject(neuron, parameters=parameters, assume=assume)
+    fails = replay(subject, failure)
+    if as_json:
+        found = {"model": neuron.name, "property": failure.name, "fails": fails}
+        click.echo(format_json(found | {"failure": describe_failure(failure)}))
+    else:
+        said = "still fails" if fails else "does not fail any more"
+        click.echo(f"{neuron.name}: {failure.name} {said}: {failure.text}")
+    return fails

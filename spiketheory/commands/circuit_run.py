@@ -1,0 +1,100 @@
+"""Run a circuit for the command line: progress, Ctrl-C, results that survive an early end."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.analysis.trial_figure import choose_looks, plot_recording
+from sim.events.recording import Advance, Recording
+from sim.events.simulate import simulate
+from sim.interrupt import catch_interrupt
+from sim.network.network import Circuit
+from spiketheory.commands.display import say_what_was_written
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def run_circuit(
+    circuit: Circuit,
+    console: "Console",
+    *,
+    engine: str = "lazy",
+    record: bool = False,
+    with_traces: bool = False,
+    max_spikes: int,
+) -> Recording:
+    """Run a circuit with a progress bar; Ctrl-C ends it at the last event.
+
+    Args:
+        circuit: The circuit.
+        console: Where to show progress.
+        engine: See `sim.events.simulate.simulate`, as are the rest.
+        record: Whether to keep what gradients need.
+        with_traces: Whether to look at the states that a figure shows.
+        max_spikes: More spikes than this stop the run.
+    """
+    from spiketheory.commands.display import make_progress
+
+    looks: dict[str, Any] = {}
+    if with_traces:
+        times, neurons = choose_looks(circuit.duration, circuit.n_neurons)
+        looks = {"look_times": times, "looked_at": neurons}
+    with make_progress(console) as bar, catch_interrupt() as is_interrupted:
+        task = bar.add_task("Simulating", total=circuit.duration, note="")
+
+        def on_advance(advance: Advance) -> bool:
+            bar.update(task, completed=advance.time, note=f"{advance.n_spikes} spikes")
+            return is_interrupted()
+
+        return simulate(
+            circuit, engine=engine, record=record, max_spikes=max_spikes, on_advance=on_advance,
+            **looks,
+        )  # fmt: skip
+
+
+def describe_recording(
+    recording: Recording, results: dict[str, np.ndarray], out: Path
+) -> dict[str, Any]:
+    """What a run did, as plain values."""
+    circuit = recording.circuit
+    counts, first = [], 0
+    for population in circuit.populations:
+        own = (recording.spike_neuron >= first) & (recording.spike_neuron < first + population.size)
+        counts.append(int(own.sum()))
+        first += population.size
+    summary = {
+        "populations": [
+            {"name": p.name, "model": p.model.name, "size": p.size, "spikes": count}
+            for p, count in zip(circuit.populations, counts, strict=True)
+        ],
+        "connections": circuit.n_connections,
+        "spikes": len(recording.spike_time),
+        "time": recording.time,
+        "duration": circuit.duration,
+        "fields": list(results),
+        "out": str(out),
+    }
+    if "functional" in results:
+        summary["functional"] = float(results["functional"])
+    return summary
+
+
+def format_recording(summary: dict[str, Any]) -> str:
+    """The same in words."""
+    lines = [
+        f"{p['size']} {p['model']} neurons ({p['name']}): {p['spikes']} spikes."
+        for p in summary["populations"]
+    ]
+    if summary["time"] < summary["duration"]:
+        lines.append(f"Stopped at t = {summary['time']:.6g} of T = {summary['duration']:g}.")
+    if "functional" in summary:
+        lines.append(f"Functional {summary['functional']:.12g}.")
+    return say_what_was_written(lines, summary)
+
+
+def draw_if_asked(recording: Recording, plot: Path | None) -> None:
+    """Write the figure of a run if there is a path for it."""
+    if plot is not None:
+        plot_recording(recording, plot)

@@ -1,0 +1,177 @@
+"""Commands about the mathematics of models: models, derive, codegen, accuracy."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from spiketheory.commands.common import (
+    AS_JSON_OPTION,
+    JSON_OPTION,
+    MODEL_OPTION,
+    OUT_OPTION,
+    TIMEOUT_OPTION,
+    print_either,
+    show_progress,
+    write_output,
+)
+from spiketheory.commands.train_options import parse_parameters
+
+
+@click.command()
+@JSON_OPTION
+def models(as_json: bool) -> None:
+    """List the built-in neuron models: equations, parameters, method, and which can be trained.
+
+    Feedforward networks need a model with pseudospikes; --json says why others have none.
+    """
+    from derivations import import_generated, list_models, read_neuron_model
+    from spiketheory.commands.display import describe_models, draw_models, format_json
+
+    rows = describe_models((read_neuron_model(n), import_generated(n)) for n in list_models())
+    print_either(format_json(rows) if as_json else draw_models(rows))
+
+
+@click.command()
+@MODEL_OPTION
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "latex", "markdown", "html", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it; html is a page with figures that needs no network.",
+)
+@AS_JSON_OPTION
+@click.option("--code", is_flag=True, help="Add the generated code.  [default: formulas only]")
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    help="Derive and verify anew, also if this document was made before.  [default: look it up]",
+)
+@click.option(
+    "--thorough",
+    is_flag=True,
+    help="Verify special functions in more places and far corners.  [default: in a few seconds]",
+)
+@TIMEOUT_OPTION
+@OUT_OPTION
+def derive(
+    model: str,
+    style: str,
+    as_json: bool,
+    code: bool,
+    no_cache: bool,
+    thorough: bool,
+    timeout: float,
+    out: Path | None,
+) -> None:
+    """Derive a model's flow, spike time and gradients, verify them, and show the steps.
+
+    Exit code 1 if a check fails.
+
+    \b
+    Examples:
+      spiketheory derive --model theta
+      spiketheory derive --model theta --format html --out theta.html
+      spiketheory derive --model my_neuron.toml --format markdown --out my_neuron.md
+    """  # noqa: D301
+    from spiketheory.route.document_cache import find_document, keep_document, make_key
+
+    style = "json" if as_json else style
+    options = {"format": style, "code": code, "thorough": thorough}
+    key = make_key(model, options)
+    text = find_document(key) if key and not no_cache else None
+    if text is None:
+        text = write_document(model, style, code=code, thorough=thorough, timeout=timeout)
+        if key and key == make_key(model, options):
+            keep_document(key, text)
+    write_output(text, out)
+
+
+def write_document(model: str, style: str, *, code: bool, thorough: bool, timeout: float) -> str:
+    """Derive, verify and explain a model; say what is going on if it takes a while."""
+    with show_progress() as show:
+        show(f"Deriving {model}")
+        from derivations import compile_verified, read_neuron_model
+        from spiketheory.documents.document import document
+        from spiketheory.generation.generate import generate
+        from spiketheory.generation.lower import lower
+        from spiketheory.symbolic.derive import derive as derive_model
+        from spiketheory.time_limit import limit_time
+        from spiketheory.verification.verify import verify
+
+        neuron = read_neuron_model(model)
+        with limit_time(timeout, f"the derivation of {neuron.name}"):
+            derivation = derive_model(neuron)
+            show(f"Verifying {neuron.name} ({derivation.method})")
+            verified = verify(derivation, thorough=thorough)
+            show(f"Writing {style}")
+            source = generate(lower(verified)) if code else None
+            compiled = (
+                compile_verified(model, verified, backend="numpy") if style == "html" else None
+            )
+            return document(verified, format=style, code=source, compiled=compiled)
+
+
+@click.command()
+@MODEL_OPTION
+@click.option(
+    "--target",
+    type=click.Choice(["module", "numba", "numpy"]),
+    default="module",
+    show_default=True,
+    help="numba: functions of one neuron; numpy: functions of arrays; module: both, ready to "
+    "import.",
+)
+@OUT_OPTION
+def codegen(model: str, target: str, out: Path | None) -> None:
+    """Print the code generated from a model's verified derivation.
+
+    Exit code 1 if a check of the derivation fails.
+    """
+    from derivations import generate_source
+
+    write_output(generate_source(model, target=target), out)
+
+
+@click.command()
+@MODEL_OPTION
+@click.option("--states", type=click.IntRange(min=1), default=1000, show_default=True,
+              help="How many random states that lead to a spike to look at.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of the random states.")
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
+              callback=parse_parameters, help="Fix a parameter; repeatable.  "
+              "[default: drawn within 30 % of the model's default]")  # fmt: skip
+@click.option("--backend", type=click.Choice(["numba", "numpy"]), default="numba",
+              show_default=True, help="numba: compiled; numpy: interpreted.")  # fmt: skip
+@JSON_OPTION
+def accuracy(
+    model: str,
+    states: int,
+    seed: int,
+    parameters: dict[str, float] | None,
+    backend: str,
+    as_json: bool,
+) -> None:
+    """Measure the errors of generated spike times and their derivatives.
+
+    Evaluates them at random states and compares with 50-digit arithmetic (closed forms) or with
+    integration to 30 digits (all others, a few seconds per state). What counts are states at which
+    relative changes of state and parameters are amplified less than 100 times.
+    """
+    from rich.console import Console
+
+    from derivations import compile_verified, read_neuron_model
+    from spiketheory.checking.accuracy import measure_accuracy
+    from spiketheory.commands.display import describe_accuracy, draw_accuracy, format_json, track
+    from spiketheory.symbolic.derive import derive as derive_model
+    from spiketheory.verification.verify import verify
+
+    verified = verify(derive_model(read_neuron_model(model)))
+    compiled = compile_verified(model, verified, backend=backend)
+    measured = measure_accuracy(verified, compiled, states=states, seed=seed, overrides=parameters)
+    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    results = track(measured, total=states, console=console)
+    rows = describe_accuracy(verified.derivation.model.name, results)
+    print_either(format_json(rows) if as_json else draw_accuracy(rows))

@@ -1,0 +1,100 @@
+"""The options of the command ``train`` that are fields of `sim.training.config.TrainConfig`.
+
+Imports click alone, so that ``--help`` answers at once; the defaults that the help texts state are
+those of `sim.training.config.DEFAULTS`, which a test compares.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Command = Callable[..., None]
+
+
+def parse_hidden(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """``100,100`` to a tuple; the empty text is no hidden layer."""
+    if value is None:
+        return None
+    try:
+        return tuple(int(part) for part in value.split(",")) if value.strip() else ()
+    except ValueError as err:
+        raise click.BadParameter(
+            f"Expected numbers of neurons such as 100,100 but got {value!r}; "
+            "separate whole numbers by commas."
+        ) from err
+
+
+def parse_parameters(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Any:
+    """``tau=1.9`` pairs to a table."""
+    pairs = {}
+    for text in value:
+        name, _, number = text.partition("=")
+        try:
+            pairs[name.strip()] = float(number)
+        except ValueError as err:
+            raise click.BadParameter(
+                f"Expected NAME=NUMBER but got {text!r}; write for example tau=1.9."
+            ) from err
+    return pairs or None
+
+
+TRAIN_OPTIONS = (
+    click.option("--dataset", type=click.Choice(["digits", "mnist", "yinyang"]),
+                 help="What to learn: 8x8 digits of scikit-learn, MNIST, or points in a yin-yang "
+                 "sign; only MNIST needs files.  [default: digits]"),
+    click.option("--model", metavar="NAME|FILE.toml",
+                 help="A built-in neuron model or a model file.  [default: theta]"),
+    click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
+                 callback=parse_parameters, help="Value of a model parameter; repeatable.  "
+                 "[default: tau=1.909859, I0=1.25 for theta, else the model's own]"),
+    click.option("--hidden", callback=parse_hidden, metavar="N,N,...",
+                 help="Neurons of each hidden layer; '' for none.  [default: 100; mnist 100,100]"),
+    click.option("--epochs", type=int,
+                 help="Passes through the training set.  [default: 40; mnist 10; yinyang 60; "
+                 "paper 100]"),
+    click.option("--batch", type=int,
+                 help="Samples per optimiser step.  [default: 50; mnist 1000]"),
+    click.option("--seed", type=int,
+                 help="Seed of weights, order and augmentation; equal seeds give equal results.  "
+                 "[default: 0]"),
+    click.option("--encoding", type=click.Choice(["bins", "latency"]),
+                 help="How intensities become input spikes: at a few shared times, or each at a "
+                 "time of its own.  [default: latency; mnist bins]"),
+    click.option("--n-bins", type=int,
+                 help="Number of shared input spike times, 1 to 63, with bins.  [default: 1]"),
+    click.option("--duration", type=float,
+                 help="End T of each trial, in units of the model's time.  [default: 2; "
+                 "yinyang 4]"),
+    click.option("--loss", type=click.Choice(["first_spike", "target_time"]),
+                 help="Cross entropy of the first output spikes, or squared distance to target "
+                 "times.  [default: first_spike]"),
+    click.option("--optimiser", type=click.Choice(["adabelief", "adam", "sgd"]),
+                 help="How gradients become steps.  [default: adabelief]"),
+    click.option("--learning-rate", type=float,
+                 help="Learning rate at the start.  [default: 0.004]"),
+    click.option("--schedule", type=click.Choice(["constant", "exponential", "cosine"]),
+                 help="How the learning rate falls.  [default: cosine; mnist exponential]"),
+    click.option("--flip", type=float,
+                 help="Probability of flipping an input of a training sample, with bins.  "
+                 "[default: 0; mnist 0.02]"),
+    click.option("--shift", type=int,
+                 help="Shift training images at random by up to this many pixels.  [default: 0]"),
+    click.option("--turn", type=float,
+                 help="Turn training images at random by up to this many degrees.  [default: 0]"),
+    click.option("--zoom", type=float,
+                 help="Scale training images at random by up to this fraction.  [default: 0]"),
+    click.option("--precision", type=click.Choice(["float64", "float32"]),
+                 help="Precision of weights and states; float32 is faster, with gradients right "
+                 "to some 1e-5.  [default: float64]"),
+    click.option("--validation", type=int,
+                 help="Test on this many samples taken from the training set, and leave the test "
+                 "set alone; 0 uses the test set.  [default: 0]"),
+)  # fmt: skip
+
+
+def add_train_options(command: Command) -> Command:
+    """Add the options of `train` that are fields of the configuration."""
+    for option in reversed(TRAIN_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,273 @@
+"""Generate source text from the kernel IR.
+
+One text serves both targets: its functions take NumPy arrays as they are and compile with Numba
+for scalars. A function with branches is written with ``if`` (only the branch that is needed
+runs) and has a twin for arrays, ``<name>_array``.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+
+import sympy as sp
+
+from spiketheory.errors import check_choice
+from spiketheory.generation import templates
+from spiketheory.generation.kernel_ir import (
+    Call,
+    KernelBranch,
+    KernelFunction,
+    KernelIR,
+    is_scalar_only,
+)
+from spiketheory.generation.taylor_printer import print_taylor_import
+from spiketheory.generation.templates import GENERATED_FORMAT
+from spiketheory.generation.wrap import (
+    HARD_SPACE,
+    LINE_LENGTH,
+    escape_docstring,
+    lay_out_assignment,
+    lay_out_call,
+    print_result,
+    wrap,
+)
+from spiketheory.language.functions import LIBRARY
+from spiketheory.language.model import format_expression
+from spiketheory.language.printers import print_numpy, print_scalar
+from spiketheory.symbolic.derivation import Derivation
+
+NUMERICAL = (
+    *("flow", "flow_vjp", "flow_constants_vjp", "time_to_spike", "will_spike"),
+    *("fire", "fire_vjp", "fire_constants_vjp"),
+)
+"""Functions of models without a closed form; they integrate."""
+TARGETS = ("module", "numba", "numpy")
+
+
+def generate(ir: KernelIR, *, target: str = "module") -> str:
+    """Return Python source for ``ir``.
+
+    Args:
+        ir: The lowered derivation.
+        target: ``module`` for the whole module, as it is compiled and checked in; ``numba`` for
+            the scalar functions only; ``numpy`` for the array functions only.
+
+    Returns:
+        The text of a module.
+    """
+    check_choice("target", target, TARGETS)
+    texts = []
+    for function in ir.functions:
+        looped = is_scalar_only(function)
+        branched = len(function.branches) > 1 and not looped
+        if target != "numpy" or not branched:
+            texts.append(print_function(function))
+        if branched and target != "numba":
+            name = function.name if target == "numpy" else f"{function.name}_array"
+            texts.append(print_array_function(function, name))
+    texts += ir.texts
+    if target != "numpy":
+        texts.append(print_layout(ir))
+    return print_module(ir, "\n\n".join(text.rstrip() + "\n" for text in texts))
+
+
+def list_imports(text: str) -> str:
+    """Import statements for what a module's text uses."""
+    imports = ["import numpy as np", ""]
+    if "choose_branches" in text:
+        imports.append("from spiketheory.runtime.branches import choose_branches")
+    modules: dict[str, list[str]] = {}
+    for name, module in LIBRARY.items():
+        if re.search(rf"\b{name}\b", text):
+            modules.setdefault(module, []).append(name)
+    for module in sorted(modules):
+        line = f"from spiketheory.runtime.{module} import {', '.join(sorted(modules[module]))}"
+        imports.append(line if len(line) <= LINE_LENGTH else lay_out_call(
+            f"from spiketheory.runtime.{module} import ", sorted(modules[module]), indent=""))  # fmt: skip
+    if "taylor_" in text:
+        imports.append(print_taylor_import([text]))
+    return "\n".join(imports).rstrip()
+
+
+def print_module(ir: KernelIR, functions: str) -> str:
+    """Fill the module template."""
+    derivation = ir.derivation
+    model = derivation.model
+    counts = (
+        f"{f.name}{HARD_SPACE}{sum(f.operations.values())}"
+        for f in ir.functions
+        if f.name in COUNTED
+    )
+    return templates.MODULE.format(
+        title=f"Functions of the neuron model {model.name}.",
+        description=escape_docstring(model.description) or "No description.",
+        digest=model.digest,
+        method=derivation.method,
+        chart=derivation.chart.name,
+        operations="\n".join(wrap(f"Operations per call: {', '.join(counts)}.")),
+        imports=list_imports(functions),
+        format=GENERATED_FORMAT,
+        facts="\n".join(print_fact(name, value) for name, value in list_facts(ir).items()),
+        functions=functions.rstrip("\n"),
+    )
+
+
+def list_facts(ir: KernelIR) -> dict[str, object]:
+    """The module's constants; `spiketheory.machine.compile` reads them."""
+    derivation = ir.derivation
+    model = derivation.model
+    return {
+        "NAME": model.name,
+        "DIGEST": model.digest,
+        "PARAMETERS": tuple(p.name for p in model.parameters),
+        "DEFAULTS": tuple(float(p.default) for p in model.parameters),
+        "DOMAINS": tuple(format_expression(p.domain) for p in model.parameters),
+        "STATE": tuple(s.name for s in model.state),
+        "COORDINATES": tuple(c.name for c in derivation.chart.coordinates),
+        "CONSTANTS": ir.constants,
+        "PROPAGATOR": tuple(s.name for s in derivation.propagator.symbols),
+        "INITIAL": derivation.initial.symbol.name,
+        "METHOD": derivation.method,
+        "THRESHOLD_COORDINATE": find_threshold(derivation),
+        "PROJECTIVE": tuple(
+            derivation.chart.coordinates.index(c) for c in derivation.chart.projective
+        ),
+        "LOOPED": (
+            *(f.name for f in ir.functions if is_scalar_only(f)),
+            *(NUMERICAL if ir.texts else ()),
+        ),
+        "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
+        "WITHOUT_PSEUDOSPIKES": derivation.without_pseudospikes,
+    }
+
+
+def find_threshold(derivation: Derivation) -> int:
+    """Place of the coordinate that has a finite threshold; -1 if there is none."""
+    spike = derivation.model.spike
+    return -1 if spike.is_blowup else derivation.chart.coordinates.index(spike.variable)
+
+
+def print_fact(name: str, value: object) -> str:
+    """A module constant: a string, a truth value, or a tuple of strings or numbers."""
+    if isinstance(value, tuple):
+        return lay_out_call(f"{name} = ", [print_literal(v) for v in value], indent="")
+    return f"{name} = {print_literal(value)}"
+
+
+def print_literal(value: object) -> str:
+    """A string in double quotes; anything else as Python prints it."""
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+def print_layout(ir: KernelIR) -> str:
+    """Text of what reads and writes one neuron's numbers in an array (number, neuron)."""
+    names = [c.name for c in ir.derivation.chart.coordinates]
+    loads = [f"array[{i}, neuron]" for i in range(len(names))]
+    constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
+    return templates.LAYOUT.format(
+        constants=print_return(constants, "    ") if constants else "    return ()",
+        loads=print_return(loads, "    "),
+        store_signature=print_signature("store", ["array", "neuron", *names]),
+        stores="\n".join(f"    array[{i}, neuron] = {name}" for i, name in enumerate(names)),
+    )
+
+
+COUNTED = ("propagator", "flow", "flow_vjp", "will_spike", "time_to_spike", "jump", "jump_vjp")
+
+
+def print_function(function: KernelFunction) -> str:
+    """Text of a function; its branches become ``if`` statements."""
+    lines: list[str] = []
+    for branch in function.branches:
+        if branch.condition == sp.true:
+            lines += print_body(branch, "    ", scalar=function.scalar)
+        else:
+            printer = print_scalar if is_scalar_only(function) else print_numpy
+            lines.append(lay_out_condition(printer(branch.condition)))
+            lines += print_body(branch, "        ", scalar=function.scalar)
+    return templates.FUNCTION.format(
+        signature=print_signature(function.name, function.arguments),
+        docstring=print_docstring(function),
+        body="\n".join(lines),
+    )
+
+
+def lay_out_condition(condition: str) -> str:
+    """An ``if`` with its condition, over several lines if it is long."""
+    line = f"    if {condition}:"
+    if len(line) <= LINE_LENGTH:
+        return line
+    parts = condition.replace(" and ", "\n        and ")
+    return f"    if (\n        {parts}\n    ):"
+
+
+def print_array_function(function: KernelFunction, name: str) -> str:
+    """Text of the array twin of a function with branches."""
+    branches = [
+        templates.ARRAY_BRANCH.format(
+            signature=print_signature(f"branch_{i}", function.arguments, indent="    "),
+            body="\n".join(print_body(branch, "        ", scalar=function.scalar)),
+        )
+        for i, branch in enumerate(function.branches, 1)
+    ]
+    names = [f"branch_{i}" for i in range(1, len(branches) + 1)]
+    return templates.ARRAY_FUNCTION.format(
+        signature=print_signature(name, function.arguments),
+        summary=function.summary,
+        branches="\n".join(branches),
+        conditions=print_tuple([print_numpy(b.condition) for b in function.branches]),
+        names=print_tuple(names),
+        arguments=print_tuple(function.arguments),
+    )
+
+
+def print_tuple(parts: Sequence[str]) -> str:
+    """A tuple as an argument of a call that is broken over lines."""
+    return lay_out_call("", parts, indent=" " * 8, closing="),").removesuffix(",")
+
+
+def print_signature(name: str, arguments: Sequence[str], *, indent: str = "") -> str:
+    """The first line of a function, broken if it is long."""
+    return lay_out_call(f"{indent}def {name}", arguments, indent=indent, closing="):", call=True)
+
+
+def print_body(branch: KernelBranch, indent: str, *, scalar: bool) -> list[str]:
+    """Lines of straight-line code: calls, assignments and a return statement."""
+    lines = [print_call(call, indent) for call in branch.calls]
+    lines += [lay_out_assignment(f"{indent}{s.name} = ", v, indent) for s, v in branch.assignments]
+    results = [print_result(r) for r in branch.results]
+    if scalar:
+        return [*lines, lay_out_assignment(f"{indent}return ", branch.results[0], indent)]
+    return [*lines, print_return(results, indent)]
+
+
+def print_call(call: Call, indent: str) -> str:
+    """Text of ``a, b = function(...)``."""
+    targets = ", ".join(target.name for target in call.targets)
+    line = f"{indent}{targets} = {print_numpy(call.function)}"
+    if len(line) <= LINE_LENGTH:
+        return line
+    arguments = [print_numpy(a) for a in call.function.args]
+    targets = lay_out_call(indent, [t.name for t in call.targets], indent=indent)
+    return lay_out_call(
+        f"{targets} = {type(call.function).__name__}", arguments, indent=indent, call=True
+    )
+
+
+def print_return(results: Sequence[str], indent: str) -> str:
+    """Return a tuple; without parentheses where it fits on a line."""
+    line = f"{indent}return {', '.join(results)}"
+    if len(results) > 1 and len(line) <= LINE_LENGTH:
+        return line
+    return lay_out_call(f"{indent}return ", results, indent=indent)
+
+
+def print_docstring(function: KernelFunction) -> str:
+    """Summary, details, results and operation count."""
+    counts = ", ".join(f"{count}{HARD_SPACE}{kind}" for kind, count in function.operations.items())
+    last = f"Returns {', '.join(function.results) or 'nothing'}. Operations: {counts or 'none'}."
+    lines = [function.summary, ""]
+    lines += [f"    {line}" for detail in function.details for line in wrap(detail)]
+    lines += [""] if function.details else []
+    lines += [f"    {line}" for line in wrap(last)]
+    return "\n".join([*lines, "    "])

@@ -1,0 +1,570 @@
+"""Lower a verified derivation to kernel functions: vector-Jacobian products, CSE, counts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+
+from spiketheory.generation.kernel_ir import (
+    Call,
+    KernelBranch,
+    KernelFunction,
+    KernelIR,
+    build_branches,
+    build_chain,
+    build_function,
+    finish_function,
+    rewrite_stably,
+)
+from spiketheory.generation.lower_parameters import lower_sensitivities
+from spiketheory.language.functions import softplus, time_to_spike
+from spiketheory.language.model import Parameter
+from spiketheory.language.printers import print_plain
+from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
+from spiketheory.symbolic.derivation import Branch, Derivation, VerifiedDerivation
+
+
+def lower(verified: VerifiedDerivation) -> KernelIR:
+    """Lower a verified derivation to kernel functions.
+
+    Args:
+        verified: A derivation that passed `spiketheory.verification.verify.verify`.
+
+    Returns:
+        The kernel functions in the order in which they are generated.
+
+    Raises:
+        TypeError: If given a derivation that was not verified.
+    """
+    if not isinstance(verified, VerifiedDerivation):
+        raise TypeError(
+            f"Expected a VerifiedDerivation but got {type(verified).__name__}; "
+            "call verify(derivation) first, since only checked mathematics becomes code."
+        )
+    return Lowering(verified.derivation).lower()
+
+
+class Lowering:
+    """The symbols that the kernel functions of one derivation share."""
+
+    def __init__(self, derivation: Derivation) -> None:
+        self.derivation = derivation
+        self.coordinates = derivation.chart.coordinates
+        self.propagator = derivation.propagator.symbols
+        self.parameters = tuple(p.symbol for p in derivation.model.parameters)
+        self.constants = tuple(c.symbol for c in derivation.constants)
+        self.constants += self.find_direct_parameters()
+        self.covector = tuple(self.name_derivative(f"l_{c}") for c in self.coordinates)
+        self.spike_time_bar = self.name_derivative("g_time")
+
+    def name_derivative(self, name: str) -> sp.Symbol:
+        """A symbol for a loss's derivative, named apart from everything a function may take."""
+        symbols = (*self.coordinates, *self.propagator, *self.constants)
+        return state_symbol(pick_name(name, {s.name for s in symbols}))
+
+    def find_direct_parameters(self) -> tuple[sp.Symbol, ...]:
+        """Parameters that the closed forms use beside the derived constants."""
+        d = self.derivation
+        if d.taylor is not None:
+            return d.taylor.constants
+        expressions = [
+            *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.flow, *d.jump, *d.reset,
+            *d.time_to_spike_gradient, *d.initial.state, d.initial.value,
+            d.initial.lower, d.initial.upper, d.initial.default, d.will_spike,
+            *(e for b in (*d.time_to_spike, *d.propagator.branches)
+              for e in (b.condition, *b.values)),
+        ]  # fmt: skip
+        if d.pseudospike is not None:
+            expressions += [d.pseudospike.delay, d.pseudospike.period, d.pseudospike.rate]
+        if d.numbers is not None:
+            expressions += [d.numbers.call]
+        if d.descent is not None:
+            expressions += d.descent.heights
+        used = set().union(*(e.free_symbols for e in expressions))
+        return tuple(p for p in self.parameters if p in used)
+
+    def lower(self) -> KernelIR:
+        """Build all functions."""
+        d = self.derivation
+        functions = [
+            *self.lower_parameters(),
+            *self.lower_chart(),
+            *self.lower_propagator(),
+            *(() if d.taylor else (*self.lower_flow(), *self.lower_spike())),
+            *self.lower_jump(),
+            *self.lower_reset(),
+            *self.lower_pseudospike(),
+            *self.lower_sensitivities(),
+        ]
+        return KernelIR(
+            derivation=d,
+            constants=tuple(c.name for c in self.constants),
+            functions=tuple(functions),
+            texts=print_numerics(d),
+        )
+
+    def lower_parameters(self) -> list[KernelFunction]:
+        """Domain check, derived constants and the bounds of the initial coordinate."""
+        d = self.derivation
+        direct = [c for c in self.constants if c in self.parameters]
+        values = [c.value for c in d.constants]
+        initial = d.initial
+        substitution = d.constant_values
+        return [
+            # As it stands: sympy would evaluate tau > 0, of a positive symbol, to true.
+            finish_function(
+                "parameters_valid",
+                "Whether each parameter lies in its domain.",
+                tuple(describe_domain(p) for p in d.model.parameters),
+                self.parameters,
+                [f"{p.name}_valid" for p in d.model.parameters],
+                (
+                    KernelBranch(
+                        condition=sp.true,
+                        assignments=(),
+                        results=tuple(p.domain for p in d.model.parameters),
+                    ),
+                ),
+            ),
+            build_chain(
+                "constants",
+                "Derived constants, computed once per simulation.",
+                tuple(f"{c.symbol} = {print_plain(c.value)}: {c.meaning}" for c in d.constants),
+                self.parameters,
+                [(c.symbol, value) for c, value in zip(d.constants, values, strict=True)],
+                direct,
+            ),
+            build_function(
+                "initial_bounds",
+                f"Smallest, largest and default value of {initial.symbol}.",
+                (f"{initial.symbol}: {initial.meaning}",),
+                self.parameters,
+                ["lower", "upper", "default"],
+                [
+                    bound.subs(substitution)
+                    for bound in (initial.lower, initial.upper, initial.default)
+                ],
+            ),
+        ]
+
+    def lower_chart(self) -> list[KernelFunction]:
+        """Into the chart and out of it."""
+        d = self.derivation
+        chart, initial = d.chart, d.initial
+        tangent = [
+            sum(
+                bar * value.diff(initial.symbol)
+                for bar, value in zip(self.covector, initial.state, strict=True)
+            )
+        ]
+        names = [c.name for c in self.coordinates]
+        return [
+            build_function(
+                "initial_state",
+                f"Coordinates of a neuron with given {initial.symbol}.",
+                (f"{initial.symbol}: {initial.meaning}",),
+                (initial.symbol, *self.constants),
+                names,
+                initial.state,
+            ),
+            build_function(
+                "initial_state_vjp",
+                f"Derivative of a loss by {initial.symbol}, from its derivatives by the state.",
+                (),
+                (initial.symbol, *self.constants, *self.covector),
+                [f"d_{initial.symbol}"],
+                tangent,
+                scalar=True,
+            ),
+            build_function(
+                "initial_value",
+                f"The {initial.symbol} of a neuron with given coordinates.",
+                (f"{initial.symbol} = {print_plain(initial.value)}",),
+                (*self.coordinates, *self.constants),
+                [initial.symbol.name],
+                [initial.value],
+                scalar=True,
+            ),
+            build_function(
+                "enter_chart",
+                "Coordinates of a given state.",
+                describe(names, chart.from_state),
+                (*d.model.state, *self.constants),
+                names,
+                chart.from_state,
+            ),
+            build_function(
+                "leave_chart",
+                "State of given coordinates; infinite at the spike.",
+                describe([s.name for s in d.model.state], chart.to_state),
+                (*self.coordinates, *self.constants),
+                [s.name for s in d.model.state],
+                chart.to_state,
+            ),
+            build_function(
+                "enter_chart_vjp",
+                "Derivatives of a loss by the state, from those by the coordinates.",
+                (),
+                (*d.model.state, *self.constants, *self.covector),
+                [f"d_{s}" for s in d.model.state],
+                pull_back(self.covector, sp.Matrix(chart.from_state).jacobian(d.model.state)),
+            ),
+            build_function(
+                "leave_chart_vjp",
+                "Derivatives of a loss by the coordinates, from those by the state.",
+                (),
+                (*self.coordinates, *self.constants, *self.state_covector),
+                [f"d_{name}" for name in names],
+                pull_back(
+                    self.state_covector, sp.Matrix(chart.to_state).jacobian(self.coordinates)
+                ),
+            ),
+        ]
+
+    @property
+    def state_covector(self) -> tuple[sp.Symbol, ...]:
+        """Symbols of a loss's derivatives by the model's own state."""
+        return tuple(self.name_derivative(f"l_{s}") for s in self.derivation.model.state)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The call that computes the numbers that depend on the state."""
+        numbers = self.derivation.numbers
+        return (Call(targets=numbers.symbols, function=numbers.call),) if numbers else ()
+
+    @property
+    def slope_calls(self) -> tuple[Call, ...]:
+        """The call that computes these numbers and their derivatives by the state."""
+        numbers = self.derivation.numbers
+        if numbers is None:
+            return ()
+        return (Call(targets=(*numbers.symbols, *numbers.tangents[0]), function=numbers.slope),)
+
+    @property
+    def tangent_calls(self) -> tuple[Call, ...]:
+        """The call that computes these numbers and all their derivatives."""
+        numbers = self.derivation.numbers
+        if numbers is None:
+            return ()
+        targets = (*numbers.symbols, *(symbol for row in numbers.tangents for symbol in row))
+        return (Call(targets=targets, function=numbers.tangent),)
+
+    def lower_propagator(self) -> list[KernelFunction]:
+        """The velocity of the coordinates, and the propagator."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        return [
+            build_function(
+                "velocity",
+                "Time derivatives of the coordinates between events.",
+                describe([f"d{name}/dt" for name in names], d.chart.field),
+                (*self.coordinates, *self.constants),
+                [f"d_{name}" for name in names],
+                d.chart.field,
+            ),
+            build_branches(
+                "propagator",
+                "Numbers of the flow that depend on the duration alone.",
+                (),
+                (DURATION, *self.constants),
+                [s.name for s in self.propagator],
+                d.propagator.branches,
+            ),
+        ]
+
+    def lower_flow(self) -> list[KernelFunction]:
+        """Flow and its vector-Jacobian product."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        return [
+            build_function(
+                "flow",
+                "Coordinates after the propagator's duration without events.",
+                (*describe_calls(self.calls), *describe(names, d.flow)),
+                (*self.coordinates, *self.propagator, *self.constants),
+                names,
+                d.flow,
+                calls=self.calls,
+            ),
+            build_function(
+                "flow_vjp",
+                "Derivatives of a loss by the coordinates before the flow, from those after it.",
+                (),
+                (*self.coordinates, *self.propagator, *self.constants, *self.covector),
+                [f"d_{name}" for name in names],
+                pull_back(self.covector, d.jacobian(d.flow)),
+                calls=self.slope_calls,
+            ),
+        ]
+
+    def lower_spike(self) -> list[KernelFunction]:
+        """Spike time, spike predicate, the state after the spike and its gradient."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        arguments = (*self.coordinates, *self.propagator, *self.constants)
+        on_surface = dict(zip(self.coordinates, d.flow, strict=True))
+        fired = tuple(r.subs(on_surface, simultaneous=True) for r in d.reset)
+        return [
+            *self.lower_descent(),
+            build_branches(
+                "time_to_spike",
+                "Time to the next spike without further input; inf if there is none.",
+                describe_branches(d.time_to_spike),
+                (*self.coordinates, *self.constants),
+                ["duration"],
+                d.time_to_spike,
+                scalar=True,
+            ),
+            build_function(
+                "will_spike",
+                "Whether a spike comes within the propagator's duration.",
+                (print_plain(d.will_spike),),
+                arguments,
+                ["spikes"],
+                [self.expand_wait(d.will_spike)],
+                scalar=True,
+            ),
+            build_function(
+                "fire",
+                "Coordinates after the spike that ends the propagator's duration.",
+                describe(names, d.reset),
+                arguments,
+                names,
+                fired,
+                calls=self.calls,
+            ),
+            build_branches(
+                "fire_vjp",
+                "Derivatives of a loss by the coordinates before flow and spike.",
+                (
+                    "l_*: its derivatives by the coordinates after the spike, at fixed time;",
+                    "g_time: its derivative by the spike time",
+                ),
+                (*arguments, *self.covector, self.spike_time_bar),
+                [f"d_{name}" for name in names],
+                (
+                    *self.pull_back_immediate(),
+                    Branch(condition=sp.true, values=tuple(self.pull_back_spike())),
+                ),
+                calls=self.slope_calls,
+            ),
+        ]
+
+    def pull_back_immediate(self) -> tuple[Branch, ...]:
+        """The case that an input has carried the state beyond a finite threshold.
+
+        It spikes at once, at a time that does not depend on how far beyond it is.
+        """
+        d = self.derivation
+        if d.model.spike.is_blowup:
+            return ()
+        jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
+        return (Branch(condition=is_beyond(d), values=tuple(pull_back(self.covector, jacobian))),)
+
+    def expand_wait(self, condition: sp.Basic) -> sp.Basic:
+        """Give the arguments of `time_to_spike`, where the derivation leaves them out."""
+        return condition.replace(
+            time_to_spike, lambda: time_to_spike(*self.coordinates, *self.constants)
+        )
+
+    def lower_descent(self) -> list[KernelFunction]:
+        """The functions of time whose zeros isolate the first spike."""
+        descent = self.derivation.descent
+        if descent is None:
+            return []
+        return [
+            build_function(
+                "heights",
+                "The spike surface after a duration, and what isolates its zeros.",
+                ("Between two zeros of each there is at most one of the one before it.",),
+                (DURATION, *self.coordinates, *self.constants),
+                [f"height_{k}" for k in range(len(descent.heights))],
+                descent.heights,
+            )
+        ]
+
+    def lower_sensitivities(self) -> list[KernelFunction]:
+        """Vector-Jacobian products by constants and parameters."""
+        return lower_sensitivities(
+            self.derivation, self.constants, self.covector, self.state_covector,
+            self.spike_time_bar,
+            None if self.derivation.taylor else self.pull_back_event(), self.tangent_calls,
+        )  # fmt: skip
+
+    def pull_back_spike(self) -> list[sp.Expr]:
+        """Transposed saltation matrix (docs/mathematics.md, 3) after the flow, on the covector.
+
+        With b the state at the spike, which comes t* after the state a: the state after the spike
+        changes by DR (DPhi da + F(b) dt*), and at a fixed later time by -F(R b) dt* more.
+        """
+        through_time, through_state = self.pull_back_event()
+        through_state = through_state * self.derivation.jacobian(self.derivation.flow)
+        return [
+            state + gradient * through_time
+            for state, gradient in zip(
+                through_state, self.derivation.time_to_spike_gradient, strict=True
+            )
+        ]
+
+    def pull_back_event(self) -> tuple[sp.Expr, sp.Matrix]:
+        """Derivatives of a loss by the spike time and by the state just before the spike."""
+        d = self.derivation
+        on_surface = dict(zip(self.coordinates, d.flow, strict=True))
+        after = dict(zip(self.coordinates, d.reset, strict=True))
+        reset_jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
+        field = sp.Matrix(d.chart.field)
+        covector = sp.Matrix([self.covector])
+        arriving = (covector * reset_jacobian * field)[0]
+        leaving = (covector * field.subs(after, simultaneous=True))[0]
+        through_time = self.spike_time_bar + (arriving - leaving).subs(
+            on_surface, simultaneous=True
+        )
+        through_state = covector * reset_jacobian.subs(on_surface, simultaneous=True)
+        return through_time, through_state
+
+    def lower_jump(self) -> list[KernelFunction]:
+        """Input jump and its vector-Jacobian product, which includes the input's time."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        jacobian = sp.Matrix(d.jump).jacobian(self.coordinates)
+        field = sp.Matrix(d.chart.field)
+        after = dict(zip(self.coordinates, d.jump, strict=True))
+        slip = simplify(jacobian * field - field.subs(after, simultaneous=True))
+        by_weight = sp.Matrix(d.jump).diff(WEIGHT)
+        covector = sp.Matrix([self.covector])
+        return [
+            build_function(
+                "jump",
+                "Coordinates after an input of weight w.",
+                describe(names, d.jump),
+                (*self.coordinates, WEIGHT, *self.constants),
+                names,
+                d.jump,
+            ),
+            build_function(
+                "jump_vjp",
+                "Derivatives of a loss by the coordinates before the input, its weight and time.",
+                ("d_time: l . (DJ F(s) - F(J s))",),
+                (*self.coordinates, WEIGHT, *self.constants, *self.covector),
+                [*(f"d_{name}" for name in names), "d_w", "d_time"],
+                [
+                    *pull_back(self.covector, jacobian),
+                    (covector * by_weight)[0],
+                    sp.factor_terms(sp.expand((covector * slip)[0])),
+                ],
+            ),
+        ]
+
+    def lower_reset(self) -> list[KernelFunction]:
+        """The reset of a state on the spike surface or beyond it, and its derivatives."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
+        return [
+            build_function(
+                "reset",
+                "Coordinates after a spike, from those at the spike.",
+                describe(names, d.reset),
+                (*self.coordinates, *self.constants),
+                names,
+                d.reset,
+            ),
+            build_function(
+                "reset_vjp",
+                "Derivatives of a loss by the coordinates at a spike whose time they do not move.",
+                ("l_*: its derivatives by the coordinates after the spike",),
+                (*self.coordinates, *self.constants, *self.covector),
+                [f"d_{name}" for name in names],
+                pull_back(self.covector, jacobian),
+            ),
+        ]
+
+    def lower_pseudospike(self) -> list[KernelFunction]:
+        """Pseudospikes and their vector-Jacobian product; nothing if the model has none."""
+        pseudo = self.derivation.pseudospike
+        if pseudo is None:
+            return []
+        values = tuple(map(rewrite_stably, (pseudo.delay, pseudo.period, pseudo.rate)))
+        names = ["delay", "period", "rate"]
+        bars = tuple(self.name_derivative(f"g_{name}") for name in names)
+        gradient = [
+            sp.factor_terms(sum(b * simplify(v.diff(s)) for b, v in zip(bars, values, strict=True)))
+            for s in (*self.coordinates, PSEUDO_INPUT)
+        ]
+        arguments = (*self.coordinates, PSEUDO_INPUT, *self.constants)
+        return [
+            build_function(
+                "pseudospike",
+                "First missing spike after the trial's end, time between more, pseudo rate.",
+                (pseudo.meaning, *describe(names, (pseudo.delay, pseudo.period, pseudo.rate))),
+                arguments,
+                names,
+                values,
+            ),
+            build_function(
+                "pseudospike_vjp",
+                "Derivatives of a loss by the coordinates at the trial's end and the pseudo input.",
+                ("g_*: its derivatives by delay, period and rate",),
+                (*arguments, *bars),
+                [*(f"d_{c.name}" for c in self.coordinates), "d_J"],
+                gradient,
+            ),
+        ]
+
+
+def simplify(expression: Any) -> Any:
+    """Simplify an expression or a matrix, unless it is of a kind that takes long."""
+    return expression if expression.has(sp.Piecewise, softplus) else sp.simplify(expression)
+
+
+def is_beyond(derivation: Derivation) -> sp.Basic:
+    """Whether the coordinates, which are the state, lie on or beyond a finite threshold."""
+    spike = derivation.model.spike
+    return spike.variable >= spike.value
+
+
+def print_numerics(derivation: Derivation) -> tuple[str, ...]:
+    """Source of the functions that integrate, where the flow has no closed form."""
+    if derivation.taylor is None:
+        return ()
+    from spiketheory.generation.taylor_printer import print_taylor_functions
+
+    return tuple(print_taylor_functions(derivation.taylor))
+
+
+def describe_calls(calls: Sequence[Call]) -> tuple[str, ...]:
+    """Lines ``a, b = function(...)`` for a docstring."""
+    return tuple(
+        f"{', '.join(t.name for t in call.targets)} = {print_plain(call.function)}"
+        for call in calls
+    )
+
+
+def pull_back(covector: Sequence[sp.Symbol], jacobian: sp.Matrix) -> list[sp.Expr]:
+    """The row vector ``covector * jacobian``."""
+    return list(sp.Matrix([list(covector)]) * jacobian)
+
+
+def describe(names: Sequence[str], values: Sequence[sp.Basic]) -> tuple[str, ...]:
+    """Lines ``name = value`` for a docstring."""
+    return tuple(
+        f"{name} = {print_plain(value)}" for name, value in zip(names, values, strict=True)
+    )
+
+
+def describe_branches(branches: Sequence[Branch]) -> tuple[str, ...]:
+    """Lines ``value if condition`` for a docstring."""
+    if len(branches) == 1:
+        return (print_plain(branches[0].values[0]),)
+    return tuple(
+        f"{print_plain(b.values[0])} {'if ' if b.condition != sp.true else ''}"
+        f"{print_plain(b.condition)}"
+        for b in branches
+    )
+
+
+def describe_domain(parameter: Parameter) -> str:
+    """A parameter's domain, for a docstring."""
+    if parameter.domain == sp.true:
+        return f"{parameter.name}: any real number"
+    return print_plain(parameter.domain)

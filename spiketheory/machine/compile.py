@@ -1,0 +1,396 @@
+"""Compile generated source; with `machine.jit` and `ADDED_TO_NUMBA`, all that names Numba."""
+
+import hashlib
+import inspect
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from spiketheory.errors import ModelError, check_choice
+from spiketheory.generation.templates import GENERATED_FORMAT
+from spiketheory.machine import jit
+from spiketheory.machine.jit import compile_function
+from spiketheory.runtime import elementary
+from spiketheory.runtime.branches import loop_over
+
+BACKENDS = ("numba", "numpy")
+LAYOUT = ("load", "store", "load_constants")
+"""Generated functions that read and write arrays but make none: they count no references."""
+LIBRARIES = (
+    "spiketheory.runtime.special",
+    "spiketheory.runtime.special_half",
+    "spiketheory.runtime.roots",
+    "spiketheory.runtime.taylor",
+)
+"""Modules whose functions generated code calls, compiled with it."""
+ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed")
+"""Modules of this package that teach Numba what it lacks; imported when something is compiled."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CompiledModel:
+    """A model's generated functions, ready to run.
+
+    Attributes:
+        name: Name of the model.
+        digest: Digest of the model's mathematics.
+        backend: ``numba`` (compiled) or ``numpy`` (the same source, interpreted).
+        parameters: Names of the parameters.
+        defaults: Their default values.
+        domains: Their domains, as text.
+        state: Names of the state variables.
+        coordinates: Names of the chart's coordinates.
+        initial: Name of the learnable initial coordinate.
+        threshold_coordinate: Place of the coordinate that spikes at a finite threshold, which an
+            input may carry it across; -1 if it spikes at infinity, which none reaches.
+        projective: Places of the coordinates of which positive multiples are the same state.
+        has_pseudospikes: Whether the model has pseudodynamics after the trial's end.
+        without_pseudospikes: Why it has none.
+        functions: The generated scalar functions; attributes by name.
+        module: The generated module.
+        key: Hash of the source text, for caches.
+        specialised: Whether its functions are those of `spiketheory.runtime.special_half`, see
+        `at`.
+    """
+
+    name: str
+    digest: str
+    backend: str
+    parameters: tuple[str, ...]
+    defaults: tuple[float, ...]
+    domains: tuple[str, ...]
+    state: tuple[str, ...]
+    coordinates: tuple[str, ...]
+    initial: str
+    threshold_coordinate: int
+    projective: tuple[int, ...]
+    has_pseudospikes: bool
+    without_pseudospikes: str
+    functions: types.SimpleNamespace
+    module: ModuleType
+    key: str
+    specialised: bool = False
+
+    def at(self, constants: tuple[float, ...]) -> "CompiledModel":
+        """The same model, compiled for these constants, where that is faster.
+
+        Its functions must not be called with others. So far: special functions that are elementary
+        for some order, see `spiketheory.runtime.special_half`.
+
+        Args:
+            constants: The derived constants, in the order of the generated module's.
+        """
+        from spiketheory.runtime import special_half
+
+        names = {name for name in special_half.REPLACED if hasattr(self.module, name)}
+        order = dict(zip(self.module.CONSTANTS, constants, strict=True)).get("nu")
+        if self.backend != "numba" or not names or order != special_half.NU:
+            return self
+        return specialise(self)
+
+    @property
+    def is_looped(self) -> bool:
+        """Whether passing a segment iterates, for each neuron apart from the others."""
+        parts = {"jump", "flow", "will_spike"}
+        return not self.specialised and not parts.isdisjoint(self.module.LOOPED)
+
+    @property
+    def crosses_infinity(self) -> bool:
+        """Whether the flow carries the state through the spike and its reset.
+
+        So it does if the neuron spikes at infinity and is reset to minus infinity, the same point
+        in projective coordinates: (x, 0) becomes (-1, 0), and other coordinates stay.
+        """
+        if not self.projective or self.threshold_coordinate != -1:
+            return False
+        marks = [object() for _ in self.coordinates]
+        try:
+            after = self.module.reset(*marks, *self.defaults_of_constants)
+        except TypeError:  # it computes with them
+            return False
+        return all(
+            value is mark
+            for place, (value, mark) in enumerate(zip(after, marks, strict=True))
+            if place not in self.projective
+        ) and [after[place] for place in self.projective] == [-1.0, 0.0]
+
+    @property
+    def defaults_of_constants(self) -> tuple[float, ...]:
+        """The derived constants of the default parameters."""
+        return tuple(self.module.constants(*self.defaults))
+
+    def array_function(self, name: str) -> Callable[..., Any]:
+        """Return the generated function ``name`` for NumPy arrays.
+
+        Functions that iterate are called once per element, compiled if the backend is.
+        """
+        if name in self.module.LOOPED:
+            return loop_over(getattr(self.functions, name))
+        found: Callable[..., Any] = getattr(self.module, f"{name}_array", None) or getattr(
+            self.module, name
+        )
+        return found
+
+    def check_parameters(self, overrides: Mapping[str, float]) -> tuple[float, ...]:
+        """Return all parameter values in order, defaults filled in.
+
+        Args:
+            overrides: Values by name.
+
+        Returns:
+            One value per parameter, in the order of `parameters`.
+
+        Raises:
+            ModelError: If a name is unknown, or a value is no number or outside its domain.
+        """
+        unknown = sorted(set(overrides) - set(self.parameters))
+        if unknown:
+            raise ModelError(
+                f"Expected parameters of {self.name} ({', '.join(self.parameters)}) but got "
+                f"{unknown[0]!r}; correct its name."
+            )
+        defaults = dict(zip(self.parameters, self.defaults, strict=True))
+        values = tuple(read_number(p, overrides.get(p, defaults[p])) for p in self.parameters)
+        valid = self.module.parameters_valid(*values)
+        for name, value, domain, ok in zip(
+            self.parameters, values, self.domains, valid, strict=True
+        ):
+            if not (ok and np.isfinite(value)):
+                raise ModelError(
+                    f"Expected {domain if domain != 'True' else f'a finite {name}'} but got "
+                    f"{name}={value}; give a value inside the domain of {self.name}."
+                )
+        return values
+
+    def jit(
+        self,
+        function: Callable[..., Any],
+        *,
+        allocates: bool = True,
+        reorders: bool = False,
+        inlines: bool = False,
+        disjoint: bool = False,
+    ) -> Callable[..., Any]:
+        """Compile ``function``, which may call the model's functions, for this backend.
+
+        Args:
+            function: The function.
+            allocates: Whether it makes arrays; see `compile_function`.
+            reorders: Whether its own sums may be added up in another order.
+            inlines: Whether its text takes the place of calls of it.
+            disjoint: Whether no array that it writes to shares memory with another that it is
+                given; see `compile_function`.
+        """
+        if self.backend == "numpy":
+            return function
+        return compile_function(
+            function, key=self.key, allocates=allocates, reorders=reorders, inlines=inlines,
+            disjoint=disjoint,
+        )  # fmt: skip
+
+    def pack(self, record: Any) -> Any:
+        """A record of arrays as compiled functions get it, see `spiketheory.machine.packed`."""
+        if self.backend == "numpy":
+            return record
+        from spiketheory.machine.packed import Packed
+
+        return Packed(record)
+
+
+def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
+    """Return a `CompiledModel.jit` for functions that call those of several models.
+
+    The functions must not make arrays: they count no references, which in loops over single
+    neurons would take as long as everything else.
+
+    Args:
+        models: Models of one backend.
+    """
+    if models[0].backend == "numpy":
+        return lambda function: function
+    key = hashlib.sha256("\n".join(m.key for m in models).encode()).hexdigest()
+    return lambda function: compile_function(function, key=key, allocates=False)
+
+
+def make_prefetch(models: Sequence[CompiledModel]) -> Callable[..., None]:
+    """Return a function that asks for an entry, or a column, of an array ahead of its use.
+
+    It reads nothing and waits for nothing: the processor brings the entry's cache line, or the
+    first one of the column, while it goes on. With NumPy it does nothing at all.
+
+    Args:
+        models: Models of one backend.
+    """
+    if models[0].backend == "numpy":
+        return lambda array, column: None
+    from spiketheory.machine.instructions import prefetch
+
+    found: Callable[..., None] = prefetch
+    return found
+
+
+def read_number(name: str, value: object) -> float:
+    """Return ``value`` as a float, or raise `ModelError`."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as err:
+        raise ModelError(
+            f"Expected a number for {name} but got {name}={value!r}; "
+            "give it as an integer or a float."
+        ) from err
+
+
+def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledModel:
+    """Make a `CompiledModel` of a generated module.
+
+    Args:
+        module: A module that `spiketheory.generation.generate.generate` wrote.
+        backend: ``numba`` or ``numpy``.
+
+    Returns:
+        The compiled model. Numba compiles when a function is first called.
+
+    Raises:
+        ModelError: If the module was not generated by this version.
+        InputError: If the backend is unknown.
+    """
+    check_choice("backend", backend, BACKENDS)
+    if getattr(module, "FORMAT", None) != GENERATED_FORMAT:
+        raise ModelError(
+            f"Expected a generated module of format {GENERATED_FORMAT} but {module.__name__} has "
+            f"format {getattr(module, 'FORMAT', None)}; generate it again."
+        )
+    names = [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and not name.endswith("_array")
+    ]
+    # Machine code on disk refers to the module by name, so equal text under another name differs.
+    parts = (module, elementary, sys.modules[__name__], jit, *list_libraries(module))
+    texts = [inspect.getsource(part) for part in parts]
+    texts += [Path(__file__).with_name(f"{n}.py").read_text("utf-8") for n in ADDED_TO_NUMBA]
+    identity = "\n".join([module.__name__, *texts])
+    key = hashlib.sha256(identity.encode()).hexdigest()
+    functions = {name: getattr(module, name) for name in names}
+    if backend == "numba":
+        compiled = compile_module(module)
+        functions = {name: compiled[name] for name in names}
+    return CompiledModel(
+        name=module.NAME,
+        digest=module.DIGEST,
+        backend=backend,
+        parameters=module.PARAMETERS,
+        defaults=module.DEFAULTS,
+        domains=module.DOMAINS,
+        state=module.STATE,
+        coordinates=module.COORDINATES,
+        initial=module.INITIAL,
+        threshold_coordinate=module.THRESHOLD_COORDINATE,
+        projective=module.PROJECTIVE,
+        has_pseudospikes=module.HAS_PSEUDOSPIKES,
+        without_pseudospikes=module.WITHOUT_PSEUDOSPIKES,
+        functions=types.SimpleNamespace(**functions),
+        module=module,
+        key=key,
+    )
+
+
+@lru_cache(maxsize=32)
+def specialise(model: CompiledModel) -> CompiledModel:
+    """The model with the functions of `spiketheory.runtime.special_half`."""
+    from spiketheory.runtime import special_half
+
+    library = compile_module(special_half, inlines=True)
+    replaced = {n: library[n] for n in special_half.REPLACED if hasattr(model.module, n)}
+    functions = rebind_module(model.module, replaced, inlines=True)
+    own = {name: functions[name] for name in vars(model.functions)}
+    identity = model.key + inspect.getsource(special_half)
+    return replace(
+        model,
+        functions=types.SimpleNamespace(**own),
+        key=hashlib.sha256(identity.encode()).hexdigest(),
+        specialised=True,
+    )
+
+
+def list_libraries(module: ModuleType) -> list[ModuleType]:
+    """Libraries whose functions a generated module imports."""
+    imported = {v.__module__ for v in vars(module).values() if inspect.isfunction(v)}
+    return [sys.modules[name] for name in LIBRARIES if name in imported]
+
+
+@lru_cache(maxsize=128)
+def compile_module(module: ModuleType, *, inlines: bool = False) -> dict[str, Any]:
+    """Compile every function of a module; they see each other, and libraries, compiled.
+
+    Args:
+        module: The module.
+        inlines: Whether no call of its functions may be left, however long they are, nor of
+            elementary functions: a loop with calls does not become vector instructions. It takes
+            longer to compile.
+
+    Returns:
+        The module's names, with compiled functions in the place of its functions.
+    """
+    return rebind_module(module, {}, inlines=inlines)
+
+
+def rebind_module(
+    module: ModuleType, replaced: Mapping[str, Any], *, inlines: bool
+) -> dict[str, Any]:
+    """The same, with other compiled functions in the place of some that the module imports."""
+    import numba
+
+    names = {**vars(module), **replaced}
+    names["np"] = make_choice() if module is elementary else make_numpy(inlines=inlines)
+    own = {
+        name: value
+        for name, value in names.items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    }
+    for name, value in names.items():
+        if name not in own and inspect.isfunction(value) and value.__module__ in LIBRARIES:
+            names[name] = compile_module(sys.modules[value.__module__])[name]
+    for name, function in own.items():
+        rebound = types.FunctionType(
+            function.__code__, names, name, function.__defaults__, function.__closure__
+        )
+        rebound.__module__ = function.__module__
+        # Said for each, since a function would inherit from the first that calls it.
+        options: dict[str, Any] = {"_nrt": name not in LAYOUT}
+        if module is elementary:
+            options = {"_nrt": False, "fastmath": {"contract"}}
+        if inlines:
+            options["forceinline"] = True
+        names[name] = numba.njit(error_model="numpy", nogil=True, **options)(rebound)
+    return names
+
+
+@lru_cache(maxsize=2)
+def make_numpy(*, inlines: bool) -> ModuleType:
+    """NumPy for compiled code: some functions are those of `spiketheory.runtime.elementary`."""
+    replaced = ModuleType("numpy")
+    replaced.__dict__.update(vars(make_choice()))
+    compiled = compile_module(elementary, inlines=inlines)
+    replaced.__dict__.update({name: compiled[name] for name in elementary.REPLACED})
+    return replaced
+
+
+@lru_cache(maxsize=1)
+def make_choice() -> ModuleType:
+    """NumPy with a ``where`` for numbers."""
+    from spiketheory.machine.instructions import where
+
+    replaced = ModuleType("numpy")
+    replaced.__dict__.update(vars(np))
+    replaced.__dict__["where"] = where
+    return replaced

@@ -1,0 +1,163 @@
+"""Compile single functions with Numba, and know what their machine code depends on."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import inspect
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def compile_function(
+    function: Callable[..., Any],
+    *,
+    key: str,
+    allocates: bool = True,
+    reorders: bool = False,
+    inlines: bool = False,
+    disjoint: bool = False,
+) -> Callable[..., Any]:
+    """Compile one function with Numba and keep the machine code on disk.
+
+    It is kept by ``key``, the text of every file that takes part, and what the function closes
+    over, see `spiketheory.machine.disk_cache`. Where it cannot be read or written, the function is
+    compiled anew.
+
+    Args:
+        function: The function; it may close over other compiled functions.
+        key: Hash of everything outside the function's own package that it depends on.
+        allocates: Whether it makes arrays. One that does not counts no references to those that
+            it is given, which would take longer than a loop over a few neurons.
+        reorders: Whether its own sums may be added up in another order, so that they become
+            vector instructions; not those of the functions that it calls.
+        inlines: Whether its text takes the place of calls of it. One that does not allocate may
+            then return a part of an array, which it otherwise may not.
+        disjoint: Whether no array that it writes to shares memory with another that it is given:
+            its loops then need not find out, each time anew, whether they may be vector
+            instructions.
+    """
+    import numba
+
+    from spiketheory.machine.disk_cache import KeyedCache
+
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": allocates}
+    if reorders:
+        options["fastmath"] = {"reassoc", "nsz", "contract"}
+    if inlines:
+        options["inline"] = "always"
+    if disjoint:
+        options["pipeline_class"] = make_disjoint()
+    dispatcher: Any = numba.njit(**options)(function)
+    forget_literals(dispatcher)
+    texts = hash_package(inspect.getfile(function)) if function.__closure__ else read_text(function)
+    version = hash_texts(texts, read_numba_version())
+    chosen = str((allocates, reorders, inlines, disjoint))
+    name = f"{function.__module__}.{function.__qualname__} {function.__code__.co_firstlineno}"
+    dispatcher.full_key = hash_texts(key, version, name, read_closed_values(function), chosen)
+    if function.__closure__:
+        with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
+            dispatcher._cache = KeyedCache(function, version[:12], dispatcher.full_key)
+    compiled: Callable[..., Any] = dispatcher
+    return compiled
+
+
+def hash_texts(*texts: str) -> str:
+    """Hash of some texts."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def read_text(function: Callable[..., Any]) -> str:
+    """The text of the file that a function is from; its bytecode where there is none."""
+    try:
+        return Path(inspect.getfile(function)).read_text(encoding="utf-8")
+    except (OSError, TypeError):
+        code = function.__code__
+        return repr((code.co_code, code.co_consts, code.co_names))
+
+
+def forget_literals(dispatcher: Any) -> None:
+    """Compile a function for numbers alone, not also for those that are written out in a call.
+
+    Numba would compile it for the number first and then, if the argument varies, for its type.
+    """
+    from numba.core import types as kinds
+
+    find = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda arguments, named: find(
+        [kinds.unliteral(kind) for kind in arguments],
+        {name: kinds.unliteral(kind) for name, kind in named.items()},
+    )
+
+
+@lru_cache(maxsize=1)
+def make_disjoint() -> type:
+    """Numba's compiler for functions whose arrays share no memory."""
+    from numba.core.compiler import Compiler
+
+    class Disjoint(Compiler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.state.flags.noalias = True
+
+    return Disjoint
+
+
+def read_closed_values(function: Callable[..., Any]) -> str:
+    """What ``function`` closes over, as text: keys of compiled functions, texts of others, numbers.
+
+    Functions that are defined after it are left out; they stand in the same file. So is what a
+    function reads from its module at run time and no text says.
+    """
+    lines = []
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            closed = cell.cell_contents
+        except ValueError:  # still empty
+            continue
+        plain = getattr(closed, "py_func", closed)
+        if hasattr(closed, "full_key"):
+            lines.append(f"{name} = {closed.full_key}")
+        elif inspect.isfunction(plain):
+            lines.append(f"{name} = {plain.__module__}.{plain.__qualname__} {read_text(plain)}")
+        elif isinstance(closed, bool | int | float | str | tuple | np.generic):
+            lines.append(f"{name} = {type(closed).__name__} {closed!r}")
+    return "\n".join(lines)
+
+
+def hash_package(path: str) -> str:
+    """Hash of the text of the whole package that ``path`` is in, as it was when first asked for."""
+    return hash_folder(find_package(Path(path)))
+
+
+@lru_cache(maxsize=16)
+def hash_folder(folder: Path) -> str:
+    """Hash of the text of all modules in a folder, however deep."""
+    return hashlib.sha256(read_package_source(folder).encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def find_package(path: Path) -> Path:
+    """The outermost package that a file is in; its folder if it is in none.
+
+    A kernel may use constants of any folder of its package, and no text of its own says of which.
+    """
+    folder = path.parent
+    while (folder / "__init__.py").is_file() and (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
+
+
+def read_package_source(folder: Path) -> str:
+    """Concatenated text of all modules in a folder, however deep if it is a package."""
+    pattern = "**/*.py" if (folder / "__init__.py").is_file() else "*.py"
+    return "".join(p.read_text(encoding="utf-8") for p in sorted(folder.glob(pattern)))
+
+
+@lru_cache(maxsize=1)
+def read_numba_version() -> str:
+    """The version of the installed Numba."""
+    return importlib.metadata.version("numba")

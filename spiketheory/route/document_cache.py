@@ -1,0 +1,109 @@
+"""Documents that were rendered before, kept in a cache folder.
+
+Looking one up imports neither sympy nor matplotlib. The key of an entry holds everything that the
+document depends on: the model, the options, the source of this program and the versions of the
+libraries that do the mathematics.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+
+from spiketheory.errors import InputError
+from spiketheory.files import break_seal, is_file_name, seal, write_text_atomically
+
+ENTRIES = 200
+"""Documents that are kept; the ones that were not asked for the longest go first."""
+
+LIBRARIES = ("sympy", "numpy", "mpmath", "matplotlib", "latex2mathml")
+PACKAGES = ("spiketheory", "derivations")
+
+
+def find_document(key: str) -> str | None:
+    """Return a stored document; None if there is none or its file is damaged.
+
+    Args:
+        key: What `make_key` returned.
+    """
+    path = place(key)
+    try:
+        text = break_seal(path.read_text(encoding="utf-8"))
+        if text is not None:
+            os.utime(path)
+    except (OSError, ValueError):
+        return None
+    return text
+
+
+def keep_document(key: str, text: str) -> None:
+    """Store a document; a cache that cannot be written costs time, not the result.
+
+    Args:
+        key: What `make_key` returned.
+        text: The document.
+    """
+    with contextlib.suppress(InputError):
+        write_text_atomically(place(key), seal(text))
+        remove_oldest(place(key).parent)
+
+
+def make_key(model: str, options: Mapping[str, object]) -> str | None:
+    """Hash of everything that a document depends on.
+
+    Args:
+        model: A built-in model's name, or the path of a model file.
+        options: The options of the document by name.
+
+    Returns:
+        The key; None if the model file cannot be read.
+    """
+    try:
+        content = Path(model).read_bytes() if is_file_name(model) else model.encode()
+    except OSError:
+        return None
+    parts = [
+        b"file" if is_file_name(model) else b"built-in",
+        content,
+        repr(sorted(options.items())).encode(),
+        hash_source().encode(),
+        *(f"{name} {find_version(name)}".encode() for name in LIBRARIES),
+    ]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def hash_source() -> str:
+    """Hash of all source files that shape a document, and of their names."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def find_version(library: str) -> str:
+    """The installed version of a library."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def place(key: str) -> Path:
+    """The file of an entry."""
+    return platformdirs.user_cache_path("spiketheory") / "documents" / key
+
+
+def remove_oldest(folder: Path) -> None:
+    """Leave the `ENTRIES` files that were written or read last."""
+    with contextlib.suppress(OSError):
+        files = [p for p in folder.iterdir() if not p.name.startswith(".")]
+        files.sort(key=lambda p: p.stat().st_mtime_ns, reverse=True)
+        for path in files[ENTRIES:]:
+            path.unlink(missing_ok=True)

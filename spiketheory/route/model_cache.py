@@ -1,0 +1,102 @@
+"""Generated modules of the user's own models, kept in a cache folder.
+
+The last line of a cached file holds a hash of what stands above it. A file that was cut off or
+changed, or that does not import, is generated again.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import platformdirs
+
+from spiketheory.errors import InputError
+from spiketheory.files import is_sealed, seal, write_text_atomically
+from spiketheory.generation.generate import generate
+from spiketheory.generation.lower import lower
+from spiketheory.generation.templates import GENERATED_FORMAT
+from spiketheory.language.model import NeuronModel
+from spiketheory.symbolic.derivation import VerifiedDerivation
+from spiketheory.symbolic.derive import derive
+from spiketheory.verification.verify import verify
+
+
+def load_or_generate(model: NeuronModel, verified: VerifiedDerivation | None = None) -> ModuleType:
+    """Return the generated module of ``model``, from the cache if it is there.
+
+    The file's name holds a hash of the model and of the source of this package, so that a new
+    version of the generator never runs code of an old one.
+
+    Args:
+        model: The model.
+        verified: Its derivation, if there is one already.
+
+    Raises:
+        DerivationError: If no method solves it.
+        VerificationError: If its derivation fails a check.
+    """
+    key = hashlib.sha256(f"{model.name}{model.digest}{hash_generator()}".encode()).hexdigest()
+    path = platformdirs.user_cache_path("spiketheory") / "models" / f"{model.name}_{key[:16]}.py"
+    if name_module(path) in sys.modules:
+        return sys.modules[name_module(path)]
+    return import_cached(path, model) or generate_file(path, verified or verify(derive(model)))
+
+
+def import_cached(path: Path, model: NeuronModel) -> ModuleType | None:
+    """Import a cached file; None if there is none, it is damaged, or it is of another model."""
+    try:
+        if not is_sealed(path.read_text(encoding="utf-8")):
+            return None
+        module = import_file(path)
+    except Exception:  # a damaged file can fail in any way; generating it again mends them all
+        return None
+    found = (getattr(module, "FORMAT", None), getattr(module, "DIGEST", None))
+    if found == (GENERATED_FORMAT, model.digest):
+        return module
+    del sys.modules[module.__name__]
+    return None
+
+
+def generate_file(path: Path, verified: VerifiedDerivation) -> ModuleType:
+    """Generate a model's code, write it to ``path`` and import it."""
+    source = seal(generate(lower(verified)))
+    with contextlib.suppress(OSError):  # bytecode of a damaged file of the same length and second
+        Path(importlib.util.cache_from_source(str(path))).unlink()
+    try:
+        write_text_atomically(path, source)
+    except InputError:  # a cache that cannot be written costs time, not the result
+        path = Path(tempfile.mkdtemp(prefix="spiketheory-")) / path.name
+        write_text_atomically(path, source)
+    return import_file(path)
+
+
+def hash_generator() -> str:
+    """Hash of all source files that shape generated code."""
+    folder = Path(__file__).parents[1]
+    files = sorted(folder.rglob("*.py"))
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+
+
+def name_module(path: Path) -> str:
+    """The name that a generated file is imported under; the file's name holds its key."""
+    return f"spiketheory_generated_{path.stem}"
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a generated file; one that fails leaves no half of a module behind."""
+    name = name_module(path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,322 @@
+"""The records that `derive` and `verify` return.
+
+Everything is expressed in a *chart*: coordinates of the state in which the flow is regular, also
+where the membrane potential is not. Expressions use the chart's coordinates, the derived
+constants and the propagator values by symbol; `DURATION`, `WEIGHT` and `PSEUDO_INPUT` stand for
+the time that passes, the weight of an input and the pseudo input.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from spiketheory.language.model import NeuronModel
+from spiketheory.symbolic.taylor_system import TaylorSystem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """One case of a piecewise definition; the first branch whose condition holds counts."""
+
+    condition: sp.Basic
+    values: tuple[sp.Basic, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """A number that depends on the parameters alone, computed once per simulation."""
+
+    symbol: sp.Symbol
+    value: sp.Expr
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of the derivation, as a person would write it down."""
+
+    title: str
+    text: str
+    equations: tuple[sp.Basic, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Coordinates in which the flow is regular.
+
+    Attributes:
+        name: What the coordinates are called.
+        coordinates: Their symbols.
+        to_state: The model's state, as expressions of the coordinates.
+        from_state: The coordinates, as expressions of the model's state.
+        field: Time derivatives of the coordinates between events.
+        surface: A function of the coordinates; the neuron spikes where it falls through zero.
+        projective: Coordinates of which positive multiples are the same state; none if ().
+    """
+
+    name: str
+    coordinates: tuple[sp.Symbol, ...]
+    to_state: tuple[sp.Expr, ...]
+    from_state: tuple[sp.Expr, ...]
+    field: tuple[sp.Expr, ...]
+    surface: sp.Expr
+    projective: tuple[sp.Symbol, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Propagator:
+    """Numbers that depend on the duration and the constants alone: shared by many neurons.
+
+    Attributes:
+        symbols: Their symbols.
+        branches: Their values.
+        slopes: Derivatives by the constants where differentiating the branches would lose them (at
+            a removable singularity): for each symbol, by the constant. Constants left out do not
+            matter then.
+    """
+
+    symbols: tuple[sp.Symbol, ...]
+    branches: tuple[Branch, ...]
+    slopes: Mapping[sp.Symbol, Mapping[sp.Symbol, sp.Expr]] = field(default_factory=dict)
+
+    def list_slopes(self, constant: sp.Symbol) -> list[tuple[sp.Symbol, list[sp.Expr]]]:
+        """Derivatives by a constant: for each symbol, in each branch."""
+        return [
+            (
+                symbol,
+                [self.slopes[symbol].get(constant, sp.S.Zero)] * len(self.branches)
+                if symbol in self.slopes
+                else [branch.values[row].diff(constant) for branch in self.branches],
+            )
+            for row, symbol in enumerate(self.symbols)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedForm:
+    """What numbers of the flow are in elementary or special functions of sympy.
+
+    Attributes:
+        where: Values of parameters and coordinates for which this holds, by symbol.
+        values: The numbers.
+        wait: The time to the spike in closed form, or None.
+        constants: Abbreviations in ``values`` that do not depend on the duration.
+        solutions: Solutions of the chart's equation that the values are combinations of; one
+            number per coordinate.
+    """
+
+    where: Mapping[sp.Symbol, sp.Expr]
+    values: tuple[sp.Expr, ...]
+    wait: sp.Expr | None = None
+    constants: Mapping[sp.Symbol, sp.Expr] = field(default_factory=dict)
+    solutions: tuple[tuple[sp.Expr, ...], ...] = ()
+
+    @property
+    def full_values(self) -> tuple[sp.Expr, ...]:
+        """The numbers without abbreviations."""
+        return tuple(value.xreplace(dict(self.constants)) for value in self.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """Numbers of the flow that depend on the state too, all from one function.
+
+    Attributes:
+        symbols: Their symbols.
+        call: The function, applied to coordinates, propagator values and constants.
+        slope: The function that returns them and their derivatives by the first of ``by``, the
+            only one that depends on the coordinates.
+        tangent: The function that returns them and their derivatives by some of its arguments.
+        by: Places of these arguments.
+        slopes: For each of them, the derivatives, in terms of ``symbols`` and ``tangents``.
+        tangents: What ``tangent`` returns behind the numbers, in rows.
+        closed_forms: What they are, for verification and for people.
+        meaning: What they are, in words.
+    """
+
+    symbols: tuple[sp.Symbol, ...]
+    call: sp.Expr
+    slope: sp.Expr
+    tangent: sp.Expr
+    by: tuple[int, ...]
+    slopes: tuple[tuple[sp.Expr, ...], ...]
+    tangents: tuple[tuple[sp.Symbol, ...], ...]
+    closed_forms: tuple[ClosedForm, ...] = ()
+    meaning: str = ""
+
+    def differentiate(self, variable: sp.Symbol) -> dict[sp.Symbol, sp.Expr]:
+        """The numbers' derivatives by a variable, in terms of the slopes."""
+        inner = [self.call.args[place].diff(variable) for place in self.by]
+        return {
+            symbol: sp.Add(*(
+                slope[row] * change for slope, change in zip(self.slopes, inner, strict=True)
+            ))
+            for row, symbol in enumerate(self.symbols)
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """A chain of functions of time that isolates all zeros of the first; the last has none.
+
+    Between two zeros of heights[k + 1] = heights[k]' - rates[k] heights[k] there is at most one of
+    heights[k] (Rolle's theorem for exp(-rates[k] t) heights[k]).
+
+    Attributes:
+        heights: In terms of duration, coordinates and parameters; the first is the surface.
+        rates: One per height.
+        horizon: A duration after which none of them changes its sign any more.
+    """
+
+    heights: tuple[sp.Expr, ...]
+    rates: tuple[sp.Expr, ...]
+    horizon: sp.Expr
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialCoordinate:
+    """The number that a network may learn as a neuron's initial state.
+
+    Attributes:
+        symbol: Its symbol (phase, membrane potential).
+        meaning: What it is.
+        state: Chart coordinates as expressions of it.
+        value: It, as an expression of the chart coordinates.
+        lower: Smallest admissible value (may be ``-oo``).
+        upper: Largest admissible value (may be ``oo``).
+        default: Where an untrained network starts.
+    """
+
+    symbol: sp.Symbol
+    meaning: str
+    state: tuple[sp.Expr, ...]
+    value: sp.Expr
+    lower: sp.Expr
+    upper: sp.Expr
+    default: sp.Expr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pseudospike:
+    """The pseudodynamics after the end of the trial.
+
+    Attributes:
+        delay: Time from the trial's end to the first missing spike.
+        period: Time from one missing spike to the next.
+        rate: The neuron's pseudo rate, the input of the layers after it.
+        meaning: What these stand for.
+        kick: Whether the pseudo input acts as an ordinary input at the trial's end.
+        free: Whether the neuron obeys its own equation after the trial's end.
+    """
+
+    delay: sp.Expr
+    period: sp.Expr
+    rate: sp.Expr
+    meaning: str
+    kick: bool
+    free: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derivation:
+    """All closed forms of one model.
+
+    Attributes:
+        model: The model they were derived from.
+        method: Name of the method.
+        reason: Why this method was chosen.
+        rejected: The more special methods, and why they do not fit.
+        chart: The coordinates.
+        constants: Derived constants, each in terms of the parameters and the ones before it.
+        propagator: Values that depend on the duration and the constants alone.
+        flow: Coordinates after the propagator's duration without events.
+        will_spike: Whether a spike comes within the propagator's duration.
+        time_to_spike: Time to the next spike without further input, ``oo`` if there is none.
+        time_to_spike_gradient: Its derivatives with respect to the coordinates; may hold the
+            propagator's values over the time to the spike.
+        jump: Coordinates after an input of weight ``w``.
+        reset: Coordinates after a spike, as expressions of the coordinates on the surface.
+        initial: The learnable initial coordinate.
+        pseudospike: The pseudodynamics; None where the model has none.
+        without_pseudospikes: Why it has none.
+        steps: The derivation in steps.
+        references: Where the formulas come from.
+        numbers: Numbers of the flow that depend on the state; None if there are none.
+        descent: How the first spike is isolated where no closed form gives it.
+        taylor: The equations to integrate where the flow has no closed form; ``propagator``,
+            ``flow``, ``time_to_spike`` and its gradient then are empty.
+    """
+
+    model: NeuronModel
+    method: str
+    reason: str
+    chart: Chart
+    constants: tuple[Constant, ...]
+    propagator: Propagator
+    flow: tuple[sp.Expr, ...]
+    will_spike: sp.Basic
+    time_to_spike: tuple[Branch, ...]
+    time_to_spike_gradient: tuple[sp.Expr, ...]
+    jump: tuple[sp.Expr, ...]
+    reset: tuple[sp.Expr, ...]
+    initial: InitialCoordinate
+    pseudospike: Pseudospike | None
+    steps: tuple[Step, ...]
+    references: tuple[str, ...]
+    rejected: tuple[str, ...] = ()
+    without_pseudospikes: str = ""
+    numbers: Numbers | None = None
+    descent: Descent | None = None
+    taylor: TaylorSystem | None = None
+
+    def jacobian(self, expressions: Sequence[sp.Expr]) -> sp.Matrix:
+        """Derivatives by the coordinates, of the numbers that depend on them included."""
+        rows = sp.Matrix(list(expressions)).jacobian(self.chart.coordinates)
+        if self.numbers is None:
+            return rows
+        outer = sp.Matrix(list(expressions)).jacobian(self.numbers.symbols)
+        inner = [
+            [self.numbers.differentiate(c)[s] for c in self.chart.coordinates]
+            for s in self.numbers.symbols
+        ]
+        return rows + outer * sp.Matrix(inner)
+
+    @property
+    def constant_values(self) -> dict[sp.Symbol, sp.Expr]:
+        """Every constant as an expression of the parameters alone."""
+        values: dict[sp.Symbol, sp.Expr] = {}
+        for constant in self.constants:
+            values[constant.symbol] = constant.value.subs(values)
+        return values
+
+    @property
+    def propagator_values(self) -> tuple[tuple[sp.Basic, dict[sp.Symbol, sp.Basic]], ...]:
+        """For each branch of the propagator its condition and a substitution."""
+        return tuple(
+            (branch.condition, dict(zip(self.propagator.symbols, branch.values, strict=True)))
+            for branch in self.propagator.branches
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check of a derivation.
+
+    Attributes:
+        name: What was checked.
+        method: How: ``symbolic`` or ``50 digits``.
+        detail: The outcome in words or numbers.
+    """
+
+    name: str
+    method: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedDerivation:
+    """A derivation that passed every check; `spiketheory.verification.verify` alone makes one."""
+
+    derivation: Derivation
+    checks: tuple[Check, ...]

@@ -1,0 +1,137 @@
+"""Derive the closed forms of a neuron model: choose a method, solve, differentiate."""
+
+import dataclasses
+from types import ModuleType
+
+import sympy as sp
+
+from spiketheory.errors import DerivationError
+from spiketheory.language.domains import is_positive
+from spiketheory.language.model import NeuronModel, conjuncts
+from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
+from spiketheory.symbolic.derivation import Derivation
+from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
+
+METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
+
+
+def derive(model: NeuronModel) -> Derivation:
+    """Derive flow, spike time, jump, reset, gradients and pseudospikes of ``model``.
+
+    Methods are tried from the most special to the most general; the first that fits solves it.
+
+    Args:
+        model: The neuron model.
+
+    Returns:
+        The derivation; pass it to `spiketheory.verification.verify.verify` before you rely on it.
+
+    Raises:
+        DerivationError: If the model makes no sense as it stands, or no method solves it; says
+            what each one missed.
+    """
+    check_start(model)
+    check_reset(model)
+    mismatches: list[tuple[str, str]] = []
+    for method in METHODS:
+        mismatch = method.explain_mismatch(model)
+        if mismatch is None:
+            derivation: Derivation = method.solve(model)
+            rejected = tuple(f"{name}: {reason}" for name, reason in mismatches)
+            return dataclasses.replace(derivation, rejected=rejected)
+        mismatches.append((method.NAME, mismatch))
+    *special, (_, general) = mismatches
+    raise DerivationError(
+        f"Expected a model that one of the methods can solve but got {model.name!r}, for which "
+        f"not even the most general one works: {general}. Change that, or make the model fit one "
+        f"of the others ({'; '.join(f'{name}: {reason}' for name, reason in special)})."
+    )
+
+
+def check_start(model: NeuronModel) -> None:
+    """Raise unless the equations have a value at rest, and the neuron has not spiked there."""
+    defaults = {p.symbol: sp.Float(p.default, 30) for p in model.parameters}
+    rest = {s: r.xreplace(defaults) for s, r in zip(model.state, model.rest, strict=True)}
+    for symbol, derivative in zip(model.state, model.derivatives, strict=True):
+        value = derivative.xreplace({**rest, **defaults})
+        if not (value.is_real and value.is_finite):
+            raise DerivationError(
+                f"Expected d{symbol}/dt of {model.name} to be a finite real number at rest but "
+                f"got {value} at {describe(rest)}; start it where its equations have a solution."
+            )
+    if model.spike.is_blowup:
+        return
+    margin = (model.spike.value - model.spike.variable).xreplace({**rest, **defaults})
+    if margin.is_nonpositive:
+        raise DerivationError(
+            f"Expected {model.name} to rest below its threshold {model.spike.value} but got "
+            f"{describe(rest)}; lower rest or raise the threshold."
+        )
+
+
+def check_reset(model: NeuronModel) -> None:
+    """Raise unless the reset leads away from a finite threshold for all admissible parameters."""
+    variable = model.spike.variable
+    reset = model.reset[model.state.index(variable)]
+    if model.spike.is_blowup:
+        return
+    margin = sp.expand(model.spike.value - reset)
+    if margin.has(*model.state) or is_positive(margin, model.parameters):
+        return
+    stated = {
+        sp.expand(relation.gts - relation.lts)
+        for parameter in model.parameters
+        for relation in conjuncts(parameter.domain)
+        if isinstance(relation, sp.StrictGreaterThan | sp.StrictLessThan)
+    }
+    if margin in stated:
+        return
+    remedy = "lower it"
+    if margin.free_symbols:
+        domain = f"{reset} < {model.spike.value}"
+        remedy = f'lower it, or state "{domain}" as the domain of a parameter'
+    raise DerivationError(
+        f"Expected the reset of {model.name} to lead below its threshold but {variable} = {reset} "
+        f"need not lie below {model.spike.value}: the neuron would spike without end; {remedy}."
+    )
+
+
+def describe(state: dict[sp.Symbol, sp.Expr]) -> str:
+    """A state in words."""
+    return ", ".join(f"{s} = {sp.sstr(v)}" for s, v in state.items())
+
+
+def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
+    """Return the Jacobians of flow, spike time, jump and pseudospikes.
+
+    Names are ``<of>_D_<by>``; rows are components of the function, columns of the variable:
+    the chart's coordinates (``state``), the duration (``dt``), the weight (``w``), the pseudo
+    input (``J``). In a projective chart ``flow_D_dt`` is defined up to a multiple of the flow.
+    """
+    coordinates = derivation.chart.coordinates
+    jump = sp.Matrix(derivation.jump)
+    jacobians = {
+        "jump_D_state": jump.jacobian(coordinates),
+        "jump_D_w": jump.diff(WEIGHT),
+        "reset_D_state": sp.Matrix(derivation.reset).jacobian(coordinates),
+    }
+    if derivation.taylor is None:
+        along = dict(zip(coordinates, derivation.flow, strict=True))
+        jacobians = {
+            "flow_D_state": derivation.jacobian(derivation.flow),
+            "flow_D_dt": sp.Matrix(derivation.chart.field).subs(along, simultaneous=True),
+            "time_to_spike_D_state": sp.Matrix([derivation.time_to_spike_gradient]),
+        } | jacobians
+    pseudo = derivation.pseudospike
+    if pseudo is not None:
+        for name, value in (("delay", pseudo.delay), ("rate", pseudo.rate)):
+            gradient = sp.Matrix([value]).jacobian(coordinates)
+            jacobians[f"pseudo_{name}_D_state"] = gradient.applyfunc(simplify)
+            jacobians[f"pseudo_{name}_D_J"] = sp.Matrix([simplify(value.diff(PSEUDO_INPUT))])
+    return jacobians
+
+
+def simplify(expression: sp.Expr) -> sp.Expr:
+    """Simplify, unless the expression is of a kind that takes long."""
+    slow = expression.has(sp.Piecewise, sp.exp)
+    return expression if slow else sp.simplify(expression)

@@ -1,0 +1,434 @@
+"""The cases of a derivation, and the proof that an expression is zero in one of them.
+
+A branch's condition on the derived constants is turned into an assumption by solving it for a
+parameter: ``beta > 0`` becomes ``beta = q**2`` with a positive ``q``, and ``beta < 0`` becomes
+``beta = -q**2``. Every closed form then is an expression of positive or real symbols, on which
+sympy decides conditions and simplifies roots by itself.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import sympy as sp
+from sympy.core.relational import Relational
+
+from spiketheory.errors import VerificationError
+from spiketheory.language.functions import exp_dd, lambert_w, log1p
+from spiketheory.language.model import NeuronModel, Parameter, conjuncts
+from spiketheory.language.printers import order_parts
+from spiketheory.language.symbols import DURATION, parameter_symbol
+from spiketheory.runtime import special_mpmath
+from spiketheory.symbolic.derivation import Branch, Derivation
+
+MPMATH: dict[str, Any] = {
+    **special_mpmath.FUNCTIONS,
+    "exp_dd": lambda *points: special_mpmath.exp_dd(points),
+    "log1p": mpmath.log1p,
+    "softplus": lambda z: mpmath.log1p(mpmath.exp(z)),
+}
+"""The functions of `spiketheory.language.functions` in any precision."""
+Values = dict[sp.Symbol, sp.Expr]
+
+DIGITS = 50
+TRANSCENDENTAL = (sp.exp, sp.log, sp.tanh, sp.sinh, sp.cosh, sp.sin, sp.cos, sp.atan)
+ROOT = "root__"
+"""Begins the names of the cases' own symbols; no model may use a double underscore."""
+SIGNS = {1: ">", -1: "<", 0: "="}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Signs of the expressions that the branches ask about.
+
+    Attributes:
+        name: The signs in words; "" if the branches ask nothing of the parameters.
+        free: Symbols in which all parameters are expressed.
+        parameters: Every parameter in terms of them.
+        constants: Every derived constant in terms of them; one whose definition holds an
+            exponential or a logarithm stands for itself.
+        opaque: The definitions of these.
+    """
+
+    name: str
+    free: tuple[sp.Symbol, ...]
+    parameters: Mapping[sp.Symbol, sp.Expr]
+    constants: Mapping[sp.Symbol, sp.Expr]
+    opaque: Mapping[sp.Symbol, sp.Expr]
+
+    def apply(self, expression: sp.Basic) -> sp.Basic:
+        """Express parameters and constants in the free symbols; conditions evaluate.
+
+        Parameters are equal or in a simple ratio only where the case says so.
+        """
+        if isinstance(expression, sp.And):  # a later part may have no value where one is false
+            parts: list[sp.Basic] = []
+            for part in order_parts(expression):
+                parts.append(self.apply(part))
+                if parts[-1] == sp.false:
+                    return sp.false
+            return sp.And(*parts)
+        applied = expression.xreplace({**self.parameters, **self.constants})
+        free = set(self.free)
+        ties = [e for e in applied.atoms(sp.Eq) if e.free_symbols and e.free_symbols <= free]
+        return applied.xreplace(dict.fromkeys(ties, sp.false))
+
+    def choose(self, branches: Iterable[Branch], what: str) -> list[Branch]:
+        """Return the branches that can count in this case, in their order, case applied."""
+        chosen = []
+        for branch in branches:
+            condition = self.apply(branch.condition)
+            if condition == sp.false:
+                continue
+            values = tuple(self.apply(value) for value in branch.values)
+            chosen.append(Branch(condition=condition, values=values))
+            if condition == sp.true:
+                return chosen
+        raise fail(
+            "branches",
+            f"the branches of {what}{self.where} to cover every state",
+            f"conditions {[str(branch.condition) for branch in branches]}",
+            "make the last branch hold always",
+        )
+
+    @property
+    def where(self) -> str:
+        """The case as a part of a sentence."""
+        return f" for {self.name}" if self.name else ""
+
+
+def fail(step: str, expected: str, got: str, remedy: str) -> VerificationError:
+    """Make the error of a failed check."""
+    return VerificationError(f"Check '{step}' failed: expected {expected} but got {got}; {remedy}.")
+
+
+def build_cases(derivation: Derivation) -> tuple[Case, ...]:
+    """Return a case for every combination of signs that the branches ask about and can occur.
+
+    Raises:
+        VerificationError: If a branch's condition cannot be solved for a parameter.
+    """
+    asked = find_conditions(derivation)
+    cases = []
+    for tie, *signs in itertools.product(
+        (None, *find_ties(derivation)), *itertools.repeat(SIGNS, len(asked))
+    ):
+        wanted = tuple(zip(asked, signs, strict=True))
+        name = ", ".join(
+            [*([f"{tie.lhs} = {tie.rhs}"] if tie is not None else []),
+             *(f"{e} {SIGNS[s]} 0" for e, s in wanted)]
+        )  # fmt: skip
+        replaced = {tie.lhs: tie.rhs} if tie is not None else {}
+        solutions: list[Values] = [
+            {p.symbol: replaced.get(p.symbol, p.symbol) for p in derivation.model.parameters}
+        ]
+        for number, (expression, sign) in enumerate(wanted):
+            value = expression.xreplace(derivation.constant_values)
+            root = sign * parameter_symbol(f"{ROOT}{number}", positive=True) ** 2
+            solutions = [
+                solved
+                for parameters in solutions
+                for solved in impose_sign(derivation.model, parameters, value, root)
+            ]
+        cases += [
+            make_case(derivation, name, shift_parameters(derivation.model, parameters))
+            for parameters in solutions
+        ]
+    return tuple(cases)
+
+
+def find_conditions(derivation: Derivation) -> tuple[sp.Expr, ...]:
+    """Expressions of constants and parameters alone whose sign decides between branches."""
+    known = {p.symbol for p in derivation.model.parameters}
+    known |= {c.symbol for c in derivation.constants}
+    found: list[sp.Expr] = []
+    for branch in (*derivation.propagator.branches, *derivation.time_to_spike):
+        for relation in sorted(branch.condition.atoms(Relational), key=str):
+            if isinstance(relation, sp.Eq):
+                continue
+            expression = relation.lhs - relation.rhs
+            new = expression not in found and -expression not in found
+            if new and expression.free_symbols and expression.free_symbols <= known:
+                found.append(expression)
+    return tuple(found)
+
+
+def find_ties(derivation: Derivation) -> tuple[sp.Eq, ...]:
+    """Equations between parameters, each solved for one, that decide between branches."""
+    names = {p.symbol for p in derivation.model.parameters}
+    found = {
+        relation
+        for branch in derivation.time_to_spike
+        for relation in branch.condition.atoms(sp.Eq)
+        if relation.lhs in names and relation.rhs.free_symbols <= names
+    }
+    return tuple(sorted(found, key=str))
+
+
+def shift_parameters(model: NeuronModel, parameters: Values) -> Values:
+    """Write every free parameter with a lower bound c as c + r**2, whose roots are simple."""
+    free = {
+        p.symbol: shift_parameter(p) for p in model.parameters if parameters[p.symbol] == p.symbol
+    }
+    return {p: e.xreplace(free) for p, e in parameters.items()}
+
+
+def shift_parameter(parameter: Parameter) -> sp.Expr:
+    """Write one parameter as a bound plus or minus the square of a positive symbol."""
+    square = parameter_symbol(f"{ROOT}{parameter.name}", positive=True) ** 2
+    for relation in conjuncts(parameter.domain):
+        if not isinstance(relation, sp.Gt | sp.Ge | sp.Lt | sp.Le):
+            continue
+        large, small = relation.gts, relation.lts
+        if large == parameter.symbol and small.is_number and small != 0:
+            return small + square
+        if small == parameter.symbol and large.is_number:
+            return large - square
+    return parameter.symbol
+
+
+def impose_sign(
+    model: NeuronModel, parameters: Values, expression: sp.Expr, root: sp.Expr
+) -> list[Values]:
+    """Choose one parameter such that ``expression`` is ``root``, plus or minus a square or 0.
+
+    Returns:
+        Every solution: none if the domains fix another sign, several if the equation is not linear.
+    """
+    value = sp.factor(expression.xreplace(parameters))
+    shifted = value.xreplace(shift_parameters(model, parameters))
+    for sign, holds in ((1, shifted.is_positive), (-1, shifted.is_negative), (0, shifted.is_zero)):
+        if holds:
+            return [parameters] if sp.sign(root) == sign else []
+    equation = value - root
+    free = [p for p in model.parameters if parameters[p.symbol] == p.symbol]
+    found = []
+    for solve in (solve_linearly, solve_otherwise):
+        # A parameter without a domain comes first: whatever it has to be is admissible.
+        for parameter in sorted(free, key=lambda p: p.domain is not sp.true):
+            solutions = solve(equation, parameter.symbol)
+            choices = [insert(parameters, parameter.symbol, solution) for solution in solutions]
+            if choices and all(is_surely_admissible(model, choice) for choice in choices):
+                return choices
+            found += [choices] if choices else []
+    if found:
+        return found[0]
+    raise fail(
+        "branches",
+        "branch conditions that can be solved for a parameter",
+        f"{value}, of which the sign decides",
+        "write it as a parameter of its own",
+    )
+
+
+def solve_linearly(equation: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:
+    """Solve an equation that is linear in a parameter; [] if it is not."""
+    numerator = sp.expand(sp.fraction(sp.together(equation))[0])
+    if not numerator.is_polynomial(symbol) or sp.degree(numerator, symbol) != 1:
+        return []
+    return [sp.factor(-numerator.coeff(symbol, 0) / numerator.coeff(symbol, 1))]
+
+
+def solve_otherwise(equation: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:
+    """Solve an equation that is quadratic in a parameter or holds it once; [] if it does not."""
+    numerator = sp.expand(sp.fraction(sp.together(equation))[0])
+    if numerator.is_polynomial(symbol):
+        solvable = sp.degree(numerator, symbol) == 2
+    else:
+        solvable = numerator.count(symbol) == 1
+    # A symbol that is not positive: solutions of either sign are wanted.
+    unknown = sp.Dummy(symbol.name)
+    return list(sp.solve(numerator.xreplace({symbol: unknown}), unknown)) if solvable else []
+
+
+def insert(parameters: Values, symbol: sp.Symbol, solution: sp.Expr) -> Values:
+    """Insert the solution for one parameter."""
+    return {p: e.xreplace({symbol: solution}) for p, e in parameters.items()}
+
+
+def is_surely_admissible(model: NeuronModel, parameters: Values) -> bool:
+    """Whether sympy sees that the parameters lie in their domains."""
+    shifted = shift_parameters(model, parameters)
+    for parameter in model.parameters:
+        if parameters[parameter.symbol] == parameter.symbol:
+            continue
+        for relation in conjuncts(parameter.domain):
+            try:
+                holds = relation.func(*(sp.expand(e.xreplace(shifted)) for e in relation.args))
+            except TypeError:  # a side is not real
+                return False
+            if holds is not sp.true:
+                return False
+    return True
+
+
+def make_case(derivation: Derivation, name: str, parameters: Values) -> Case:
+    """Express the derived constants in the free symbols."""
+    constants: dict[sp.Symbol, sp.Expr] = {}
+    opaque: dict[sp.Symbol, sp.Expr] = {}
+    for constant in derivation.constants:
+        value = constant.value.xreplace({**parameters, **constants})
+        if value.has(*TRANSCENDENTAL):
+            opaque[constant.symbol] = value.xreplace(opaque)
+            continue
+        constants[constant.symbol] = sp.expand(sp.factor(value, deep=True))
+    free = set().union(*(e.free_symbols for e in parameters.values()))
+    return Case(
+        name=name,
+        free=tuple(sorted(free, key=str)),
+        parameters=parameters,
+        constants=constants,
+        opaque=opaque,
+    )
+
+
+def is_zero(expression: sp.Expr, case: Case) -> bool:
+    """Whether ``expression`` is proved to be zero for all values of its symbols.
+
+    Args:
+        expression: Any expression after `Case.apply`.
+        case: The case, which defines the constants that stand for themselves.
+    """
+    if reduce_algebraically(expression) == 0:
+        return True
+    full = expression.xreplace(case.opaque)
+    if not is_numerically_zero(full):
+        return False
+    return bool(reduce_algebraically(full) == 0 or sp.simplify(full) == 0)
+
+
+def is_numerically_zero(expression: sp.Expr) -> bool:
+    """Whether ``expression`` is zero to many digits at one point: cheap proof of the contrary."""
+    expression = expand_differences(expression)  # as they stand they take no complex numbers
+    symbols = sorted(expression.free_symbols, key=str)
+    with mpmath.workdps(DIGITS):
+        at = [mpmath.mpf(2 * k + 3) / (k + 7) / 2 for k in range(len(symbols))]
+        value = sp.lambdify(symbols, expression, [MPMATH, "mpmath"])(*at)
+        return bool(abs(value) < mpmath.mpf(10) ** (-DIGITS // 2))
+
+
+def reduce_algebraically(expression: sp.Expr) -> sp.Expr:
+    """Return the numerator of ``expression`` as a polynomial of independent generators.
+
+    Exponentials and hyperbolic functions of one argument become powers of one symbol; cosine and
+    sine become rational functions of the tangent of half the angle.
+    """
+    expression = expand_differences(expression)
+    if expression.has(log1p):
+        expression = expression.replace(log1p, lambda z: sp.log(1 + z))
+    if expression.has(sp.besselj, sp.besseli):
+        expression = reduce_bessel(expression)
+    if expression.has(sp.sinh, sp.cosh, sp.tanh):
+        expression = expression.rewrite([sp.sinh, sp.cosh, sp.tanh], sp.exp)
+    if expression.has(sp.cos, sp.sin):
+        expression = expand_arguments(expression, (sp.cos, sp.sin)).expand(
+            trig=True, mul=False, multinomial=False, power_base=False
+        )  # fmt: skip
+        expression = expression.xreplace(rationalise_circle(expression))
+    if expression.has(sp.exp):
+        expression = expand_arguments(expression, (sp.exp,)).expand(
+            power_exp=True, mul=False, multinomial=False, power_base=False
+        )  # fmt: skip
+        if expression.has(lambert_w):
+            expression = expression.replace(
+                lambda e: isinstance(e, sp.exp) and isinstance(e.args[0], lambert_w),
+                lambda e: e.args[0].args[0] / e.args[0],
+            )
+        expression = expression.xreplace(name_exponentials(expression))
+    return sp.expand(sp.fraction(sp.together(expression))[0])
+
+
+def expand_differences(expression: sp.Expr) -> sp.Expr:
+    """Write divided differences of exp with exp itself."""
+    return expression.replace(
+        lambda e: isinstance(e, exp_dd), lambda e: e._eval_rewrite_as_exp(*e.args)
+    )
+
+
+def expand_arguments(expression: sp.Expr, functions: tuple[type[sp.Function], ...]) -> sp.Expr:
+    """Multiply out the arguments of ``functions``."""
+    return expression.replace(
+        lambda e: isinstance(e, functions), lambda e: e.func(sp.expand(e.args[0]))
+    )
+
+
+def rationalise_circle(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+    """Write cosine and sine of every angle with the tangent of half of it."""
+    named: dict[sp.Expr, sp.Expr] = {}
+    for angle in sorted({value.args[0] for value in expression.atoms(sp.cos, sp.sin)}, key=str):
+        half = sp.Dummy(f"tan_half_{angle}", real=True)
+        named[sp.cos(angle)] = (1 - half**2) / (1 + half**2)
+        named[sp.sin(angle)] = 2 * half / (1 + half**2)
+    return named
+
+
+def name_exponentials(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+    """Replace exponentials by powers of one symbol per group of commensurable exponents."""
+    groups: dict[sp.Expr, list[tuple[sp.Rational, sp.Expr]]] = {}
+    for value in sorted(expression.atoms(sp.exp), key=str):
+        number, rest = value.args[0].as_coeff_Mul(rational=True)
+        groups.setdefault(rest, []).append((number, value))
+    named: dict[sp.Expr, sp.Expr] = {}
+    for rest, members in groups.items():
+        unit = sp.gcd_list([number for number, _ in members])
+        generator = sp.Dummy(f"exp_{rest}", positive=True)
+        named |= {value: generator ** (number / unit) for number, value in members}
+    return named
+
+
+def reduce_bessel(expression: sp.Expr) -> sp.Expr:
+    """Write Bessel functions of orders nu + k and -nu + k of one argument with three of them.
+
+    By the recurrence in the order and the Wronskian of nu and -nu (Abramowitz & Stegun 9.1.27,
+    9.1.15, 9.6.26, 9.6.14); the three are left as symbols, for a non-integer nu they are
+    independent.
+    """
+    values = sorted(expression.atoms(sp.besselj, sp.besseli), key=str)
+    bases = {abs_order(v.args[0]) for v in values}
+    if len(bases) != 1:
+        return expression
+    (nu,) = bases
+    named: dict[sp.Expr, sp.Expr] = {}
+    for kind, argument in {(v.func, v.args[1]) for v in values}:
+        if not argument.has(DURATION):  # constants of integration: any numbers will do
+            named |= {v: sp.Dummy("c") for v in values if v.args[1] == argument}
+            continue
+        sign = 1 if kind is sp.besselj else -1
+        first, second, third = (sp.Dummy(f"bessel{k}") for k in range(3))
+        below = 2 * nu / argument * first - sign * second
+        fourth = (
+            2 * sp.sin(sp.pi * nu) / (sp.pi * argument) - below * third
+            if sign > 0
+            else below * third - 2 * sp.sin(sp.pi * nu) / (sp.pi * argument)
+        ) / first
+        for value in values:
+            if (value.func, value.args[1]) == (kind, argument):
+                start = (first, second, third, fourth)
+                named[value] = recur(value.args[0], nu, argument, sign, start)
+    return expression.xreplace(named)
+
+
+def abs_order(order: sp.Expr) -> sp.Expr:
+    """The nu of an order nu + k or -nu + k."""
+    rest = order.as_coeff_Add()[1]
+    return -rest if rest.could_extract_minus_sign() else rest
+
+
+def recur(
+    order: sp.Expr, nu: sp.Expr, argument: sp.Expr, sign: int, start: tuple[sp.Expr, ...]
+) -> sp.Expr:
+    """A Bessel function by the recurrence from the orders nu, nu + 1, -nu, -nu + 1."""
+    negative = order.as_coeff_Add()[1] != nu
+    base = -nu if negative else nu
+    low, high = start[2:] if negative else start[:2]
+    k = int(order - base)
+    place = 0
+    while k < place:
+        low, high = 2 * (base + place) / argument * low - sign * high, low
+        place -= 1
+    while k > place:
+        low, high = high, sign * (2 * (base + place + 1) / argument * high - low)
+        place += 1
+    return low

@@ -1,0 +1,294 @@
+"""The checks of derivations without a closed form: generated code against direct integration.
+
+The very functions that code generation prints run in floating point, so a reference to 32 digits
+(`spiketheory.reference.integrate`) is more than enough; it integrates the model's own equations.
+"""
+
+import importlib.util
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import mpmath
+import sympy as sp
+from mpmath import mpf
+
+from spiketheory.generation.taylor_printer import print_taylor_functions, print_taylor_import
+from spiketheory.language.symbols import WEIGHT
+from spiketheory.reference.integrate import Reference
+from spiketheory.symbolic.derivation import Check, Derivation
+from spiketheory.verification.cases import fail
+from spiketheory.verification.places import SEED, Tally, Vector, compile_domains, show
+
+TOLERANCE = mpf(10) ** -11
+SPREAD = 0.1
+LONGEST = mpf(30)
+DIGITS = 32
+STEP = mpf(10) ** -9
+STATES = 3
+ATTEMPTS = 100
+PUSHES = (4, -4, 20, -20, 100, -100, 1000, -1000)
+"""Inputs to try if none of the states leads to a spike."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One set of parameters: the generated functions, and the reference."""
+
+    derivation: Derivation
+    module: ModuleType
+    parameters: dict[sp.Symbol, mpf]
+    reference: Reference
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The constants of the generated functions."""
+        return tuple(float(v) for v in self.parameters.values())
+
+    def run(self, name: str, *arguments: float, after: Sequence[float] = ()) -> Vector:
+        """Call a generated function, with the constants between ``arguments`` and ``after``."""
+        result = getattr(self.module, name)(*map(float, arguments), *self.numbers, *after)
+        return [mpf(v) for v in (result if isinstance(result, tuple) else (result,))]
+
+    def to_chart(self, state: Sequence[mpf]) -> Vector:
+        """Stored coordinates of a state."""
+        return self.evaluate(self.derivation.chart.from_state, self.derivation.model.state, state)
+
+    def to_state(self, coordinates: Sequence[mpf]) -> Vector:
+        """The state of stored coordinates."""
+        chart = self.derivation.chart
+        return self.evaluate(chart.to_state, chart.coordinates, coordinates)
+
+    def evaluate(
+        self, expressions: Sequence[sp.Expr], symbols: Sequence[sp.Symbol], at: Sequence[mpf]
+    ) -> Vector:
+        """Evaluate expressions of a state or of coordinates."""
+        compiled = sp.lambdify([*symbols, *self.parameters], list(expressions), "mpmath")
+        return [mpf(v) for v in compiled(*at, *self.parameters.values())]
+
+    @property
+    def place(self) -> str:
+        """The parameters in words."""
+        return ", ".join(f"{p} = {mpmath.nstr(v, 6)}" for p, v in self.parameters.items())
+
+
+def check_integrals(derivation: Derivation) -> Iterator[Check]:
+    """Compare the generated integrator with the reference.
+
+    Raises:
+        VerificationError: If a number differs by more than `TOLERANCE`.
+    """
+    draw = random.Random(SEED)
+    flow = Tally(
+        "flow against direct integration",
+        "correct the equations of the charts",
+        "states",
+        digits=DIGITS,
+    )
+    spike = Tally(
+        "spike time against direct integration",
+        "correct chart and surface",
+        "spikes",
+        digits=DIGITS,
+    )
+    reset = Tally("state after a spike", "correct the reset", "states", digits=DIGITS)
+    slope = Tally(
+        "gradient of the spike time",
+        "correct the variational equations",
+        "gradients",
+        digits=DIGITS,
+    )
+    later = Tally(
+        "gradient through a spike", "correct the variational equations", "gradients", digits=DIGITS
+    )
+    with tempfile.TemporaryDirectory(prefix="spiketheory-") as folder:
+        module = load_functions(derivation, Path(folder))
+        for setting in list_settings(derivation, module, draw):
+            states = list_states(setting, draw)
+            for state in states:
+                compare_spike(setting, state, flow, spike, reset)
+            compare_gradients(setting, states[-1], slope, later)
+    if not spike.compared:
+        raise fail(
+            "spike time against direct integration",
+            f"a state of {derivation.model.name} that leads to a spike",
+            f"none, with inputs up to {max(PUSHES)}",
+            "give it defaults at which an input can make it spike",
+        )
+    for tally in (flow, spike, reset, slope, later):
+        yield from tally.report()
+
+
+def load_functions(derivation: Derivation, folder: Path) -> ModuleType:
+    """Import the generated functions from a file."""
+    assert derivation.taylor is not None
+    texts = print_taylor_functions(derivation.taylor)
+    path = folder / "functions.py"
+    text = "\n\n\n".join(["import numpy as np", print_taylor_import(texts), *texts])
+    path.write_text(text + "\n", encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"verified_{derivation.model.digest}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def list_settings(
+    derivation: Derivation, module: ModuleType, draw: random.Random
+) -> Iterator[Setting]:
+    """The default parameters, and others not far away."""
+    model = derivation.model
+    defaults = {p.symbol: mpf(p.default) for p in model.parameters}
+    yield Setting(derivation, module, defaults, Reference(model, defaults, digits=DIGITS))
+    admissible = compile_domains(derivation)
+    for _ in range(ATTEMPTS):
+        drawn = {
+            p: mpf(float(v * (1 + draw.uniform(-SPREAD, SPREAD)))) for p, v in defaults.items()
+        }
+        if admissible(drawn):
+            yield Setting(derivation, module, drawn, Reference(model, drawn, digits=DIGITS))
+            return
+
+
+def list_states(setting: Setting, draw: random.Random) -> list[Vector]:
+    """States at rest, as after a reset and between, each pushed by an input that may be strong."""
+    model = setting.derivation.model
+    rest = setting.evaluate(model.rest, (), ())
+    after = [
+        b if r == -sp.oo else a
+        for r, a, b in zip(
+            model.reset, setting.evaluate(
+                [sp.S.Zero if r == -sp.oo else r for r in model.reset], model.state, rest
+            ), rest, strict=True,
+        )
+    ]  # fmt: skip
+    states = []
+    for k in range(STATES):
+        middle = [a + (b - a) * k / (STATES - 1) for a, b in zip(after, rest, strict=True)]
+        states.append(push(setting, middle, sp.Rational(draw.uniform(0, 1 + k))))
+    for strength in PUSHES:
+        if any(spikes_soon(setting, state) for state in states):
+            break
+        states.append(push(setting, rest, sp.Integer(strength)))
+    return states
+
+
+def push(setting: Setting, state: Vector, weight: sp.Expr) -> Vector:
+    """A state after an input, as floats; the input is halved until it alone is no spike."""
+    model = setting.derivation.model
+    index = model.state.index(model.spike.variable)
+    while True:
+        jump = [e.xreplace({WEIGHT: weight}) for e in model.jump]
+        moved = [mpf(float(v)) for v in setting.evaluate(jump, model.state, state)]
+        if model.spike.is_blowup or moved[index] < setting.reference.target:
+            return moved
+        weight /= 2
+
+
+def spikes_soon(setting: Setting, state: Vector) -> bool:
+    """Whether a state leads to a spike that the reference can follow."""
+    return setting.run("time_to_spike", *setting.to_chart(state))[0] <= LONGEST
+
+
+def compare_spike(setting: Setting, state: Vector, flow: Tally, spike: Tally, reset: Tally) -> None:
+    """Compare time to spike, what `will_spike` says, the state on the way, and after the spike."""
+    coordinates = setting.to_chart(state)
+    (wait,) = setting.run("time_to_spike", *coordinates)
+    where = f"({show(state)}) at {setting.place}"
+    part = min(wait, LONGEST) / 3
+    there, early = setting.reference.follow(state, part)
+    spike.demand(early is None, f"no spike within {show([part])} from {where}", "one")
+    reached = setting.to_state(setting.run("flow", *coordinates, part))
+    flow.compare(f"the state after {show([part])} from {where}", reached, there, scale=1,
+                 tolerance=TOLERANCE)  # fmt: skip
+    (spikes,) = setting.run("will_spike", *coordinates, part)
+    spike.demand(not spikes, f"no spike predicted within {show([part])}", "one")
+    arrived, rest = setting.reference.arrive(there, min(wait, LONGEST))
+    if wait > LONGEST:
+        spike.demand(rest is None, f"no spike from {where} within {LONGEST}", "one")
+        return
+    spike.demand(rest is not None, f"a spike after {show([wait])} from {where}", "none")
+    spike.compare(f"the time to spike from {where}", [wait], [part + (rest or 0)],
+                  tolerance=TOLERANCE)  # fmt: skip
+    (spikes,) = setting.run("will_spike", *coordinates, wait * mpf("1.001"))
+    spike.demand(bool(spikes), f"a spike predicted within {show([wait])} from {where}", "none")
+    fired = setting.run("fire", *coordinates, wait)
+    reset.compare(f"the state after the spike from {where}", fired,
+                  expected_after(setting, arrived), scale=1, tolerance=TOLERANCE)  # fmt: skip
+
+
+def expected_after(setting: Setting, arrived: Vector) -> Vector:
+    """Stored coordinates after a spike at a state; the potential itself does not matter."""
+    model, chart = setting.derivation.model, setting.derivation.chart
+    if chart.projective:
+        kept = [v for s, v in zip(model.state, arrived, strict=True) if s != model.spike.variable]
+        others = [r for s, r in zip(model.state, model.reset, strict=True)
+                  if s != model.spike.variable]  # fmt: skip
+        names = [s for s in model.state if s != model.spike.variable]
+        return [mpf(-1), mpf(0), *setting.evaluate(others, names, kept)]
+    return setting.evaluate(model.reset, model.state, arrived)
+
+
+def compare_gradients(setting: Setting, state: Vector, slope: Tally, later: Tally) -> None:
+    """Compare the gradient of the spike time with differences of the reference's."""
+    coordinates = setting.to_chart(state)
+    (wait,) = setting.run("time_to_spike", *coordinates)
+    if wait > LONGEST:
+        return
+    size = len(coordinates)
+    nothing = [0.0] * size
+    got = setting.run("fire_vjp", *coordinates, wait, after=[*nothing, 1.0])
+    waits, ends = [], []
+    for i in range(len(state)):
+        pair = []
+        for sign in (1, -1):
+            moved = list(state)
+            moved[i] += sign * STEP
+            pair.append(setting.reference.arrive(moved, 2 * wait))
+        (above, up), (below, down) = pair
+        if up is None or down is None:
+            return
+        waits.append((up - down) / (2 * STEP))
+        ends.append([(a - b) / (2 * STEP) for a, b in zip(above, below, strict=True)])
+    want = pull_to_chart(setting, coordinates, waits)
+    slope.compare(f"the gradient of the spike time from {show(state)}", got, want,
+                  tolerance=TOLERANCE)  # fmt: skip
+    compare_later(setting, coordinates, wait, waits, ends, later)
+
+
+def pull_to_chart(setting: Setting, coordinates: Vector, slopes: Vector) -> Vector:
+    """Derivatives by the stored coordinates, from those by the state."""
+    chart = setting.derivation.chart
+    jacobian = sp.Matrix(chart.to_state).jacobian(chart.coordinates)
+    flat = setting.evaluate(list(jacobian), chart.coordinates, coordinates)
+    size = len(coordinates)
+    return [sum(s * flat[i * size + j] for i, s in enumerate(slopes)) for j in range(size)]
+
+
+def compare_later(
+    setting: Setting, coordinates: Vector, wait: mpf, waits: Vector, ends: list[Vector],
+    later: Tally,
+) -> None:  # fmt: skip
+    """Compare the derivative of the other variables after the spike, at a fixed time."""
+    model, chart = setting.derivation.model, setting.derivation.chart
+    kept = [i for i, s in enumerate(model.state) if s != model.spike.variable]
+    if not kept:
+        return
+    i = kept[0]
+    place = chart.coordinates.index(model.state[i])
+    covector = [1.0 if c == place else 0.0 for c in range(len(coordinates))]
+    got = setting.run("fire_vjp", *coordinates, wait, after=[*covector, 0.0])
+    fired = setting.run("fire", *coordinates, wait)
+    (leaving,) = setting.evaluate([chart.field[place]], chart.coordinates, fired)
+    reset_slope = model.reset[i].diff(model.state[i])
+    want = [
+        mpf(sp.Float(reset_slope, 30)) * end[i] - leaving * w
+        for end, w in zip(ends, waits, strict=True)
+    ]
+    later.compare("the derivative of the state after a spike", got,
+                  pull_to_chart(setting, coordinates, want), scale=1,
+                  tolerance=TOLERANCE)  # fmt: skip

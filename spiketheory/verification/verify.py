@@ -1,0 +1,91 @@
+"""Verify a derivation: symbolic proofs, and comparisons in 50 digits."""
+
+from collections.abc import Iterator
+
+import mpmath
+
+from spiketheory.symbolic.derivation import Check, Derivation, VerifiedDerivation
+from spiketheory.verification import gradients as verify_gradients
+from spiketheory.verification import numeric as verify_numeric
+from spiketheory.verification import taylor as verify_taylor
+from spiketheory.verification.cases import DIGITS, Case, build_cases
+from spiketheory.verification.places import Kernels, build_places
+from spiketheory.verification.symbolic import check_symbolically, make_settings
+
+
+def verify(derivation: Derivation, *, thorough: bool = False) -> VerifiedDerivation:
+    r"""Run every check on ``derivation``; the only way to a `VerifiedDerivation`.
+
+    Symbolic checks hold for every sign that the branches ask about (docs/mathematics.md, 1-3, 6-9):
+
+    - *chart round trip*: ``to_state(from_state(s)) = s``.
+    - *chart field*: the chart's field is the model's equation.
+    - *flow residual*: along the flow the state obeys the model's equation, and the coordinates
+      the chart's (up to a multiple, if positive multiples are the same state).
+    - *flow at zero duration*, *semigroup*: the flow is one.
+    - *input jump*, *simultaneous inputs*: the jump is the model's; two at once add up.
+    - *spike surface*, *reset*: limits of the state on both sides of a spike; a reset onto the
+      surface leads inside.
+    - *time to spike*: the flow is on the surface after it, for every branch.
+    - *spike time gradient*: each branch's derivative, and
+      $-(\nabla g \cdot \mathrm{D}\Phi)/(\nabla g \cdot F)$, are the stated gradient.
+    - *transversality*: in a projective chart the field grazes the surface nowhere.
+    - *initial coordinate*: it is read back, and its default is the model's rest.
+    - *pseudospike continuity*: delay 0 and rate 1 at a spike, a period and 0 just after it.
+    - *pseudo input*: it acts as an input does, and the neuron then runs on freely, where the
+      derivation says so.
+
+    Checks in 50 digits run the kernel functions that will be generated, at random parameters,
+    states and inputs from a fixed seed, and in far corners:
+
+    - *flow*, *spike time against direct integration*: of the model's own equation, in V, or 1/V
+      where V is large.
+    - *first spike*, *spike prediction*: nothing comes before the time to spike, and
+      ``will_spike`` agrees with it.
+    - *crossing at spikes*: the surface's function falls there.
+    - *initial bounds*, *pseudospike values*: ranges, also of the gradients.
+    - *branch seams*: values and derivatives of neighbouring branches agree where they meet.
+    - *gradient of ...*: each vector-Jacobian product against central differences of the composed
+      maps: the spike time, flow-input-flow with the input's time, flow-spike-flow, the initial
+      state, the pseudospikes, and flow-input-spike-flow by the parameters.
+
+    Args:
+        derivation: What `spiketheory.symbolic.derive.derive` returned.
+        thorough: Look at special functions in as many places as at elementary ones, and in far
+            corners (currents of 1e4), which takes several seconds.
+
+    Returns:
+        The derivation and what was checked.
+
+    Raises:
+        VerificationError: If a check fails; names it, what was expected and what came.
+    """
+    with mpmath.workdps(DIGITS):
+        cases = build_cases(derivation)
+        settings = make_settings(derivation, cases)
+        checks = [*check_symbolically(settings)]
+        checks += check_numerically(derivation, cases, thorough=thorough)
+    return VerifiedDerivation(derivation=derivation, checks=tuple(checks))
+
+
+def check_numerically(
+    derivation: Derivation, cases: tuple[Case, ...], *, thorough: bool = False
+) -> Iterator[Check]:
+    """Run the checks in 50 digits, in their order."""
+    if derivation.taylor is not None:
+        yield from verify_taylor.check_integrals(derivation)
+        return
+    ordinary, far = build_places(Kernels(derivation, thorough=thorough), cases)
+    everywhere = [*ordinary, *far]
+    yield from verify_numeric.check_first_spike(everywhere)
+    yield from verify_numeric.check_integration(ordinary)
+    yield from verify_numeric.check_initial(everywhere)
+    yield from verify_numeric.check_pseudospike(everywhere)
+    yield from verify_numeric.check_seams(ordinary, cases)
+    yield from verify_gradients.check_wait_gradient(everywhere)
+    yield from verify_gradients.check_trial(everywhere)
+    yield from verify_gradients.check_fire(everywhere)
+    yield from verify_gradients.check_start(everywhere)
+    yield from verify_gradients.check_pseudospike_gradient(everywhere)
+    yield from verify_gradients.check_parameters(ordinary)
+    yield from verify_gradients.check_maps(ordinary)
