@@ -3,7 +3,7 @@
 The tape (`sim.events.tape`) is read from its end. Each neuron has a covector, the derivatives of
 the loss by its coordinates after its last event that has not been undone; an event's derivative by
 its time is complete when all its deliveries have been undone. Derivatives by the times of
-simultaneous events are those in which they keep their order.
+simultaneous arrivals are the mean of both sides (`sim.events.ties`).
 """
 
 from functools import lru_cache
@@ -49,6 +49,7 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
         f.pull_receive, f.pull_spike, f.pull_caused, f.pull_look,
     )  # fmt: skip
     bend_receive, bend_spike, bend_look = f.bend_receive, f.bend_spike, f.bend_look
+    pull_ties = f.pull_ties
     last = get_width(models)
 
     @jit
@@ -121,7 +122,7 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     @jit
     def undo_delivery(
         wires: Any, tape: Any, left: Any, by_spike: Any, by_input: Any, by_weight: Any,
-        by_delay: Any, covectors: Any, bars: Any, has_bars: bool,
+        by_delay: Any, covectors: Any, bars: Any, has_bars: bool, ties: Any,
     ) -> int:  # fmt: skip
         """An event's arrival at a range of connections; returns how many."""
         d = left[DELIVERIES_LEFT] - 1
@@ -134,6 +135,7 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             tape.touch_starts, tape.touch_waits, wires.targets, wires.weights,
         )  # fmt: skip
         kinds, rows, table = wires.kinds, wires.rows, wires.table
+        has_ties = ties.places.shape[0] > 0
         s = left[SCALES_LEFT]
         scaled = tape.scale_touches[s - 1] if s > 0 else -1
         total = 0.0
@@ -150,12 +152,23 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
                     kinds[i], starts, k, table, rows[i], waits[k], weights[edge], scale, covectors,
                     i, bars,
                 )  # fmt: skip
+            tie = ties.places[k] if has_ties else -1
+            if tie >= 0 and tie == ties.ends[tie] - 1:
+                start = ties.touches[ties.firsts[tie]]
+                pull_ties(
+                    kinds[i], starts, start, table, rows[i], waits[start], ties, ties.firsts[tie],
+                    tie + 1, covectors, i,
+                )  # fmt: skip
             slope, change = pull_receive(
                 kinds[i], starts, k, table, rows[i], waits[k], weights[edge], scale, covectors, i
             )
             by_weight[edge] += slope
-            by_delay[edge] += change
-            total += change
+            if tie >= 0:
+                by_delay[edge] += ties.by_touch[tie]
+                total += ties.by_event[tie]
+            else:
+                by_delay[edge] += change
+                total += change
         left[SCALES_LEFT] = s
         add_to_event(tape.delivery_events[d], total, by_spike, by_input)
         return end - first
@@ -163,7 +176,8 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     @jit
     def rewind(
         wires: Any, tape: Any, left: Any, looked_at: Any, seen: Any, by_spike: Any, by_input: Any,
-        by_weight: Any, by_delay: Any, covectors: Any, bars: Any, has_bars: bool, share: int,
+        by_weight: Any, by_delay: Any, covectors: Any, bars: Any, has_bars: bool, ties: Any,
+        share: int,
     ) -> int:  # fmt: skip
         """Undo events until none is left, or about ``share`` touches.
 
@@ -181,6 +195,7 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             covectors: By the states, shape (width, n_neurons); in the end those at the start.
             bars: By the constants, shape (n_bars, n_rows).
             has_bars: Whether these are wanted.
+            ties: Simultaneous arrivals (`sim.events.ties.find_ties`).
             share: Pause after about so many touches.
 
         Returns:
@@ -200,7 +215,7 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             elif n_deliveries > 0 and tape.delivery_spikes[n_deliveries - 1] == n_spikes:
                 share -= undo_delivery(
                     wires, tape, left, by_spike, by_input, by_weight, by_delay, covectors, bars,
-                    has_bars,
+                    has_bars, ties,
                 )  # fmt: skip
             elif n_spikes > 0:
                 undo_spike(

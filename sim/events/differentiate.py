@@ -12,6 +12,7 @@ from sim.events.loop import DONE
 from sim.events.pseudospikes import Outputs, pull_outputs
 from sim.events.recording import Recording
 from sim.events.simulate import SHARES
+from sim.events.ties import find_ties
 from sim.memory import check_memory
 from sim.network.network import Circuit, Population
 from sim.network.wiring import split_edges
@@ -130,13 +131,14 @@ class Rewinding:
         )  # fmt: skip
         assert recording.tape is not None
         left = start_rewinding(recording.tape)
+        ties = find_ties(recording.tape, wires)
         share = SHARES[self.wiring.models[0].backend]
         status = DONE + 1
         while status != DONE:
             status = kernel.rewind(
                 wires, recording.tape, left, recording.looked_at, self.seen, self.by_spike,
                 self.by_input, self.by_weight, self.by_delay, self.covectors, self.bars,
-                self.parameters, share,
+                self.parameters, ties, share,
             )  # fmt: skip
 
     def enter(

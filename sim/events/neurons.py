@@ -153,6 +153,48 @@ def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
         return pulled[n], pulled[n + 1]
 
     scaled = model.projective or (0,)
+    jump, by_time = f.jump, n + 1
+
+    @jit
+    def pull_ties(
+        kind: int, starts: Any, k: int, table: Any, row: int, dt: float, ties: Any, first: int,
+        end: int, covectors: Any, i: int,
+    ) -> None:  # fmt: skip
+        """Derivatives by the times of simultaneous arrivals: members ``first`` to ``end`` - 1.
+
+        The mean of both sides of the kink: of the arrival before all others, and behind them. Its
+        sum over members that are one event is that of the event only for fields of second degree,
+        so an event that comes by several connections, one member after the other, is moved whole.
+        """
+        constants = load_constants(table, row)
+        state = flow(*load(starts, k), *propagator(dt, *constants), *constants)
+        rescale(covectors, i, ties.scales[first])
+        covector = load(covectors, i)
+        rescale(covectors, i, 1.0 / ties.scales[first])
+        total = 0.0
+        for m in range(first, end):
+            total += ties.weights[m]
+        for m in range(first, end):
+            weight = ties.weights[m]
+            ties.by_touch[m] = pull_tie(state, weight, total - weight, constants, covector)
+            if m > first and ties.events[m] == ties.events[m - 1]:
+                continue
+            own = weight
+            other = m + 1
+            while other < end and ties.events[other] == ties.events[m]:
+                own += ties.weights[other]
+                other += 1
+            ties.by_event[m] = ties.by_touch[m]
+            if other > m + 1:
+                ties.by_event[m] = pull_tie(state, own, total - own, constants, covector)
+
+    @jit
+    def pull_tie(state: Any, weight: float, rest: float, constants: Any, covector: Any) -> float:
+        """The mean derivative by the time of an input that meets others of weight ``rest``."""
+        behind = jump_vjp(*jump(*state, rest, *constants), weight, *constants, *covector)
+        later = jump_vjp(*jump(*state, weight, *constants), rest, *constants, *covector)
+        before = jump_vjp(*state, weight, *constants, *later[:n])
+        return 0.5 * (before[by_time] + behind[by_time])
 
     @jit
     def rescale(covectors: Any, i: int, scale: float) -> None:
@@ -205,7 +247,7 @@ def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
 
     return SimpleNamespace(
         pull_receive=pull_receive, pull_spike=pull_spike, pull_caused=pull_caused,
-        pull_look=pull_look,
+        pull_look=pull_look, pull_ties=pull_ties,
     )  # fmt: skip
 
 

@@ -1,18 +1,25 @@
-"""Output times of a recurrent network, pseudospikes included (docs/mathematics.md, 12).
+"""Output times of a network, pseudospikes included (docs/mathematics.md, 4 and 12).
 
-At T the network is read as a rate network. Every neuron has a pseudo rate, computed without drive:
-without pseudo input, and with the input currents that it has at T, if it has any, set to zero. A
-neuron that lacks spikes gets the pseudo input that these rates send it, once. A spike that is under
-way at T counts like one whose sender has the rate 1. So output times are continuous where a spike
-leaves the trial and where one arrives at its end, if inputs are currents: they change no rate. A
-delta input does change the rate of its neuron, and with that, by a little, the output times of the
-neurons after it.
+At T the network is read as a rate network, component by component: the strongly connected
+components of the graph of projections, senders first. A population without a path to itself gets
+the pseudo input that the rates of its senders make, and its own rate follows from it. In a
+component with a cycle that would be an equation for the rates; there they are computed without
+drive, that is without pseudo input and with the input currents at T, if there are any, set to zero,
+and the pseudo input that they make is used once, for the times of missing spikes. A spike that is
+under way at T counts like one whose sender has the rate 1.
+
+So output times are continuous where a spike leaves the trial and where one arrives at its end, if
+inputs are currents: they change no rate without drive. A delta input does change the rate of its
+neuron; in a component with a cycle, and behind it, that moves the output times of other neurons by
+a little.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from graphlib import TopologicalSorter
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse.csgraph
 
 from sim.events.recording import Recording
 from sim.network.network import Circuit, Population, stack
@@ -62,9 +69,8 @@ def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Out
             f"Expected output neurons 0 to {circuit.n_neurons - 1} but got {neurons.tolist()}; "
             "neurons are counted through the populations."
         )
-    rates = gather(recording, None)[2]
-    drive = find_drive(recording, rates)
-    delays, periods, _ = gather(recording, drive)
+    found = find_pseudodynamics(recording)
+    delays, periods = found.delays, found.periods
     order = np.argsort(recording.spike_neuron, kind="stable")
     firsts = np.searchsorted(recording.spike_neuron[order], np.arange(circuit.n_neurons + 1))
     times = np.empty((len(neurons), n_required))
@@ -78,8 +84,8 @@ def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Out
         missing = np.arange(n_required - n)
         times[row, n:] = circuit.duration + delays[i] + missing * periods[i]
     return Outputs(
-        neurons=neurons, times=times, spikes=spikes, n_ordinary=n_ordinary, drive=drive,
-        rates=rates,
+        neurons=neurons, times=times, spikes=spikes, n_ordinary=n_ordinary, drive=found.drive,
+        rates=found.rates,
     )  # fmt: skip
 
 
@@ -100,13 +106,98 @@ def check_complete(recording: Recording) -> None:
             )
 
 
-def gather(recording: Recording, drive: np.ndarray | None) -> np.ndarray:
-    """Delay, period and rate of every neuron, shape (3, n_neurons); None is no drive at all."""
-    found = np.empty((3, recording.circuit.n_neurons))
-    for population, part in split(recording.circuit):
-        arguments = list_arguments(recording, population, part, drive)
-        found[:, part] = stack(population.call("pseudospike", *arguments), population.size)
+class Pseudodynamics(NamedTuple):
+    """The rate network at T, shape (n_neurons,) each.
+
+    Attributes:
+        drive: Pseudo input.
+        rates: Pseudo rate.
+        delays: From T to the first missing spike [time].
+        periods: From one missing spike to the next [time].
+    """
+
+    drive: np.ndarray
+    rates: np.ndarray
+    delays: np.ndarray
+    periods: np.ndarray
+
+
+class Component(NamedTuple):
+    """Populations that reach each other.
+
+    Attributes:
+        members: Their places among the circuit's populations.
+        has_cycle: Whether one of them reaches itself.
+        edges: Connections that lead to them, places in the wires.
+    """
+
+    members: tuple[int, ...]
+    has_cycle: bool
+    edges: np.ndarray
+
+
+def find_components(recording: Recording) -> list[Component]:
+    """The strongly connected components of the graph of projections, senders first.
+
+    Projections count, whatever the values of their weights.
+    """
+    circuit, targets = recording.circuit, recording.wiring.wires.targets
+    names = [p.name for p in circuit.populations]
+    pairs = {
+        (names.index(p.pre), names.index(p.post)) for p in circuit.projections if p.pre in names
+    }
+    graph = np.zeros((len(names), len(names)), dtype=bool)
+    for pre, post in pairs:
+        graph[pre, post] = True
+    n, labels = scipy.sparse.csgraph.connected_components(graph, connection="strong")
+    follows: dict[int, set[int]] = {c: set() for c in range(n)}
+    for pre, post in pairs:
+        if labels[pre] != labels[post]:
+            follows[int(labels[post])].add(int(labels[pre]))
+    sizes = [p.size for p in circuit.populations]
+    of_edge = np.repeat(labels, sizes)[targets]
+    return [
+        Component(
+            members=tuple(np.flatnonzero(labels == c).tolist()),
+            has_cycle=any(labels[a] == labels[b] == c for a, b in pairs),
+            edges=np.flatnonzero(of_edge == c),
+        )
+        for c in TopologicalSorter(follows).static_order()
+    ]
+
+
+def find_pseudodynamics(recording: Recording) -> Pseudodynamics:
+    """Run the rate network: the rates of all neurons, and what they make of each other."""
+    circuit, wires = recording.circuit, recording.wiring.wires
+    n = circuit.n_neurons
+    found = Pseudodynamics(*np.zeros((4, n)))
+    sources, under_way = list_senders(recording)
+    sent = np.zeros(n + sum(p.size for p in circuit.inputs))  # channels have the rate 0
+    parts = split(circuit)
+    for component in find_components(recording):
+        own = [parts[k] for k in component.members]
+        if component.has_cycle:
+            for population, part in own:
+                rates = call_pseudospike(recording, population, part, None)[2]
+                found.rates[part] = sent[part] = rates
+        e = component.edges
+        strengths = sent[sources[e]] + under_way[e]
+        drive = np.bincount(wires.targets[e], wires.weights[e] * strengths, minlength=n)
+        for population, part in own:
+            found.drive[part] = drive[part]
+            delays, periods, rates = call_pseudospike(recording, population, part, found.drive)
+            found.delays[part], found.periods[part] = delays, periods
+            if not component.has_cycle:
+                found.rates[part] = sent[part] = rates
     return found
+
+
+def call_pseudospike(
+    recording: Recording, population: Population, part: slice, drive: np.ndarray | None
+) -> np.ndarray:
+    """Delay, period and rate of a population, shape (3, size); None is no drive at all."""
+    arguments = list_arguments(recording, population, part, drive)
+    return stack(population.call("pseudospike", *arguments), population.size)
 
 
 def list_arguments(
@@ -155,13 +246,6 @@ def find_strengths(recording: Recording, rates: np.ndarray) -> np.ndarray:
     return padded[sources] + under_way
 
 
-def find_drive(recording: Recording, rates: np.ndarray) -> np.ndarray:
-    """Pseudo input of every neuron; channels of inputs have the rate 0."""
-    wires = recording.wiring.wires
-    strengths = find_strengths(recording, rates)
-    return np.bincount(wires.targets, wires.weights * strengths, minlength=len(rates))
-
-
 def pull_outputs(
     recording: Recording,
     outputs: Outputs,
@@ -193,44 +277,80 @@ def pull_outputs(
     bars = np.zeros((3, len(outputs.drive)))
     np.add.at(bars[0], outputs.neurons, pseudo.sum(axis=1))
     np.add.at(bars[1], outputs.neurons, (pseudo * rank).sum(axis=1))
-    by_end, by_drive, by_constant = pull(recording, outputs.drive, bars, like, with_constants)
-    wires = recording.wiring.wires
-    by_weight = by_drive[wires.targets] * find_strengths(recording, outputs.rates)
-    sources, _ = list_senders(recording)
-    inner = sources < len(by_drive)
-    sent = wires.weights * by_drive[wires.targets]
-    bars = np.zeros_like(bars)
-    bars[2] = np.bincount(sources[inner], sent[inner], minlength=len(by_drive))
-    by_rate, _, by_constant_too = pull(recording, None, bars, like, with_constants)
-    return by_spike, by_end + by_rate, by_weight, by_constant + by_constant_too
+    pulled = PulledBack(recording, outputs, like, with_constants)
+    by_weight = pulled.run(bars)
+    return by_spike, pulled.by_end, by_weight, pulled.by_constant
 
 
-def pull(
-    recording: Recording,
-    drive: np.ndarray | None,
-    bars: np.ndarray,
-    like: np.ndarray,
-    with_constants: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pull derivatives by delay, period and rate back to coordinates, pseudo input, constants."""
-    by_end, by_drive = np.zeros(recording.end.shape), np.zeros(bars.shape[1])
-    by_constant = np.zeros(like.shape)
-    for (population, part), row in zip(
-        split(recording.circuit), recording.wiring.first_rows, strict=True
-    ):
+class PulledBack:
+    """Derivatives on their way back through the rate network.
+
+    Attributes:
+        by_end: By the coordinates at T, shape (width, n_neurons).
+        by_constant: By the constants, shape (n_bars, n_rows).
+    """
+
+    def __init__(
+        self, recording: Recording, outputs: Outputs, like: np.ndarray, with_constants: bool
+    ) -> None:
+        self.recording, self.outputs, self.with_constants = recording, outputs, with_constants
+        self.parts = split(recording.circuit)
+        self.by_end = np.zeros(recording.end.shape)
+        self.by_constant = np.zeros(like.shape)
+
+    def run(self, bars: np.ndarray) -> np.ndarray:
+        """Go back component by component; returns derivatives by the weights.
+
+        Args:
+            bars: Derivatives by delays, periods and rates, shape (3, n_neurons); those by the
+                rates are added.
+        """
+        wires = self.recording.wiring.wires
+        sources, _ = list_senders(self.recording)
+        strengths = find_strengths(self.recording, self.outputs.rates)
+        n = bars.shape[1]
+        by_drive, by_weight = np.zeros(n), np.zeros(len(wires.weights))
+        for component in reversed(find_components(self.recording)):
+            for k in component.members:
+                part = self.parts[k][1]
+                own = bars[:, part].copy()
+                if component.has_cycle:  # the rates come from a call of their own
+                    own[2] = 0.0
+                by_drive[part] = self.pull(k, own, self.outputs.drive)
+            e = component.edges
+            arriving = by_drive[wires.targets[e]]
+            by_weight[e] = arriving * strengths[e]
+            inner = sources[e] < n
+            sent = wires.weights[e] * arriving
+            bars[2] += np.bincount(sources[e][inner], sent[inner], minlength=n)
+            if component.has_cycle:
+                for k in component.members:
+                    part = self.parts[k][1]
+                    own = np.zeros((3, part.stop - part.start))
+                    own[2] = bars[2, part]
+                    self.pull(k, own, None)
+        return by_weight
+
+    def pull(self, k: int, bars: np.ndarray, drive: np.ndarray | None) -> np.ndarray:
+        """Pull derivatives by delay, period and rate of population ``k`` back to its states.
+
+        Returns:
+            Derivatives by its pseudo input, shape (size,).
+        """
+        (population, part), row = self.parts[k], self.recording.wiring.first_rows[k]
         model = population.model
-        arguments = (*list_arguments(recording, population, part, drive), *bars[:, part])
+        arguments = (*list_arguments(self.recording, population, part, drive), *bars)
         *slopes, by_input = population.call("pseudospike_vjp", *arguments)
         frozen = list_currents(model) if drive is None else []
         for c in range(len(model.coordinates)):
-            by_end[c, part] = 0.0 if c in frozen else slopes[c]
-        by_drive[part] = by_input
-        if hasattr(model.module, "pseudospike_constants_vjp") and with_constants:
+            if c not in frozen:
+                self.by_end[c, part] += slopes[c]
+        if hasattr(model.module, "pseudospike_constants_vjp") and self.with_constants:
             direct = population.call("pseudospike_constants_vjp", *arguments)
             for c, slope in enumerate(direct):
                 each = np.broadcast_to(slope, (population.size,))
                 if population.is_uniform:
-                    by_constant[c, row] += each.sum()
+                    self.by_constant[c, row] += each.sum()
                 else:
-                    by_constant[c, row : row + population.size] += each
-    return by_end, by_drive, by_constant
+                    self.by_constant[c, row : row + population.size] += each
+        return np.broadcast_to(by_input, (population.size,))

@@ -81,9 +81,9 @@ def list_imports(text: str) -> str:
         if re.search(rf"\b{name}\b", text):
             modules.setdefault(module, []).append(name)
     for module in sorted(modules):
-        line = f"from spiketheory.runtime.{module} import {', '.join(sorted(modules[module]))}"
-        imports.append(line if len(line) <= LINE_LENGTH else lay_out_call(
-            f"from spiketheory.runtime.{module} import ", sorted(modules[module]), indent=""))  # fmt: skip
+        start, names = f"from spiketheory.runtime.{module} import ", sorted(modules[module])
+        line = f"{start}{', '.join(names)}"
+        imports.append(line if len(line) <= LINE_LENGTH else lay_out_call(start, names, indent=""))
     if "taylor_" in text:
         imports.append(print_taylor_import([text]))
     return "\n".join(imports).rstrip()

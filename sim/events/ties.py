@@ -1,0 +1,165 @@
+"""Simultaneous arrivals at one neuron, for derivatives by their times (docs/mathematics.md, 3).
+
+Two arrivals at one instant are a kink of everything that follows, as a function of the time of
+either: the state after both is the same, but the one that moves ahead changes the state alone for a
+moment. The derivative by the time of one of them is the mean of both sides, of the arrival moved
+before all others of its instant and of it moved behind them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.events.tape import AT_ONCE, N_DELIVERIES, N_SCALES, N_SPIKES, N_TOUCHES, Tape
+from sim.network.wiring import Wires
+
+ALONE = -1
+
+
+class Ties(NamedTuple):
+    """Groups of simultaneous arrivals of one neuron, member by member.
+
+    Attributes:
+        places: Member that each touch of the tape is, ALONE if none, shape (n_touches,); empty if
+            there is no group.
+        firsts, ends: Range of members of each member's group, shape (n_members,).
+        touches: Touch of each member, shape (n_members,).
+        events: The event that arrived.
+        weights: By which connection's weight.
+        scales: Power of two that the coordinates were multiplied by in the whole group.
+        by_touch: Derivative by the time of each arrival, to be filled in on the way back.
+        by_event: That by the time of its event, which may come by several connections; it stands
+            at the first of them, 0 at the others.
+    """
+
+    places: np.ndarray
+    firsts: np.ndarray
+    ends: np.ndarray
+    touches: np.ndarray
+    events: np.ndarray
+    weights: np.ndarray
+    scales: np.ndarray
+    by_touch: np.ndarray
+    by_event: np.ndarray
+
+
+class Touches(NamedTuple):
+    """Some touches of a tape, sorted by neuron and then by time; shape (n,) each."""
+
+    numbers: np.ndarray
+    neurons: np.ndarray
+    edges: np.ndarray
+    events: np.ndarray
+    spikes_before: np.ndarray
+
+
+def find_ties(tape: Tape, wires: Wires) -> Ties:
+    """The groups of simultaneous arrivals of a run.
+
+    A group ends with a spike of its neuron. One that carries a neuron across a finite threshold is
+    left out: there, which arrival did it is a jump, not a kink, and the order counts that they had.
+    """
+    waits = tape.touch_waits[: tape.counts[N_TOUCHES]]
+    at_once = np.flatnonzero(waits == 0.0)
+    if not len(at_once):
+        return make_ties(0, np.empty(0, np.int64), np.empty(0, np.int64))
+    touches = list_touches(tape, wires, at_once)
+    follows = np.zeros(len(touches.numbers), bool)
+    follows[1:] = (touches.neurons[1:] == touches.neurons[:-1]) & (waits[touches.numbers[1:]] == 0)
+    seen = count_spikes(tape, touches.neurons, touches.spikes_before)
+    follows[1:] &= seen[1:] == seen[:-1]
+    starts = np.flatnonzero(~follows)
+    ends = np.append(starts[1:], len(follows))
+    whole = (ends - starts > 1) & ~causes_spike(tape, touches, ends)
+    return fill_ties(tape, wires, touches, starts[whole], ends[whole])
+
+
+def list_touches(tape: Tape, wires: Wires, chosen: np.ndarray) -> Touches:
+    """All touches of the neurons of the ``chosen`` ones."""
+    firsts = tape.delivery_touches[: tape.counts[N_DELIVERIES]]
+
+    def locate(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        deliveries = np.searchsorted(firsts, numbers, side="right") - 1
+        return deliveries, tape.delivery_edges[deliveries] + numbers - firsts[deliveries]
+
+    wanted = np.zeros(len(wires.kinds), bool)
+    wanted[wires.targets[locate(chosen)[1]]] = True
+    numbers = np.arange(tape.counts[N_TOUCHES])
+    numbers = numbers[wanted[wires.targets[locate(numbers)[1]]]]
+    deliveries, edges = locate(numbers)
+    neurons = wires.targets[edges]
+    order = np.argsort(neurons, kind="stable")
+    return Touches(
+        numbers=numbers[order], neurons=neurons[order].astype(np.int64), edges=edges[order],
+        events=tape.delivery_events[deliveries[order]],
+        spikes_before=tape.delivery_spikes[deliveries[order]],
+    )  # fmt: skip
+
+
+def sort_spikes(tape: Tape) -> tuple[np.ndarray, int]:
+    """One key per spike, sorted by neuron and then by time, and what a neuron counts in it."""
+    n_spikes = int(tape.counts[N_SPIKES])
+    per_neuron = n_spikes + 1
+    keys = tape.spike_neurons[:n_spikes] * per_neuron + np.arange(n_spikes)
+    return np.sort(keys), per_neuron
+
+
+def count_spikes(tape: Tape, neurons: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Spikes of neurons 0 up to each neuron, of its own only those before a number of spikes."""
+    keys, per_neuron = sort_spikes(tape)
+    return np.searchsorted(keys, neurons * per_neuron + before)
+
+
+def causes_spike(tape: Tape, touches: Touches, ends: np.ndarray) -> np.ndarray:
+    """Whether the next event of a group's neuron is a spike that it causes at once."""
+    keys, per_neuron = sort_spikes(tape)
+    last = ends - 1
+    neurons, before = touches.neurons[last], touches.spikes_before[last]
+    place = np.searchsorted(keys, neurons * per_neuron + before)
+    key = np.append(keys, -1)[place]
+    exists = (place < len(keys)) & (key // per_neuron == neurons)
+    spike = np.where(exists, key % per_neuron, 0)
+    following = np.minimum(ends, len(touches.numbers) - 1)
+    interrupted = (
+        (ends < len(touches.numbers))
+        & (touches.neurons[following] == neurons)
+        & (touches.spikes_before[following] <= spike)
+    )
+    waits = tape.spike_waits if len(tape.spike_waits) else np.zeros(1)
+    return exists & ~interrupted & (waits[spike] == AT_ONCE)
+
+
+def fill_ties(
+    tape: Tape, wires: Wires, touches: Touches, starts: np.ndarray, ends: np.ndarray
+) -> Ties:
+    """The record of the groups that are at given ranges of ``touches``."""
+    ties = make_ties(int(tape.counts[N_TOUCHES]), starts, ends)
+    members = np.concatenate(
+        [np.empty(0, np.int64), *(np.arange(a, b) for a, b in zip(starts, ends, strict=True))]
+    )
+    ties.touches[:] = touches.numbers[members]
+    ties.events[:] = touches.events[members]
+    ties.weights[:] = wires.weights[touches.edges[members]]
+    if len(ties.places):
+        ties.places[ties.touches] = np.arange(len(members))
+    for touch, factor in zip(
+        tape.scale_touches[: tape.counts[N_SCALES]].tolist(), tape.scale_factors.tolist(),
+        strict=False,
+    ):  # fmt: skip
+        place = ties.places[touch] if len(ties.places) else ALONE
+        if place != ALONE:
+            ties.scales[ties.firsts[place] : ties.ends[place]] *= factor
+    return ties
+
+
+def make_ties(n_touches: int, starts: np.ndarray, ends: np.ndarray) -> Ties:
+    """Groups of given sizes, without contents."""
+    sizes = ends - starts
+    n = int(sizes.sum())
+    firsts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return Ties(
+        places=np.full(n_touches if n else 0, ALONE), firsts=firsts,
+        ends=firsts + np.repeat(sizes, sizes), touches=np.zeros(n, np.int64),
+        events=np.zeros(n, np.int64), weights=np.zeros(n), scales=np.ones(n),
+        by_touch=np.zeros(n), by_event=np.zeros(n),
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""Differences planted between two engines: the property that they give one answer finds each."""
+
+import numpy as np
+import pytest
+from networks import compiled
+from one_answer import GRADIENTS, TIMES, compare, run_events
+
+import sim.events.differentiate
+import sim.events.pseudospikes
+from sim.events.ties import make_ties
+from sim.network.layered import Network
+
+TIED = np.array([0.4, 0.4, 0.9])
+
+
+def make(strength=1.0, duration=2.0):
+    rng = np.random.default_rng(5)
+    weights = [rng.normal(0.3, 1.0, s) * strength for s in ((3, 4), (4, 4), (4, 2))]
+    return Network(model=compiled("theta"), duration=duration, weights=tuple(weights))
+
+
+def test_without_a_planted_difference_there_is_none():
+    by_time, by_gradient = compare(make(), TIED)
+    assert by_time <= TIMES
+    assert by_gradient <= GRADIENTS
+
+
+def test_derivatives_in_which_simultaneous_inputs_keep_their_order_are_found(monkeypatch):
+    none = np.empty(0, np.int64)
+    monkeypatch.setattr(
+        sim.events.differentiate, "find_ties", lambda tape, wires: make_ties(0, none, none)
+    )
+    assert compare(make(), TIED)[1] > 1e-2
+
+
+def test_rates_without_drive_in_a_stack_of_layers_are_found(monkeypatch):
+    find = sim.events.pseudospikes.find_components
+
+    def find_cycles_everywhere(recording):
+        return [part._replace(has_cycle=True) for part in find(recording)]
+
+    monkeypatch.setattr(sim.events.pseudospikes, "find_components", find_cycles_everywhere)
+    by_time, by_gradient = compare(make(strength=0.3, duration=1.0), TIED)
+    assert by_time > 1e-5
+    assert by_gradient > 1e-3
+
+
+@pytest.mark.parametrize("shift", [1e-11, 1e-9])
+def test_a_small_shift_of_spikes_is_found(shift):
+    def run_late(*arguments):
+        answer = run_events(*arguments)
+        answer.trains = [train + shift for train in answer.trains]
+        return answer
+
+    assert compare(make(strength=3.0), TIED, events=run_late)[0] > TIMES

@@ -1,0 +1,146 @@
+"""Derivatives by the times of simultaneous arrivals are the mean of both one-sided slopes."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse
+from networks import compiled
+
+from sim.events.differentiate import differentiate
+from sim.events.simulate import simulate
+from sim.events.ties import find_ties
+from sim.network.network import Circuit, Population, Projection, SpikeTrains
+
+WEIGHTS = [1.5, -0.7, 0.4]
+STARTS = {
+    "theta": {"V": 0.3}, "qif_delta": {"V": 0.3}, "rapid_theta": {"V": 0.3},
+    "qif": {"V": 0.3, "I": 6.0},
+}  # fmt: skip
+
+
+def make(times, weights=WEIGHTS, *, name="theta", delays=None, projections=1, duration=2.0):
+    """One neuron and one channel per input; with several projections each brings its share."""
+    matrix = scipy.sparse.coo_array(np.array([weights]) / projections)
+    extra = None if delays is None else np.array([delays])
+    return Circuit(
+        populations=[
+            Population(name="n", model=compiled(name), size=1, initial=STARTS[name]),
+        ],
+        inputs=[
+            SpikeTrains(name="in", size=len(times), times=times, channels=np.arange(len(times)))
+        ],
+        projections=[
+            Projection(pre="in", post="n", weights=matrix, delays=extra) for _ in range(projections)
+        ],
+        duration=duration,
+    )  # fmt: skip
+
+
+def measure(circuit):
+    """The state at the end of the only neuron."""
+    return float(simulate(circuit).end_state[0]["V"][0])
+
+
+def pull(circuit):
+    return differentiate(simulate(circuit, record=True), end=[{"V": 1.0}])
+
+
+def find_sides(times, k, step=1e-6, **options):
+    """Slopes by the time of input ``k`` to both sides, from two steps each."""
+    sides = []
+    for h in (-step, step):
+        values = []
+        for part in (0.0, 0.5, 1.0):
+            moved = list(times)
+            moved[k] += part * h
+            values.append(measure(make(moved, **options)))
+        sides.append((-3 * values[0] + 4 * values[1] - values[2]) / h)
+    return sides
+
+
+@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize("projections", [1, 2, 3])
+def test_the_derivative_by_the_time_of_a_tied_input_is_the_mean_of_both_sides(name, projections):
+    times, options = [0.4, 0.4, 0.4], {"name": name, "projections": projections, "duration": 0.7}
+    got = pull(make(times, **options)).input_times[0]
+    for k in range(3):
+        before, behind = find_sides(times, k, **options)
+        assert got[k] == pytest.approx((before + behind) / 2, rel=1e-7, abs=1e-7)
+        if name != "qif":  # a current: the field is affine in it, and there is no kink
+            assert abs(before - behind) > 0.1
+
+
+def test_the_layer_engine_has_the_same_derivatives():
+    from one_answer import run_events, run_layers
+
+    from sim.network.layered import Network
+
+    network = Network(
+        model=compiled("theta"), parameters={"tau": 1.0, "I0": 1.25}, duration=2.0,
+        weights=(np.array([[1.5], [-0.7]]),),
+    )  # fmt: skip
+    one, other = (
+        run(network, np.array([0.4, 0.4]), 1).gradients["input times"]
+        for run in (run_layers, run_events)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-14)
+    assert one[0] > 0 > one[1]
+
+
+def test_the_order_in_which_inputs_are_listed_does_not_matter():
+    found = []
+    for order in itertools.permutations(range(3)):
+        weights = [WEIGHTS[k] for k in order]
+        by_time = pull(make([0.4] * 3, weights)).input_times[0]
+        found.append([by_time[order.index(k)] for k in range(3)])
+    np.testing.assert_allclose(found, np.broadcast_to(found[0], (6, 3)), rtol=1e-12)
+
+
+def test_arrivals_that_meet_after_delays_are_tied_and_so_are_derivatives_by_delays():
+    circuit = make([0.1, 0.2, 0.4], delays=[0.3, 0.2, 0.0])
+    assert 0.1 + 0.3 == 0.2 + 0.2 == 0.4
+    together = pull(make([0.4] * 3)).input_times[0]
+    apart = pull(circuit)
+    np.testing.assert_allclose(apart.input_times[0], together, rtol=1e-12)
+    np.testing.assert_allclose(apart.delays[0].toarray()[0][:2], together[:2], rtol=1e-12)
+
+
+def test_spikes_of_the_neuron_separate_groups_and_lonely_inputs_have_none():
+    tape = simulate(make([0.4, 0.4, 0.9], [6.0, 2.0, 1.0], duration=4.0), record=True)
+    ties = find_ties(tape.tape, tape.wiring.wires)
+    assert ties.touches.tolist() == [0, 1]
+    assert ties.places.tolist() == [0, 1, -1]
+    alone = simulate(make([0.3, 0.4, 0.9]), record=True)
+    assert find_ties(alone.tape, alone.wiring.wires).places.size == 0
+    silent = simulate(make([5.0] * 3), record=True)
+    assert find_ties(silent.tape, silent.wiring.wires).places.size == 0
+
+
+def test_large_coordinates_that_are_scaled_down_among_tied_inputs_change_no_derivative():
+    """Inputs above 2**64: the event engine divides coordinates by a power of two in the group."""
+    large = [3e19, -2e19, 1.0]
+    circuit = make([0.4] * 3, large, duration=0.5)
+    recording = simulate(circuit, record=True)
+    from sim.events.tape import N_SCALES
+
+    assert recording.tape.counts[N_SCALES] > 0
+    got = differentiate(recording, end=[{"V": 1.0}]).input_times[0]
+    small = find_ties(recording.tape, recording.wiring.wires)
+    assert (small.scales < 1).all()
+    ordered = [pull(make([0.4] * 3, [large[k] for k in o], duration=0.5)).input_times[0]
+               for o in ((0, 1, 2), (1, 0, 2), (2, 1, 0))]  # fmt: skip
+    np.testing.assert_allclose(ordered[1][[1, 0, 2]], got, rtol=1e-9)
+    np.testing.assert_allclose(ordered[2][[2, 1, 0]], got, rtol=1e-9)
+
+
+def test_an_input_that_carries_across_a_threshold_keeps_the_order_it_has():
+    circuit = Circuit(
+        populations=[Population(name="n", model=compiled("lif_delta"), size=1)],
+        inputs=[SpikeTrains(name="in", size=2, times=[0.4, 0.4], channels=[0, 1])],
+        projections=[Projection(pre="in", post="n", weights=[[0.7, 0.8]])],
+        duration=1.0,
+    )
+    recording = simulate(circuit, record=True)
+    assert recording.spike_time.tolist() == [0.4]
+    assert find_ties(recording.tape, recording.wiring.wires).places.size == 0
