@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from spiketheory.symbolic.derivation import VerifiedDerivation
 
 PACKAGE = Path(__file__).parent
+MODELS = tuple(
+    sorted(m.name for m in pkgutil.iter_modules([str(PACKAGE)]) if not m.ispkg),
+)
+"""Names of the built-in models: every file of this package is one."""
+__all__ = ("MODELS", "compile_model", "generate_source", "list_models", "read_neuron_model")
 
 
 def list_models() -> list[str]:
-    """Names of the built-in models: every file of this package is one."""
-    return sorted(m.name for m in pkgutil.iter_modules([str(PACKAGE)]) if not m.ispkg)
+    """Names of the built-in models."""
+    return list(MODELS)
 
 
 def read_neuron_model(model: str):  # type: ignore[no-untyped-def]

@@ -1,1 +1,126 @@
-"""Runs and trains networks of any compiled neuron model."""
+"""Runs and trains networks of any compiled neuron model.
+
+Names are imported when they are first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.analysis.lyapunov import find_lyapunov_exponent as find_lyapunov_exponent
+    from sim.analysis.spike_statistics import measure_statistics as measure_statistics
+    from sim.events.differentiate import differentiate as differentiate
+    from sim.events.differentiate import find_jacobian as find_jacobian
+    from sim.events.pseudospikes import Outputs as Outputs
+    from sim.events.pseudospikes import find_outputs as find_outputs
+    from sim.events.recording import Recording as Recording
+    from sim.events.recording import StoppedError as StoppedError
+    from sim.events.simulate import simulate as simulate
+    from sim.inputs.encoding import BinnedInput as BinnedInput
+    from sim.inputs.encoding import LatencyInput as LatencyInput
+    from sim.inputs.encoding import encode_bins as encode_bins
+    from sim.inputs.encoding import encode_latency as encode_latency
+    from sim.layers.batch import record_spikes as record_spikes
+    from sim.layers.batch import run_batch as run_batch
+    from sim.losses import Loss as Loss
+    from sim.losses import make_first_spike_loss as make_first_spike_loss
+    from sim.losses import make_linear_loss as make_linear_loss
+    from sim.losses import make_target_time_loss as make_target_time_loss
+    from sim.network.connect import connect_edges as connect_edges
+    from sim.network.connect import connect_fixed_in_degree as connect_fixed_in_degree
+    from sim.network.connect import connect_small_world as connect_small_world
+    from sim.network.connect import draw_poisson as draw_poisson
+    from sim.network.layered import Network as Network
+    from sim.network.network import Circuit as Circuit
+    from sim.network.network import Population as Population
+    from sim.network.network import Projection as Projection
+    from sim.network.network import SpikeTrains as SpikeTrains
+    from sim.training.config import TrainConfig as TrainConfig
+    from sim.training.data import Dataset as Dataset
+    from sim.training.data import load_dataset as load_dataset
+    from sim.training.train import Trainer as Trainer
+    from sim.training.train import train_network as train_network
+
+NAMES = {
+    "find_lyapunov_exponent": "sim.analysis.lyapunov",
+    "measure_statistics": "sim.analysis.spike_statistics",
+    "differentiate": "sim.events.differentiate",
+    "find_jacobian": "sim.events.differentiate",
+    "Outputs": "sim.events.pseudospikes",
+    "find_outputs": "sim.events.pseudospikes",
+    "Recording": "sim.events.recording",
+    "StoppedError": "sim.events.recording",
+    "simulate": "sim.events.simulate",
+    "BinnedInput": "sim.inputs.encoding",
+    "LatencyInput": "sim.inputs.encoding",
+    "encode_bins": "sim.inputs.encoding",
+    "encode_latency": "sim.inputs.encoding",
+    "record_spikes": "sim.layers.batch",
+    "run_batch": "sim.layers.batch",
+    "Loss": "sim.losses",
+    "make_first_spike_loss": "sim.losses",
+    "make_linear_loss": "sim.losses",
+    "make_target_time_loss": "sim.losses",
+    "connect_edges": "sim.network.connect",
+    "connect_fixed_in_degree": "sim.network.connect",
+    "connect_small_world": "sim.network.connect",
+    "draw_poisson": "sim.network.connect",
+    "Network": "sim.network.layered",
+    "Circuit": "sim.network.network",
+    "Population": "sim.network.network",
+    "Projection": "sim.network.network",
+    "SpikeTrains": "sim.network.network",
+    "TrainConfig": "sim.training.config",
+    "Dataset": "sim.training.data",
+    "load_dataset": "sim.training.data",
+    "Trainer": "sim.training.train",
+    "train_network": "sim.training.train",
+}
+"""Where each public name is defined; it is imported when it is first asked for."""
+__all__ = (
+    "BinnedInput",
+    "Circuit",
+    "Dataset",
+    "LatencyInput",
+    "Loss",
+    "Network",
+    "Outputs",
+    "Population",
+    "Projection",
+    "Recording",
+    "SpikeTrains",
+    "StoppedError",
+    "TrainConfig",
+    "Trainer",
+    "connect_edges",
+    "connect_fixed_in_degree",
+    "connect_small_world",
+    "differentiate",
+    "draw_poisson",
+    "encode_bins",
+    "encode_latency",
+    "find_jacobian",
+    "find_lyapunov_exponent",
+    "find_outputs",
+    "load_dataset",
+    "make_first_spike_loss",
+    "make_linear_loss",
+    "make_target_time_loss",
+    "measure_statistics",
+    "record_spikes",
+    "run_batch",
+    "simulate",
+    "train_network",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name."""
+    if name not in NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(NAMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """All public names."""
+    return sorted({*globals(), *__all__})

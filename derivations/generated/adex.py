@@ -24,7 +24,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 4
+FORMAT = 5
 NAME = "adex"
 DIGEST = "7a9a0d1bcdf31f988b6c721d9e20523d3e0a839c36edce218ef5b8ea3c3ac21b"
 PARAMETERS = ("tau_m", "tau_u", "Delta", "V_T", "a", "b", "V_r", "V_peak", "I0")
@@ -48,6 +48,7 @@ INITIAL = "V0"
 METHOD = "taylor"
 THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
+CROSSES_INFINITY = False
 LOOPED = (
     "flow",
     "flow_vjp",

@@ -18,7 +18,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 4
+FORMAT = 5
 NAME = "izhikevich"
 DIGEST = "bfb37fd8fa28d682b6d4876dee2ca348f13ca248d37de18f5b833167a7ce4dd3"
 PARAMETERS = ("a", "b", "c", "d", "I0", "V_peak")
@@ -32,6 +32,7 @@ INITIAL = "V0"
 METHOD = "taylor"
 THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
+CROSSES_INFINITY = False
 LOOPED = (
     "flow",
     "flow_vjp",

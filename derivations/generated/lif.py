@@ -15,7 +15,7 @@ from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.roots import first_zero
 from spiketheory.runtime.special import exp_dd, lambert_w
 
-FORMAT = 4
+FORMAT = 5
 NAME = "lif"
 DIGEST = "913736d4cc3337a4fb88fae6ad52fc1d86f3b4ceba7894e63e1f1f6f9720dbb1"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -29,6 +29,7 @@ INITIAL = "V0"
 METHOD = "linear"
 THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
+CROSSES_INFINITY = False
 LOOPED = (
     "propagator",
     "heights",

@@ -15,7 +15,7 @@ from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.roots import first_zero
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 4
+FORMAT = 5
 NAME = "lif_alpha"
 DIGEST = "bfec7fc3b1bf213750c7d0dc6a8949f0b07e12101a4b1f368c72018cf8bffbb3"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -29,6 +29,7 @@ INITIAL = "V0"
 METHOD = "linear"
 THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
+CROSSES_INFINITY = False
 LOOPED = (
     "propagator",
     "heights",

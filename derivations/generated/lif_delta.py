@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 4
+FORMAT = 5
 NAME = "lif_delta"
 DIGEST = "a0faceff19315895f00e6bdec45f8103fb0d735bd57ac1b22aaa41ea8e729454"
 PARAMETERS = ("tau", "I0", "V_th")
@@ -28,6 +28,7 @@ INITIAL = "V0"
 METHOD = "linear"
 THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
+CROSSES_INFINITY = False
 LOOPED = ("propagator", "will_spike", "flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "a neuron with a finite threshold that has not spiked by the trial's end need not be on its way to a spike: no pseudospike time would be continuous there (Klos & Memmesheimer 2025)"

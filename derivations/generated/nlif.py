@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 4
+FORMAT = 5
 NAME = "nlif"
 DIGEST = "3163e0fb4391349d822d4b8cb06e7b0d0abeaf2b67af88efb37ce0a8d6ac8c94"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -28,6 +28,7 @@ INITIAL = "V0"
 METHOD = "linear"
 THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
+CROSSES_INFINITY = False
 LOOPED = ("propagator", "will_spike", "flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "a neuron with a finite threshold that has not spiked by the trial's end need not be on its way to a spike: no pseudospike time would be continuous there (Klos & Memmesheimer 2025)"

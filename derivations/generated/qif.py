@@ -18,7 +18,7 @@ from spiketheory.runtime.special import (
     decay_wait,
 )
 
-FORMAT = 4
+FORMAT = 5
 NAME = "qif"
 DIGEST = "84f465b827aa300c4bd48b463f9b50de364b4775246a20b5a9438b403a0c5c61"
 PARAMETERS = ("tau_m", "tau_s")
@@ -32,6 +32,7 @@ INITIAL = "V0"
 METHOD = "bessel"
 THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
+CROSSES_INFINITY = True
 LOOPED = (
     "flow",
     "flow_vjp",

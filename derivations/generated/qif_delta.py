@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import sinc_slope
 
-FORMAT = 4
+FORMAT = 5
 NAME = "qif_delta"
 DIGEST = "70b456054078a5f07f4ba1048e72497bc7b5d9b436b04d4e7dd778dadb232771"
 PARAMETERS = ("tau", "I0")
@@ -28,6 +28,7 @@ INITIAL = "V0"
 METHOD = "riccati"
 THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
+CROSSES_INFINITY = True
 LOOPED = ("flow_constants_vjp", "fire_constants_vjp")
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""

@@ -132,6 +132,7 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "PROJECTIVE": tuple(
             derivation.chart.coordinates.index(c) for c in derivation.chart.projective
         ),
+        "CROSSES_INFINITY": crosses_infinity(derivation),
         "LOOPED": (
             *(f.name for f in ir.functions if is_scalar_only(f)),
             *(NUMERICAL if ir.texts else ()),
@@ -145,6 +146,20 @@ def find_threshold(derivation: Derivation) -> int:
     """Place of the coordinate that has a finite threshold; -1 if there is none."""
     spike = derivation.model.spike
     return -1 if spike.is_blowup else derivation.chart.coordinates.index(spike.variable)
+
+
+def crosses_infinity(derivation: Derivation) -> bool:
+    """Whether the flow carries the state through the spike and its reset.
+
+    So it does if the neuron spikes at infinity and is reset to minus infinity, the same point in
+    projective coordinates: (x, 0) becomes (-1, 0), and other coordinates stay.
+    """
+    chart = derivation.chart
+    if not chart.projective or not derivation.model.spike.is_blowup:
+        return False
+    after = dict(zip(chart.coordinates, derivation.reset, strict=True))
+    others = [c for c in chart.coordinates if c not in chart.projective]
+    return [after[c] for c in chart.projective] == [-1, 0] and all(after[c] == c for c in others)
 
 
 def print_fact(name: str, value: object) -> str:

@@ -51,6 +51,8 @@ class CompiledModel:
         threshold_coordinate: Place of the coordinate that spikes at a finite threshold, which an
             input may carry it across; -1 if it spikes at infinity, which none reaches.
         projective: Places of the coordinates of which positive multiples are the same state.
+        crosses_infinity: Whether the flow carries the state through the spike and its reset, which
+            are one point at infinity then.
         has_pseudospikes: Whether the model has pseudodynamics after the trial's end.
         without_pseudospikes: Why it has none.
         functions: The generated scalar functions; attributes by name.
@@ -71,6 +73,7 @@ class CompiledModel:
     initial: str
     threshold_coordinate: int
     projective: tuple[int, ...]
+    crosses_infinity: bool
     has_pseudospikes: bool
     without_pseudospikes: str
     functions: types.SimpleNamespace
@@ -100,31 +103,6 @@ class CompiledModel:
         """Whether passing a segment iterates, for each neuron apart from the others."""
         parts = {"jump", "flow", "will_spike"}
         return not self.specialised and not parts.isdisjoint(self.module.LOOPED)
-
-    @property
-    def crosses_infinity(self) -> bool:
-        """Whether the flow carries the state through the spike and its reset.
-
-        So it does if the neuron spikes at infinity and is reset to minus infinity, the same point
-        in projective coordinates: (x, 0) becomes (-1, 0), and other coordinates stay.
-        """
-        if not self.projective or self.threshold_coordinate != -1:
-            return False
-        marks = [object() for _ in self.coordinates]
-        try:
-            after = self.module.reset(*marks, *self.defaults_of_constants)
-        except TypeError:  # it computes with them
-            return False
-        return all(
-            value is mark
-            for place, (value, mark) in enumerate(zip(after, marks, strict=True))
-            if place not in self.projective
-        ) and [after[place] for place in self.projective] == [-1.0, 0.0]
-
-    @property
-    def defaults_of_constants(self) -> tuple[float, ...]:
-        """The derived constants of the default parameters."""
-        return tuple(self.module.constants(*self.defaults))
 
     def array_function(self, name: str) -> Callable[..., Any]:
         """Return the generated function ``name`` for NumPy arrays.
@@ -296,6 +274,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         initial=module.INITIAL,
         threshold_coordinate=module.THRESHOLD_COORDINATE,
         projective=module.PROJECTIVE,
+        crosses_infinity=module.CROSSES_INFINITY,
         has_pseudospikes=module.HAS_PSEUDOSPIKES,
         without_pseudospikes=module.WITHOUT_PSEUDOSPIKES,
         functions=types.SimpleNamespace(**functions),

@@ -54,7 +54,7 @@ def compile_function(
     dispatcher: Any = numba.njit(**options)(function)
     forget_literals(dispatcher)
     texts = hash_package(inspect.getfile(function)) if function.__closure__ else read_text(function)
-    version = hash_texts(texts, read_numba_version())
+    version = hash_texts(texts, read_versions())
     chosen = str((allocates, reorders, inlines, disjoint))
     name = f"{function.__module__}.{function.__qualname__} {function.__code__.co_firstlineno}"
     dispatcher.full_key = hash_texts(key, version, name, read_closed_values(function), chosen)
@@ -158,6 +158,7 @@ def read_package_source(folder: Path) -> str:
 
 
 @lru_cache(maxsize=1)
-def read_numba_version() -> str:
-    """The version of the installed Numba."""
-    return importlib.metadata.version("numba")
+def read_versions() -> str:
+    """The installed versions of what machine code is made by, and makes use of."""
+    libraries = ("numba", "llvmlite", "numpy")
+    return " ".join(f"{name} {importlib.metadata.version(name)}" for name in libraries)

@@ -101,7 +101,10 @@ def test_a_command_is_imported_without_the_others():
     )
     code, stdout, stderr = run_process(code=code)
     assert (code, stderr) == (0, "")
-    own = [f"spiketheory.commands.{name}" for name in ("common", "group", "main", "train", "train_options")]
+    own = [
+        f"spiketheory.commands.{name}"
+        for name in ("common", "group", "main", "train", "train_options")
+    ]
     assert stdout.endswith(f"{own}\n")
 
 

@@ -18,6 +18,7 @@ from spiketheory.errors import InputError
 from spiketheory.generation.generate import NUMERICAL, generate
 from spiketheory.generation.lower import lower
 from spiketheory.generation.templates import GENERATED_FORMAT
+from spiketheory.language.parse import read_model
 from spiketheory.machine.compile import LAYOUT, load_compiled
 from spiketheory.symbolic.derive import derive
 
@@ -239,3 +240,16 @@ def test_load_and_store_move_one_neurons_coordinates(tmp_path):
     assert module.load(array, 1) == (1.0, 4.0)
     module.store(array, 2, 7.0, 8.0)
     np.testing.assert_array_equal(array, [[0.0, 1.0, 7.0], [3.0, 4.0, 8.0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "crosses"), [("theta", True), ("qif", True), ("rapid_theta", False), ("lif", False)]
+)
+def test_a_module_says_whether_the_flow_carries_the_state_through_the_spike(name, crosses):
+    assert import_generated(name).CROSSES_INFINITY is crosses
+    assert load_compiled(import_generated(name), backend="numpy").crosses_infinity is crosses
+
+
+def test_a_finite_reset_is_another_point_than_the_spike_at_infinity(tmp_path):
+    model = read_model(ROOT / "tests" / "models" / "qif_finite_reset.toml")
+    assert import_text(generate_text(model), tmp_path).CROSSES_INFINITY is False

@@ -1,9 +1,13 @@
 import inspect
+import os
 import pickle
+import re
+import subprocess
 import sys
 import types
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from models import generate_text, import_text, make_quadratic
@@ -19,6 +23,8 @@ from spiketheory.machine.compile import (
 )
 from spiketheory.machine.jit import compile_function, find_package, read_package_source
 from spiketheory.runtime import roots
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +324,7 @@ def test_two_programs_that_compile_at_once_cannot_exchange_their_machine_code(
 def test_machine_code_of_earlier_versions_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
     for version in ("1", "2"):
-        monkeypatch.setattr("spiketheory.machine.jit.read_numba_version", lambda v=version: v)
+        monkeypatch.setattr("spiketheory.machine.jit.read_versions", lambda v=version: v)
         for key in ("one", "two"):
             assert compile_function(make_adder(2.0), key=key)(1.0) == 3.0
         (folder,) = {path.parent for path in tmp_path.rglob("*.nbc")}
@@ -338,3 +344,53 @@ def test_a_function_is_compiled_once_for_numbers_written_out_and_others(tmp_path
 
     assert compile_function(count, key="literals")(3) == 6
     assert len(add.overloads) == 1
+
+
+def test_numba_is_of_a_version_on_which_the_whole_suite_ran():
+    """`spiketheory.machine` uses private parts of Numba, which may change in any minor version."""
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    low, high = re.search(r'"numba>=([\d.]+),<([\d.]+)"', text).groups()
+    version = tuple(map(int, numba.__version__.split(".")[:2]))
+    bounds = [tuple(map(int, bound.split("."))) for bound in (low, high)]
+    assert bounds[0] <= version < bounds[1], (
+        f"pyproject.toml says numba>={low},<{high} but {numba.__version__} is installed; run the "
+        "whole suite with it, mend what fails, and only then widen the bounds"
+    )
+
+
+STALE = """
+from stale.deep.kernels import build
+print(build()(1.0))
+"""
+
+
+def test_a_constant_of_another_folder_makes_a_kernel_compile_anew(tmp_path):
+    """A kernel reads constants of its whole package, and machine code holds them."""
+    for folder in ("deep", "other"):
+        (tmp_path / "stale" / folder).mkdir(parents=True)
+        (tmp_path / "stale" / folder / "__init__.py").write_text("")
+    (tmp_path / "stale" / "__init__.py").write_text("")
+    constants = tmp_path / "stale" / "other" / "constants.py"
+    (tmp_path / "stale" / "deep" / "kernels.py").write_text(
+        "from spiketheory.machine.jit import compile_function\n"
+        "from stale.other.constants import FACTOR\n\n\n"
+        "def build():\n"
+        "    one = 1.0\n\n"
+        "    def scale(value):\n"
+        "        return one * FACTOR * value\n\n"
+        "    return compile_function(scale, key='stale')\n"
+    )
+    environment = {
+        **os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }  # fmt: skip
+    seen = []
+    for factor in (2.0, 3.0, 2.0):
+        constants.write_text(f"FACTOR = {factor}\n")
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", STALE], env=environment, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        seen.append(float(done.stdout))
+    assert seen == [2.0, 3.0, 2.0]
+    assert list((tmp_path / "cache").rglob("*.nbc"))

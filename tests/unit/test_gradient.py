@@ -13,7 +13,6 @@ from sim.layers.crossings import build_is_turned
 from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
 from sim.losses import make_linear_loss, make_target_time_loss
 from sim.network.layered import Network
-from spiketheory.machine.compile import CompiledModel
 
 PERIOD = np.pi
 NEVER = np.inf
@@ -137,8 +136,7 @@ def test_gradients_are_the_same_whether_states_are_kept_or_computed_again(
 
     Also by the way of models whose flow does not cross infinity.
     """
-    monkeypatch.setattr(CompiledModel, "crosses_infinity", crosses)
-    model = replace(compiled(name, backend))  # another, whose kernels are not built yet
+    model = replace(compiled(name, backend), crosses_infinity=crosses)
     rng = np.random.default_rng(8)
     weights = [rng.normal(size=(150, 4)) + (name == "qif"), rng.normal(size=(4, 3))]
     large = 3e4 if precision == "float32" else 1e25
