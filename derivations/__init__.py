@@ -12,7 +12,7 @@ from spiketheory.files import is_file_name
 from spiketheory.machine.compile import CompiledModel, load_compiled
 
 if TYPE_CHECKING:
-    from spiketheory.symbolic.derivation import VerifiedDerivation
+    from spiketheory.generation.kernel_ir import VerifiedKernel
 
 PACKAGE = Path(__file__).parent
 MODELS = tuple(
@@ -92,7 +92,7 @@ def generate_cached(path: str) -> ModuleType:
     return load_or_generate(read_neuron_model(path))
 
 
-def compile_verified(model: str, verified: "VerifiedDerivation", *, backend: str) -> CompiledModel:
+def compile_verified(model: str, verified: "VerifiedKernel", *, backend: str) -> CompiledModel:
     """`compile_model` for a model that has just been verified: a file is not derived again."""
     if not is_file_name(model):
         return compile_model(model, backend=backend)
@@ -102,10 +102,7 @@ def compile_verified(model: str, verified: "VerifiedDerivation", *, backend: str
 
 
 def generate_source(model: str, *, target: str = "module") -> str:
-    """Derive, verify, lower and print a model's code."""
-    from spiketheory.generation.generate import generate
-    from spiketheory.generation.lower import lower
-    from spiketheory.symbolic.derive import derive
-    from spiketheory.verification.verify import verify
+    """Derive, lower, verify and print a model's code."""
+    from spiketheory.route.driver import generate_model
 
-    return generate(lower(verify(derive(read_neuron_model(model)))), target=target)
+    return generate_model(read_neuron_model(model), target=target)

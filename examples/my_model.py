@@ -69,9 +69,9 @@ def main() -> None:
     """Derive, verify, generate, compile and evaluate the model."""
     derivation = derive(MODEL)
     print(f"Method {derivation.method}: {derivation.reason}.")
-    verified = verify(derivation)
+    verified = verify(lower(derivation))
     print(f"Verified: {len(verified.checks)} checks passed.")
-    source = generate(lower(verified))
+    source = generate(verified)
     print(f"Generated: {len(source.splitlines())} lines of Python.")
     module = load_or_generate(MODEL, verified)  # the same text, imported from the user's cache
     compiled = load_compiled(module, backend="numpy")  # "numba" compiles; that takes a minute

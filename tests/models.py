@@ -8,10 +8,11 @@ from types import ModuleType
 
 from derivations import read_neuron_model
 from spiketheory.generation.generate import generate
+from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.generation.lower import lower
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.parse import build_model
-from spiketheory.symbolic.derivation import Check, Derivation, VerifiedDerivation
+from spiketheory.symbolic.derivation import Check, Derivation
 from spiketheory.symbolic.derive import derive
 from spiketheory.verification.verify import verify
 
@@ -88,9 +89,14 @@ def make_model(
     )
 
 
-def pretend_verified(derivation: Derivation) -> VerifiedDerivation:
+def verify_derivation(derivation: Derivation, *, thorough: bool = False) -> VerifiedKernel:
+    """Lower a derivation and run every check."""
+    return verify(lower(derivation), thorough=thorough)
+
+
+def pretend_verified(derivation: Derivation) -> VerifiedKernel:
     """A verified derivation without the work: for tests of what comes after."""
-    return VerifiedDerivation(derivation=derivation, checks=CHECKS)
+    return VerifiedKernel(ir=lower(derivation), checks=CHECKS)
 
 
 @lru_cache(maxsize=64)
@@ -100,15 +106,15 @@ def derive_once(model: NeuronModel) -> Derivation:
 
 
 @lru_cache(maxsize=16)
-def verify_once(name: str) -> VerifiedDerivation:
+def verify_once(name: str) -> VerifiedKernel:
     """The verified derivation of a built-in model, shared by all tests of a process."""
-    return verify(derive_once(read_neuron_model(name)))
+    return verify_derivation(derive_once(read_neuron_model(name)))
 
 
 @lru_cache(maxsize=64)
 def generate_text(model: NeuronModel, *, target: str = "module") -> str:
     """The generated module of a model; a second call does not generate it again."""
-    return generate(lower(pretend_verified(derive_once(model))), target=target)
+    return generate(pretend_verified(derive_once(model)), target=target)
 
 
 def import_text(text: str, folder: Path, *, name: str = "generated_by_a_test") -> ModuleType:

@@ -17,9 +17,11 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.errors import InputError
+from spiketheory.generation.kernel_ir import VerifiedKernel
+from spiketheory.generation.lower import lower
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.reference.integrate import Reference
-from spiketheory.symbolic.derivation import Derivation, VerifiedDerivation
+from spiketheory.symbolic.derivation import Derivation
 from spiketheory.verification.cases import DIGITS
 from spiketheory.verification.places import Kernels, Place, compile_domains
 
@@ -63,7 +65,7 @@ class Accuracy:
 
 
 def measure_accuracy(
-    verified: VerifiedDerivation,
+    verified: VerifiedKernel,
     compiled: CompiledModel,
     *,
     states: int = 1000,
@@ -216,7 +218,7 @@ def make_measure(derivation: Derivation) -> Measure:
 
 def evaluate_exactly(derivation: Derivation) -> Measure:
     """By the closed forms, in many digits."""
-    kernels = Kernels(derivation)
+    kernels = Kernels(lower(derivation))
     model, chart = derivation.model, derivation.chart
     jacobian = sp.Matrix(chart.from_state).jacobian(model.state)
     symbols = [*model.state, *chart_symbols(derivation)]

@@ -9,7 +9,7 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.checking.loop import Loop
-from spiketheory.generation.lower import Lowering
+from spiketheory.generation.lower import Lowering, lower
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.verification.cases import MPMATH
@@ -45,7 +45,7 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
     """
     if derivation.taylor is not None:
         return None
-    kernels = Kernels(derivation)
+    kernels = Kernels(lower(derivation))
     functions: dict[str, Callable[..., Any]] = dict(kernels.functions)
     functions |= {name: take_first(functions[name]) for name in SCALARS}
     with mpmath.workdps(DIGITS):

@@ -96,18 +96,14 @@ def write_document(model: str, style: str, *, code: bool, thorough: bool, timeou
         from derivations import compile_verified, read_neuron_model
         from spiketheory.documents.document import document
         from spiketheory.generation.generate import generate
-        from spiketheory.generation.lower import lower
-        from spiketheory.symbolic.derive import derive as derive_model
+        from spiketheory.route.driver import verify_model
         from spiketheory.time_limit import limit_time
-        from spiketheory.verification.verify import verify
 
         neuron = read_neuron_model(model)
         with limit_time(timeout, f"the derivation of {neuron.name}"):
-            derivation = derive_model(neuron)
-            show(f"Verifying {neuron.name} ({derivation.method})")
-            verified = verify(derivation, thorough=thorough)
+            verified = verify_model(neuron, thorough=thorough, on_stage=show)
             show(f"Writing {style}")
-            source = generate(lower(verified)) if code else None
+            source = generate(verified) if code else None
             compiled = (
                 compile_verified(model, verified, backend="numpy") if style == "html" else None
             )
@@ -165,10 +161,9 @@ def accuracy(
     from derivations import compile_verified, read_neuron_model
     from spiketheory.checking.accuracy import measure_accuracy
     from spiketheory.commands.display import describe_accuracy, draw_accuracy, format_json, track
-    from spiketheory.symbolic.derive import derive as derive_model
-    from spiketheory.verification.verify import verify
+    from spiketheory.route.driver import verify_model
 
-    verified = verify(derive_model(read_neuron_model(model)))
+    verified = verify_model(read_neuron_model(model))
     compiled = compile_verified(model, verified, backend=backend)
     measured = measure_accuracy(verified, compiled, states=states, seed=seed, overrides=parameters)
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())

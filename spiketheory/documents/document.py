@@ -36,16 +36,17 @@ from spiketheory.documents.formulas import (
 from spiketheory.documents.json_form import render_json
 from spiketheory.documents.limits import explain_gradient_limits
 from spiketheory.errors import check_choice
+from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.notation import Math, write_math, write_name
 from spiketheory.machine.compile import CompiledModel
-from spiketheory.symbolic.derivation import Derivation, VerifiedDerivation
+from spiketheory.symbolic.derivation import Derivation
 
 FORMATS = ("text", "latex", "markdown", "html", "json")
 
 
 def document(
-    verified: VerifiedDerivation,
+    verified: VerifiedKernel,
     *,
     format: str,
     code: str | None = None,
@@ -83,7 +84,7 @@ def document(
     return render[format](blocks)
 
 
-def try_to_draw(verified: VerifiedDerivation, compiled: CompiledModel | None) -> tuple[Block, ...]:
+def try_to_draw(verified: VerifiedKernel, compiled: CompiledModel | None) -> tuple[Block, ...]:
     """The figures; a model that they do not suit is explained without them."""
     from spiketheory.documents.figures import draw_figures
 
@@ -94,7 +95,7 @@ def try_to_draw(verified: VerifiedDerivation, compiled: CompiledModel | None) ->
 
 
 def build_blocks(
-    verified: VerifiedDerivation, *, code: str | None = None, figures: Sequence[Block] = ()
+    verified: VerifiedKernel, *, code: str | None = None, figures: Sequence[Block] = ()
 ) -> list[Block]:
     """The document, independent of its format.
 
@@ -128,7 +129,7 @@ def build_blocks(
     return blocks
 
 
-def summarize(verified: VerifiedDerivation) -> Summary:
+def summarize(verified: VerifiedKernel) -> Summary:
     """The box at the top: model, method and the outcome of the verification."""
     d = verified.derivation
     model = d.model
@@ -317,7 +318,7 @@ def explain_pseudospike(d: Derivation) -> list[Block]:
     ]
 
 
-def explain_checks(verified: VerifiedDerivation) -> list[Block]:
+def explain_checks(verified: VerifiedKernel) -> list[Block]:
     """The table of checks."""
     if not verified.checks:
         return [Heading(text="Verification"), Paragraph(text="No checks are recorded.")]

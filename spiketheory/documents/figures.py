@@ -36,9 +36,9 @@ from spiketheory.documents.figure_svg import (
     make_canvas,
     write_svg,
 )
+from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.language.model import NeuronModel
 from spiketheory.machine.compile import CompiledModel, load_compiled
-from spiketheory.symbolic.derivation import VerifiedDerivation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +82,7 @@ class Scene:
 
 
 def draw_figures(
-    verified: VerifiedDerivation, *, compiled: CompiledModel | None = None
+    verified: VerifiedKernel, *, compiled: CompiledModel | None = None
 ) -> tuple[Figure, ...]:
     """Run a model's generated code, and draw what its neuron does.
 
@@ -106,15 +106,14 @@ def draw_figures(
         return tuple(draw(scene) for draw in drawers)
 
 
-def compile_verified(verified: VerifiedDerivation) -> CompiledModel:
+def compile_verified(verified: VerifiedKernel) -> CompiledModel:
     """The code generated from a derivation, interpreted by NumPy."""
     from spiketheory.generation.generate import generate
-    from spiketheory.generation.lower import lower
     from spiketheory.route.model_cache import import_file
 
     with tempfile.TemporaryDirectory(prefix="spiketheory-") as folder:
         path = Path(folder) / f"figures_{verified.derivation.model.digest[:16]}.py"
-        path.write_text(generate(lower(verified)), encoding="utf-8")
+        path.write_text(generate(verified), encoding="utf-8")
         module = import_file(path)
         try:
             return load_compiled(module, backend="numpy")

@@ -7,15 +7,16 @@ from typing import Any
 import sympy as sp
 
 from spiketheory.documents.flow import describe_value
+from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.notation import write_latex
-from spiketheory.symbolic.derivation import Branch, Derivation, VerifiedDerivation
+from spiketheory.symbolic.derivation import Branch, Derivation
 from spiketheory.symbolic.derive import differentiate
 
 SCHEMA = 2
 
 
-def render_json(verified: VerifiedDerivation, *, code: str | None = None) -> str:
+def render_json(verified: VerifiedKernel, *, code: str | None = None) -> str:
     """The document as JSON text; the same derivation gives the same text."""
     d = verified.derivation
     content: dict[str, Any] = {

@@ -18,6 +18,7 @@ from spiketheory.generation.kernel_ir import (
     KernelBranch,
     KernelFunction,
     KernelIR,
+    VerifiedKernel,
     is_scalar_only,
 )
 from spiketheory.generation.taylor_printer import print_taylor_import
@@ -44,17 +45,23 @@ NUMERICAL = (
 TARGETS = ("module", "numba", "numpy")
 
 
-def generate(ir: KernelIR, *, target: str = "module") -> str:
-    """Return Python source for ``ir``.
+def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
+    """Return Python source for kernel functions that were verified.
 
     Args:
-        ir: The lowered derivation.
+        verified: Kernel functions that passed every check.
         target: ``module`` for the whole module, as it is compiled and checked in; ``numba`` for
             the scalar functions only; ``numpy`` for the array functions only.
 
     Returns:
         The text of a module.
     """
+    if not isinstance(verified, VerifiedKernel):
+        raise TypeError(
+            f"Expected a VerifiedKernel but got {type(verified).__name__}; call verify(lower(...)) "
+            "first, since only checked mathematics becomes code."
+        )
+    ir = verified.ir
     check_choice("target", target, TARGETS)
     texts = []
     for function in ir.functions:

@@ -10,7 +10,7 @@ import sympy as sp
 from spiketheory.language.functions import Opaque, exp_dd, lambert_w, sinc_slope, softplus
 from spiketheory.language.printers import is_reciprocal, split_product
 from spiketheory.language.symbols import state_symbol
-from spiketheory.symbolic.derivation import Branch, Derivation
+from spiketheory.symbolic.derivation import Branch, Check, Derivation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +62,38 @@ class KernelIR:
 
     Attributes:
         derivation: The derivation.
-        constants: Names of the constants, in the order in which functions take them.
+        constant_symbols: The constants, in the order in which functions take them.
         functions: The functions.
         texts: Source of further functions, of derivations without a closed form.
     """
 
     derivation: Derivation
-    constants: tuple[str, ...]
+    constant_symbols: tuple[sp.Symbol, ...]
     functions: tuple[KernelFunction, ...]
     texts: tuple[str, ...] = ()
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """Names of the constants."""
+        return tuple(c.name for c in self.constant_symbols)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedKernel:
+    """Kernel functions that passed every check; `spiketheory.verification.verify` alone makes one.
+
+    Attributes:
+        ir: The kernel functions, exactly those that were checked and that will be printed.
+        checks: What was checked.
+    """
+
+    ir: KernelIR
+    checks: tuple[Check, ...]
+
+    @property
+    def derivation(self) -> Derivation:
+        """The derivation that they are lowered from."""
+        return self.ir.derivation
 
 
 def build_function(

@@ -21,27 +21,19 @@ from spiketheory.language.functions import softplus, time_to_spike
 from spiketheory.language.model import Parameter
 from spiketheory.language.printers import print_plain
 from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
-from spiketheory.symbolic.derivation import Branch, Derivation, VerifiedDerivation
+from spiketheory.symbolic.derivation import Branch, Derivation
 
 
-def lower(verified: VerifiedDerivation) -> KernelIR:
-    """Lower a verified derivation to kernel functions.
+def lower(derivation: Derivation) -> KernelIR:
+    """Lower a derivation to kernel functions, which `spiketheory.verification.verify` checks.
 
     Args:
-        verified: A derivation that passed `spiketheory.verification.verify.verify`.
+        derivation: What `spiketheory.symbolic.derive.derive` returned.
 
     Returns:
         The kernel functions in the order in which they are generated.
-
-    Raises:
-        TypeError: If given a derivation that was not verified.
     """
-    if not isinstance(verified, VerifiedDerivation):
-        raise TypeError(
-            f"Expected a VerifiedDerivation but got {type(verified).__name__}; "
-            "call verify(derivation) first, since only checked mathematics becomes code."
-        )
-    return Lowering(verified.derivation).lower()
+    return Lowering(derivation).lower()
 
 
 class Lowering:
@@ -98,7 +90,7 @@ class Lowering:
         ]
         return KernelIR(
             derivation=d,
-            constants=tuple(c.name for c in self.constants),
+            constant_symbols=self.constants,
             functions=tuple(functions),
             texts=print_numerics(d),
         )

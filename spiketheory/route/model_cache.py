@@ -17,15 +17,13 @@ import platformdirs
 from spiketheory.errors import InputError
 from spiketheory.files import is_sealed, seal, write_text_atomically
 from spiketheory.generation.generate import generate
-from spiketheory.generation.lower import lower
+from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.generation.templates import GENERATED_FORMAT
 from spiketheory.language.model import NeuronModel
-from spiketheory.symbolic.derivation import VerifiedDerivation
-from spiketheory.symbolic.derive import derive
-from spiketheory.verification.verify import verify
+from spiketheory.route.driver import verify_model
 
 
-def load_or_generate(model: NeuronModel, verified: VerifiedDerivation | None = None) -> ModuleType:
+def load_or_generate(model: NeuronModel, verified: VerifiedKernel | None = None) -> ModuleType:
     """Return the generated module of ``model``, from the cache if it is there.
 
     The file's name holds a hash of the model and of the source of this package, so that a new
@@ -33,7 +31,7 @@ def load_or_generate(model: NeuronModel, verified: VerifiedDerivation | None = N
 
     Args:
         model: The model.
-        verified: Its derivation, if there is one already.
+        verified: Its verified kernel functions, if there are some already.
 
     Raises:
         DerivationError: If no method solves it.
@@ -43,7 +41,7 @@ def load_or_generate(model: NeuronModel, verified: VerifiedDerivation | None = N
     path = platformdirs.user_cache_path("spiketheory") / "models" / f"{model.name}_{key[:16]}.py"
     if name_module(path) in sys.modules:
         return sys.modules[name_module(path)]
-    return import_cached(path, model) or generate_file(path, verified or verify(derive(model)))
+    return import_cached(path, model) or generate_file(path, verified or verify_model(model))
 
 
 def import_cached(path: Path, model: NeuronModel) -> ModuleType | None:
@@ -61,9 +59,9 @@ def import_cached(path: Path, model: NeuronModel) -> ModuleType | None:
     return None
 
 
-def generate_file(path: Path, verified: VerifiedDerivation) -> ModuleType:
+def generate_file(path: Path, verified: VerifiedKernel) -> ModuleType:
     """Generate a model's code, write it to ``path`` and import it."""
-    source = seal(generate(lower(verified)))
+    source = seal(generate(verified))
     with contextlib.suppress(OSError):  # bytecode of a damaged file of the same length and second
         Path(importlib.util.cache_from_source(str(path))).unlink()
     try:

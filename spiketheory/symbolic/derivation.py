@@ -1,4 +1,4 @@
-"""The records that `derive` and `verify` return.
+"""The record that `derive` returns.
 
 Everything is expressed in a *chart*: coordinates of the state in which the flow is regular, also
 where the membrane potential is not. Expressions use the chart's coordinates, the derived
@@ -312,11 +312,3 @@ class Check:
     name: str
     method: str
     detail: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerifiedDerivation:
-    """A derivation that passed every check; `spiketheory.verification.verify` alone makes one."""
-
-    derivation: Derivation
-    checks: tuple[Check, ...]

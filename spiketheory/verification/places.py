@@ -13,8 +13,7 @@ import mpmath
 import sympy as sp
 from mpmath import mpf
 
-from spiketheory.generation.kernel_ir import KernelBranch, KernelFunction
-from spiketheory.generation.lower import Lowering
+from spiketheory.generation.kernel_ir import KernelBranch, KernelFunction, KernelIR
 from spiketheory.language.model import conjuncts
 from spiketheory.language.printers import order_parts
 from spiketheory.runtime.roots import first_zero
@@ -40,7 +39,7 @@ SMALLEST = mpf(10) ** -20
 
 
 class Kernels:
-    """The kernel functions of a derivation, callable with mpmath numbers.
+    """Kernel functions, callable with mpmath numbers.
 
     Attributes:
         derivation: The derivation.
@@ -51,19 +50,18 @@ class Kernels:
         choose_spike_branch: Number of the branch of the time to spike that counts.
     """
 
-    def __init__(self, derivation: Derivation, *, thorough: bool = False) -> None:
-        self.derivation, self.thorough = derivation, thorough
-        lowering = Lowering(derivation)
-        functions = lowering.lower().functions
-        self.constants = tuple(c.name for c in lowering.constants)
+    def __init__(self, ir: KernelIR, *, thorough: bool = False) -> None:
+        self.derivation, self.thorough = ir.derivation, thorough
+        self.constants = ir.constants
         self.functions: dict[str, Kernel] = {}
         library = {**MPMATH, "first_zero": self.find_zero, "time_to_spike": self.find_spike}
-        for function in functions:
+        for function in ir.functions:
             self.functions[function.name] = compile_kernel(function, library)
             if function.name == "time_to_spike":
                 self.choose_spike_branch = compile_choice(function, library)
-        chart, arguments = derivation.chart, (*lowering.coordinates, *lowering.constants)
-        slopes = sp.Matrix([chart.surface]).jacobian(lowering.coordinates)
+        chart = ir.derivation.chart
+        arguments = (*chart.coordinates, *ir.constant_symbols)
+        slopes = sp.Matrix([chart.surface]).jacobian(chart.coordinates)
         crossing = (slopes * sp.Matrix(chart.field))[0]
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
             self.functions[name] = sp.lambdify(arguments, [value], [MPMATH, "mpmath"])

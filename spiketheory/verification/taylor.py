@@ -16,7 +16,8 @@ import mpmath
 import sympy as sp
 from mpmath import mpf
 
-from spiketheory.generation.taylor_printer import print_taylor_functions, print_taylor_import
+from spiketheory.generation.kernel_ir import KernelIR
+from spiketheory.generation.taylor_printer import print_taylor_import
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.integrate import Reference
 from spiketheory.symbolic.derivation import Check, Derivation
@@ -75,12 +76,13 @@ class Setting:
         return ", ".join(f"{p} = {mpmath.nstr(v, 6)}" for p, v in self.parameters.items())
 
 
-def check_integrals(derivation: Derivation) -> Iterator[Check]:
+def check_integrals(ir: KernelIR) -> Iterator[Check]:
     """Compare the generated integrator with the reference.
 
     Raises:
         VerificationError: If a number differs by more than `TOLERANCE`.
     """
+    derivation = ir.derivation
     draw = random.Random(SEED)
     flow = Tally(
         "flow against direct integration",
@@ -105,7 +107,7 @@ def check_integrals(derivation: Derivation) -> Iterator[Check]:
         "gradient through a spike", "correct the variational equations", "gradients", digits=DIGITS
     )
     with tempfile.TemporaryDirectory(prefix="spiketheory-") as folder:
-        module = load_functions(derivation, Path(folder))
+        module = load_functions(ir, Path(folder))
         for setting in list_settings(derivation, module, draw):
             states = list_states(setting, draw)
             for state in states:
@@ -122,14 +124,13 @@ def check_integrals(derivation: Derivation) -> Iterator[Check]:
         yield from tally.report()
 
 
-def load_functions(derivation: Derivation, folder: Path) -> ModuleType:
+def load_functions(ir: KernelIR, folder: Path) -> ModuleType:
     """Import the generated functions from a file."""
-    assert derivation.taylor is not None
-    texts = print_taylor_functions(derivation.taylor)
+    texts = ir.texts
     path = folder / "functions.py"
     text = "\n\n\n".join(["import numpy as np", print_taylor_import(texts), *texts])
     path.write_text(text + "\n", encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(f"verified_{derivation.model.digest}", path)
+    spec = importlib.util.spec_from_file_location(f"verified_{ir.derivation.model.digest}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

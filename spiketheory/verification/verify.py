@@ -1,10 +1,11 @@
-"""Verify a derivation: symbolic proofs, and comparisons in 50 digits."""
+"""Verify a derivation and its kernel functions: symbolic proofs, comparisons in 50 digits."""
 
 from collections.abc import Iterator
 
 import mpmath
 
-from spiketheory.symbolic.derivation import Check, Derivation, VerifiedDerivation
+from spiketheory.generation.kernel_ir import KernelIR, VerifiedKernel
+from spiketheory.symbolic.derivation import Check
 from spiketheory.verification import gradients as verify_gradients
 from spiketheory.verification import numeric as verify_numeric
 from spiketheory.verification import taylor as verify_taylor
@@ -13,8 +14,8 @@ from spiketheory.verification.places import Kernels, build_places
 from spiketheory.verification.symbolic import check_symbolically, make_settings
 
 
-def verify(derivation: Derivation, *, thorough: bool = False) -> VerifiedDerivation:
-    r"""Run every check on ``derivation``; the only way to a `VerifiedDerivation`.
+def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
+    r"""Run every check on a derivation and its kernel functions; the only way to code.
 
     Symbolic checks hold for every sign that the branches ask about (docs/mathematics.md, 1-3, 6-9):
 
@@ -35,7 +36,7 @@ def verify(derivation: Derivation, *, thorough: bool = False) -> VerifiedDerivat
     - *pseudo input*: it acts as an input does, and the neuron then runs on freely, where the
       derivation says so.
 
-    Checks in 50 digits run the kernel functions that will be generated, at random parameters,
+    Checks in 50 digits run the very kernel functions that will be printed, at random parameters,
     states and inputs from a fixed seed, and in far corners:
 
     - *flow*, *spike time against direct integration*: of the model's own equation, in V, or 1/V
@@ -50,32 +51,33 @@ def verify(derivation: Derivation, *, thorough: bool = False) -> VerifiedDerivat
       state, the pseudospikes, and flow-input-spike-flow by the parameters.
 
     Args:
-        derivation: What `spiketheory.symbolic.derive.derive` returned.
+        ir: What `spiketheory.generation.lower.lower` returned.
         thorough: Look at special functions in as many places as at elementary ones, and in far
             corners (currents of 1e4), which takes several seconds.
 
     Returns:
-        The derivation and what was checked.
+        The kernel functions and what was checked.
 
     Raises:
         VerificationError: If a check fails; names it, what was expected and what came.
     """
+    derivation = ir.derivation
     with mpmath.workdps(DIGITS):
         cases = build_cases(derivation)
         settings = make_settings(derivation, cases)
         checks = [*check_symbolically(settings)]
-        checks += check_numerically(derivation, cases, thorough=thorough)
-    return VerifiedDerivation(derivation=derivation, checks=tuple(checks))
+        checks += check_numerically(ir, cases, thorough=thorough)
+    return VerifiedKernel(ir=ir, checks=tuple(checks))
 
 
 def check_numerically(
-    derivation: Derivation, cases: tuple[Case, ...], *, thorough: bool = False
+    ir: KernelIR, cases: tuple[Case, ...], *, thorough: bool = False
 ) -> Iterator[Check]:
     """Run the checks in 50 digits, in their order."""
-    if derivation.taylor is not None:
-        yield from verify_taylor.check_integrals(derivation)
+    if ir.derivation.taylor is not None:
+        yield from verify_taylor.check_integrals(ir)
         return
-    ordinary, far = build_places(Kernels(derivation, thorough=thorough), cases)
+    ordinary, far = build_places(Kernels(ir, thorough=thorough), cases)
     everywhere = [*ordinary, *far]
     yield from verify_numeric.check_first_spike(everywhere)
     yield from verify_numeric.check_integration(ordinary)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import sympy as sp
-from models import derive_once
+from models import derive_once, verify_derivation
 
 import derivations
 from spiketheory.errors import VerificationError
@@ -18,7 +18,6 @@ from spiketheory.language.functions import (
 )
 from spiketheory.language.symbols import DURATION, WEIGHT
 from spiketheory.symbolic.derivation import Branch
-from spiketheory.verification.verify import verify
 
 
 def derive_built_in(name):
@@ -450,7 +449,7 @@ def test_a_planted_bug_is_found_by_the_check_it_belongs_to(model, check, plant):
     with pytest.raises(
         VerificationError, match=f"^Check '({check}).*' failed: expected .* but got "
     ):
-        verify(wrong)
+        verify_derivation(wrong)
 
 
 KERNEL_BUGS = {
@@ -513,4 +512,4 @@ def test_a_kernel_function_that_was_lowered_wrongly_is_found(model, kernel, chec
 
     monkeypatch.setattr(Lowering, "lower", lower_wrongly)
     with pytest.raises(VerificationError, match=f"^Check '{check}' failed: expected .* but got "):
-        verify(derive_built_in(model))
+        verify_derivation(derive_built_in(model))

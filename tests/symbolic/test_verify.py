@@ -5,10 +5,11 @@ import re
 
 import pytest
 import sympy as sp
-from models import verify_once
+from models import verify_derivation, verify_once
 
 import derivations
 from spiketheory.errors import VerificationError
+from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.language.parse import build_model
 from spiketheory.language.symbols import DURATION, WEIGHT, state_symbol
 from spiketheory.symbolic.derivation import (
@@ -19,10 +20,8 @@ from spiketheory.symbolic.derivation import (
     Derivation,
     InitialCoordinate,
     Propagator,
-    VerifiedDerivation,
 )
 from spiketheory.symbolic.derive import derive
-from spiketheory.verification.verify import verify
 
 EVERY_MODEL = {
     "chart round trip",
@@ -98,7 +97,7 @@ def verified(request):
 
 
 def test_every_built_in_model_verifies(verified):
-    assert isinstance(verified, VerifiedDerivation)
+    assert isinstance(verified, VerifiedKernel)
 
 
 def test_every_check_is_reported_once(verified):
@@ -134,13 +133,13 @@ def test_closed_forms_are_as_good_as_the_digits_they_are_compared_in(verified):
 
 
 def test_verification_is_deterministic():
-    again = verify(derive(derivations.read_neuron_model("nlif")))
+    again = verify_derivation(derive(derivations.read_neuron_model("nlif")))
     assert again == verify_once("nlif")
 
 
 @pytest.mark.slow
 def test_qif_verifies_in_far_corners_too():
-    checks = verify(derive(derivations.read_neuron_model("qif")), thorough=True).checks
+    checks = verify_derivation(derive(derivations.read_neuron_model("qif")), thorough=True).checks
     assert {c.name for c in checks} == CONTRACT["qif"]
 
 
@@ -208,14 +207,14 @@ def derive_lif_by_hand() -> Derivation:
 
 
 def test_a_chart_with_a_finite_threshold_and_no_multiples_verifies():
-    names = {check.name for check in verify(derive_lif_by_hand()).checks}
+    names = {check.name for check in verify_derivation(derive_lif_by_hand()).checks}
     assert names == EVERY_MODEL | {"branch seams"}
 
 
 def test_a_wrong_reset_of_a_finite_threshold_is_found():
     wrong = dataclasses.replace(derive_lif_by_hand(), reset=(sp.Rational(1, 2),))
     with pytest.raises(VerificationError, match="Check 'reset' failed: expected V just after"):
-        verify(wrong)
+        verify_derivation(wrong)
 
 
 def test_a_state_beyond_a_finite_threshold_that_would_not_spike_at_once_is_found():
@@ -223,7 +222,7 @@ def test_a_state_beyond_a_finite_threshold_that_would_not_spike_at_once_is_found
         derive_lif_by_hand(), time_to_spike=derive_lif_by_hand().time_to_spike[1:]
     )
     with pytest.raises(VerificationError, match=r"Check '(first spike|gradient through a spike)'"):
-        verify(late)
+        verify_derivation(late)
 
 
 def test_a_check_is_a_plain_record():
@@ -283,7 +282,7 @@ def make_quadratic(equation, parameters):
 
 @pytest.mark.parametrize(("equation", "parameters"), QUADRATIC.values(), ids=QUADRATIC)
 def test_every_quadratic_model_verifies(equation, parameters):
-    names = {c.name for c in verify(derive(make_quadratic(equation, parameters))).checks}
+    names = {c.name for c in verify_derivation(derive(make_quadratic(equation, parameters))).checks}
     expected = PROJECTIVE - (set() if parameters else {"gradient by the parameters"})
     assert names - {"branch seams"} == expected
 
@@ -293,4 +292,4 @@ def test_a_condition_that_cannot_be_solved_for_a_parameter_is_refused_with_a_rem
     with pytest.raises(
         VerificationError, match=r"'branches' .* write it as a parameter of its own"
     ):
-        verify(derive(model))
+        verify_derivation(derive(model))

@@ -30,10 +30,10 @@ def verify_once(verified, monkeypatch):
     """Verify a model once in all tests together; it takes a second or two."""
     real = spiketheory.verification.verify.verify
 
-    def verify(derivation, **_):
-        key = derivation.model.digest
+    def verify(ir, **_):
+        key = ir.derivation.model.digest
         if key not in verified:
-            verified[key] = real(derivation)
+            verified[key] = real(ir)
         return verified[key]
 
     monkeypatch.setattr(spiketheory.verification.verify, "verify", verify)

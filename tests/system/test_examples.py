@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy as sp
+from models import verify_derivation
 from scipy.integrate import solve_ivp
 
 from spiketheory.language.parse import read_model
 from spiketheory.machine.compile import load_compiled
 from spiketheory.route.model_cache import load_or_generate
 from spiketheory.symbolic.derive import derive
-from spiketheory.verification.verify import verify
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 METHODS = {
@@ -55,7 +55,7 @@ def test_an_example_spikes_when_direct_integration_says_so(name):
     model = read_model(EXAMPLES / f"{name}.toml")
     derivation = derive(model)
     assert derivation.method == METHODS[name]
-    module = load_or_generate(model, verify(derivation))
+    module = load_or_generate(model, verify_derivation(derivation))
     compiled = load_compiled(module, backend="numpy")
     for state in STATES[name]:
         found = wait_for_spike(compiled, state)

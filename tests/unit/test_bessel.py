@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
-from models import derive_once, make_model, make_quadratic
+from models import derive_once, make_model, make_quadratic, verify_derivation
 from mpmath import mpf
 
 from derivations import import_generated, read_neuron_model
@@ -12,7 +12,6 @@ from spiketheory.language.functions import decay_matrix, decay_wait
 from spiketheory.runtime.special_mpmath import decay_matrix as matrix_in_digits
 from spiketheory.symbolic.methods import bessel, riccati
 from spiketheory.verification.cases import MPMATH
-from spiketheory.verification.verify import verify
 
 BLOWUP = {"spike": "V -> oo", "reset": "V = -oo", "input": "I += w"}
 
@@ -192,4 +191,4 @@ def test_pseudospikes_are_those_of_klos_and_memmesheimer():
 
 def test_a_driven_parabola_of_ones_own_verifies():
     model = make_driven("dV/dt = (2*V**2 - 8*V + 6 + 3*I)/tau_m", rest={"V": 1})
-    assert len(verify(derive_once(model)).checks) == 28
+    assert len(verify_derivation(derive_once(model)).checks) == 28

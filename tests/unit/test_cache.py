@@ -35,9 +35,7 @@ def made(monkeypatch, tmp_path):
     """List of models that were generated; the cache is empty, and generation is instantaneous."""
     models = []
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
-    monkeypatch.setattr(cache, "derive", lambda model: models.append(model) or model)
-    monkeypatch.setattr(cache, "verify", lambda derivation: derivation)
-    monkeypatch.setattr(cache, "lower", lambda verified: verified)
+    monkeypatch.setattr(cache, "verify_model", lambda model: models.append(model) or model)
     monkeypatch.setattr(cache, "generate", write_source)
     yield models
     forget_modules()

@@ -16,7 +16,6 @@ from models import (
 from derivations import import_generated, list_models, read_neuron_model
 from spiketheory.errors import InputError
 from spiketheory.generation.generate import NUMERICAL, generate
-from spiketheory.generation.lower import lower
 from spiketheory.generation.templates import GENERATED_FORMAT
 from spiketheory.language.parse import read_model
 from spiketheory.machine.compile import LAYOUT, load_compiled
@@ -81,7 +80,7 @@ def test_ruff_finds_no_unknown_name_and_no_unused_variable_in_generated_text(tmp
 
 
 def test_the_same_model_gives_the_same_text(model):
-    again = generate(lower(pretend_verified(derive(model))))
+    again = generate(pretend_verified(derive(model)))
     assert generate_text(model) == again
 
 

@@ -14,11 +14,11 @@ from spiketheory.documents.blocks import Figure, Formula, Heading, Summary, Tabl
 from spiketheory.documents.document import FORMATS, build_blocks, document
 from spiketheory.documents.renderers import WIDTH, render_latex, render_markdown, render_text
 from spiketheory.errors import InputError
+from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.notation import write_latex, write_math, write_name
 from spiketheory.language.parse import parse_expression
 from spiketheory.language.symbols import DURATION
-from spiketheory.symbolic.derivation import VerifiedDerivation
 from spiketheory.symbolic.derive import derive, differentiate
 
 SECTIONS = (
@@ -37,17 +37,17 @@ def _no_figures(monkeypatch):
 
 
 @pytest.fixture(scope="module", params=list_models())
-def verified(request) -> VerifiedDerivation:
+def verified(request) -> VerifiedKernel:
     return pretend_verified(derive(read_neuron_model(request.param)))
 
 
 @pytest.fixture(scope="module")
-def theta() -> VerifiedDerivation:
+def theta() -> VerifiedKernel:
     return pretend_verified(derive(read_neuron_model("theta")))
 
 
 @pytest.fixture(scope="module")
-def qif() -> VerifiedDerivation:
+def qif() -> VerifiedKernel:
     return pretend_verified(derive(read_neuron_model("qif_delta")))
 
 
@@ -137,7 +137,7 @@ def test_a_model_without_parameters_says_so():
 
 
 def test_a_derivation_without_checks_says_so(theta):
-    unchecked = VerifiedDerivation(derivation=theta.derivation, checks=())
+    unchecked = VerifiedKernel(ir=theta.ir, checks=())
     assert "No checks are recorded." in document(unchecked, format="text")
 
 

@@ -2,12 +2,11 @@ import math
 
 import pytest
 import sympy as sp
-from models import derive_once, make_model, make_quadratic
+from models import derive_once, make_model, make_quadratic, verify_derivation
 
 from derivations import import_generated, read_neuron_model
 from spiketheory.symbolic.methods import glued
 from spiketheory.symbolic.methods.glued import Parabolas, read_parabolas
-from spiketheory.verification.verify import verify
 
 BLOWUP = {"spike": "V -> oo", "reset": "V = -oo"}
 DEFAULTS = {"tau": 1.0, "I0": 1.25, "r": 3.0}
@@ -172,4 +171,4 @@ def test_pseudospikes_are_those_of_the_theta_neuron():
 
 def test_two_parabolas_of_ones_own_verify():
     assert derive_once(make_glued()).method == "glued parabolas"
-    assert len(verify(derive_once(make_glued())).checks) == 24
+    assert len(verify_derivation(derive_once(make_glued())).checks) == 24

@@ -160,7 +160,7 @@ def test_the_summary_says_method_and_verdict(page):
 
 
 def test_a_derivation_without_checks_is_not_called_verified(verified):
-    unchecked = type(verified)(derivation=verified.derivation, checks=())
+    unchecked = type(verified)(ir=verified.ir, checks=())
     page = render_html(build_blocks(unchecked))
     assert "No checks are recorded." in page
     assert "Verified" not in page

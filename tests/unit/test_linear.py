@@ -4,14 +4,13 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
-from models import derive_once, make_model, make_quadratic
+from models import derive_once, make_model, make_quadratic, verify_derivation
 
 from derivations import import_generated, read_neuron_model
 from spiketheory.language.functions import exp_dd, first_zero, lambert_w, log1p
 from spiketheory.language.symbols import DURATION
 from spiketheory.symbolic.methods import linear
 from spiketheory.symbolic.methods.linear import Cascade, read_cascade
-from spiketheory.verification.verify import verify
 
 LINEAR = ("lif", "lif_alpha", "lif_delta", "nlif")
 
@@ -222,13 +221,13 @@ GROWING = make_model("dV/dt = V/tau + I0", spike="V = V_th", positive="tau V_th"
 # and has equal rates by default: each of these has stopped or fooled the verification.
 @pytest.mark.parametrize("model", [ADAPTING, GROWING], ids=["adapting", "growing"])
 def test_a_linear_model_of_ones_own_verifies(model):
-    checks = {c.name for c in verify(derive_once(model)).checks}
+    checks = {c.name for c in verify_derivation(derive_once(model)).checks}
     assert {"flow residual", "first spike", "spike time against direct integration"} <= checks
 
 
 @pytest.mark.slow
 def test_a_neuron_with_two_synapses_verifies():
-    assert verify(derive_once(TWO_SYNAPSES)).checks
+    assert verify_derivation(derive_once(TWO_SYNAPSES)).checks
 
 
 def test_two_synapses_take_a_chain_of_four_functions():

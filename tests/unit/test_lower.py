@@ -4,9 +4,10 @@ from functools import lru_cache
 
 import pytest
 import sympy as sp
-from models import make_quadratic, pretend_verified
+from models import make_quadratic
 
 from derivations import list_models, read_neuron_model
+from spiketheory.generation.generate import generate
 from spiketheory.generation.kernel_ir import (
     KernelBranch,
     build_branches,
@@ -26,7 +27,7 @@ x, y = state_symbol("x"), state_symbol("y")
 
 @lru_cache
 def lower_built_in(name):
-    return lower(pretend_verified(derive(read_neuron_model(name))))
+    return lower(derive(read_neuron_model(name)))
 
 
 @pytest.fixture(params=list_models())
@@ -38,12 +39,12 @@ def get_function(ir, name):
     return next(f for f in ir.functions if f.name == name)
 
 
-def test_a_derivation_that_was_not_verified_is_refused():
+def test_kernel_functions_that_were_not_verified_become_no_code():
     with pytest.raises(TypeError) as info:
-        lower(derive(read_neuron_model("theta")))
+        generate(lower_built_in("theta"))
     assert str(info.value) == (
-        "Expected a VerifiedDerivation but got Derivation; call verify(derivation) first, since "
-        "only checked mathematics becomes code."
+        "Expected a VerifiedKernel but got KernelIR; call verify(lower(...)) first, since only "
+        "checked mathematics becomes code."
     )
 
 
@@ -97,7 +98,7 @@ def test_every_model_has_the_functions_that_the_simulator_and_the_gradients_call
 
 
 def test_a_model_without_parameters_has_no_derivatives_by_them():
-    ir = lower(pretend_verified(derive(make_quadratic("dv/dt = v**2 + 1", {}))))
+    ir = lower(derive(make_quadratic("dv/dt = v**2 + 1", {})))
     assert get_function(ir, "constants_vjp").results == ()
 
 
@@ -120,7 +121,7 @@ def test_numbers_of_the_flow_are_computed_by_one_call_and_only_where_they_are_ne
 
 
 def test_domains_are_checked_as_they_were_written():
-    ir = lower(pretend_verified(derive(read_neuron_model("theta"))))
+    ir = lower(derive(read_neuron_model("theta")))
     assert [str(r) for r in get_function(ir, "parameters_valid").branches[0].results] == [
         "tau > 0",
         "I0 > 1/4",
@@ -132,7 +133,7 @@ def test_a_parameter_that_only_a_condition_needs_is_handed_over():
     c_m = d.model.symbols["C_m"]
     first, *rest = d.time_to_spike
     changed = Branch(condition=sp.And(first.condition, c_m > 1), values=first.values)
-    ir = lower(pretend_verified(dataclasses.replace(d, time_to_spike=(changed, *rest))))
+    ir = lower(dataclasses.replace(d, time_to_spike=(changed, *rest)))
     assert "C_m" in get_function(ir, "time_to_spike").arguments
 
 
@@ -141,7 +142,7 @@ def test_a_parameter_may_have_the_name_of_anything_that_the_compiler_makes_up(na
     model = make_quadratic(
         f"dV/dt = V**2/{name} + 1", {name: {"default": 2.0, "domain": f"{name} > 0"}}, state="V"
     )
-    for function in lower(pretend_verified(derive(model))).functions:
+    for function in lower(derive(model)).functions:
         made = [s.name for b in function.branches for s, _ in b.assignments]
         if function.name != "constants":
             assert not set(made) & set(function.arguments)
@@ -216,7 +217,7 @@ def test_operations_are_counted_as_they_are_written(expression, counts):
 
 
 def test_the_flow_of_theta_takes_four_multiplications_and_two_additions():
-    ir = lower(pretend_verified(derive(read_neuron_model("theta"))))
+    ir = lower(derive(read_neuron_model("theta")))
     assert get_function(ir, "flow").operations == {"add": 2, "multiply": 4}
 
 

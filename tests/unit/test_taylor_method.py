@@ -2,7 +2,14 @@ import math
 
 import pytest
 import sympy as sp
-from models import derive_once, generate_text, import_text, make_model, verify_once
+from models import (
+    derive_once,
+    generate_text,
+    import_text,
+    make_model,
+    verify_derivation,
+    verify_once,
+)
 from mpmath import mpf
 
 from derivations import import_generated, read_neuron_model
@@ -10,7 +17,6 @@ from spiketheory.language.functions import time_to_spike
 from spiketheory.reference.integrate import Reference
 from spiketheory.symbolic.methods import taylor
 from spiketheory.symbolic.methods.taylor import Growth, find_growth
-from spiketheory.verification.verify import verify
 
 BLOWUP = {"spike": "V -> oo", "reset": "V = 0"}
 MINUS = {"spike": "V -> oo", "reset": "V = -oo"}
@@ -249,7 +255,7 @@ OWN = {
 def test_a_model_of_ones_own_verifies(model):
     d = derive_once(model)
     assert d.method == "taylor"
-    names = {c.name for c in verify(d).checks}
+    names = {c.name for c in verify_derivation(d).checks}
     assert {"flow against direct integration", "gradient of the spike time"} <= names
 
 

@@ -1,0 +1,41 @@
+"""The route from a neuron model to source text: every stage once, in this order.
+
+NeuronModel -derive-> Derivation -lower-> KernelIR -verify-> VerifiedKernel -generate-> source
+"""
+
+from collections.abc import Callable
+
+from spiketheory.generation.generate import generate
+from spiketheory.generation.kernel_ir import VerifiedKernel
+from spiketheory.generation.lower import lower
+from spiketheory.language.model import NeuronModel
+from spiketheory.symbolic.derive import derive
+from spiketheory.verification import verify as verification
+
+
+def verify_model(
+    model: NeuronModel,
+    *,
+    thorough: bool = False,
+    on_stage: Callable[[str], None] = lambda text: None,
+) -> VerifiedKernel:
+    """Derive a model, lower it, and verify what came out.
+
+    Args:
+        model: The model.
+        thorough: See `spiketheory.verification.verify.verify`.
+        on_stage: Told what is going on.
+
+    Raises:
+        DerivationError: If no method solves it.
+        VerificationError: If a check fails.
+    """
+    on_stage(f"Deriving {model.name}")
+    derivation = derive(model)
+    on_stage(f"Verifying {model.name} ({derivation.method})")
+    return verification.verify(lower(derivation), thorough=thorough)
+
+
+def generate_model(model: NeuronModel, *, target: str = "module") -> str:
+    """The source text of a model; see `spiketheory.generation.generate.generate` for ``target``."""
+    return generate(verify_model(model), target=target)
