@@ -131,7 +131,7 @@ class Pull:
         self.by_spike = np.zeros(len(recording.spike_time))
         self.by_input = np.zeros(len(wires.input_times))
         self.by_edge = np.zeros((2, len(wires.weights)))
-        self.unseen = np.zeros_like(self.tape.looked)
+        self.unseen = np.zeros_like(self.tape.probed_coordinates)
         assert recording.cells is not None
         self.states = np.array(recording.cells[: get_width(models)])
         self.normalise()
@@ -148,7 +148,7 @@ class Pull:
             left[DELIVERIES_LEFT] > 0 and tape.delivery_spikes[left[DELIVERIES_LEFT] - 1] > edge
         ):
             status = self.kernel.rewind(
-                self.wires, tape, left, self.recording.looked_at, self.unseen, self.by_spike,
+                self.wires, tape, left, self.recording.probed, self.unseen, self.by_spike,
                 self.by_input, *self.by_edge, self.covectors, self.bars, False, 1,
             )  # fmt: skip
             if status != PAUSED:

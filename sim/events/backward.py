@@ -17,22 +17,22 @@ from sim.events.neurons import build_neurons
 from sim.events.tape import (
     AT_ONCE,
     N_DELIVERIES,
-    N_LOOKED,
+    N_PROBED,
     N_SCALES,
     N_SPIKES,
     N_TOUCHES,
-    NEXT_LOOK,
+    NEXT_PROBE,
     Tape,
 )
 from spiketheory.machine.compile import CompiledModel, join_jit
 
-SPIKES_LEFT, DELIVERIES_LEFT, LOOKS_LEFT, LOOKED_LEFT, SCALES_LEFT = range(5)
+SPIKES_LEFT, DELIVERIES_LEFT, PROBES_LEFT, PROBED_LEFT, SCALES_LEFT = range(5)
 
 
 def start_rewinding(tape: Tape) -> np.ndarray:
     """How much of a whole tape is left to undo."""
     counts = tape.counts
-    places = (N_SPIKES, N_DELIVERIES, NEXT_LOOK, N_LOOKED, N_SCALES)
+    places = (N_SPIKES, N_DELIVERIES, NEXT_PROBE, N_PROBED, N_SCALES)
     return np.array([counts[place] for place in places])
 
 
@@ -45,10 +45,10 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     """
     jit = join_jit(models)
     f = build_neurons(models)
-    pull_receive, pull_spike, pull_caused, pull_look = (
-        f.pull_receive, f.pull_spike, f.pull_caused, f.pull_look,
+    pull_receive, pull_spike, pull_caused, pull_probe = (
+        f.pull_receive, f.pull_spike, f.pull_caused, f.pull_probe,
     )  # fmt: skip
-    bend_receive, bend_spike, bend_look = f.bend_receive, f.bend_spike, f.bend_look
+    bend_receive, bend_spike, bend_probe = f.bend_receive, f.bend_spike, f.bend_probe
     pull_ties = f.pull_ties
     last = get_width(models)
 
@@ -70,23 +70,23 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
         for i in range(cells.shape[1]):
             kind, row, dt = wires.kinds[i], wires.rows[i], time - cells[last, i]
             if has_bars:
-                bend_look(kind, cells, i, wires.table, row, dt, seen, i, bars)
-            pull_look(kind, cells, i, wires.table, row, dt, seen, i, covectors, i)
+                bend_probe(kind, cells, i, wires.table, row, dt, seen, i, bars)
+            pull_probe(kind, cells, i, wires.table, row, dt, seen, i, covectors, i)
 
     @jit
-    def undo_look(
-        wires: Any, tape: Any, left: Any, looked_at: Any, seen: Any, covectors: Any, bars: Any,
+    def undo_probe(
+        wires: Any, tape: Any, left: Any, probed: Any, seen: Any, covectors: Any, bars: Any,
         has_bars: bool,
     ) -> None:  # fmt: skip
-        """A look at some neurons."""
-        j = left[LOOKED_LEFT] - looked_at.shape[0]
-        left[LOOKED_LEFT] = j
-        left[LOOKS_LEFT] -= 1
-        for i in looked_at:
-            kind, row, dt = wires.kinds[i], wires.rows[i], tape.look_waits[j]
+        """A probe of some neurons."""
+        j = left[PROBED_LEFT] - probed.shape[0]
+        left[PROBED_LEFT] = j
+        left[PROBES_LEFT] -= 1
+        for i in probed:
+            kind, row, dt = wires.kinds[i], wires.rows[i], tape.probe_waits[j]
             if has_bars:
-                bend_look(kind, tape.look_starts, j, wires.table, row, dt, seen, j, bars)
-            pull_look(kind, tape.look_starts, j, wires.table, row, dt, seen, j, covectors, i)
+                bend_probe(kind, tape.probe_starts, j, wires.table, row, dt, seen, j, bars)
+            pull_probe(kind, tape.probe_starts, j, wires.table, row, dt, seen, j, covectors, i)
             j += 1
 
     @jit
@@ -175,7 +175,7 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
 
     @jit
     def rewind(
-        wires: Any, tape: Any, left: Any, looked_at: Any, seen: Any, by_spike: Any, by_input: Any,
+        wires: Any, tape: Any, left: Any, probed: Any, seen: Any, by_spike: Any, by_input: Any,
         by_weight: Any, by_delay: Any, covectors: Any, bars: Any, has_bars: bool, ties: Any,
         share: int,
     ) -> int:  # fmt: skip
@@ -185,8 +185,8 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             wires: The network.
             tape: What happened.
             left: How much of it is left (`start_rewinding`); updated.
-            looked_at: Neurons that were looked at.
-            seen: Derivatives by the coordinates looked at, shape of ``tape.looked``.
+            probed: Neurons whose states were probed.
+            seen: Derivatives by the coordinates at the probes, shape (width, n_probes * n_probed).
             by_spike: Derivatives by the spike times, shape (n_spikes,); those by way of later
                 events are added.
             by_input: By the input times, shape (n_inputs,); added, as is all that follows.
@@ -202,16 +202,16 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             DONE or PAUSED.
         """
         while share > 0:
-            n_spikes, n_deliveries, n_looks = (
-                left[SPIKES_LEFT], left[DELIVERIES_LEFT], left[LOOKS_LEFT],
+            n_spikes, n_deliveries, n_probes = (
+                left[SPIKES_LEFT], left[DELIVERIES_LEFT], left[PROBES_LEFT],
             )  # fmt: skip
             share -= 1
             if (
-                n_looks > 0
-                and tape.looks[n_looks - 1, 0] == n_spikes
-                and tape.looks[n_looks - 1, 1] == n_deliveries
+                n_probes > 0
+                and tape.probes[n_probes - 1, 0] == n_spikes
+                and tape.probes[n_probes - 1, 1] == n_deliveries
             ):
-                undo_look(wires, tape, left, looked_at, seen, covectors, bars, has_bars)
+                undo_probe(wires, tape, left, probed, seen, covectors, bars, has_bars)
             elif n_deliveries > 0 and tape.delivery_spikes[n_deliveries - 1] == n_spikes:
                 share -= undo_delivery(
                     wires, tape, left, by_spike, by_input, by_weight, by_delay, covectors, bars,

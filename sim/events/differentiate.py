@@ -49,7 +49,7 @@ def differentiate(
     *,
     spike_time: np.ndarray | None = None,
     end: StateSlopes | None = None,
-    looked: StateSlopes | None = None,
+    probed_state: StateSlopes | None = None,
     outputs: tuple[Outputs, np.ndarray] | None = None,
     parameters: bool = False,
 ) -> CircuitGradients:
@@ -59,7 +59,7 @@ def differentiate(
         recording: A run with ``record=True``.
         spike_time: Derivatives by the spike times, shape (n_spikes,).
         end: Derivatives by the state at the end, as `Recording.end_state`.
-        looked: Derivatives by the states looked at, as `Recording.looked_state`.
+        probed_state: Derivatives by the states at the probes, as `Recording.probed_state`.
         outputs: Output times (`sim.events.pseudospikes.find_outputs`) and the derivatives by them.
         parameters: Whether to compute derivatives by the neurons' parameters, too.
 
@@ -69,7 +69,7 @@ def differentiate(
     Raises:
         InputError: If the run was not recorded, or shapes do not fit.
     """
-    return Rewinding(recording, parameters).run(spike_time, end, looked, outputs)
+    return Rewinding(recording, parameters).run(spike_time, end, probed_state, outputs)
 
 
 class Rewinding:
@@ -92,11 +92,11 @@ class Rewinding:
         self.covectors = np.zeros(shape, order="F")
         n_bars = max(1, *(len(list_bars(m)) for m in models)) if parameters else 1
         self.bars = np.zeros((n_bars, wires.table.shape[1]), order="F")
-        self.seen = np.zeros(recording.tape.looked.shape, order="F")
+        self.seen = np.zeros(recording.tape.probed_coordinates.shape, order="F")
 
     def run(
-        self, spike_time: np.ndarray | None, end: StateSlopes | None, looked: StateSlopes | None,
-        outputs: tuple[Outputs, np.ndarray] | None,
+        self, spike_time: np.ndarray | None, end: StateSlopes | None,
+        probed_state: StateSlopes | None, outputs: tuple[Outputs, np.ndarray] | None,
     ) -> CircuitGradients:  # fmt: skip
         """See `differentiate`."""
         recording = self.recording
@@ -108,8 +108,8 @@ class Rewinding:
         if end is not None:
             everyone = np.arange(self.circuit.n_neurons)
             self.at_end += self.enter(end, recording.end, everyone)
-        if looked is not None:
-            self.seen += self.enter_looks(looked)
+        if probed_state is not None:
+            self.seen += self.enter_probes(probed_state)
         if outputs is not None:
             by_spike, by_end, by_weight, bars = pull_outputs(
                 recording, *outputs, self.bars, self.parameters
@@ -136,7 +136,7 @@ class Rewinding:
         status = DONE + 1
         while status != DONE:
             status = kernel.rewind(
-                wires, recording.tape, left, recording.looked_at, self.seen, self.by_spike,
+                wires, recording.tape, left, recording.probed, self.seen, self.by_spike,
                 self.by_input, self.by_weight, self.by_delay, self.covectors, self.bars,
                 self.parameters, ties, share,
             )  # fmt: skip
@@ -172,19 +172,19 @@ class Rewinding:
                 self.add_bars(population, rows, direct, neurons[inside] - first)
         return found
 
-    def enter_looks(self, looked: StateSlopes) -> np.ndarray:
-        """The same for all looks, in the shape of the tape."""
+    def enter_probes(self, probed_state: StateSlopes) -> np.ndarray:
+        """The same for all probes, in the shape of the tape."""
         recording = self.recording
-        check_slopes(self.circuit, looked)
-        width, n_looks, n_at = recording.looked.shape
-        found = np.zeros((width, n_looks, n_at))
-        for k in range(n_looks):
+        check_slopes(self.circuit, probed_state)
+        width, n_probes, n_at = recording.probed_coordinates.shape
+        found = np.zeros((width, n_probes, n_at))
+        for k in range(n_probes):
             slopes = [
-                {name: pick_look(value, k) for name, value in by_state.items()}
-                for by_state in looked
+                {name: pick_probe(value, k) for name, value in by_state.items()}
+                for by_state in probed_state
             ]
-            found[:, k] = self.enter(slopes, recording.looked[:, k], recording.looked_at)
-        return found.reshape(width, n_looks * n_at)
+            found[:, k] = self.enter(slopes, recording.probed_coordinates[:, k], recording.probed)
+        return found.reshape(width, n_probes * n_at)
 
     def take_constants(self, population: Population, members: np.ndarray) -> np.ndarray:
         """Constants of some neurons of a population."""
@@ -278,8 +278,8 @@ def find_firsts(circuit: Circuit) -> list[int]:
     return [0, *np.cumsum([p.size for p in circuit.populations])[:-1].tolist()]
 
 
-def pick_look(value: Any, k: int) -> Any:
-    """Derivatives at one look; a number stands for all."""
+def pick_probe(value: Any, k: int) -> Any:
+    """Derivatives at one probe; a number stands for all."""
     return value if np.ndim(value) == 0 else np.asarray(value)[k]
 
 

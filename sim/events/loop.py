@@ -2,10 +2,10 @@
 
 Each neuron carries the time of its last touch, its coordinates then, and the time of its next
 spike. The next event is the first of: the next input, the first spike under way (``Arrivals``), a
-look, and the next spike (``Calendar``).
+probe, and the next spike (``Calendar``).
 
 Of simultaneous events, inputs come first, in their order; then spikes that arrive after a delay, in
-the order in which they were sent; then looks; then spikes, by neuron. Spikes without delay arrive
+the order in which they were sent; then probes; then spikes, by neuron. Spikes without delay arrive
 within the event, before anything else. So what arrives at a neuron at the instant of its own spike
 comes before it. One exception: if the neuron already is on its finite threshold, and the arrival
 does not move the coordinate that has the threshold (an input current), it comes after the spike;
@@ -32,12 +32,12 @@ from sim.events.tape import (
     N_ARRIVALS,
     N_DEFERRED,
     N_DELIVERIES,
-    N_LOOKED,
+    N_PROBED,
     N_SCALES,
     N_SPIKES,
     N_TOUCHES,
     NEXT_INPUT,
-    NEXT_LOOK,
+    NEXT_PROBE,
     NO_CAUSE,
 )
 from spiketheory.machine.compile import CompiledModel, join_jit
@@ -71,7 +71,7 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     """Close the event loop over the functions of a network's models.
 
     Returns:
-        ``start``, ``run`` and ``look_at_all``, compiled for the models' backend.
+        ``start``, ``run`` and ``probe_all``, compiled for the models' backend.
     """
     neurons, width = build_neurons(models), get_width(models)
     calendar = build_calendar(models, width + 2)
@@ -79,17 +79,17 @@ def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     deliver = build_delivery(models, width, neurons.receive, calendar.schedule)
     emit = build_emission(models, deliver, send)
     spike_now = build_spikes(models, width, neurons.spike, calendar, deliver, emit)
-    start, look_around, look_at_all = build_looks(
-        models, width, neurons.find_wait, neurons.look, calendar.rebuild
+    start, probe_neurons, probe_all = build_probes(
+        models, width, neurons.find_wait, neurons.probe, calendar.rebuild
     )
-    run = build_run(models, width, calendar, take, deliver, emit, spike_now, look_around)
-    return SimpleNamespace(start=start, run=run, look_at_all=look_at_all)
+    run = build_run(models, width, calendar, take, deliver, emit, spike_now, probe_neurons)
+    return SimpleNamespace(start=start, run=run, probe_all=probe_all)
 
 
-def build_looks(
-    models: tuple[CompiledModel, ...], width: int, find_wait: Any, look: Any, rebuild: Any
+def build_probes(
+    models: tuple[CompiledModel, ...], width: int, find_wait: Any, probe: Any, rebuild: Any
 ) -> tuple[Any, Any, Any]:
-    """``start`` a run; ``look_around`` at some neurons, and ``look_at_all``."""
+    """``start`` a run; ``probe_neurons`` some of them, and ``probe_all``."""
     jit = join_jit(models)
     last, wait, due = width, width + 1, width + 2
 
@@ -103,29 +103,29 @@ def build_looks(
         rebuild(calendar, cells, 0.0)
 
     @jit
-    def look_around(wires: Any, cells: Any, tape: Any, looked_at: Any, time: float) -> None:
+    def probe_neurons(wires: Any, cells: Any, tape: Any, probed: Any, time: float) -> None:
         """Write down states without touching the neurons."""
-        k, j = tape.counts[NEXT_LOOK], tape.counts[N_LOOKED]
-        tape.looks[k, 0] = tape.counts[N_SPIKES]
-        tape.looks[k, 1] = tape.counts[N_DELIVERIES]
-        for i in looked_at:
+        k, j, found = tape.counts[NEXT_PROBE], tape.counts[N_PROBED], tape.probed_coordinates
+        tape.probes[k, 0] = tape.counts[N_SPIKES]
+        tape.probes[k, 1] = tape.counts[N_DELIVERIES]
+        for i in probed:
             dt = time - cells[last, i]
             for c in range(width):
-                tape.look_starts[c, j] = cells[c, i]
-            tape.look_waits[j] = dt
-            look(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, tape.looked, j)
+                tape.probe_starts[c, j] = cells[c, i]
+            tape.probe_waits[j] = dt
+            probe(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, found, j)
             j += 1
-        tape.counts[NEXT_LOOK] = k + 1
-        tape.counts[N_LOOKED] = j
+        tape.counts[NEXT_PROBE] = k + 1
+        tape.counts[N_PROBED] = j
 
     @jit
-    def look_at_all(wires: Any, cells: Any, time: float, found: Any) -> None:
+    def probe_all(wires: Any, cells: Any, time: float, found: Any) -> None:
         """Write the coordinates of all neurons at a time after their last touch to ``found``."""
         for i in range(cells.shape[1]):
             dt = time - cells[last, i]
-            look(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, found, i)
+            probe(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, found, i)
 
-    return start, look_around, look_at_all
+    return start, probe_neurons, probe_all
 
 
 def build_spikes(
@@ -229,7 +229,7 @@ def build_room(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
 
 def build_run(
     models: tuple[CompiledModel, ...], width: int, calendar_of: Any, take: Any, deliver: Any,
-    emit: Any, spike_now: Any, look_around: Any,
+    emit: Any, spike_now: Any, probe_neurons: Any,
 ) -> Any:  # fmt: skip
     """``run`` on: the loop over events."""
     jit, due = join_jit(models), width + 2
@@ -239,7 +239,7 @@ def build_run(
     @jit
     def run(
         wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any,
-        look_times: Any, looked_at: Any, duration: float, now: float, has_tape: bool,
+        probe_times: Any, probed: Any, duration: float, now: float, has_tape: bool,
         max_spikes: int, share: int,
     ) -> Any:  # fmt: skip
         """Run on until T, or until something else ends the slice.
@@ -251,8 +251,8 @@ def build_run(
             arrivals: Spikes under way.
             tape: What has happened.
             causes: Of neurons that spike AT_ONCE the event and connection, shape (2, n_neurons).
-            look_times: Times at which states are looked at, sorted [time].
-            looked_at: Neurons looked at.
+            probe_times: Times at which states are probed, sorted [time].
+            probed: Neurons to probe.
             duration: The trial's end T [time].
             now: Time of the last event.
             has_tape: Whether to write down what it takes to go back.
@@ -266,15 +266,15 @@ def build_run(
         while share > 0 and counts[N_SPIKES] < max_spikes:
             if counts[LOST_NEURON] > 0:
                 return LOST_STATE, now
-            k, j = counts[NEXT_INPUT], counts[NEXT_LOOK]
+            k, j = counts[NEXT_INPUT], counts[NEXT_PROBE]
             at_input = wires.input_times[k] if k < wires.input_times.shape[0] else np.inf
             at_arrival = arrivals.times[0] if counts[N_ARRIVALS] > 0 else np.inf
-            at_look = look_times[j] if j < look_times.shape[0] else np.inf
+            at_probe = probe_times[j] if j < probe_times.shape[0] else np.inf
             i = find_next(calendar, cells, now)
             at_spike = cells[due, i] if i != END else np.inf
-            first = min(at_input, at_arrival, at_look, at_spike)
+            first = min(at_input, at_arrival, at_probe, at_spike)
             if first > duration or (
-                first == duration and first < min(at_input, at_arrival, at_look)
+                first == duration and first < min(at_input, at_arrival, at_probe)
             ):
                 return DONE, now
             source, n_edges = -1, counts[N_DEFERRED]
@@ -283,7 +283,7 @@ def build_run(
             elif first == at_arrival:
                 group = arrivals.groups[0]
                 n_edges += wires.group_edges[group + 1] - wires.group_edges[group]
-            elif first < at_look:
+            elif first < at_probe:
                 source = i
             if source >= 0:
                 n_edges += count_edges(wires, source)
@@ -302,8 +302,8 @@ def build_run(
                     wires, cells, calendar, arrivals, tape, causes, now, event,
                     wires.group_edges[group], wires.group_edges[group + 1], has_tape,
                 )  # fmt: skip
-            elif first == at_look:
-                look_around(wires, cells, tape, looked_at, now)
+            elif first == at_probe:
+                probe_neurons(wires, cells, tape, probed, now)
             else:
                 spike_now(wires, cells, calendar, arrivals, tape, causes, i, has_tape)
         return PAUSED, now

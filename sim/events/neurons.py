@@ -1,4 +1,4 @@
-"""What happens to one neuron: an arrival, a spike, a look at its state; forwards and backwards.
+"""What happens to one neuron: an arrival, a spike, a probe of its state; forwards and backwards.
 
 `build_neurons` closes these over the generated functions of each model of a network and joins them
 by an if-chain over the number of a neuron's model, ``kind``. Nothing here knows how events are
@@ -46,7 +46,7 @@ def build_neuron(model: CompiledModel, jit: Any) -> SimpleNamespace:
 
 
 def build_forward(model: CompiledModel, jit: Any) -> SimpleNamespace:
-    """Arrival, spike and look, forwards."""
+    """Arrival, spike and probe, forwards."""
     f = model.functions
     flow, jump, fire, reset, propagator = f.flow, f.jump, f.fire, f.reset, f.propagator
     time_to_spike, load, store, load_constants = f.time_to_spike, f.load, f.store, f.load_constants
@@ -119,14 +119,14 @@ def build_forward(model: CompiledModel, jit: Any) -> SimpleNamespace:
         return max(time_to_spike(*load(states, i), *constants), 0.0)
 
     @jit
-    def look(
+    def probe(
         kind: int, states: Any, i: int, table: Any, row: int, dt: float, found: Any, k: int
     ) -> None:
         """Write the coordinates after ``dt`` to column ``k`` of ``found``."""
         constants = load_constants(table, row)
         store(found, k, *flow(*load(states, i), *propagator(dt, *constants), *constants))
 
-    return SimpleNamespace(receive=receive, spike=spike, find_wait=find_wait, look=look)
+    return SimpleNamespace(receive=receive, spike=spike, find_wait=find_wait, probe=probe)
 
 
 def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
@@ -234,11 +234,11 @@ def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
         return by_time
 
     @jit
-    def pull_look(
+    def pull_probe(
         kind: int, starts: Any, k: int, table: Any, row: int, dt: float, seen: Any, j: int,
         covectors: Any, i: int,
     ) -> None:  # fmt: skip
-        """Add what column ``j`` of ``seen``, derivatives by the coordinates looked at, pulls."""
+        """Add what column ``j`` of ``seen``, derivatives by probed coordinates, pulls."""
         constants = load_constants(table, row)
         step = propagator(dt, *constants)
         pulled = flow_vjp(*load(starts, k), *step, *constants, *load(seen, j))
@@ -247,7 +247,7 @@ def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
 
     return SimpleNamespace(
         pull_receive=pull_receive, pull_spike=pull_spike, pull_caused=pull_caused,
-        pull_look=pull_look, pull_ties=pull_ties,
+        pull_probe=pull_probe, pull_ties=pull_ties,
     )  # fmt: skip
 
 
@@ -296,11 +296,11 @@ def build_parameters(model: CompiledModel, jit: Any) -> SimpleNamespace:
             add(bars, row, by_fire(*start, wait, *constants, *covector, by_time))
 
     @jit
-    def bend_look(
+    def bend_probe(
         kind: int, starts: Any, k: int, table: Any, row: int, dt: float, seen: Any, j: int,
         bars: Any,
     ) -> None:  # fmt: skip
-        """By way of the flow to a state that was looked at."""
+        """By way of the flow to a state that was probed."""
         constants = load_constants(table, row)
         add(bars, row, by_flow(*load(starts, k), dt, *constants, *load(seen, j)))
 
@@ -309,7 +309,7 @@ def build_parameters(model: CompiledModel, jit: Any) -> SimpleNamespace:
         for c in range(len(values)):
             bars[c, row] += values[c]
 
-    return SimpleNamespace(bend_receive=bend_receive, bend_spike=bend_spike, bend_look=bend_look)
+    return SimpleNamespace(bend_receive=bend_receive, bend_spike=bend_spike, bend_probe=bend_probe)
 
 
 def build_no_parameters(jit: Any) -> SimpleNamespace:
@@ -330,13 +330,13 @@ def build_no_parameters(jit: Any) -> SimpleNamespace:
         return
 
     @jit
-    def bend_look(
+    def bend_probe(
         kind: int, starts: Any, k: int, table: Any, row: int, dt: float, seen: Any, j: int,
         bars: Any,
     ) -> None:  # fmt: skip
         return
 
-    return SimpleNamespace(bend_receive=bend_receive, bend_spike=bend_spike, bend_look=bend_look)
+    return SimpleNamespace(bend_receive=bend_receive, bend_spike=bend_spike, bend_probe=bend_probe)
 
 
 def join(first: SimpleNamespace, rest: SimpleNamespace, place: int, jit: Any) -> SimpleNamespace:

@@ -1,7 +1,7 @@
 """What a run of a recurrent network leaves behind: its spikes, and what it takes to go back.
 
 Three kinds of things happen, in one order. A *spike*; a *delivery* of an event to a range of
-connections, that is one *touch* per connection; and a *look* at the states at a given time. Events
+connections, that is one *touch* per connection; and a *probe* of the states at a given time. Events
 are numbered: spike k is event k, input spike j is event -1 - j. Before a touch a neuron has been
 alone since its touch or spike before; of each the tape keeps the coordinates at the start of that
 time and its duration, so that nothing is computed backwards.
@@ -13,7 +13,7 @@ import numpy as np
 
 (
     N_SPIKES, N_DELIVERIES, N_TOUCHES, N_SCALES, N_ARRIVALS, N_SENT, N_DEFERRED, NEXT_INPUT,
-    NEXT_LOOK, N_LOOKED, LOST_NEURON,
+    NEXT_PROBE, N_PROBED, LOST_NEURON,
 ) = range(11)  # fmt: skip
 """Places in ``counts``."""
 NO_CAUSE = -1
@@ -38,10 +38,10 @@ class Tape(NamedTuple):
         touch_waits: Duration since.
         scale_touches, scale_factors: Touches after which coordinates were multiplied by a power
             of two.
-        looks: For each look how many spikes and deliveries came before, shape (n_looks, 2).
-        look_starts: Coordinates after the event before, shape (width, n_looks * n_looked_at).
-        look_waits: Duration since.
-        looked: Coordinates at the look, shape as look_starts.
+        probes: For each probe how many spikes and deliveries came before, shape (n_probes, 2).
+        probe_starts: Coordinates after the event before, shape (width, n_probes * n_probed).
+        probe_waits: Duration since.
+        probed_coordinates: Coordinates at the probe, shape as probe_starts.
         counts: See the names in this module.
     """
 
@@ -59,10 +59,10 @@ class Tape(NamedTuple):
     touch_waits: np.ndarray
     scale_touches: np.ndarray
     scale_factors: np.ndarray
-    looks: np.ndarray
-    look_starts: np.ndarray
-    look_waits: np.ndarray
-    looked: np.ndarray
+    probes: np.ndarray
+    probe_starts: np.ndarray
+    probe_waits: np.ndarray
+    probed_coordinates: np.ndarray
     counts: np.ndarray
 
 
@@ -92,13 +92,13 @@ FLOATS = ("waits", "times", "starts", "factors")
 TWO_DIMENSIONAL = ("spike_starts", "touch_starts")
 
 
-def make_tape(width: int, n_looks: int, n_looked_at: int, *, capacity: int) -> Tape:
+def make_tape(width: int, n_probes: int, n_probed: int, *, capacity: int) -> Tape:
     """An empty tape.
 
     Args:
         width: Most coordinates of any neuron.
-        n_looks: Times at which states are looked at.
-        n_looked_at: Neurons looked at.
+        n_probes: Times at which states are probed.
+        n_probed: Neurons to probe.
         capacity: Room to start with.
     """
     arrays = {}
@@ -106,13 +106,13 @@ def make_tape(width: int, n_looks: int, n_looked_at: int, *, capacity: int) -> T
         shape = (width, capacity) if name in TWO_DIMENSIONAL else (capacity,)
         dtype = np.float64 if name.endswith(FLOATS) else np.int64
         arrays[name] = np.zeros(shape, dtype, order="F")
-    wide = (width, n_looks * n_looked_at)
+    wide = (width, n_probes * n_probed)
     return Tape(
         **arrays,
-        looks=np.zeros((n_looks, 2), np.int64),
-        look_starts=np.zeros(wide, order="F"),
-        look_waits=np.zeros(wide[1]),
-        looked=np.zeros(wide, order="F"),
+        probes=np.zeros((n_probes, 2), np.int64),
+        probe_starts=np.zeros(wide, order="F"),
+        probe_waits=np.zeros(wide[1]),
+        probed_coordinates=np.zeros(wide, order="F"),
         counts=np.zeros(11, np.int64),
     )
 

@@ -1,4 +1,4 @@
-"""Recurrent networks: engines, backends, ties, looks, early ends, every error message."""
+"""Recurrent networks: engines, backends, ties, probes, early ends, every error message."""
 
 import itertools
 
@@ -191,19 +191,19 @@ def test_a_self_connection_acts_on_the_neuron_that_has_just_spiked():
     assert later[1] < simulate(make([[0.0]], **options)).spike_time[1] - 0.1
 
 
-def test_looking_at_states_changes_nothing_and_sees_what_the_end_would():
+def test_probing_states_changes_nothing_and_sees_what_the_end_would():
     circuit = draw_circuit(2)
     plain = simulate(circuit)
     times = np.linspace(0, circuit.duration, 7)
-    looked = simulate(circuit, look_times=times, looked_at=[0, 3, 11])
-    assert looked.spike_time.tolist() == plain.spike_time.tolist()
-    states = looked.looked_state
+    probed = simulate(circuit, probe_times=times, probed=[0, 3, 11])
+    assert probed.spike_time.tolist() == plain.spike_time.tolist()
+    states = probed.probed_state
     assert states[0]["V"].shape == (7, 2)
     assert states[1]["I"].shape == (7, 1)
     assert states[0]["V"][-1].tolist() == plain.end_state[0]["V"][[0, 3]].tolist()
     assert states[1]["V"][-1].tolist() == plain.end_state[1]["V"][[5]].tolist()
-    eager = simulate(circuit, look_times=times, looked_at=[0, 3, 11], engine="eager")
-    np.testing.assert_allclose(eager.looked_state[1]["I"], states[1]["I"], rtol=1e-9, atol=1e-12)
+    eager = simulate(circuit, probe_times=times, probed=[0, 3, 11], engine="eager")
+    np.testing.assert_allclose(eager.probed_state[1]["I"], states[1]["I"], rtol=1e-9, atol=1e-12)
 
 
 def test_homogeneous_coordinates_that_grow_are_scaled_and_gradients_do_not_notice():
@@ -374,12 +374,12 @@ def test_what_cannot_be_simulated_is_refused_with_a_reason(make_it, message):
         make_it()
 
 
-def test_impossible_looks_and_runs_without_a_tape_are_refused():
+def test_impossible_probes_and_runs_without_a_tape_are_refused():
     circuit = make([[0.0]])
-    with pytest.raises(InputError, match="Expected look_times between 0 and the duration 5"):
-        simulate(circuit, look_times=[6.0])
-    with pytest.raises(InputError, match="Expected neurons 0 to 0 in looked_at"):
-        simulate(circuit, looked_at=[1])
+    with pytest.raises(InputError, match="Expected probe_times between 0 and the duration 5"):
+        simulate(circuit, probe_times=[6.0])
+    with pytest.raises(InputError, match="Expected neurons 0 to 0 in probed"):
+        simulate(circuit, probed=[1])
     with pytest.raises(InputError, match="Expected a recorded run but got one without"):
         differentiate(simulate(circuit))
     with pytest.raises(InputError, match="Expected engine='lazy' for a run with gradients"):
