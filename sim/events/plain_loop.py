@@ -17,7 +17,7 @@ from sim.network.network import Circuit
 from sim.network.wiring import wire
 
 
-def simulate_eagerly(
+def simulate_plainly(
     circuit: Circuit,
     probe_times: np.ndarray,
     probed: np.ndarray,
@@ -25,10 +25,10 @@ def simulate_eagerly(
     on_advance: Callable[[Advance], bool] | None,
 ) -> Recording:
     """Run a circuit until its trial's end; see `sim.events.simulate.simulate`."""
-    return EagerRun(circuit, probe_times, probed, max_spikes).finish(on_advance)
+    return PlainRun(circuit, probe_times, probed, max_spikes).finish(on_advance)
 
 
-class EagerRun:
+class PlainRun:
     """A run under way."""
 
     def __init__(

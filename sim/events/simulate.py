@@ -4,25 +4,25 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sim.events.loop import DONE, FULL, LOST_STATE, build_lazy, get_width, make_cells
-from sim.events.plain_loop import simulate_eagerly
+from sim.events.loop import DONE, FULL, LOST_STATE, build_event_loop, get_width, make_cells
+from sim.events.plain_loop import simulate_plainly
 from sim.events.recording import Advance, Recording, StoppedError
-from sim.events.spike_queue import Calendar, make_calendar
+from sim.events.spike_queue import SpikeQueue, make_spike_queue
 from sim.events.tape import (
+    ARRIVALS,
     DELIVERIES,
     LOST_NEURON,
     N_ARRIVALS,
     N_DEFERRED,
     N_DELIVERIES,
+    N_IN_FLIGHT,
     N_SCALES,
     N_SPIKES,
-    N_TOUCHES,
     SCALES,
     SPIKES,
-    TOUCHES,
-    grow_arrivals,
+    grow_in_flight,
     grow_tape,
-    make_arrivals,
+    make_in_flight,
     make_tape,
 )
 from sim.memory import check_memory
@@ -33,7 +33,7 @@ from spiketheory.errors import InputError, check_choice, check_finite
 MAX_SPIKES = 10_000_000
 ENGINES = ("lazy", "eager")
 SHARES = {"numba": 4_000_000, "numpy": 4_000}
-"""About so many touches between two looks at the clock and the keyboard."""
+"""About so many arrivals between two looks at the clock and the keyboard."""
 BYTES_PER_NEURON = 8 * 8 + 4 * 4 + 3 * 8
 BYTES_PER_CONNECTION = 2 * (4 + 4 + 8 + 8) + 8
 
@@ -77,8 +77,9 @@ def simulate(
     times, neurons = check_probes(circuit, probe_times, probed)
     check_memory(estimate_memory(circuit, record), "the network and its queue")
     if engine == "eager":
-        return simulate_eagerly(circuit, times, neurons, max_spikes, on_advance)
-    return LazyRun(circuit, times, neurons, record=record, max_spikes=max_spikes).finish(on_advance)
+        return simulate_plainly(circuit, times, neurons, max_spikes, on_advance)
+    run = EventRun(circuit, times, neurons, record=record, max_spikes=max_spikes)
+    return run.finish(on_advance)
 
 
 def check_probes(
@@ -107,7 +108,7 @@ def estimate_memory(circuit: Circuit, record: bool) -> int:
     return n_bytes + (1_000_000 if record else 0)
 
 
-class LazyRun:
+class EventRun:
     """A run under way: Python grows the arrays, compiled code fills them.
 
     Args:
@@ -125,7 +126,7 @@ class LazyRun:
     ) -> None:  # fmt: skip
         self.circuit, self.wiring = circuit, wiring or wire(circuit)
         models = self.wiring.models
-        self.kernel, self.width = build_lazy(models), get_width(models)
+        self.kernel, self.width = build_event_loop(models), get_width(models)
         self.probe_times, self.probed = probe_times, probed
         self.record, self.max_spikes = record, max_spikes
         n = circuit.n_neurons
@@ -133,19 +134,19 @@ class LazyRun:
         self.cells[: self.width] = self.wiring.start
         edges = self.wiring.wires.group_edges[self.wiring.wires.source_groups]
         self.most_targets = int(np.diff(edges).max(initial=0))
-        self.calendar: Calendar = make_calendar(n, circuit.duration, self.most_targets)
-        self.arrivals = make_arrivals(64)
+        self.queue: SpikeQueue = make_spike_queue(n, circuit.duration, self.most_targets)
+        self.in_flight = make_in_flight(64)
         self.tape = make_tape(self.width, len(probe_times), len(probed), capacity=64)
         self.causes = np.zeros((2, n), np.int64)
         self.now = 0.0
-        self.kernel.start(self.wiring.wires, self.cells, self.calendar)
+        self.kernel.start(self.wiring.wires, self.cells, self.queue)
 
     def finish(self, on_advance: Callable[[Advance], bool] | None) -> Recording:
         """Run to the end; see `simulate`."""
         share = SHARES[self.wiring.models[0].backend]
         while True:
             status, self.now = self.kernel.run(
-                self.wiring.wires, self.cells, self.calendar, self.arrivals, self.tape,
+                self.wiring.wires, self.cells, self.queue, self.in_flight, self.tape,
                 self.causes, self.probe_times, self.probed, self.circuit.duration, self.now,
                 self.record, self.max_spikes + 1, share,
             )  # fmt: skip
@@ -170,7 +171,7 @@ class LazyRun:
         more = 3 * (self.most_targets + int(counts[N_DEFERRED])) + 64
         filled = [(SPIKES, N_SPIKES)]
         if self.record:
-            filled += [(TOUCHES, N_TOUCHES), (DELIVERIES, N_DELIVERIES), (SCALES, N_SCALES)]
+            filled += [(ARRIVALS, N_ARRIVALS), (DELIVERIES, N_DELIVERIES), (SCALES, N_SCALES)]
         for names, place in filled:
             capacity, needed = getattr(tape, names[-1]).shape[-1], int(counts[place]) + more
             if needed > capacity:
@@ -178,9 +179,9 @@ class LazyRun:
                 check_memory(wanted * (self.width + 4) * 8, "the recorded events")
                 tape = grow_tape(tape, names, wanted)
         self.tape = tape
-        capacity = self.arrivals.times.shape[0]
-        if int(counts[N_ARRIVALS]) + more > capacity:
-            self.arrivals = grow_arrivals(self.arrivals, max(2 * capacity, capacity + more))
+        capacity = self.in_flight.times.shape[0]
+        if int(counts[N_IN_FLIGHT]) + more > capacity:
+            self.in_flight = grow_in_flight(self.in_flight, max(2 * capacity, capacity + more))
 
     def close(self, time: float) -> Recording:
         """The record of what was run up to ``time``."""
@@ -194,7 +195,7 @@ class LazyRun:
             spike_neuron=self.tape.spike_neurons[:n_spikes],
             end=end, time=time, probe_times=self.probe_times, probed=self.probed,
             probed_coordinates=self.tape.probed_coordinates.reshape(shape),
-            under_way=self.arrivals.groups[: self.tape.counts[N_ARRIVALS]].copy(),
+            under_way=self.in_flight.groups[: self.tape.counts[N_IN_FLIGHT]].copy(),
             tape=self.tape if self.record else None, cells=self.cells,
         )  # fmt: skip
 

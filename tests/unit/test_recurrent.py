@@ -10,9 +10,9 @@ from networks import compiled
 
 from sim import memory
 from sim.events.differentiate import differentiate, find_jacobian
-from sim.events.plain_loop import EagerRun
+from sim.events.plain_loop import PlainRun
 from sim.events.recording import StoppedError
-from sim.events.simulate import LazyRun, simulate
+from sim.events.simulate import EventRun, simulate
 from sim.network.network import Circuit, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError, ModelError
 
@@ -106,12 +106,12 @@ def test_gradients_agree_between_the_backends_and_forms_of_weights():
 def test_the_width_of_the_buckets_does_not_matter():
     want = simulate(draw_circuit(1, n=20))
     for width in (1e-6, 1e-3, 1e3):
-        run = LazyRun(
+        run = EventRun(
             draw_circuit(1, n=20), np.empty(0), np.empty(0, int), record=False, max_spikes=10**6
         )
-        run.calendar.scale[1] = width
-        run.kernel.start(run.wiring.wires, run.cells, run.calendar)
-        run.calendar.scale[1] = width
+        run.queue.scale[1] = width
+        run.kernel.start(run.wiring.wires, run.cells, run.queue)
+        run.queue.scale[1] = width
         got = run.finish(None)
         assert got.spike_time.tolist() == want.spike_time.tolist()
         assert got.spike_neuron.tolist() == want.spike_neuron.tolist()
@@ -276,9 +276,9 @@ def test_a_run_can_be_stopped_and_keeps_what_it_did(engine):
 def test_a_state_that_leaves_the_range_of_numbers_is_an_error():
     circuit = make([[0.0]], model="lif", inputs=[(0.1, 0)], input_weights=[[1.0]])
     nothing = np.empty(0), np.empty(0, int)
-    lazy = LazyRun(circuit, *nothing, record=False, max_spikes=9)
+    lazy = EventRun(circuit, *nothing, record=False, max_spikes=9)
     lazy.cells[0] = -1e151
-    eager = EagerRun(circuit, *nothing, 9)
+    eager = PlainRun(circuit, *nothing, 9)
     eager.states[0] = -1e151
     for run in (lazy, eager):
         with pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .* at t=0.1;"):
