@@ -25,7 +25,7 @@ from benchmarks.machine import describe_machine
 from derivations import compile_model
 from sim.events.differentiate import differentiate
 from sim.events.recording import Recording
-from sim.events.simulate import MAX_SPIKES, LazyRun, estimate_memory, simulate
+from sim.events.simulate import MAX_SPIKES, EventRun, estimate_memory, simulate
 from sim.network.connect import connect_fixed_in_degree
 from sim.network.network import Circuit, Population, Projection
 from sim.network.wiring import Wiring, wire
@@ -65,7 +65,7 @@ def run_once(
     circuit: Circuit, *, record: bool = False, wiring: Wiring | None = None
 ) -> tuple[Recording, float]:
     """A run, and the CPU seconds of its loop, setting up left out."""
-    run = LazyRun(
+    run = EventRun(
         circuit, np.empty(0), np.empty(0, np.int64), record=record, max_spikes=MAX_SPIKES,
         wiring=wiring,
     )  # fmt: skip

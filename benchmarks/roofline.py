@@ -8,7 +8,7 @@ counted is what no implementation of the exact gradient can leave out:
 
 - per input spike and neuron of the first layer one addition forward and one backward;
 - per event and neuron that it reaches: forward 4 for the rotation, 1 for the input, 1 to see
-  whether a spike comes; backward 4 for the covector's rotation, 1 for the input, 1 for the weight's
+  whether a spike comes; backward 4 for the adjoint's rotation, 1 for the input, 1 for the weight's
   derivative, 2 for the event time's; each layer has one event more, the end of the trial;
 - per weight and batch 14 for AdaBelief (2 + 3 for the moments, 2 for their correction, 1 square
   root, 1 division, 5 others).

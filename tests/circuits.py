@@ -31,7 +31,7 @@ class Trial:
         initial: Of each neuron, by state variable.
         edges: ``[source, target, weight, delay]``; sources from len(models) on are channels.
         inputs: ``[time, channel]``.
-        looks: Times at which states are looked at.
+        probes: Times at which states are probed.
     """
 
     models: list
@@ -41,7 +41,7 @@ class Trial:
     inputs: list
     duration: float
     n_channels: int = 2
-    looks: list = field(default_factory=list)
+    probes: list = field(default_factory=list)
 
     def build(self, backend="numpy", *, sparse=False):
         """The same as a `Circuit`: one population per run of equal models."""
@@ -114,7 +114,7 @@ def functions_of(name):
 
 
 class Run:
-    """What a trial does, in order; ``spikes`` are [time, neuron], ``looked`` states by look."""
+    """What a trial does, in order; ``spikes`` are [time, neuron], ``probed_state`` by probe."""
 
     def __init__(self, trial, number=mpf):
         self.trial, self.number = trial, number
@@ -129,7 +129,7 @@ class Run:
                 self.f, trial.models, trial.initial, self.constants, strict=True
             )
         ]
-        self.spikes, self.looked = [], []
+        self.spikes, self.probed_state = [], []
         self.run()
 
     def at(self, i, dt):
@@ -148,7 +148,7 @@ class Run:
         end = number(trial.duration)
         pending = [(number(t), k, n + c) for k, (t, c) in enumerate(trial.inputs)]
         under_way = []  # (time, order, target, weight)
-        looks = [number(t) for t in trial.looks]
+        probes = [number(t) for t in trial.probes]
         now, sent = number(0), 0
 
         def send(source):
@@ -167,7 +167,7 @@ class Run:
             events = [
                 (min(pending)[0] if pending else mpmath.inf, "input"),
                 (min(under_way)[0] if under_way else mpmath.inf, "arrival"),
-                (looks[0] if looks else mpmath.inf, "look"),
+                (probes[0] if probes else mpmath.inf, "probe"),
                 (now + max(waits[spiker], 0), "spike"),
             ]
             when, what = min(events, key=lambda event: event[0])
@@ -189,9 +189,9 @@ class Run:
                 event = min(pending)
                 pending.remove(event)
                 send(event[2])
-            elif what == "look":
-                looks.pop(0)
-                self.looked.append(self.see())
+            elif what == "probe":
+                probes.pop(0)
+                self.probed_state.append(self.see())
             else:
                 event = min(under_way)
                 under_way.remove(event)

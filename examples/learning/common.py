@@ -195,8 +195,8 @@ def find_changes(counts: np.ndarray) -> list[dict[str, int]]:
 
 
 def trace_potential(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    """Times and potential of the neuron looked at, with gaps (NaN) where it spikes."""
-    times, values = recording.look_times, recording.looked_state[0]["V"][:, 0].copy()
+    """Times and potential of the probed neuron, with gaps (NaN) where it spikes."""
+    times, values = recording.probe_times, recording.probed_state[0]["V"][:, 0].copy()
     values[np.abs(values) > HIGHEST] = np.nan
     places = np.searchsorted(times, recording.spike_time)
     return np.insert(times, places, recording.spike_time), np.insert(values, places, np.nan)

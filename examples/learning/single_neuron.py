@@ -55,7 +55,7 @@ N_INPUTS, N_TRAINED = 22, 2
 FIRST_TIMES = np.array([1.0, 9.0])
 SILENT_AFTER = DURATION + 0.5
 """A third spike is pushed beyond; that of a neuron that receives nothing comes later."""
-LOOKS = np.linspace(0.0, DURATION, 2001)
+PROBE_TIMES = np.linspace(0.0, DURATION, 2001)
 SPIKES, INPUTS, WEIGHTS = (BLUE, SKY), (VERMILION, ORANGE), (GREEN, PURPLE)
 
 
@@ -139,13 +139,13 @@ def learn(steps: int, seed: int, backend: str) -> History:
         moved[step], slopes[step] = times, (by_time, by_weight)
         return float(np.mean(off[:2] ** 2)), [by_weight, by_time]
 
-    before = simulate(make_circuit(inputs, model), look_times=LOOKS)
+    before = simulate(make_circuit(inputs, model), probe_times=PROBE_TIMES)
     losses = descend(
         [weights, times], evaluate, optimiser=AdaBelief(beta2=0.99),
         schedule=Exponential(rate=0.02, decay_epochs=1000.0), steps=steps,
         constrain=lambda: np.clip(times, 0.0, DURATION, out=times),
     )  # fmt: skip
-    after = simulate(make_circuit(inputs, model), look_times=LOOKS)
+    after = simulate(make_circuit(inputs, model), probe_times=PROBE_TIMES)
     return History(
         losses=losses, spikes=spikes, counts=counts, times=moved, slopes=slopes, before=before,
         after=after,

@@ -50,7 +50,7 @@ SILENT_AFTER = DURATION + 0.3
 LATEST = 15.0
 OUTWARD = 30
 """Percentage of the steps in which spikes are pushed out."""
-LOOKS = np.linspace(0.0, DURATION, 1001)
+PROBE_TIMES = np.linspace(0.0, DURATION, 1001)
 COLORS = (BLUE, VERMILION, GREEN, PURPLE)
 MOST_FRAMES, FRAMES_PER_SECOND, DPI = 90, 12, 72
 
@@ -170,7 +170,7 @@ def film(history: History, model: CompiledModel, path: Path) -> int:
 
 def draw_frame(axes: np.ndarray, history: History, step: int, model: CompiledModel) -> None:
     """Draw the potential with its spikes, the input weights, and spike times so far."""
-    recording = simulate(make_circuit(history.weights[step], model), look_times=LOOKS)
+    recording = simulate(make_circuit(history.weights[step], model), probe_times=PROBE_TIMES)
     draw_trial(axes[0], recording, history.spikes[step])
     count = len(recording.spike_time)
     axes[0].set_title(f"step {step}: {count} spike{'' if count == 1 else 's'} in the trial")

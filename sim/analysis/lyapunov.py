@@ -2,12 +2,12 @@
 
 A perturbation of the states that is carried through a run grows on average like exp(lambda t). The
 transposed product of Jacobians has the same exponents, and the backward pass applies just that: a
-covector at the end, pulled back through the run, grows like exp(lambda T) for almost every choice.
+adjoint at the end, pulled back through the run, grows like exp(lambda T) for almost every choice.
 It is pulled back piece by piece and normalised in between. Spike times move with the states, as
 the saltation matrices say; the inputs' times are fixed.
 
 Projective coordinates (x, y) and c (x, y) are one state, and |(x, y)| grows without bound while a
-neuron does not spike. A covector is therefore measured by its product with |(x, y)|, which is its
+neuron does not spike. An adjoint is therefore measured by its product with |(x, y)|, which is its
 size by the neuron's phase whatever c is.
 """
 
@@ -15,11 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.events.backward import DELIVERIES_LEFT, SPIKES_LEFT, build_rewind, start_rewinding
+from sim.events.backward import (
+    DELIVERIES_LEFT,
+    SPIKES_LEFT,
+    build_backward_pass,
+    start_backward_pass,
+)
 from sim.events.differentiate import find_firsts
 from sim.events.loop import PAUSED, get_width
 from sim.events.recording import Recording
-from sim.events.tape import N_DELIVERIES, N_TOUCHES
+from sim.events.tape import N_ARRIVALS, N_DELIVERIES
+from sim.events.ties import find_ties
 from sim.network.network import Circuit
 from spiketheory.errors import InputError
 
@@ -54,9 +60,9 @@ def find_lyapunov_exponent(
     Args:
         recording: A run with ``record=True``, complete and without delays.
         start: End of the transient that is left out [time].
-        settle: How long the covector turns towards the leading direction, at the end of the run,
+        settle: How long the adjoint turns towards the leading direction, at the end of the run,
             before its growth counts [time].
-        seed: Of the covector at the end.
+        seed: Of the adjoint at the end.
         n_pieces: Normalisations.
 
     Raises:
@@ -65,11 +71,11 @@ def find_lyapunov_exponent(
     first, last = check_recording(recording, start, settle)
     spikes = recording.spike_time
     edges = np.linspace(last, first, n_pieces + 1).astype(np.int64)
-    pull = Pull(recording, seed)
-    pull.go_back(int(edges[0]))
+    backward = AdjointPass(recording, seed)
+    backward.go_back(int(edges[0]))
     growth, times, total = [0.0], [spikes[min(last, len(spikes) - 1)]], 0.0
     for edge in edges[1:]:
-        total += pull.go_back(int(edge))
+        total += backward.go_back(int(edge))
         growth.append(total)
         times.append(spikes[edge])
     span = times[0] - times[-1]
@@ -106,12 +112,12 @@ def check_recording(recording: Recording, start: float, settle: float) -> tuple[
     return first, last
 
 
-class Pull:
-    """A covector on its way back through a run.
+class AdjointPass:
+    """An adjoint on its way back through a run.
 
     Args:
         recording: The run.
-        seed: Of the covector at the end.
+        seed: Of the adjoint at the end.
     """
 
     def __init__(self, recording: Recording, seed: int) -> None:
@@ -119,19 +125,20 @@ class Pull:
         assert recording.tape is not None
         self.tape = recording.tape
         models = recording.wiring.models
-        self.kernel = build_rewind(models)
-        self.left = start_rewinding(self.tape)
+        self.kernel = build_backward_pass(models)
+        self.left = start_backward_pass(self.tape)
+        self.ties = find_ties(self.tape, recording.wiring.wires)
         circuit, wires = recording.circuit, self.wires
-        self.covectors = np.zeros((get_width(models), circuit.n_neurons), order="F")
-        self.bars = np.zeros((1, wires.table.shape[1]), order="F")
-        seen = draw_covectors(circuit, recording.end, np.random.default_rng(seed))
+        self.adjoints = np.zeros((get_width(models), circuit.n_neurons), order="F")
+        self.by_constant = np.zeros((1, wires.table.shape[1]), order="F")
+        by_end = draw_adjoints(circuit, recording.end, np.random.default_rng(seed))
         self.kernel.leave_end(
-            wires, recording.cells, recording.time, seen, self.covectors, self.bars, False
+            wires, recording.cells, recording.time, by_end, self.adjoints, self.by_constant, False
         )
         self.by_spike = np.zeros(len(recording.spike_time))
         self.by_input = np.zeros(len(wires.input_times))
         self.by_edge = np.zeros((2, len(wires.weights)))
-        self.unseen = np.zeros_like(self.tape.looked)
+        self.by_probe = np.zeros_like(self.tape.probed_coordinates)
         assert recording.cells is not None
         self.states = np.array(recording.cells[: get_width(models)])
         self.normalise()
@@ -147,9 +154,9 @@ class Pull:
         while left[SPIKES_LEFT] > edge or (
             left[DELIVERIES_LEFT] > 0 and tape.delivery_spikes[left[DELIVERIES_LEFT] - 1] > edge
         ):
-            status = self.kernel.rewind(
-                self.wires, tape, left, self.recording.looked_at, self.unseen, self.by_spike,
-                self.by_input, *self.by_edge, self.covectors, self.bars, False, 1,
+            status = self.kernel.run_backward(
+                self.wires, tape, left, self.recording.probed, self.by_probe, self.by_spike,
+                self.by_input, *self.by_edge, self.adjoints, self.by_constant, False, self.ties, 1,
             )  # fmt: skip
             if status != PAUSED:
                 break
@@ -158,8 +165,8 @@ class Pull:
 
     def normalise(self) -> float:
         """Divide by the size, and return its logarithm."""
-        size = measure_size(self.recording.circuit, self.states, self.covectors)
-        self.covectors /= size
+        size = measure_size(self.recording.circuit, self.states, self.adjoints)
+        self.adjoints /= size
         self.by_spike /= size
         return float(np.log(size))
 
@@ -172,26 +179,27 @@ class Pull:
         n = self.states.shape[1]
         deliveries = np.arange(left[DELIVERIES_LEFT], before[DELIVERIES_LEFT])
         spikes = np.arange(left[SPIKES_LEFT], before[SPIKES_LEFT])
-        ends = np.append(tape.delivery_touches[: tape.counts[N_DELIVERIES]], tape.counts[N_TOUCHES])
+        starts = tape.delivery_arrivals[: tape.counts[N_DELIVERIES]]
+        ends = np.append(starts, tape.counts[N_ARRIVALS])
         sizes = ends[deliveries + 1] - ends[deliveries]
-        touches = np.arange(*ends[[left[DELIVERIES_LEFT], before[DELIVERIES_LEFT]]])
-        within = touches - np.repeat(ends[deliveries], sizes)
+        arrivals = np.arange(*ends[[left[DELIVERIES_LEFT], before[DELIVERIES_LEFT]]])
+        within = arrivals - np.repeat(ends[deliveries], sizes)
         neurons = self.wires.targets[np.repeat(tape.delivery_edges[deliveries], sizes) + within]
         touched, spiked = np.full(n, np.inf), np.full(n, np.inf)
         touched[neurons[::-1]] = 2.0 * np.repeat(tape.delivery_spikes[deliveries], sizes)[::-1]
-        self.states[:, neurons[::-1]] = tape.touch_starts[:, touches[::-1]]
+        self.states[:, neurons[::-1]] = tape.arrival_starts[:, arrivals[::-1]]
         owners = tape.spike_neurons[spikes]
         spiked[owners[::-1]] = 2.0 * spikes[::-1] + 1.0
         is_first = spiked[owners] < touched[owners]
         self.states[:, owners[is_first][::-1]] = tape.spike_starts[:, spikes[is_first][::-1]]
 
 
-def measure_size(circuit: Circuit, states: np.ndarray, covectors: np.ndarray) -> float:
-    """Length of a covector, by phases where coordinates are projective."""
+def measure_size(circuit: Circuit, states: np.ndarray, adjoints: np.ndarray) -> float:
+    """Length of an adjoint, by phases where coordinates are projective."""
     total = 0.0
     for population, first in zip(circuit.populations, find_firsts(circuit), strict=True):
         part = slice(first, first + population.size)
-        squares = covectors[: len(population.model.coordinates), part] ** 2
+        squares = adjoints[: len(population.model.coordinates), part] ** 2
         places = list(population.model.projective)
         if places:
             squares[places] *= (states[places, part] ** 2).sum(axis=0)
@@ -199,8 +207,8 @@ def measure_size(circuit: Circuit, states: np.ndarray, covectors: np.ndarray) ->
     return float(np.sqrt(total))
 
 
-def draw_covectors(circuit: Circuit, end: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random covectors of like size by phase; projective ones vanish on their own coordinates."""
+def draw_adjoints(circuit: Circuit, end: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Random adjoints of like size by phase; projective ones vanish on their own coordinates."""
     found = rng.normal(size=end.shape)
     for population, first in zip(circuit.populations, find_firsts(circuit), strict=True):
         part = slice(first, first + population.size)
@@ -208,8 +216,8 @@ def draw_covectors(circuit: Circuit, end: np.ndarray, rng: np.random.Generator) 
         found[len(population.model.coordinates) :, part] = 0.0
         if places:
             own = end[places, part]
-            covector = found[places, part]
+            adjoint = found[places, part]
             square = (own * own).sum(axis=0)
-            along = (own * covector).sum(axis=0) / square
-            found[places, part] = (covector - along * own) / np.sqrt(square)
+            along = (own * adjoint).sum(axis=0) / square
+            found[places, part] = (adjoint - along * own) / np.sqrt(square)
     return np.asfortranarray(found)

@@ -24,8 +24,8 @@ COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE)
 MARGIN = 0.15
 
 
-def choose_looks(duration: float, n_neurons: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times and neurons to look at for the traces of a figure."""
+def choose_probes(duration: float, n_neurons: int) -> tuple[np.ndarray, np.ndarray]:
+    """Times and neurons to probe for the traces of a figure."""
     return np.linspace(0.0, duration, N_TIMES), np.arange(min(N_TRACES, n_neurons))
 
 
@@ -39,10 +39,10 @@ def plot_recording(recording: Recording, path: str | os.PathLike[str]) -> None:
 
 
 def draw_recording(recording: Recording) -> "Figure":
-    """Draw the spikes of all neurons and, where states were looked at, membrane potentials.
+    """Draw the spikes of all neurons and, where states were probed, membrane potentials.
 
     Args:
-        recording: A run; its looks become traces.
+        recording: A run; its probes become traces.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -56,7 +56,7 @@ def draw_recording(recording: Recording) -> "Figure":
         )[:, 0]
         draw_raster(axes[0], recording)
         for k, (name, values) in enumerate(traces):
-            draw_trace(axes[k + 1], recording.look_times, values, COLOURS[k % len(COLOURS)])
+            draw_trace(axes[k + 1], recording.probe_times, values, COLOURS[k % len(COLOURS)])
             axes[k + 1].set_ylabel(name)
         axes[-1].set_xlabel("time")
         axes[-1].set_xlim(0, recording.circuit.duration)
@@ -64,12 +64,12 @@ def draw_recording(recording: Recording) -> "Figure":
 
 
 def list_traces(recording: Recording) -> list[tuple[str, np.ndarray]]:
-    """Label and values of the first state variable of each neuron looked at."""
+    """Label and values of the first state variable of each probed neuron."""
     traces, first = [], 0
     for population, states in zip(
-        recording.circuit.populations, recording.looked_state, strict=True
+        recording.circuit.populations, recording.probed_state, strict=True
     ):
-        own = recording.looked_at
+        own = recording.probed
         own = own[(own >= first) & (own < first + population.size)] - first
         variable = population.model.state[0]
         traces += [

@@ -1,6 +1,6 @@
 """Go back through a recorded run: exact derivatives by everything that went into it.
 
-The tape (`sim.events.tape`) is read from its end. Each neuron has a covector, the derivatives of
+The tape (`sim.events.tape`) is read from its end. Each neuron has an adjoint: the derivatives of
 the loss by its coordinates after its last event that has not been undone; an event's derivative by
 its time is complete when all its deliveries have been undone. Derivatives by the times of
 simultaneous arrivals are the mean of both sides (`sim.events.ties`).
@@ -16,83 +16,87 @@ from sim.events.loop import DONE, PAUSED, get_width
 from sim.events.neurons import build_neurons
 from sim.events.tape import (
     AT_ONCE,
+    N_ARRIVALS,
     N_DELIVERIES,
-    N_LOOKED,
+    N_PROBED,
     N_SCALES,
     N_SPIKES,
-    N_TOUCHES,
-    NEXT_LOOK,
+    NEXT_PROBE,
     Tape,
 )
 from spiketheory.machine.compile import CompiledModel, join_jit
 
-SPIKES_LEFT, DELIVERIES_LEFT, LOOKS_LEFT, LOOKED_LEFT, SCALES_LEFT = range(5)
+SPIKES_LEFT, DELIVERIES_LEFT, PROBES_LEFT, PROBED_LEFT, SCALES_LEFT = range(5)
 
 
-def start_rewinding(tape: Tape) -> np.ndarray:
+def start_backward_pass(tape: Tape) -> np.ndarray:
     """How much of a whole tape is left to undo."""
     counts = tape.counts
-    places = (N_SPIKES, N_DELIVERIES, NEXT_LOOK, N_LOOKED, N_SCALES)
+    places = (N_SPIKES, N_DELIVERIES, NEXT_PROBE, N_PROBED, N_SCALES)
     return np.array([counts[place] for place in places])
 
 
 @lru_cache(maxsize=32)
-def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
+def build_backward_pass(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     """Close the backward pass over the functions of a network's models.
 
     Returns:
-        ``leave_end`` and ``rewind``, compiled for the models' backend.
+        ``leave_end`` and ``run_backward``, compiled for the models' backend.
     """
     jit = join_jit(models)
     f = build_neurons(models)
-    pull_receive, pull_spike, pull_caused, pull_look = (
-        f.pull_receive, f.pull_spike, f.pull_caused, f.pull_look,
+    receive_vjp, spike_vjp, caused_spike_vjp, probe_vjp = (
+        f.receive_vjp, f.spike_vjp, f.caused_spike_vjp, f.probe_vjp,
     )  # fmt: skip
-    bend_receive, bend_spike, bend_look = f.bend_receive, f.bend_spike, f.bend_look
-    pull_ties = f.pull_ties
+    receive_constants_vjp, spike_constants_vjp, probe_constants_vjp = (
+        f.receive_constants_vjp, f.spike_constants_vjp, f.probe_constants_vjp,
+    )  # fmt: skip
+    ties_vjp = f.ties_vjp
     last = get_width(models)
 
     @jit
     def leave_end(
-        wires: Any, cells: Any, time: float, seen: Any, covectors: Any, bars: Any, has_bars: bool
-    ) -> None:
+        wires: Any, cells: Any, time: float, by_state: Any, adjoints: Any, by_constant: Any,
+        want_constants: bool,
+    ) -> None:  # fmt: skip
         """From derivatives by the states at the end to those by the states after the last events.
 
         Args:
             wires: The network.
             cells: Its neurons at the end.
             time: The end [time].
-            seen: Derivatives by the coordinates at the end, shape (width, n_neurons).
-            covectors: Those after the last events are added, shape (width, n_neurons).
-            bars: Derivatives by the constants are added, shape (n_bars, n_rows).
-            has_bars: Whether these are wanted.
+            by_state: Derivatives by the coordinates at the end, shape (width, n_neurons).
+            adjoints: Those after the last events are added, shape (width, n_neurons).
+            by_constant: Derivatives by the constants are added, shape (n_constants, n_rows).
+            want_constants: Whether these are wanted.
         """
         for i in range(cells.shape[1]):
             kind, row, dt = wires.kinds[i], wires.rows[i], time - cells[last, i]
-            if has_bars:
-                bend_look(kind, cells, i, wires.table, row, dt, seen, i, bars)
-            pull_look(kind, cells, i, wires.table, row, dt, seen, i, covectors, i)
+            if want_constants:
+                probe_constants_vjp(kind, cells, i, wires.table, row, dt, by_state, i, by_constant)
+            probe_vjp(kind, cells, i, wires.table, row, dt, by_state, i, adjoints, i)
 
     @jit
-    def undo_look(
-        wires: Any, tape: Any, left: Any, looked_at: Any, seen: Any, covectors: Any, bars: Any,
-        has_bars: bool,
+    def undo_probe(
+        wires: Any, tape: Any, left: Any, probed: Any, by_state: Any, adjoints: Any,
+        by_constant: Any, want_constants: bool,
     ) -> None:  # fmt: skip
-        """A look at some neurons."""
-        j = left[LOOKED_LEFT] - looked_at.shape[0]
-        left[LOOKED_LEFT] = j
-        left[LOOKS_LEFT] -= 1
-        for i in looked_at:
-            kind, row, dt = wires.kinds[i], wires.rows[i], tape.look_waits[j]
-            if has_bars:
-                bend_look(kind, tape.look_starts, j, wires.table, row, dt, seen, j, bars)
-            pull_look(kind, tape.look_starts, j, wires.table, row, dt, seen, j, covectors, i)
+        """A probe of some neurons."""
+        j = left[PROBED_LEFT] - probed.shape[0]
+        left[PROBED_LEFT] = j
+        left[PROBES_LEFT] -= 1
+        starts = tape.probe_starts
+        for i in probed:
+            kind, row, dt = wires.kinds[i], wires.rows[i], tape.probe_waits[j]
+            if want_constants:
+                probe_constants_vjp(kind, starts, j, wires.table, row, dt, by_state, j, by_constant)
+            probe_vjp(kind, starts, j, wires.table, row, dt, by_state, j, adjoints, i)
             j += 1
 
     @jit
     def undo_spike(
         wires: Any, tape: Any, left: Any, by_spike: Any, by_input: Any, by_delay: Any,
-        covectors: Any, bars: Any, has_bars: bool,
+        adjoints: Any, by_constant: Any, want_constants: bool,
     ) -> None:  # fmt: skip
         """A neuron's spike."""
         k = left[SPIKES_LEFT] - 1
@@ -100,16 +104,17 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
         i, wait = tape.spike_neurons[k], tape.spike_waits[k]
         kind, row, starts = wires.kinds[i], wires.rows[i], tape.spike_starts
         at_once = wait == AT_ONCE
-        if has_bars:
-            bend_spike(
-                kind, starts, k, wires.table, row, wait, covectors, i, by_spike[k], at_once, bars
-            )
+        if want_constants:
+            spike_constants_vjp(
+                kind, starts, k, wires.table, row, wait, adjoints, i, by_spike[k], at_once,
+                by_constant,
+            )  # fmt: skip
         if at_once:
-            change = pull_caused(kind, starts, k, wires.table, row, covectors, i, by_spike[k])
+            change = caused_spike_vjp(kind, starts, k, wires.table, row, adjoints, i, by_spike[k])
             by_delay[tape.spike_cause_edges[k]] += change
             add_to_event(tape.spike_causes[k], change, by_spike, by_input)
         else:
-            pull_spike(kind, starts, k, wires.table, row, wait, covectors, i, by_spike[k])
+            spike_vjp(kind, starts, k, wires.table, row, wait, adjoints, i, by_spike[k])
 
     @jit
     def add_to_event(event: int, change: float, by_spike: Any, by_input: Any) -> None:
@@ -122,22 +127,22 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     @jit
     def undo_delivery(
         wires: Any, tape: Any, left: Any, by_spike: Any, by_input: Any, by_weight: Any,
-        by_delay: Any, covectors: Any, bars: Any, has_bars: bool, ties: Any,
+        by_delay: Any, adjoints: Any, by_constant: Any, want_constants: bool, ties: Any,
     ) -> int:  # fmt: skip
         """An event's arrival at a range of connections; returns how many."""
         d = left[DELIVERIES_LEFT] - 1
         left[DELIVERIES_LEFT] = d
-        first = tape.delivery_touches[d]
-        end = tape.counts[N_TOUCHES]
+        first = tape.delivery_arrivals[d]
+        end = tape.counts[N_ARRIVALS]
         if d + 1 < tape.counts[N_DELIVERIES]:
-            end = tape.delivery_touches[d + 1]
+            end = tape.delivery_arrivals[d + 1]
         starts, waits, targets, weights = (
-            tape.touch_starts, tape.touch_waits, wires.targets, wires.weights,
+            tape.arrival_starts, tape.arrival_waits, wires.targets, wires.weights,
         )  # fmt: skip
         kinds, rows, table = wires.kinds, wires.rows, wires.table
         has_ties = ties.places.shape[0] > 0
         s = left[SCALES_LEFT]
-        scaled = tape.scale_touches[s - 1] if s > 0 else -1
+        scaled = tape.scale_arrivals[s - 1] if s > 0 else -1
         total = 0.0
         for k in range(end - 1, first - 1, -1):
             edge = tape.delivery_edges[d] + k - first
@@ -146,25 +151,25 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
             if k == scaled:
                 s -= 1
                 scale = tape.scale_factors[s]
-                scaled = tape.scale_touches[s - 1] if s > 0 else -1
-            if has_bars:
-                bend_receive(
-                    kinds[i], starts, k, table, rows[i], waits[k], weights[edge], scale, covectors,
-                    i, bars,
+                scaled = tape.scale_arrivals[s - 1] if s > 0 else -1
+            if want_constants:
+                receive_constants_vjp(
+                    kinds[i], starts, k, table, rows[i], waits[k], weights[edge], scale, adjoints,
+                    i, by_constant,
                 )  # fmt: skip
             tie = ties.places[k] if has_ties else -1
             if tie >= 0 and tie == ties.ends[tie] - 1:
-                start = ties.touches[ties.firsts[tie]]
-                pull_ties(
+                start = ties.arrivals[ties.firsts[tie]]
+                ties_vjp(
                     kinds[i], starts, start, table, rows[i], waits[start], ties, ties.firsts[tie],
-                    tie + 1, covectors, i,
+                    tie + 1, adjoints, i,
                 )  # fmt: skip
-            slope, change = pull_receive(
-                kinds[i], starts, k, table, rows[i], waits[k], weights[edge], scale, covectors, i
+            slope, change = receive_vjp(
+                kinds[i], starts, k, table, rows[i], waits[k], weights[edge], scale, adjoints, i
             )
             by_weight[edge] += slope
             if tie >= 0:
-                by_delay[edge] += ties.by_touch[tie]
+                by_delay[edge] += ties.by_arrival[tie]
                 total += ties.by_event[tie]
             else:
                 by_delay[edge] += change
@@ -174,55 +179,58 @@ def build_rewind(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
         return end - first
 
     @jit
-    def rewind(
-        wires: Any, tape: Any, left: Any, looked_at: Any, seen: Any, by_spike: Any, by_input: Any,
-        by_weight: Any, by_delay: Any, covectors: Any, bars: Any, has_bars: bool, ties: Any,
-        share: int,
+    def run_backward(
+        wires: Any, tape: Any, left: Any, probed: Any, by_state: Any, by_spike: Any, by_input: Any,
+        by_weight: Any, by_delay: Any, adjoints: Any, by_constant: Any, want_constants: bool,
+        ties: Any, share: int,
     ) -> int:  # fmt: skip
-        """Undo events until none is left, or about ``share`` touches.
+        """Undo events until none is left, or about ``share`` arrivals.
 
         Args:
             wires: The network.
             tape: What happened.
-            left: How much of it is left (`start_rewinding`); updated.
-            looked_at: Neurons that were looked at.
-            seen: Derivatives by the coordinates looked at, shape of ``tape.looked``.
+            left: How much of it is left (`start_backward_pass`); updated.
+            probed: Neurons whose states were probed.
+            by_state: Derivatives by the coordinates at the probes, (width, n_probes * n_probed).
             by_spike: Derivatives by the spike times, shape (n_spikes,); those by way of later
                 events are added.
             by_input: By the input times, shape (n_inputs,); added, as is all that follows.
             by_weight: By the weights, shape (n_connections,).
             by_delay: By the delays, shape (n_connections,).
-            covectors: By the states, shape (width, n_neurons); in the end those at the start.
-            bars: By the constants, shape (n_bars, n_rows).
-            has_bars: Whether these are wanted.
+            adjoints: By the states, shape (width, n_neurons); in the end those at the start.
+            by_constant: By the constants, shape (n_constants, n_rows).
+            want_constants: Whether these are wanted.
             ties: Simultaneous arrivals (`sim.events.ties.find_ties`).
-            share: Pause after about so many touches.
+            share: Pause after about so many arrivals.
 
         Returns:
             DONE or PAUSED.
         """
         while share > 0:
-            n_spikes, n_deliveries, n_looks = (
-                left[SPIKES_LEFT], left[DELIVERIES_LEFT], left[LOOKS_LEFT],
+            n_spikes, n_deliveries, n_probes = (
+                left[SPIKES_LEFT], left[DELIVERIES_LEFT], left[PROBES_LEFT],
             )  # fmt: skip
             share -= 1
             if (
-                n_looks > 0
-                and tape.looks[n_looks - 1, 0] == n_spikes
-                and tape.looks[n_looks - 1, 1] == n_deliveries
+                n_probes > 0
+                and tape.probes[n_probes - 1, 0] == n_spikes
+                and tape.probes[n_probes - 1, 1] == n_deliveries
             ):
-                undo_look(wires, tape, left, looked_at, seen, covectors, bars, has_bars)
+                undo_probe(
+                    wires, tape, left, probed, by_state, adjoints, by_constant, want_constants
+                )
             elif n_deliveries > 0 and tape.delivery_spikes[n_deliveries - 1] == n_spikes:
                 share -= undo_delivery(
-                    wires, tape, left, by_spike, by_input, by_weight, by_delay, covectors, bars,
-                    has_bars, ties,
+                    wires, tape, left, by_spike, by_input, by_weight, by_delay, adjoints,
+                    by_constant, want_constants, ties,
                 )  # fmt: skip
             elif n_spikes > 0:
                 undo_spike(
-                    wires, tape, left, by_spike, by_input, by_delay, covectors, bars, has_bars
-                )
+                    wires, tape, left, by_spike, by_input, by_delay, adjoints, by_constant,
+                    want_constants,
+                )  # fmt: skip
             else:
                 return DONE
         return PAUSED
 
-    return SimpleNamespace(leave_end=leave_end, rewind=rewind)
+    return SimpleNamespace(leave_end=leave_end, run_backward=run_backward)

@@ -10,10 +10,10 @@ from sim.events.tape import (
     N_ARRIVALS,
     N_DEFERRED,
     N_DELIVERIES,
+    N_IN_FLIGHT,
     N_SCALES,
     N_SENT,
     N_SPIKES,
-    N_TOUCHES,
 )
 from spiketheory.machine.compile import CompiledModel, join_jit, make_prefetch
 
@@ -38,7 +38,7 @@ def build_delivery(
 
     @jit
     def deliver(
-        wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any,
+        wires: Any, cells: Any, queue: Any, in_flight: Any, tape: Any, causes: Any,
         time: float, event: int, first: int, end: int, has_tape: bool,
     ) -> None:  # fmt: skip
         """An event arrives by the connections ``first`` to ``end`` - 1.
@@ -51,11 +51,11 @@ def build_delivery(
         kinds, rows, table, targets, weights = (
             wires.kinds, wires.rows, wires.table, wires.targets, wires.weights,
         )  # fmt: skip
-        buckets, current = calendar.bucket, calendar.counts[CURRENT]
-        origin, per_width = calendar.scale[ORIGIN], 1.0 / calendar.scale[WIDTH]
-        is_idle = calendar.counts[IS_IDLE] != 0
+        buckets, current = queue.bucket, queue.counts[CURRENT]
+        origin, per_width = queue.scale[ORIGIN], 1.0 / queue.scale[WIDTH]
+        is_idle = queue.counts[IS_IDLE] != 0
         is_uniform = table.shape[1] == 1
-        starts, waits, touch = tape.touch_starts, tape.touch_waits, tape.counts[N_TOUCHES]
+        starts, waits, arrival = tape.arrival_starts, tape.arrival_waits, tape.counts[N_ARRIVALS]
         for edge in range(first, end):
             i = targets[edge]
             ahead_of = targets[min(edge + READ_AHEAD, end - 1)]
@@ -67,9 +67,9 @@ def build_delivery(
             dt = time - cells[last, i]
             if has_tape:
                 for c in range(width):
-                    starts[c, touch] = cells[c, i]
-                waits[touch] = dt
-                touch += 1
+                    starts[c, arrival] = cells[c, i]
+                waits[arrival] = dt
+                arrival += 1
             pending = cells[wait, i] == AT_ONCE
             left, happened, scale = receive(
                 kinds[i], cells, i, table, row, dt, weights[edge], pending
@@ -82,21 +82,21 @@ def build_delivery(
                 if bucket > current and ahead >= bucket and not is_idle:
                     cells[due, i] = time + left
                 else:
-                    schedule(calendar, cells, i, time + left)
+                    schedule(queue, cells, i, time + left)
                 continue
-            tape.counts[N_TOUCHES] = touch
+            tape.counts[N_ARRIVALS] = arrival
             if happened == LOST:
                 tape.counts[LOST_NEURON] = i + 1
                 return
             if happened == DEFERRED:
                 cells[wait, i] = dt
-                schedule(calendar, cells, i, time)
-                defer(tape, arrivals, event, edge, has_tape)
-                touch = tape.counts[N_TOUCHES]
+                schedule(queue, cells, i, time)
+                defer(tape, in_flight, event, edge, has_tape)
+                arrival = tape.counts[N_ARRIVALS]
                 continue
             if scale != 1.0 and has_tape:
                 k = tape.counts[N_SCALES]
-                tape.scale_touches[k] = tape.counts[N_TOUCHES] - 1
+                tape.scale_arrivals[k] = tape.counts[N_ARRIVALS] - 1
                 tape.scale_factors[k] = scale
                 tape.counts[N_SCALES] = k + 1
             if happened == CROSSED:
@@ -105,8 +105,8 @@ def build_delivery(
             stays = happened == CROSSED or (pending and left == 0.0)
             cells[last, i] = time
             cells[wait, i] = AT_ONCE if stays else left
-            schedule(calendar, cells, i, time + left)
-        tape.counts[N_TOUCHES] = touch
+            schedule(queue, cells, i, time + left)
+        tape.counts[N_ARRIVALS] = arrival
 
     return deliver
 
@@ -121,19 +121,19 @@ def build_notes(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
         k = tape.counts[N_DELIVERIES]
         tape.delivery_events[k] = event
         tape.delivery_edges[k] = edge
-        tape.delivery_touches[k] = tape.counts[N_TOUCHES]
+        tape.delivery_arrivals[k] = tape.counts[N_ARRIVALS]
         tape.delivery_spikes[k] = tape.counts[N_SPIKES]
         tape.counts[N_DELIVERIES] = k + 1
 
     @jit
-    def defer(tape: Any, arrivals: Any, event: int, edge: int, has_tape: bool) -> None:
+    def defer(tape: Any, in_flight: Any, event: int, edge: int, has_tape: bool) -> None:
         """Let an arrival wait for its neuron's spike at this very instant."""
         k = tape.counts[N_DEFERRED]
-        arrivals.deferred[0, k] = event
-        arrivals.deferred[1, k] = edge
+        in_flight.deferred[0, k] = event
+        in_flight.deferred[1, k] = edge
         tape.counts[N_DEFERRED] = k + 1
         if has_tape:
-            tape.counts[N_TOUCHES] -= 1
+            tape.counts[N_ARRIVALS] -= 1
             note_delivery(tape, event, edge + 1)
 
     return note_delivery, defer
@@ -145,7 +145,7 @@ def build_emission(models: tuple[CompiledModel, ...], deliver: Any, send: Any) -
 
     @jit
     def emit(
-        wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any,
+        wires: Any, cells: Any, queue: Any, in_flight: Any, tape: Any, causes: Any,
         time: float, event: int, source: int, has_tape: bool,
     ) -> None:  # fmt: skip
         """An event leaves its source: it arrives at once, or sets out."""
@@ -153,32 +153,32 @@ def build_emission(models: tuple[CompiledModel, ...], deliver: Any, send: Any) -
             delay = wires.group_delays[group]
             if delay == 0.0:
                 deliver(
-                    wires, cells, calendar, arrivals, tape, causes, time, event,
+                    wires, cells, queue, in_flight, tape, causes, time, event,
                     wires.group_edges[group], wires.group_edges[group + 1], has_tape,
                 )  # fmt: skip
             else:
-                send(arrivals, tape.counts, time + delay, event, group)
+                send(in_flight, tape.counts, time + delay, event, group)
 
     return emit
 
 
-def build_arrivals(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
+def build_in_flight(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
     """``send`` a spike on its way, and ``take`` the one that arrives first."""
     jit = join_jit(models)
 
     @jit
-    def is_before(arrivals: Any, a: int, b: int) -> bool:
+    def is_before(in_flight: Any, a: int, b: int) -> bool:
         """Whether entry ``a`` of the heap comes before entry ``b``."""
-        times = arrivals.times
+        times = in_flight.times
         return times[a] < times[b] or (
-            times[a] == times[b] and arrivals.order[a] < arrivals.order[b]
+            times[a] == times[b] and in_flight.order[a] < in_flight.order[b]
         )
 
     @jit
-    def swap(arrivals: Any, a: int, b: int) -> None:
+    def swap(in_flight: Any, a: int, b: int) -> None:
         """Exchange two entries."""
         times, order, events, groups = (
-            arrivals.times, arrivals.order, arrivals.events, arrivals.groups,
+            in_flight.times, in_flight.order, in_flight.events, in_flight.groups,
         )  # fmt: skip
         times[a], times[b] = times[b], times[a]
         order[a], order[b] = order[b], order[a]
@@ -186,34 +186,34 @@ def build_arrivals(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
         groups[a], groups[b] = groups[b], groups[a]
 
     @jit
-    def send(arrivals: Any, counts: Any, time: float, event: int, group: int) -> None:
+    def send(in_flight: Any, counts: Any, time: float, event: int, group: int) -> None:
         """A spike sets out, to arrive at ``time`` by a group of connections."""
-        place = counts[N_ARRIVALS]
-        arrivals.times[place] = time
-        arrivals.order[place] = counts[N_SENT]
-        arrivals.events[place] = event
-        arrivals.groups[place] = group
-        counts[N_ARRIVALS] += 1
+        place = counts[N_IN_FLIGHT]
+        in_flight.times[place] = time
+        in_flight.order[place] = counts[N_SENT]
+        in_flight.events[place] = event
+        in_flight.groups[place] = group
+        counts[N_IN_FLIGHT] += 1
         counts[N_SENT] += 1
-        while place > 0 and is_before(arrivals, place, (place - 1) // 2):
-            swap(arrivals, place, (place - 1) // 2)
+        while place > 0 and is_before(in_flight, place, (place - 1) // 2):
+            swap(in_flight, place, (place - 1) // 2)
             place = (place - 1) // 2
 
     @jit
-    def take(arrivals: Any, counts: Any) -> Any:
+    def take(in_flight: Any, counts: Any) -> Any:
         """Event and group of connections of the first arrival, which leaves the heap."""
-        event, group = arrivals.events[0], arrivals.groups[0]
-        size = counts[N_ARRIVALS] - 1
-        counts[N_ARRIVALS] = size
-        swap(arrivals, 0, size)
+        event, group = in_flight.events[0], in_flight.groups[0]
+        size = counts[N_IN_FLIGHT] - 1
+        counts[N_IN_FLIGHT] = size
+        swap(in_flight, 0, size)
         place = 0
         while 2 * place + 1 < size:
             below = 2 * place + 1
-            if below + 1 < size and is_before(arrivals, below + 1, below):
+            if below + 1 < size and is_before(in_flight, below + 1, below):
                 below += 1
-            if not is_before(arrivals, below, place):
+            if not is_before(in_flight, below, place):
                 break
-            swap(arrivals, place, below)
+            swap(in_flight, place, below)
             place = below
         return event, group
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.events.backward import build_rewind, start_rewinding
+from sim.events.backward import build_backward_pass, start_backward_pass
 from sim.events.loop import DONE
-from sim.events.pseudospikes import Outputs, pull_outputs
+from sim.events.pseudospikes import Outputs, outputs_vjp
 from sim.events.recording import Recording
 from sim.events.simulate import SHARES
 from sim.events.ties import find_ties
@@ -49,7 +49,7 @@ def differentiate(
     *,
     spike_time: np.ndarray | None = None,
     end: StateSlopes | None = None,
-    looked: StateSlopes | None = None,
+    probed_state: StateSlopes | None = None,
     outputs: tuple[Outputs, np.ndarray] | None = None,
     parameters: bool = False,
 ) -> CircuitGradients:
@@ -59,7 +59,7 @@ def differentiate(
         recording: A run with ``record=True``.
         spike_time: Derivatives by the spike times, shape (n_spikes,).
         end: Derivatives by the state at the end, as `Recording.end_state`.
-        looked: Derivatives by the states looked at, as `Recording.looked_state`.
+        probed_state: Derivatives by the states at the probes, as `Recording.probed_state`.
         outputs: Output times (`sim.events.pseudospikes.find_outputs`) and the derivatives by them.
         parameters: Whether to compute derivatives by the neurons' parameters, too.
 
@@ -69,11 +69,11 @@ def differentiate(
     Raises:
         InputError: If the run was not recorded, or shapes do not fit.
     """
-    return Rewinding(recording, parameters).run(spike_time, end, looked, outputs)
+    return BackwardPass(recording, parameters).run(spike_time, end, probed_state, outputs)
 
 
-class Rewinding:
-    """The arrays of one backward pass."""
+class BackwardPass:
+    """One backward pass."""
 
     def __init__(self, recording: Recording, parameters: bool) -> None:
         if recording.tape is None or recording.cells is None:
@@ -89,14 +89,14 @@ class Rewinding:
         self.by_input = np.zeros(len(wires.input_times))
         self.by_weight, self.by_delay = np.zeros(n_edges), np.zeros(n_edges)
         self.at_end = np.zeros(shape, order="F")
-        self.covectors = np.zeros(shape, order="F")
-        n_bars = max(1, *(len(list_bars(m)) for m in models)) if parameters else 1
-        self.bars = np.zeros((n_bars, wires.table.shape[1]), order="F")
-        self.seen = np.zeros(recording.tape.looked.shape, order="F")
+        self.adjoints = np.zeros(shape, order="F")
+        n_constants = max(1, *(len(list_constants(m)) for m in models)) if parameters else 1
+        self.by_constant = np.zeros((n_constants, wires.table.shape[1]), order="F")
+        self.by_probe = np.zeros(recording.tape.probed_coordinates.shape, order="F")
 
     def run(
-        self, spike_time: np.ndarray | None, end: StateSlopes | None, looked: StateSlopes | None,
-        outputs: tuple[Outputs, np.ndarray] | None,
+        self, spike_time: np.ndarray | None, end: StateSlopes | None,
+        probed_state: StateSlopes | None, outputs: tuple[Outputs, np.ndarray] | None,
     ) -> CircuitGradients:  # fmt: skip
         """See `differentiate`."""
         recording = self.recording
@@ -108,36 +108,36 @@ class Rewinding:
         if end is not None:
             everyone = np.arange(self.circuit.n_neurons)
             self.at_end += self.enter(end, recording.end, everyone)
-        if looked is not None:
-            self.seen += self.enter_looks(looked)
+        if probed_state is not None:
+            self.by_probe += self.enter_probes(probed_state)
         if outputs is not None:
-            by_spike, by_end, by_weight, bars = pull_outputs(
-                recording, *outputs, self.bars, self.parameters
+            by_spike, by_end, by_weight, by_constant = outputs_vjp(
+                recording, *outputs, self.by_constant, self.parameters
             )
             self.by_spike += by_spike
             self.at_end += by_end
             self.by_weight += by_weight
-            self.bars += bars
-        self.rewind()
+            self.by_constant += by_constant
+        self.run_backward()
         return self.collect()
 
-    def rewind(self) -> None:
+    def run_backward(self) -> None:
         """Undo all events."""
         recording, wires = self.recording, self.wiring.wires
-        kernel = build_rewind(self.wiring.models)
+        kernel = build_backward_pass(self.wiring.models)
         kernel.leave_end(
-            wires, recording.cells, recording.time, self.at_end, self.covectors, self.bars,
+            wires, recording.cells, recording.time, self.at_end, self.adjoints, self.by_constant,
             self.parameters,
         )  # fmt: skip
         assert recording.tape is not None
-        left = start_rewinding(recording.tape)
+        left = start_backward_pass(recording.tape)
         ties = find_ties(recording.tape, wires)
         share = SHARES[self.wiring.models[0].backend]
         status = DONE + 1
         while status != DONE:
-            status = kernel.rewind(
-                wires, recording.tape, left, recording.looked_at, self.seen, self.by_spike,
-                self.by_input, self.by_weight, self.by_delay, self.covectors, self.bars,
+            status = kernel.run_backward(
+                wires, recording.tape, left, recording.probed, self.by_probe, self.by_spike,
+                self.by_input, self.by_weight, self.by_delay, self.adjoints, self.by_constant,
                 self.parameters, ties, share,
             )  # fmt: skip
 
@@ -160,46 +160,46 @@ class Rewinding:
             )
             n = len(model.coordinates)
             own = coordinates[:n, inside]
-            bars = [
+            given = [
                 np.broadcast_to(np.asarray(by_state.get(v, 0.0), np.float64), (len(inside),))
                 for v in model.state
             ]
-            pulled = population.call("leave_chart_vjp", *own, *constants, *bars)
+            pulled = population.call("leave_chart_vjp", *own, *constants, *given)
             for c in range(n):
                 found[c, inside] = pulled[c]
-            if self.parameters and list_bars(model):
-                direct = population.call("leave_chart_constants_vjp", *own, *constants, *bars)
-                self.add_bars(population, rows, direct, neurons[inside] - first)
+            if self.parameters and list_constants(model):
+                direct = population.call("leave_chart_constants_vjp", *own, *constants, *given)
+                self.add_by_constant(population, rows, direct, neurons[inside] - first)
         return found
 
-    def enter_looks(self, looked: StateSlopes) -> np.ndarray:
-        """The same for all looks, in the shape of the tape."""
+    def enter_probes(self, probed_state: StateSlopes) -> np.ndarray:
+        """The same for all probes, in the shape of the tape."""
         recording = self.recording
-        check_slopes(self.circuit, looked)
-        width, n_looks, n_at = recording.looked.shape
-        found = np.zeros((width, n_looks, n_at))
-        for k in range(n_looks):
+        check_slopes(self.circuit, probed_state)
+        width, n_probes, n_at = recording.probed_coordinates.shape
+        found = np.zeros((width, n_probes, n_at))
+        for k in range(n_probes):
             slopes = [
-                {name: pick_look(value, k) for name, value in by_state.items()}
-                for by_state in looked
+                {name: pick_probe(value, k) for name, value in by_state.items()}
+                for by_state in probed_state
             ]
-            found[:, k] = self.enter(slopes, recording.looked[:, k], recording.looked_at)
-        return found.reshape(width, n_looks * n_at)
+            found[:, k] = self.enter(slopes, recording.probed_coordinates[:, k], recording.probed)
+        return found.reshape(width, n_probes * n_at)
 
     def take_constants(self, population: Population, members: np.ndarray) -> np.ndarray:
         """Constants of some neurons of a population."""
         return population.constants if population.is_uniform else population.constants[:, members]
 
-    def add_bars(
+    def add_by_constant(
         self, population: Population, row: int, values: Sequence[Any], members: np.ndarray
     ) -> None:
         """Add derivatives by the constants of some neurons of a population."""
         for c, value in enumerate(values):
             each = np.broadcast_to(value, (len(members),))
             if population.is_uniform:
-                self.bars[c, row] += each.sum()
+                self.by_constant[c, row] += each.sum()
             else:
-                self.bars[c, row + members] += each
+                self.by_constant[c, row + members] += each
 
     def collect(self) -> CircuitGradients:
         """Sort the derivatives by what they belong to."""
@@ -225,7 +225,7 @@ class Rewinding:
     ) -> dict[str, np.ndarray]:
         """Derivatives by the initial state of a population."""
         model, members = population.model, np.arange(population.size)
-        own = self.covectors[: len(model.coordinates), first : first + population.size]
+        own = self.adjoints[: len(model.coordinates), first : first + population.size]
         names: tuple[str, ...]
         if population.starts_at_phase:
             names, name, start = (model.initial,), "initial_state", [population.start_phase]
@@ -234,9 +234,9 @@ class Rewinding:
             start = list(population.start_state.values())
         arguments = (*start, *population.constants, *own)
         slopes = population.call(f"{name}_vjp", *arguments)
-        if self.parameters and list_bars(model):
+        if self.parameters and list_constants(model):
             direct = population.call(f"{name}_constants_vjp", *arguments)
-            self.add_bars(population, row, direct, members)
+            self.add_by_constant(population, row, direct, members)
         return {
             n: np.array(np.broadcast_to(slope, (population.size,)))
             for n, slope in zip(names, slopes, strict=True)
@@ -247,13 +247,13 @@ class Rewinding:
         found: list[dict[str, Any]] = []
         for population, row in zip(self.circuit.populations, self.wiring.first_rows, strict=True):
             model = population.model
-            names = list_bars(model)
+            names = list_constants(model)
             n_rows = 1 if population.is_uniform else population.size
             if not names:
                 found.append({name: 0.0 for name in model.parameters})
                 continue
-            bars = self.bars[: len(names), row : row + n_rows]
-            slopes = population.call("constants_vjp", *population.values, *bars)
+            by_constant = self.by_constant[: len(names), row : row + n_rows]
+            slopes = population.call("constants_vjp", *population.values, *by_constant)
             found.append(
                 {
                     name: np.array(np.broadcast_to(slope, (n_rows,)))
@@ -265,7 +265,7 @@ class Rewinding:
         return found
 
 
-def list_bars(model: CompiledModel) -> list[str]:
+def list_constants(model: CompiledModel) -> list[str]:
     """The constants by which a model's functions have derivatives."""
     function = getattr(model.module, "constants_vjp", None)
     if function is None:
@@ -278,8 +278,8 @@ def find_firsts(circuit: Circuit) -> list[int]:
     return [0, *np.cumsum([p.size for p in circuit.populations])[:-1].tolist()]
 
 
-def pick_look(value: Any, k: int) -> Any:
-    """Derivatives at one look; a number stands for all."""
+def pick_probe(value: Any, k: int) -> Any:
+    """Derivatives at one probe; a number stands for all."""
     return value if np.ndim(value) == 0 else np.asarray(value)[k]
 
 

@@ -1,18 +1,18 @@
 """The event loop of recurrent networks: at an event only the neurons that it reaches are touched.
 
-Each neuron carries the time of its last touch, its coordinates then, and the time of its next
-spike. The next event is the first of: the next input, the first spike under way (``Arrivals``), a
-look, and the next spike (``Calendar``).
+Each neuron carries the time of its last event, its coordinates then, and the time of its next
+spike. The next event is the first of: the next input, the first spike under way (``InFlight``), a
+probe, and the next spike (``SpikeQueue``).
 
 Of simultaneous events, inputs come first, in their order; then spikes that arrive after a delay, in
-the order in which they were sent; then looks; then spikes, by neuron. Spikes without delay arrive
+the order in which they were sent; then probes; then spikes, by neuron. Spikes without delay arrive
 within the event, before anything else. So what arrives at a neuron at the instant of its own spike
 comes before it. One exception: if the neuron already is on its finite threshold, and the arrival
 does not move the coordinate that has the threshold (an input current), it comes after the spike;
 both orders then lead to the same, and the derivative is that of this order. A spike at the trial's
 end T is none (it is the first pseudospike); an input at T counts.
 
-``cells`` has a column per neuron: coordinates, then time of the last touch, time from there to the
+``cells`` has a column per neuron: coordinates, then time of the last event, time from there to the
 next spike (AT_ONCE if an arrival caused it by a jump), time of the next spike; padded to whole
 cache lines.
 """
@@ -23,27 +23,27 @@ from typing import Any
 
 import numpy as np
 
-from sim.events.delivery import build_arrivals, build_delivery, build_emission
+from sim.events.delivery import build_delivery, build_emission, build_in_flight
 from sim.events.neurons import build_neurons
-from sim.events.spike_queue import END, build_calendar
+from sim.events.spike_queue import END, build_spike_queue
 from sim.events.tape import (
     AT_ONCE,
     LOST_NEURON,
     N_ARRIVALS,
     N_DEFERRED,
     N_DELIVERIES,
-    N_LOOKED,
+    N_IN_FLIGHT,
+    N_PROBED,
     N_SCALES,
     N_SPIKES,
-    N_TOUCHES,
     NEXT_INPUT,
-    NEXT_LOOK,
+    NEXT_PROBE,
     NO_CAUSE,
 )
 from spiketheory.machine.compile import CompiledModel, join_jit
 
 DONE, PAUSED, FULL, LOST_STATE = range(4)
-"""How a slice of the run ended: at T; after its share of touches; because an array is full;
+"""How a slice of the run ended: at T; after its share of arrivals; because an array is full;
 because a state left the range of numbers."""
 CACHE_LINE = 8
 
@@ -67,75 +67,75 @@ def make_cells(models: tuple[CompiledModel, ...], n_neurons: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def build_lazy(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
+def build_event_loop(models: tuple[CompiledModel, ...]) -> SimpleNamespace:
     """Close the event loop over the functions of a network's models.
 
     Returns:
-        ``start``, ``run`` and ``look_at_all``, compiled for the models' backend.
+        ``start``, ``run`` and ``probe_all``, compiled for the models' backend.
     """
     neurons, width = build_neurons(models), get_width(models)
-    calendar = build_calendar(models, width + 2)
-    send, take = build_arrivals(models)
-    deliver = build_delivery(models, width, neurons.receive, calendar.schedule)
+    queue = build_spike_queue(models, width + 2)
+    send, take = build_in_flight(models)
+    deliver = build_delivery(models, width, neurons.receive, queue.schedule)
     emit = build_emission(models, deliver, send)
-    spike_now = build_spikes(models, width, neurons.spike, calendar, deliver, emit)
-    start, look_around, look_at_all = build_looks(
-        models, width, neurons.find_wait, neurons.look, calendar.rebuild
+    spike_now = build_spikes(models, width, neurons.spike, queue, deliver, emit)
+    start, probe_neurons, probe_all = build_probes(
+        models, width, neurons.find_wait, neurons.probe, queue.rebuild
     )
-    run = build_run(models, width, calendar, take, deliver, emit, spike_now, look_around)
-    return SimpleNamespace(start=start, run=run, look_at_all=look_at_all)
+    run = build_run(models, width, queue, take, deliver, emit, spike_now, probe_neurons)
+    return SimpleNamespace(start=start, run=run, probe_all=probe_all)
 
 
-def build_looks(
-    models: tuple[CompiledModel, ...], width: int, find_wait: Any, look: Any, rebuild: Any
+def build_probes(
+    models: tuple[CompiledModel, ...], width: int, find_wait: Any, probe: Any, rebuild: Any
 ) -> tuple[Any, Any, Any]:
-    """``start`` a run; ``look_around`` at some neurons, and ``look_at_all``."""
+    """``start`` a run; ``probe_neurons`` some of them, and ``probe_all``."""
     jit = join_jit(models)
     last, wait, due = width, width + 1, width + 2
 
     @jit
-    def start(wires: Any, cells: Any, calendar: Any) -> None:
+    def start(wires: Any, cells: Any, queue: Any) -> None:
         """Find every neuron's first spike."""
         for i in range(cells.shape[1]):
             cells[last, i] = 0.0
             cells[wait, i] = find_wait(wires.kinds[i], cells, i, wires.table, wires.rows[i])
             cells[due, i] = cells[wait, i]
-        rebuild(calendar, cells, 0.0)
+        rebuild(queue, cells, 0.0)
 
     @jit
-    def look_around(wires: Any, cells: Any, tape: Any, looked_at: Any, time: float) -> None:
+    def probe_neurons(wires: Any, cells: Any, tape: Any, probed: Any, time: float) -> None:
         """Write down states without touching the neurons."""
-        k, j = tape.counts[NEXT_LOOK], tape.counts[N_LOOKED]
-        tape.looks[k, 0] = tape.counts[N_SPIKES]
-        tape.looks[k, 1] = tape.counts[N_DELIVERIES]
-        for i in looked_at:
+        k, j, found = tape.counts[NEXT_PROBE], tape.counts[N_PROBED], tape.probed_coordinates
+        tape.probes[k, 0] = tape.counts[N_SPIKES]
+        tape.probes[k, 1] = tape.counts[N_DELIVERIES]
+        for i in probed:
             dt = time - cells[last, i]
             for c in range(width):
-                tape.look_starts[c, j] = cells[c, i]
-            tape.look_waits[j] = dt
-            look(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, tape.looked, j)
+                tape.probe_starts[c, j] = cells[c, i]
+            tape.probe_waits[j] = dt
+            probe(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, found, j)
             j += 1
-        tape.counts[NEXT_LOOK] = k + 1
-        tape.counts[N_LOOKED] = j
+        tape.counts[NEXT_PROBE] = k + 1
+        tape.counts[N_PROBED] = j
 
     @jit
-    def look_at_all(wires: Any, cells: Any, time: float, found: Any) -> None:
-        """Write the coordinates of all neurons at a time after their last touch to ``found``."""
+    def probe_all(wires: Any, cells: Any, time: float, found: Any) -> None:
+        """Write the coordinates of all neurons at a time after their last event to ``found``."""
         for i in range(cells.shape[1]):
             dt = time - cells[last, i]
-            look(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, found, i)
+            probe(wires.kinds[i], cells, i, wires.table, wires.rows[i], dt, found, i)
 
-    return start, look_around, look_at_all
+    return start, probe_neurons, probe_all
 
 
 def build_spikes(
-    models: tuple[CompiledModel, ...], width: int, spike: Any, calendar_of: Any, deliver: Any,
+    models: tuple[CompiledModel, ...], width: int, spike: Any, queue_functions: Any, deliver: Any,
     emit: Any,
 ) -> Any:  # fmt: skip
     """``spike_now``: the next neuron spikes."""
     jit = join_jit(models)
     last, wait, due = width, width + 1, width + 2
-    schedule, release = calendar_of.schedule, calendar_of.release
+    schedule, release = queue_functions.schedule, queue_functions.release
 
     @jit
     def note_spike(tape: Any, cells: Any, causes: Any, i: int, time: float, has_tape: bool) -> int:
@@ -155,12 +155,12 @@ def build_spikes(
 
     @jit
     def spike_now(
-        wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any, i: int,
+        wires: Any, cells: Any, queue: Any, in_flight: Any, tape: Any, causes: Any, i: int,
         has_tape: bool,
     ) -> None:  # fmt: skip
         """The next neuron spikes; what had to wait for that arrives after it."""
         time = cells[due, i]
-        release(calendar, i)
+        release(queue, i)
         event = note_spike(tape, cells, causes, i, time, has_tape)
         at_once = cells[wait, i] == AT_ONCE
         left = spike(
@@ -168,22 +168,22 @@ def build_spikes(
         )
         cells[last, i] = time
         cells[wait, i] = left
-        schedule(calendar, cells, i, time + left)
-        emit(wires, cells, calendar, arrivals, tape, causes, time, event, i, has_tape)
+        schedule(queue, cells, i, time + left)
+        emit(wires, cells, queue, in_flight, tape, causes, time, event, i, has_tape)
         waiting = tape.counts[N_DEFERRED]
         kept = 0
         for k in range(waiting):
-            event, edge = arrivals.deferred[0, k], arrivals.deferred[1, k]
+            event, edge = in_flight.deferred[0, k], in_flight.deferred[1, k]
             if wires.targets[edge] == i:
                 deliver(
-                    wires, cells, calendar, arrivals, tape, causes, time, event, edge, edge + 1,
+                    wires, cells, queue, in_flight, tape, causes, time, event, edge, edge + 1,
                     has_tape,
                 )  # fmt: skip
         for k in range(tape.counts[N_DEFERRED]):
-            edge = arrivals.deferred[1, k]
+            edge = in_flight.deferred[1, k]
             if k >= waiting or wires.targets[edge] != i:
-                arrivals.deferred[0, kept] = arrivals.deferred[0, k]
-                arrivals.deferred[1, kept] = edge
+                in_flight.deferred[0, kept] = in_flight.deferred[0, k]
+                in_flight.deferred[1, kept] = edge
                 kept += 1
         tape.counts[N_DEFERRED] = kept
 
@@ -196,7 +196,7 @@ def build_room(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
 
     @jit
     def is_full(
-        wires: Any, calendar: Any, arrivals: Any, tape: Any, source: int, n_edges: int,
+        wires: Any, queue: Any, in_flight: Any, tape: Any, source: int, n_edges: int,
         has_tape: bool,
     ) -> bool:  # fmt: skip
         """Whether an array has no room for what an event may add.
@@ -210,12 +210,12 @@ def build_room(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
             n_groups = wires.source_groups[source + 1] - wires.source_groups[source]
         n_deliveries = n_groups + 2 * n_edges + counts[N_DEFERRED]
         full = counts[N_SPIKES] + 1 > tape.spike_times.shape[0]
-        full |= counts[N_ARRIVALS] + n_groups > arrivals.times.shape[0]
-        full |= counts[N_DEFERRED] + n_edges > arrivals.deferred.shape[1]
+        full |= counts[N_IN_FLIGHT] + n_groups > in_flight.times.shape[0]
+        full |= counts[N_DEFERRED] + n_edges > in_flight.deferred.shape[1]
         if has_tape:
             full |= counts[N_DELIVERIES] + n_deliveries > tape.delivery_edges.shape[0]
-            full |= counts[N_TOUCHES] + n_edges > tape.touch_waits.shape[0]
-            full |= counts[N_SCALES] + n_edges > tape.scale_touches.shape[0]
+            full |= counts[N_ARRIVALS] + n_edges > tape.arrival_waits.shape[0]
+            full |= counts[N_SCALES] + n_edges > tape.scale_arrivals.shape[0]
         return full
 
     @jit
@@ -228,18 +228,20 @@ def build_room(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
 
 
 def build_run(
-    models: tuple[CompiledModel, ...], width: int, calendar_of: Any, take: Any, deliver: Any,
-    emit: Any, spike_now: Any, look_around: Any,
+    models: tuple[CompiledModel, ...], width: int, queue_functions: Any, take: Any, deliver: Any,
+    emit: Any, spike_now: Any, probe_neurons: Any,
 ) -> Any:  # fmt: skip
     """``run`` on: the loop over events."""
     jit, due = join_jit(models), width + 2
     is_full, count_edges = build_room(models)
-    find_next, rebuild, has_room = calendar_of.find_next, calendar_of.rebuild, calendar_of.has_room
+    find_next, rebuild, has_room = (
+        queue_functions.find_next, queue_functions.rebuild, queue_functions.has_room,
+    )  # fmt: skip
 
     @jit
     def run(
-        wires: Any, cells: Any, calendar: Any, arrivals: Any, tape: Any, causes: Any,
-        look_times: Any, looked_at: Any, duration: float, now: float, has_tape: bool,
+        wires: Any, cells: Any, queue: Any, in_flight: Any, tape: Any, causes: Any,
+        probe_times: Any, probed: Any, duration: float, now: float, has_tape: bool,
         max_spikes: int, share: int,
     ) -> Any:  # fmt: skip
         """Run on until T, or until something else ends the slice.
@@ -247,17 +249,17 @@ def build_run(
         Args:
             wires: The network.
             cells: Its neurons.
-            calendar: Their next spikes.
-            arrivals: Spikes under way.
+            queue: Their next spikes.
+            in_flight: Spikes under way.
             tape: What has happened.
             causes: Of neurons that spike AT_ONCE the event and connection, shape (2, n_neurons).
-            look_times: Times at which states are looked at, sorted [time].
-            looked_at: Neurons looked at.
+            probe_times: Times at which states are probed, sorted [time].
+            probed: Neurons to probe.
             duration: The trial's end T [time].
             now: Time of the last event.
             has_tape: Whether to write down what it takes to go back.
             max_spikes: Pause at so many spikes.
-            share: Pause after about so many touches.
+            share: Pause after about so many arrivals.
 
         Returns:
             How it ended, and the time of the last event.
@@ -266,46 +268,46 @@ def build_run(
         while share > 0 and counts[N_SPIKES] < max_spikes:
             if counts[LOST_NEURON] > 0:
                 return LOST_STATE, now
-            k, j = counts[NEXT_INPUT], counts[NEXT_LOOK]
+            k, j = counts[NEXT_INPUT], counts[NEXT_PROBE]
             at_input = wires.input_times[k] if k < wires.input_times.shape[0] else np.inf
-            at_arrival = arrivals.times[0] if counts[N_ARRIVALS] > 0 else np.inf
-            at_look = look_times[j] if j < look_times.shape[0] else np.inf
-            i = find_next(calendar, cells, now)
+            at_arrival = in_flight.times[0] if counts[N_IN_FLIGHT] > 0 else np.inf
+            at_probe = probe_times[j] if j < probe_times.shape[0] else np.inf
+            i = find_next(queue, cells, now)
             at_spike = cells[due, i] if i != END else np.inf
-            first = min(at_input, at_arrival, at_look, at_spike)
+            first = min(at_input, at_arrival, at_probe, at_spike)
             if first > duration or (
-                first == duration and first < min(at_input, at_arrival, at_look)
+                first == duration and first < min(at_input, at_arrival, at_probe)
             ):
                 return DONE, now
             source, n_edges = -1, counts[N_DEFERRED]
             if first == at_input:
                 source = wires.input_sources[k]
             elif first == at_arrival:
-                group = arrivals.groups[0]
+                group = in_flight.groups[0]
                 n_edges += wires.group_edges[group + 1] - wires.group_edges[group]
-            elif first < at_look:
+            elif first < at_probe:
                 source = i
             if source >= 0:
                 n_edges += count_edges(wires, source)
-            if is_full(wires, calendar, arrivals, tape, source, n_edges, has_tape):
+            if is_full(wires, queue, in_flight, tape, source, n_edges, has_tape):
                 return FULL, now
-            if not has_room(calendar, n_edges):
-                rebuild(calendar, cells, now)
+            if not has_room(queue, n_edges):
+                rebuild(queue, cells, now)
             share -= 1 + n_edges
             now = first
             if first == at_input:
                 counts[NEXT_INPUT] = k + 1
-                emit(wires, cells, calendar, arrivals, tape, causes, now, -1 - k, source, has_tape)
+                emit(wires, cells, queue, in_flight, tape, causes, now, -1 - k, source, has_tape)
             elif first == at_arrival:
-                event, group = take(arrivals, counts)
+                event, group = take(in_flight, counts)
                 deliver(
-                    wires, cells, calendar, arrivals, tape, causes, now, event,
+                    wires, cells, queue, in_flight, tape, causes, now, event,
                     wires.group_edges[group], wires.group_edges[group + 1], has_tape,
                 )  # fmt: skip
-            elif first == at_look:
-                look_around(wires, cells, tape, looked_at, now)
+            elif first == at_probe:
+                probe_neurons(wires, cells, tape, probed, now)
             else:
-                spike_now(wires, cells, calendar, arrivals, tape, causes, i, has_tape)
+                spike_now(wires, cells, queue, in_flight, tape, causes, i, has_tape)
         return PAUSED, now
 
     return run

@@ -1,11 +1,11 @@
-"""What happens to one neuron: an arrival, a spike, a look at its state; forwards and backwards.
+"""What happens to one neuron: an arrival, a spike, a probe of its state; forwards and backwards.
 
 `build_neurons` closes these over the generated functions of each model of a network and joins them
 by an if-chain over the number of a neuron's model, ``kind``. Nothing here knows how events are
 found (`sim.events.loop`) or in which order they are undone (`sim.events.backward`).
 
 ``states`` and ``starts`` have one column of coordinates per neuron, or per event; ``table`` has one
-column of constants per kind of neuron, ``bars`` one of derivatives by the constants.
+column of constants per kind of neuron, ``by_constant`` one of derivatives by the constants.
 """
 
 from functools import lru_cache
@@ -46,7 +46,7 @@ def build_neuron(model: CompiledModel, jit: Any) -> SimpleNamespace:
 
 
 def build_forward(model: CompiledModel, jit: Any) -> SimpleNamespace:
-    """Arrival, spike and look, forwards."""
+    """Arrival, spike and probe, forwards."""
     f = model.functions
     flow, jump, fire, reset, propagator = f.flow, f.jump, f.fire, f.reset, f.propagator
     time_to_spike, load, store, load_constants = f.time_to_spike, f.load, f.store, f.load_constants
@@ -119,14 +119,14 @@ def build_forward(model: CompiledModel, jit: Any) -> SimpleNamespace:
         return max(time_to_spike(*load(states, i), *constants), 0.0)
 
     @jit
-    def look(
+    def probe(
         kind: int, states: Any, i: int, table: Any, row: int, dt: float, found: Any, k: int
     ) -> None:
         """Write the coordinates after ``dt`` to column ``k`` of ``found``."""
         constants = load_constants(table, row)
         store(found, k, *flow(*load(states, i), *propagator(dt, *constants), *constants))
 
-    return SimpleNamespace(receive=receive, spike=spike, find_wait=find_wait, look=look)
+    return SimpleNamespace(receive=receive, spike=spike, find_wait=find_wait, probe=probe)
 
 
 def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
@@ -138,27 +138,27 @@ def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
     n = len(model.coordinates)
 
     @jit
-    def pull_receive(
+    def receive_vjp(
         kind: int, starts: Any, k: int, table: Any, row: int, dt: float, weight: float,
-        scale: float, covectors: Any, i: int,
+        scale: float, adjoints: Any, i: int,
     ) -> Any:  # fmt: skip
         """Undo an arrival; returns the derivatives by its weight and its time."""
         constants = load_constants(table, row)
         if scale != 1.0:
-            rescale(covectors, i, scale)
+            rescale(adjoints, i, scale)
         start, step = load(starts, k), propagator(dt, *constants)
         before = flow(*start, *step, *constants)
-        pulled = jump_vjp(*before, weight, *constants, *load(covectors, i))
-        store(covectors, i, *flow_vjp(*start, *step, *constants, *pulled[:n]))
+        pulled = jump_vjp(*before, weight, *constants, *load(adjoints, i))
+        store(adjoints, i, *flow_vjp(*start, *step, *constants, *pulled[:n]))
         return pulled[n], pulled[n + 1]
 
     scaled = model.projective or (0,)
     jump, by_time = f.jump, n + 1
 
     @jit
-    def pull_ties(
+    def ties_vjp(
         kind: int, starts: Any, k: int, table: Any, row: int, dt: float, ties: Any, first: int,
-        end: int, covectors: Any, i: int,
+        end: int, adjoints: Any, i: int,
     ) -> None:  # fmt: skip
         """Derivatives by the times of simultaneous arrivals: members ``first`` to ``end`` - 1.
 
@@ -168,15 +168,15 @@ def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
         """
         constants = load_constants(table, row)
         state = flow(*load(starts, k), *propagator(dt, *constants), *constants)
-        rescale(covectors, i, ties.scales[first])
-        covector = load(covectors, i)
-        rescale(covectors, i, 1.0 / ties.scales[first])
+        rescale(adjoints, i, ties.scales[first])
+        adjoint = load(adjoints, i)
+        rescale(adjoints, i, 1.0 / ties.scales[first])
         total = 0.0
         for m in range(first, end):
             total += ties.weights[m]
         for m in range(first, end):
             weight = ties.weights[m]
-            ties.by_touch[m] = pull_tie(state, weight, total - weight, constants, covector)
+            ties.by_arrival[m] = tie_vjp(state, weight, total - weight, constants, adjoint)
             if m > first and ties.events[m] == ties.events[m - 1]:
                 continue
             own = weight
@@ -184,38 +184,38 @@ def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
             while other < end and ties.events[other] == ties.events[m]:
                 own += ties.weights[other]
                 other += 1
-            ties.by_event[m] = ties.by_touch[m]
+            ties.by_event[m] = ties.by_arrival[m]
             if other > m + 1:
-                ties.by_event[m] = pull_tie(state, own, total - own, constants, covector)
+                ties.by_event[m] = tie_vjp(state, own, total - own, constants, adjoint)
 
     @jit
-    def pull_tie(state: Any, weight: float, rest: float, constants: Any, covector: Any) -> float:
+    def tie_vjp(state: Any, weight: float, rest: float, constants: Any, adjoint: Any) -> float:
         """The mean derivative by the time of an input that meets others of weight ``rest``."""
-        behind = jump_vjp(*jump(*state, rest, *constants), weight, *constants, *covector)
-        later = jump_vjp(*jump(*state, weight, *constants), rest, *constants, *covector)
+        behind = jump_vjp(*jump(*state, rest, *constants), weight, *constants, *adjoint)
+        later = jump_vjp(*jump(*state, weight, *constants), rest, *constants, *adjoint)
         before = jump_vjp(*state, weight, *constants, *later[:n])
         return 0.5 * (before[by_time] + behind[by_time])
 
     @jit
-    def rescale(covectors: Any, i: int, scale: float) -> None:
+    def rescale(adjoints: Any, i: int, scale: float) -> None:
         """Undo the rescaling of projective coordinates."""
         for c in scaled:
-            covectors[c, i] *= scale
+            adjoints[c, i] *= scale
 
     @jit
-    def pull_spike(
-        kind: int, starts: Any, k: int, table: Any, row: int, wait: float, covectors: Any, i: int,
+    def spike_vjp(
+        kind: int, starts: Any, k: int, table: Any, row: int, wait: float, adjoints: Any, i: int,
         by_time: float,
     ) -> None:  # fmt: skip
         """Undo a spike; ``by_time`` is the derivative by its time."""
         constants = load_constants(table, row)
         step = propagator(wait, *constants)
-        covector = load(covectors, i)
-        store(covectors, i, *fire_vjp(*load(starts, k), *step, *constants, *covector, by_time))
+        adjoint = load(adjoints, i)
+        store(adjoints, i, *fire_vjp(*load(starts, k), *step, *constants, *adjoint, by_time))
 
     @jit
-    def pull_caused(
-        kind: int, starts: Any, k: int, table: Any, row: int, covectors: Any, i: int,
+    def caused_spike_vjp(
+        kind: int, starts: Any, k: int, table: Any, row: int, adjoints: Any, i: int,
         by_time: float,
     ) -> float:  # fmt: skip
         """Undo a spike that an input caused at once: it moves with the input's time.
@@ -224,35 +224,35 @@ def build_backward(model: CompiledModel, jit: Any) -> SimpleNamespace:
         F(Rs) shorter; returns the derivative by the input's time that comes on top.
         """
         constants = load_constants(table, row)
-        state, covector = load(starts, k), load(covectors, i)
-        pulled = reset_vjp(*state, *constants, *covector)
+        state, adjoint = load(starts, k), load(adjoints, i)
+        pulled = reset_vjp(*state, *constants, *adjoint)
         arriving = velocity(*state, *constants)
         leaving = velocity(*reset(*state, *constants), *constants)
         for c in range(n):
-            by_time += pulled[c] * arriving[c] - covector[c] * leaving[c]
-        store(covectors, i, *pulled)
+            by_time += pulled[c] * arriving[c] - adjoint[c] * leaving[c]
+        store(adjoints, i, *pulled)
         return by_time
 
     @jit
-    def pull_look(
-        kind: int, starts: Any, k: int, table: Any, row: int, dt: float, seen: Any, j: int,
-        covectors: Any, i: int,
+    def probe_vjp(
+        kind: int, starts: Any, k: int, table: Any, row: int, dt: float, by_state: Any, j: int,
+        adjoints: Any, i: int,
     ) -> None:  # fmt: skip
-        """Add what column ``j`` of ``seen``, derivatives by the coordinates looked at, pulls."""
+        """Add the part of column ``j`` of ``by_state``, derivatives by probed coordinates."""
         constants = load_constants(table, row)
         step = propagator(dt, *constants)
-        pulled = flow_vjp(*load(starts, k), *step, *constants, *load(seen, j))
+        pulled = flow_vjp(*load(starts, k), *step, *constants, *load(by_state, j))
         for c in range(n):
-            covectors[c, i] += pulled[c]
+            adjoints[c, i] += pulled[c]
 
     return SimpleNamespace(
-        pull_receive=pull_receive, pull_spike=pull_spike, pull_caused=pull_caused,
-        pull_look=pull_look, pull_ties=pull_ties,
+        receive_vjp=receive_vjp, spike_vjp=spike_vjp, caused_spike_vjp=caused_spike_vjp,
+        probe_vjp=probe_vjp, ties_vjp=ties_vjp,
     )  # fmt: skip
 
 
 def build_parameters(model: CompiledModel, jit: Any) -> SimpleNamespace:
-    """Derivatives by the constants, added to ``bars``; call them before the covector is pulled."""
+    """Derivatives by the constants, added to ``by_constant``; call before the adjoint changes."""
     f = model.functions
     if not hasattr(f, "constants_vjp"):
         return build_no_parameters(jit)
@@ -264,79 +264,87 @@ def build_parameters(model: CompiledModel, jit: Any) -> SimpleNamespace:
     scaled = model.projective or (0,)
 
     @jit
-    def bend_receive(
+    def receive_constants_vjp(
         kind: int, starts: Any, k: int, table: Any, row: int, dt: float, weight: float,
-        scale: float, covectors: Any, i: int, bars: Any,
+        scale: float, adjoints: Any, i: int, by_constant: Any,
     ) -> None:  # fmt: skip
         """By way of an arrival and the flow before it."""
         constants = load_constants(table, row)
         if scale != 1.0:
             for c in scaled:
-                covectors[c, i] *= scale
-        start, covector = load(starts, k), load(covectors, i)
+                adjoints[c, i] *= scale
+        start, adjoint = load(starts, k), load(adjoints, i)
         before = flow(*start, *propagator(dt, *constants), *constants)
-        add(bars, row, by_jump(*before, weight, *constants, *covector))
-        pulled = jump_vjp(*before, weight, *constants, *covector)
-        add(bars, row, by_flow(*start, dt, *constants, *pulled[:n]))
+        add(by_constant, row, by_jump(*before, weight, *constants, *adjoint))
+        pulled = jump_vjp(*before, weight, *constants, *adjoint)
+        add(by_constant, row, by_flow(*start, dt, *constants, *pulled[:n]))
         if scale != 1.0:
             for c in scaled:
-                covectors[c, i] /= scale
+                adjoints[c, i] /= scale
 
     @jit
-    def bend_spike(
-        kind: int, starts: Any, k: int, table: Any, row: int, wait: float, covectors: Any, i: int,
-        by_time: float, at_once: bool, bars: Any,
+    def spike_constants_vjp(
+        kind: int, starts: Any, k: int, table: Any, row: int, wait: float, adjoints: Any, i: int,
+        by_time: float, at_once: bool, by_constant: Any,
     ) -> None:  # fmt: skip
         """By way of a spike and the flow before it."""
         constants = load_constants(table, row)
-        start, covector = load(starts, k), load(covectors, i)
+        start, adjoint = load(starts, k), load(adjoints, i)
         if at_once:
-            add(bars, row, by_reset(*start, *constants, *covector))
+            add(by_constant, row, by_reset(*start, *constants, *adjoint))
         else:
-            add(bars, row, by_fire(*start, wait, *constants, *covector, by_time))
+            add(by_constant, row, by_fire(*start, wait, *constants, *adjoint, by_time))
 
     @jit
-    def bend_look(
-        kind: int, starts: Any, k: int, table: Any, row: int, dt: float, seen: Any, j: int,
-        bars: Any,
+    def probe_constants_vjp(
+        kind: int, starts: Any, k: int, table: Any, row: int, dt: float, by_state: Any, j: int,
+        by_constant: Any,
     ) -> None:  # fmt: skip
-        """By way of the flow to a state that was looked at."""
+        """By way of the flow to a state that was probed."""
         constants = load_constants(table, row)
-        add(bars, row, by_flow(*load(starts, k), dt, *constants, *load(seen, j)))
+        add(by_constant, row, by_flow(*load(starts, k), dt, *constants, *load(by_state, j)))
 
     @jit
-    def add(bars: Any, row: int, values: Any) -> None:
+    def add(by_constant: Any, row: int, values: Any) -> None:
         for c in range(len(values)):
-            bars[c, row] += values[c]
+            by_constant[c, row] += values[c]
 
-    return SimpleNamespace(bend_receive=bend_receive, bend_spike=bend_spike, bend_look=bend_look)
+    return SimpleNamespace(
+        receive_constants_vjp=receive_constants_vjp,
+        spike_constants_vjp=spike_constants_vjp,
+        probe_constants_vjp=probe_constants_vjp,
+    )
 
 
 def build_no_parameters(jit: Any) -> SimpleNamespace:
     """The same for a model without parameters."""
 
     @jit
-    def bend_receive(
+    def receive_constants_vjp(
         kind: int, starts: Any, k: int, table: Any, row: int, dt: float, weight: float,
-        scale: float, covectors: Any, i: int, bars: Any,
+        scale: float, adjoints: Any, i: int, by_constant: Any,
     ) -> None:  # fmt: skip
         return
 
     @jit
-    def bend_spike(
-        kind: int, starts: Any, k: int, table: Any, row: int, wait: float, covectors: Any, i: int,
-        by_time: float, at_once: bool, bars: Any,
+    def spike_constants_vjp(
+        kind: int, starts: Any, k: int, table: Any, row: int, wait: float, adjoints: Any, i: int,
+        by_time: float, at_once: bool, by_constant: Any,
     ) -> None:  # fmt: skip
         return
 
     @jit
-    def bend_look(
-        kind: int, starts: Any, k: int, table: Any, row: int, dt: float, seen: Any, j: int,
-        bars: Any,
+    def probe_constants_vjp(
+        kind: int, starts: Any, k: int, table: Any, row: int, dt: float, by_state: Any, j: int,
+        by_constant: Any,
     ) -> None:  # fmt: skip
         return
 
-    return SimpleNamespace(bend_receive=bend_receive, bend_spike=bend_spike, bend_look=bend_look)
+    return SimpleNamespace(
+        receive_constants_vjp=receive_constants_vjp,
+        spike_constants_vjp=spike_constants_vjp,
+        probe_constants_vjp=probe_constants_vjp,
+    )
 
 
 def join(first: SimpleNamespace, rest: SimpleNamespace, place: int, jit: Any) -> SimpleNamespace:

@@ -17,22 +17,22 @@ from sim.network.network import Circuit
 from sim.network.wiring import wire
 
 
-def simulate_eagerly(
+def simulate_plainly(
     circuit: Circuit,
-    look_times: np.ndarray,
-    looked_at: np.ndarray,
+    probe_times: np.ndarray,
+    probed: np.ndarray,
     max_spikes: int,
     on_advance: Callable[[Advance], bool] | None,
 ) -> Recording:
     """Run a circuit until its trial's end; see `sim.events.simulate.simulate`."""
-    return EagerRun(circuit, look_times, looked_at, max_spikes).finish(on_advance)
+    return PlainRun(circuit, probe_times, probed, max_spikes).finish(on_advance)
 
 
-class EagerRun:
+class PlainRun:
     """A run under way."""
 
     def __init__(
-        self, circuit: Circuit, look_times: np.ndarray, looked_at: np.ndarray, max_spikes: int
+        self, circuit: Circuit, probe_times: np.ndarray, probed: np.ndarray, max_spikes: int
     ) -> None:
         self.circuit, self.wiring, self.max_spikes = circuit, wire(circuit), max_spikes
         self.functions = build_neurons(self.wiring.models)
@@ -43,9 +43,9 @@ class EagerRun:
         self.under_way: list[tuple[float, int, int]] = []
         self.n_sent = 0
         self.deferred: list[int] = []
-        self.look_times, self.looked_at = look_times, looked_at
+        self.probe_times, self.probed = probe_times, probed
         self.spikes: list[tuple[float, int]] = []
-        self.looked: list[np.ndarray] = []
+        self.probed_coordinates: list[np.ndarray] = []
 
     def call(self, name: str, i: int, *arguments: Any) -> Any:
         """Call a function of one neuron."""
@@ -57,7 +57,7 @@ class EagerRun:
         """Advance all neurons but the one that spikes."""
         for i in range(self.circuit.n_neurons):
             if i != spiker and duration > 0 and not self.at_once[i]:
-                self.call("look", i, duration, self.states, i)
+                self.call("probe", i, duration, self.states, i)
                 self.waits[i] = self.call("find_wait", i)
         self.now += duration
 
@@ -107,13 +107,13 @@ class EagerRun:
         """Run to the end."""
         wires, duration = self.wiring.wires, self.circuit.duration
         inputs = list(zip(wires.input_times.tolist(), wires.input_sources.tolist(), strict=True))
-        looks = self.look_times.tolist()
+        probes = self.probe_times.tolist()
         while True:
             spiker = int(np.argmin(self.waits))
             at_input = inputs[0][0] if inputs else np.inf
             at_arrival = self.under_way[0][0] if self.under_way else np.inf
-            at_look = looks[0] if looks else np.inf
-            first = min(at_input, at_arrival, at_look)
+            at_probe = probes[0] if probes else np.inf
+            first = min(at_input, at_arrival, at_probe)
             at_spike = self.now + self.waits[spiker]
             if first > duration and at_spike >= duration:
                 self.advance(duration - self.now, -1)
@@ -137,23 +137,21 @@ class EagerRun:
                     group = heapq.heappop(self.under_way)[2]
                     self.deliver(int(wires.group_edges[group]), int(wires.group_edges[group + 1]))
                 else:
-                    looks.pop(0)
-                    self.looked.append(self.states[:, self.looked_at].copy())
+                    probes.pop(0)
+                    self.probed_coordinates.append(self.states[:, self.probed].copy())
             progress = Advance(time=self.now, duration=duration, n_spikes=len(self.spikes))
             if on_advance is not None and on_advance(progress):
                 return self.close(self.now)
 
     def close(self, time: float) -> Recording:
         """The record of what was run up to ``time``."""
-        looked = np.zeros(
-            (get_width(self.wiring.models), len(self.look_times), len(self.looked_at))
-        )
-        for k, states in enumerate(self.looked):
-            looked[:, k] = states
+        found = np.zeros((get_width(self.wiring.models), len(self.probe_times), len(self.probed)))
+        for k, states in enumerate(self.probed_coordinates):
+            found[:, k] = states
         times, neurons = zip(*self.spikes, strict=True) if self.spikes else ((), ())
         return Recording(
             circuit=self.circuit, wiring=self.wiring, spike_time=np.array(times, np.float64),
             spike_neuron=np.array(neurons, np.int64), end=self.states, time=time,
-            look_times=self.look_times, looked_at=self.looked_at, looked=looked,
+            probe_times=self.probe_times, probed=self.probed, probed_coordinates=found,
             under_way=np.array([group for _, _, group in self.under_way], np.int64),
         )  # fmt: skip

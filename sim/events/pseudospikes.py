@@ -246,7 +246,7 @@ def find_strengths(recording: Recording, rates: np.ndarray) -> np.ndarray:
     return padded[sources] + under_way
 
 
-def pull_outputs(
+def outputs_vjp(
     recording: Recording,
     outputs: Outputs,
     slopes: np.ndarray,
@@ -274,20 +274,20 @@ def pull_outputs(
     np.add.at(by_spike, outputs.spikes[ordinary], slopes[ordinary])
     rank = np.maximum(np.arange(slopes.shape[1]) - outputs.n_ordinary[:, None], 0)
     pseudo = np.where(ordinary, 0.0, slopes)
-    bars = np.zeros((3, len(outputs.drive)))
-    np.add.at(bars[0], outputs.neurons, pseudo.sum(axis=1))
-    np.add.at(bars[1], outputs.neurons, (pseudo * rank).sum(axis=1))
-    pulled = PulledBack(recording, outputs, like, with_constants)
-    by_weight = pulled.run(bars)
-    return by_spike, pulled.by_end, by_weight, pulled.by_constant
+    by_output = np.zeros((3, len(outputs.drive)))
+    np.add.at(by_output[0], outputs.neurons, pseudo.sum(axis=1))
+    np.add.at(by_output[1], outputs.neurons, (pseudo * rank).sum(axis=1))
+    backward = PseudodynamicsBackward(recording, outputs, like, with_constants)
+    by_weight = backward.run(by_output)
+    return by_spike, backward.by_end, by_weight, backward.by_constant
 
 
-class PulledBack:
+class PseudodynamicsBackward:
     """Derivatives on their way back through the rate network.
 
     Attributes:
         by_end: By the coordinates at T, shape (width, n_neurons).
-        by_constant: By the constants, shape (n_bars, n_rows).
+        by_constant: By the constants, shape (n_constants, n_rows).
     """
 
     def __init__(
@@ -298,40 +298,40 @@ class PulledBack:
         self.by_end = np.zeros(recording.end.shape)
         self.by_constant = np.zeros(like.shape)
 
-    def run(self, bars: np.ndarray) -> np.ndarray:
+    def run(self, by_output: np.ndarray) -> np.ndarray:
         """Go back component by component; returns derivatives by the weights.
 
         Args:
-            bars: Derivatives by delays, periods and rates, shape (3, n_neurons); those by the
+            by_output: Derivatives by delays, periods and rates, shape (3, n_neurons); those by the
                 rates are added.
         """
         wires = self.recording.wiring.wires
         sources, _ = list_senders(self.recording)
         strengths = find_strengths(self.recording, self.outputs.rates)
-        n = bars.shape[1]
+        n = by_output.shape[1]
         by_drive, by_weight = np.zeros(n), np.zeros(len(wires.weights))
         for component in reversed(find_components(self.recording)):
             for k in component.members:
                 part = self.parts[k][1]
-                own = bars[:, part].copy()
+                own = by_output[:, part].copy()
                 if component.has_cycle:  # the rates come from a call of their own
                     own[2] = 0.0
-                by_drive[part] = self.pull(k, own, self.outputs.drive)
+                by_drive[part] = self.population_vjp(k, own, self.outputs.drive)
             e = component.edges
             arriving = by_drive[wires.targets[e]]
             by_weight[e] = arriving * strengths[e]
             inner = sources[e] < n
             sent = wires.weights[e] * arriving
-            bars[2] += np.bincount(sources[e][inner], sent[inner], minlength=n)
+            by_output[2] += np.bincount(sources[e][inner], sent[inner], minlength=n)
             if component.has_cycle:
                 for k in component.members:
                     part = self.parts[k][1]
                     own = np.zeros((3, part.stop - part.start))
-                    own[2] = bars[2, part]
-                    self.pull(k, own, None)
+                    own[2] = by_output[2, part]
+                    self.population_vjp(k, own, None)
         return by_weight
 
-    def pull(self, k: int, bars: np.ndarray, drive: np.ndarray | None) -> np.ndarray:
+    def population_vjp(self, k: int, by_output: np.ndarray, drive: np.ndarray | None) -> np.ndarray:
         """Pull derivatives by delay, period and rate of population ``k`` back to its states.
 
         Returns:
@@ -339,7 +339,7 @@ class PulledBack:
         """
         (population, part), row = self.parts[k], self.recording.wiring.first_rows[k]
         model = population.model
-        arguments = (*list_arguments(self.recording, population, part, drive), *bars)
+        arguments = (*list_arguments(self.recording, population, part, drive), *by_output)
         *slopes, by_input = population.call("pseudospike_vjp", *arguments)
         frozen = list_currents(model) if drive is None else []
         for c in range(len(model.coordinates)):

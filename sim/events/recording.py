@@ -37,9 +37,9 @@ class Recording:
         spike_neuron: Neurons are counted through the populations, shape (n_spikes,).
         end: Coordinates at ``time``, shape (width, n_neurons).
         time: How far the run got: T, unless it was stopped [time].
-        look_times: Times at which states were looked at, shape (n_looks,) [time].
-        looked_at: Neurons that were looked at, shape (n_looked_at,).
-        looked: Their coordinates, shape (width, n_looks, n_looked_at).
+        probe_times: Times at which states were probed, shape (n_probes,) [time].
+        probed: Neurons whose states were probed, shape (n_probed,).
+        probed_coordinates: Their coordinates, shape (width, n_probes, n_probed).
         under_way: Groups of connections (`sim.network.wiring`) that a spike is under way on, one
         entry
             per spike.
@@ -53,9 +53,9 @@ class Recording:
     spike_neuron: np.ndarray
     end: np.ndarray
     time: float
-    look_times: np.ndarray
-    looked_at: np.ndarray
-    looked: np.ndarray
+    probe_times: np.ndarray
+    probed: np.ndarray
+    probed_coordinates: np.ndarray
     under_way: np.ndarray
     tape: Tape | None = None
     cells: np.ndarray | None = None
@@ -74,10 +74,11 @@ class Recording:
         return self.leave_chart(self.end, np.arange(self.circuit.n_neurons))
 
     @cached_property
-    def looked_state(self) -> list[dict[str, np.ndarray]]:
-        """States looked at by variable, for each population; shape (n_looks, n_looked_at) each."""
+    def probed_state(self) -> list[dict[str, np.ndarray]]:
+        """States at the probes by variable, for each population; (n_probes, n_probed) each."""
         found = [
-            self.leave_chart(self.looked[:, k], self.looked_at) for k in range(len(self.look_times))
+            self.leave_chart(self.probed_coordinates[:, k], self.probed)
+            for k in range(len(self.probe_times))
         ]
         return [
             {

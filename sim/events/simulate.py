@@ -4,25 +4,25 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sim.events.loop import DONE, FULL, LOST_STATE, build_lazy, get_width, make_cells
-from sim.events.plain_loop import simulate_eagerly
+from sim.events.loop import DONE, FULL, LOST_STATE, build_event_loop, get_width, make_cells
+from sim.events.plain_loop import simulate_plainly
 from sim.events.recording import Advance, Recording, StoppedError
-from sim.events.spike_queue import Calendar, make_calendar
+from sim.events.spike_queue import SpikeQueue, make_spike_queue
 from sim.events.tape import (
+    ARRIVALS,
     DELIVERIES,
     LOST_NEURON,
     N_ARRIVALS,
     N_DEFERRED,
     N_DELIVERIES,
+    N_IN_FLIGHT,
     N_SCALES,
     N_SPIKES,
-    N_TOUCHES,
     SCALES,
     SPIKES,
-    TOUCHES,
-    grow_arrivals,
+    grow_in_flight,
     grow_tape,
-    make_arrivals,
+    make_in_flight,
     make_tape,
 )
 from sim.memory import check_memory
@@ -33,7 +33,7 @@ from spiketheory.errors import InputError, check_choice, check_finite
 MAX_SPIKES = 10_000_000
 ENGINES = ("lazy", "eager")
 SHARES = {"numba": 4_000_000, "numpy": 4_000}
-"""About so many touches between two looks at the clock and the keyboard."""
+"""About so many arrivals between two looks at the clock and the keyboard."""
 BYTES_PER_NEURON = 8 * 8 + 4 * 4 + 3 * 8
 BYTES_PER_CONNECTION = 2 * (4 + 4 + 8 + 8) + 8
 
@@ -43,8 +43,8 @@ def simulate(
     *,
     engine: str = "lazy",
     record: bool = False,
-    look_times: Sequence[float] | np.ndarray = (),
-    looked_at: Sequence[int] | np.ndarray | None = None,
+    probe_times: Sequence[float] | np.ndarray = (),
+    probed: Sequence[int] | np.ndarray | None = None,
     max_spikes: int = MAX_SPIKES,
     on_advance: Callable[[Advance], bool] | None = None,
 ) -> Recording:
@@ -55,9 +55,9 @@ def simulate(
         engine: ``lazy`` touches at an event only the neurons that it reaches; ``eager`` advances
             all at every event, is slow and plain, and records nothing to go back on.
         record: Whether to keep what `sim.events.backward.differentiate` needs.
-        look_times: Times at which to look at states; they may coincide with events, and then come
+        probe_times: Times at which to probe states; they may coincide with events, and then come
             after arrivals and before spikes [time].
-        looked_at: Neurons to look at; None for all.
+        probed: Neurons to probe; None for all.
         max_spikes: More spikes than this stop the run.
         on_advance: Called every so often; the run stops if it returns True.
 
@@ -65,7 +65,7 @@ def simulate(
         The recording.
 
     Raises:
-        InputError: If the looks are none, or the network does not fit into memory.
+        InputError: If the probes are impossible, or the network does not fit into memory.
         StoppedError: If the network fires without bound, or a state leaves the range of numbers.
     """
     check_choice("engine", engine, ENGINES)
@@ -74,28 +74,29 @@ def simulate(
             "Expected engine='lazy' for a run with gradients but got 'eager', which records "
             "nothing; choose the other, or ask for spikes alone."
         )
-    times, neurons = check_looks(circuit, look_times, looked_at)
+    times, neurons = check_probes(circuit, probe_times, probed)
     check_memory(estimate_memory(circuit, record), "the network and its queue")
     if engine == "eager":
-        return simulate_eagerly(circuit, times, neurons, max_spikes, on_advance)
-    return LazyRun(circuit, times, neurons, record=record, max_spikes=max_spikes).finish(on_advance)
+        return simulate_plainly(circuit, times, neurons, max_spikes, on_advance)
+    run = EventRun(circuit, times, neurons, record=record, max_spikes=max_spikes)
+    return run.finish(on_advance)
 
 
-def check_looks(
-    circuit: Circuit, look_times: Sequence[float] | np.ndarray, looked_at: object
+def check_probes(
+    circuit: Circuit, probe_times: Sequence[float] | np.ndarray, probed: object
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the times, sorted, and the neurons to look at."""
-    times = np.sort(check_finite("look_times", np.array(look_times, dtype=np.float64)))
+    """Return the times, sorted, and the neurons to probe."""
+    times = np.sort(check_finite("probe_times", np.array(probe_times, dtype=np.float64)))
     if len(times) and (times[0] < 0 or times[-1] > circuit.duration):
         raise InputError(
-            f"Expected look_times between 0 and the duration {circuit.duration:g} but got "
+            f"Expected probe_times between 0 and the duration {circuit.duration:g} but got "
             f"{times[0]:g} to {times[-1]:g}; leave out the others."
         )
     n = circuit.n_neurons
-    neurons = np.arange(n) if looked_at is None else np.array(looked_at)
+    neurons = np.arange(n) if probed is None else np.array(probed)
     if len(neurons) and (neurons.dtype.kind not in "iu" or neurons.min() < 0 or neurons.max() >= n):
         raise InputError(
-            f"Expected neurons 0 to {n - 1} in looked_at but got {neurons.tolist()}; neurons are "
+            f"Expected neurons 0 to {n - 1} in probed but got {neurons.tolist()}; neurons are "
             "counted through the populations."
         )
     return times, neurons.astype(np.int64)
@@ -107,46 +108,46 @@ def estimate_memory(circuit: Circuit, record: bool) -> int:
     return n_bytes + (1_000_000 if record else 0)
 
 
-class LazyRun:
+class EventRun:
     """A run under way: Python grows the arrays, compiled code fills them.
 
     Args:
         circuit: The network.
-        look_times: Times at which to look, sorted.
-        looked_at: Neurons to look at.
+        probe_times: Times at which to probe states, sorted.
+        probed: Neurons to probe.
         record: Whether to keep what it takes to go back.
         max_spikes: More spikes than this stop the run.
         wiring: The network in flat arrays, if it was laid out before.
     """
 
     def __init__(
-        self, circuit: Circuit, look_times: np.ndarray, looked_at: np.ndarray, *, record: bool,
+        self, circuit: Circuit, probe_times: np.ndarray, probed: np.ndarray, *, record: bool,
         max_spikes: int, wiring: Wiring | None = None,
     ) -> None:  # fmt: skip
         self.circuit, self.wiring = circuit, wiring or wire(circuit)
         models = self.wiring.models
-        self.kernel, self.width = build_lazy(models), get_width(models)
-        self.look_times, self.looked_at = look_times, looked_at
+        self.kernel, self.width = build_event_loop(models), get_width(models)
+        self.probe_times, self.probed = probe_times, probed
         self.record, self.max_spikes = record, max_spikes
         n = circuit.n_neurons
         self.cells = make_cells(models, n)
         self.cells[: self.width] = self.wiring.start
         edges = self.wiring.wires.group_edges[self.wiring.wires.source_groups]
         self.most_targets = int(np.diff(edges).max(initial=0))
-        self.calendar: Calendar = make_calendar(n, circuit.duration, self.most_targets)
-        self.arrivals = make_arrivals(64)
-        self.tape = make_tape(self.width, len(look_times), len(looked_at), capacity=64)
+        self.queue: SpikeQueue = make_spike_queue(n, circuit.duration, self.most_targets)
+        self.in_flight = make_in_flight(64)
+        self.tape = make_tape(self.width, len(probe_times), len(probed), capacity=64)
         self.causes = np.zeros((2, n), np.int64)
         self.now = 0.0
-        self.kernel.start(self.wiring.wires, self.cells, self.calendar)
+        self.kernel.start(self.wiring.wires, self.cells, self.queue)
 
     def finish(self, on_advance: Callable[[Advance], bool] | None) -> Recording:
         """Run to the end; see `simulate`."""
         share = SHARES[self.wiring.models[0].backend]
         while True:
             status, self.now = self.kernel.run(
-                self.wiring.wires, self.cells, self.calendar, self.arrivals, self.tape,
-                self.causes, self.look_times, self.looked_at, self.circuit.duration, self.now,
+                self.wiring.wires, self.cells, self.queue, self.in_flight, self.tape,
+                self.causes, self.probe_times, self.probed, self.circuit.duration, self.now,
                 self.record, self.max_spikes + 1, share,
             )  # fmt: skip
             if status == DONE:
@@ -170,7 +171,7 @@ class LazyRun:
         more = 3 * (self.most_targets + int(counts[N_DEFERRED])) + 64
         filled = [(SPIKES, N_SPIKES)]
         if self.record:
-            filled += [(TOUCHES, N_TOUCHES), (DELIVERIES, N_DELIVERIES), (SCALES, N_SCALES)]
+            filled += [(ARRIVALS, N_ARRIVALS), (DELIVERIES, N_DELIVERIES), (SCALES, N_SCALES)]
         for names, place in filled:
             capacity, needed = getattr(tape, names[-1]).shape[-1], int(counts[place]) + more
             if needed > capacity:
@@ -178,23 +179,23 @@ class LazyRun:
                 check_memory(wanted * (self.width + 4) * 8, "the recorded events")
                 tape = grow_tape(tape, names, wanted)
         self.tape = tape
-        capacity = self.arrivals.times.shape[0]
-        if int(counts[N_ARRIVALS]) + more > capacity:
-            self.arrivals = grow_arrivals(self.arrivals, max(2 * capacity, capacity + more))
+        capacity = self.in_flight.times.shape[0]
+        if int(counts[N_IN_FLIGHT]) + more > capacity:
+            self.in_flight = grow_in_flight(self.in_flight, max(2 * capacity, capacity + more))
 
     def close(self, time: float) -> Recording:
         """The record of what was run up to ``time``."""
         n_spikes = int(self.tape.counts[N_SPIKES])
         end = np.zeros((self.width, self.circuit.n_neurons), order="F")
-        self.kernel.look_at_all(self.wiring.wires, self.cells, time, end)
-        shape = (self.width, len(self.look_times), len(self.looked_at))
+        self.kernel.probe_all(self.wiring.wires, self.cells, time, end)
+        shape = (self.width, len(self.probe_times), len(self.probed))
         return Recording(
             circuit=self.circuit, wiring=self.wiring,
             spike_time=self.tape.spike_times[:n_spikes],
             spike_neuron=self.tape.spike_neurons[:n_spikes],
-            end=end, time=time, look_times=self.look_times, looked_at=self.looked_at,
-            looked=self.tape.looked.reshape(shape),
-            under_way=self.arrivals.groups[: self.tape.counts[N_ARRIVALS]].copy(),
+            end=end, time=time, probe_times=self.probe_times, probed=self.probed,
+            probed_coordinates=self.tape.probed_coordinates.reshape(shape),
+            under_way=self.in_flight.groups[: self.tape.counts[N_IN_FLIGHT]].copy(),
             tape=self.tape if self.record else None, cells=self.cells,
         )  # fmt: skip
 

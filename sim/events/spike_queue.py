@@ -1,12 +1,13 @@
-"""The calendar of coming spikes: which neuron is next, without touching it at every arrival.
+"""The queue of coming spikes: which neuron is next, without touching it at every arrival.
 
-Time is cut into buckets of equal width. A neuron that will spike stands in the list of one bucket,
-never later than that of its spike. When an arrival moves its spike to a later bucket the neuron
-stays where it is; when its bucket is reached, it is moved on. Only when its spike moves to before
-its bucket is it queued anew. The current bucket is a binary heap of (time, neuron) in which entries
-that are out of date are skipped; buckets hold so few spikes that it is small. When all buckets are
-used up, new ones are made, as wide as the recent rate of spikes asks for. Their width decides the
-speed, never the order: a spike earlier than another stands in the same bucket or in one before.
+It is a calendar queue: time is cut into buckets of equal width. A neuron that will spike stands in
+the list of one bucket, never later than that of its spike. When an arrival moves its spike to a
+later bucket the neuron stays where it is; when its bucket is reached, it is moved on. Only when its
+spike moves to before its bucket is it queued anew. The current bucket is a binary heap of (time,
+neuron) in which entries that are out of date are skipped; buckets hold so few spikes that it is
+small. When all buckets are used up, new ones are made, as wide as the recent rate of spikes asks
+for. Their width decides the speed, never the order: a spike earlier than another stands in the same
+bucket or in one before.
 """
 
 from functools import lru_cache
@@ -29,7 +30,7 @@ HEAP_SIZE, CURRENT, IS_IDLE, N_SINCE = range(4)
 ORIGIN, WIDTH, REBUILT = range(3)
 
 
-class Calendar(NamedTuple):
+class SpikeQueue(NamedTuple):
     """The queue's arrays.
 
     Attributes:
@@ -52,10 +53,10 @@ class Calendar(NamedTuple):
     scale: np.ndarray
 
 
-def make_calendar(n_neurons: int, duration: float, most_targets: int) -> Calendar:
-    """An empty calendar, with room for every neuron twice and what one spike can add."""
+def make_spike_queue(n_neurons: int, duration: float, most_targets: int) -> SpikeQueue:
+    """An empty queue, with room for every neuron twice and what one spike can add."""
     capacity = 2 * n_neurons + 2 * most_targets + 1024
-    return Calendar(
+    return SpikeQueue(
         bucket=np.full(n_neurons, NOWHERE, np.int32),
         following=np.full(n_neurons, END, np.int32),
         before=np.full(n_neurons, END, np.int32),
@@ -68,7 +69,7 @@ def make_calendar(n_neurons: int, duration: float, most_targets: int) -> Calenda
 
 
 @lru_cache(maxsize=32)
-def build_calendar(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespace:
+def build_spike_queue(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespace:
     """The queue's functions, compiled for the models' backend.
 
     Args:
@@ -96,11 +97,11 @@ def build_heap(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
     jit = join_jit(models)
 
     @jit
-    def push(calendar: Any, time: float, neuron: int) -> None:
+    def push(queue: Any, time: float, neuron: int) -> None:
         """Add to the heap."""
-        times, neurons = calendar.heap_times, calendar.heap_neurons
-        place = calendar.counts[HEAP_SIZE]
-        calendar.counts[HEAP_SIZE] = place + 1
+        times, neurons = queue.heap_times, queue.heap_neurons
+        place = queue.counts[HEAP_SIZE]
+        queue.counts[HEAP_SIZE] = place + 1
         while place > 0:
             above = (place - 1) // 2
             if times[above] < time or (times[above] == time and neurons[above] <= neuron):
@@ -112,11 +113,11 @@ def build_heap(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
         neurons[place] = neuron
 
     @jit
-    def pop(calendar: Any) -> None:
+    def pop(queue: Any) -> None:
         """Remove the top of the heap."""
-        times, neurons = calendar.heap_times, calendar.heap_neurons
-        size = calendar.counts[HEAP_SIZE] - 1
-        calendar.counts[HEAP_SIZE] = size
+        times, neurons = queue.heap_times, queue.heap_neurons
+        size = queue.counts[HEAP_SIZE] - 1
+        queue.counts[HEAP_SIZE] = size
         time, neuron = times[size], neurons[size]
         place = 0
         while True:
@@ -145,26 +146,26 @@ def build_lists(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
     jit = join_jit(models)
 
     @jit
-    def link(calendar: Any, i: int, bucket: int) -> None:
+    def link(queue: Any, i: int, bucket: int) -> None:
         """Put a neuron into a bucket's list."""
-        head = calendar.heads[bucket]
-        calendar.following[i] = head
-        calendar.before[i] = END
+        head = queue.heads[bucket]
+        queue.following[i] = head
+        queue.before[i] = END
         if head != END:
-            calendar.before[head] = i
-        calendar.heads[bucket] = i
-        calendar.bucket[i] = bucket
+            queue.before[head] = i
+        queue.heads[bucket] = i
+        queue.bucket[i] = bucket
 
     @jit
-    def unlink(calendar: Any, i: int) -> None:
+    def unlink(queue: Any, i: int) -> None:
         """Take a neuron out of its bucket's list."""
-        after, before = calendar.following[i], calendar.before[i]
+        after, before = queue.following[i], queue.before[i]
         if before == END:
-            calendar.heads[calendar.bucket[i]] = after
+            queue.heads[queue.bucket[i]] = after
         else:
-            calendar.following[before] = after
+            queue.following[before] = after
         if after != END:
-            calendar.before[after] = before
+            queue.before[after] = before
 
     return link, unlink
 
@@ -175,48 +176,48 @@ def build_places(models: tuple[CompiledModel, ...], due: int, push: Any) -> tupl
     link, unlink = build_lists(models)
 
     @jit
-    def place(calendar: Any, i: int, time: float, ahead: float) -> None:
+    def place(queue: Any, i: int, time: float, ahead: float) -> None:
         """Queue a neuron that is in no list."""
-        current = calendar.counts[CURRENT]
+        current = queue.counts[CURRENT]
         if ahead < current + 1:
-            calendar.bucket[i] = current
-            push(calendar, time, i)
+            queue.bucket[i] = current
+            push(queue, time, i)
         elif ahead < N_BUCKETS:
-            link(calendar, i, int(ahead))
+            link(queue, i, int(ahead))
         else:
-            calendar.bucket[i] = NOWHERE
+            queue.bucket[i] = NOWHERE
 
     @jit
-    def measure(calendar: Any, time: float) -> float:
+    def measure(queue: Any, time: float) -> float:
         """How many buckets ahead of the first a time is."""
-        return (time - calendar.scale[ORIGIN]) * (1.0 / calendar.scale[WIDTH])
+        return (time - queue.scale[ORIGIN]) * (1.0 / queue.scale[WIDTH])
 
     @jit
-    def schedule(calendar: Any, cells: Any, i: int, time: float) -> None:
+    def schedule(queue: Any, cells: Any, i: int, time: float) -> None:
         """Take note of the time of a neuron's next spike, inf for none."""
         same = cells[due, i] == time
         cells[due, i] = time
         if time == np.inf:
             return
-        calendar.counts[IS_IDLE] = 0
-        bucket, current = calendar.bucket[i], calendar.counts[CURRENT]
-        ahead = measure(calendar, time)
+        queue.counts[IS_IDLE] = 0
+        bucket, current = queue.bucket[i], queue.counts[CURRENT]
+        ahead = measure(queue, time)
         if bucket == NOWHERE:
-            place(calendar, i, time, ahead)
+            place(queue, i, time, ahead)
         elif bucket > current:
             if ahead < bucket:
-                unlink(calendar, i)
-                place(calendar, i, time, ahead)
+                unlink(queue, i)
+                place(queue, i, time, ahead)
         elif ahead < current + 1 and not same:
-            push(calendar, time, i)
+            push(queue, time, i)
 
     @jit
-    def move_on(calendar: Any, cells: Any, i: int) -> None:
+    def move_on(queue: Any, cells: Any, i: int) -> None:
         """Queue a neuron again whose entry was out of date."""
         time = cells[due, i]
-        calendar.bucket[i] = NOWHERE
+        queue.bucket[i] = NOWHERE
         if time < np.inf:
-            place(calendar, i, time, measure(calendar, time))
+            place(queue, i, time, measure(queue, time))
 
     return measure, schedule, move_on
 
@@ -228,22 +229,22 @@ def build_buckets(
     jit = join_jit(models)
 
     @jit
-    def open_bucket(calendar: Any, cells: Any) -> None:
+    def open_bucket(queue: Any, cells: Any) -> None:
         """Make the next bucket the current one."""
-        current = calendar.counts[CURRENT] + 1
-        calendar.counts[CURRENT] = current
-        i = calendar.heads[current]
-        calendar.heads[current] = END
+        current = queue.counts[CURRENT] + 1
+        queue.counts[CURRENT] = current
+        i = queue.heads[current]
+        queue.heads[current] = END
         while i != END:
-            following = calendar.following[i]
-            move_on(calendar, cells, i)
+            following = queue.following[i]
+            move_on(queue, cells, i)
             i = following
 
     @jit
-    def rebuild(calendar: Any, cells: Any, now: float) -> None:
+    def rebuild(queue: Any, cells: Any, now: float) -> None:
         """Make new buckets, of a width that suits the recent rate of spikes."""
-        n = calendar.bucket.shape[0]
-        counts, scale = calendar.counts, calendar.scale
+        n = queue.bucket.shape[0]
+        counts, scale = queue.counts, queue.scale
         width = scale[WIDTH] * (GROWTH if now > 0.0 else 1.0)
         elapsed = now - scale[REBUILT]
         if counts[N_SINCE] > 0 and elapsed > 0.0:
@@ -259,15 +260,15 @@ def build_buckets(
         counts[HEAP_SIZE] = 0
         counts[CURRENT] = 0
         counts[IS_IDLE] = first == np.inf
-        calendar.heads[:] = END
+        queue.heads[:] = END
         for i in range(n):
-            move_on(calendar, cells, i)
+            move_on(queue, cells, i)
 
     @jit
-    def is_crowded(calendar: Any) -> bool:
+    def is_crowded(queue: Any) -> bool:
         """Whether the heap is so large that narrower buckets would pay."""
-        n = calendar.bucket.shape[0]
-        return calendar.counts[HEAP_SIZE] > 1024 + n // 4 and calendar.counts[N_SINCE] > n // 8
+        n = queue.bucket.shape[0]
+        return queue.counts[HEAP_SIZE] > 1024 + n // 4 and queue.counts[N_SINCE] > n // 8
 
     return rebuild, open_bucket, is_crowded
 
@@ -280,37 +281,37 @@ def build_next(
     jit = join_jit(models)
 
     @jit
-    def find_next(calendar: Any, cells: Any, now: float) -> int:
+    def find_next(queue: Any, cells: Any, now: float) -> int:
         """The neuron that spikes next; END if none will."""
-        counts = calendar.counts
-        if is_crowded(calendar):
-            rebuild(calendar, cells, now)
+        counts = queue.counts
+        if is_crowded(queue):
+            rebuild(queue, cells, now)
         while True:
             while counts[HEAP_SIZE] > 0:
-                i = calendar.heap_neurons[0]
-                is_queued = calendar.bucket[i] == counts[CURRENT]
-                if is_queued and cells[due, i] == calendar.heap_times[0]:
+                i = queue.heap_neurons[0]
+                is_queued = queue.bucket[i] == counts[CURRENT]
+                if is_queued and cells[due, i] == queue.heap_times[0]:
                     return i
-                pop(calendar)
-                if is_queued and not measure(calendar, cells[due, i]) < counts[CURRENT] + 1:
-                    move_on(calendar, cells, i)
+                pop(queue)
+                if is_queued and not measure(queue, cells[due, i]) < counts[CURRENT] + 1:
+                    move_on(queue, cells, i)
             if counts[IS_IDLE]:
                 return END
             if counts[CURRENT] + 1 < N_BUCKETS:
-                open_bucket(calendar, cells)
+                open_bucket(queue, cells)
             else:
-                rebuild(calendar, cells, now)
+                rebuild(queue, cells, now)
 
     @jit
-    def release(calendar: Any, i: int) -> None:
+    def release(queue: Any, i: int) -> None:
         """Take the next neuron out of the queue: it spikes now."""
-        pop(calendar)
-        calendar.bucket[i] = NOWHERE
-        calendar.counts[N_SINCE] += 1
+        pop(queue)
+        queue.bucket[i] = NOWHERE
+        queue.counts[N_SINCE] += 1
 
     @jit
-    def has_room(calendar: Any, n_targets: int) -> bool:
+    def has_room(queue: Any, n_targets: int) -> bool:
         """Whether the heap can take in so many neurons."""
-        return calendar.counts[HEAP_SIZE] + n_targets + 2 <= calendar.heap_times.shape[0]
+        return queue.counts[HEAP_SIZE] + n_targets + 2 <= queue.heap_times.shape[0]
 
     return find_next, release, has_room

@@ -1,10 +1,10 @@
 """What a run of a recurrent network leaves behind: its spikes, and what it takes to go back.
 
 Three kinds of things happen, in one order. A *spike*; a *delivery* of an event to a range of
-connections, that is one *touch* per connection; and a *look* at the states at a given time. Events
-are numbered: spike k is event k, input spike j is event -1 - j. Before a touch a neuron has been
-alone since its touch or spike before; of each the tape keeps the coordinates at the start of that
-time and its duration, so that nothing is computed backwards.
+connections, that is one *arrival* per connection; and a *probe* of the states at a given time.
+Events are numbered: spike k is event k, input spike j is event -1 - j. Before an arrival a neuron
+has been alone since its arrival or spike before; of each the tape keeps the coordinates at the
+start of that time and its duration, so that nothing is computed backwards.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 (
-    N_SPIKES, N_DELIVERIES, N_TOUCHES, N_SCALES, N_ARRIVALS, N_SENT, N_DEFERRED, NEXT_INPUT,
-    NEXT_LOOK, N_LOOKED, LOST_NEURON,
+    N_SPIKES, N_DELIVERIES, N_ARRIVALS, N_SCALES, N_IN_FLIGHT, N_SENT, N_DEFERRED, NEXT_INPUT,
+    NEXT_PROBE, N_PROBED, LOST_NEURON,
 ) = range(11)  # fmt: skip
 """Places in ``counts``."""
 NO_CAUSE = -1
@@ -32,16 +32,16 @@ class Tape(NamedTuple):
             it came; NO_CAUSE otherwise.
         delivery_events: The event that was delivered.
         delivery_edges: First connection of the range.
-        delivery_touches: First touch.
+        delivery_arrivals: First arrival.
         delivery_spikes: How many spikes came before.
-        touch_starts: Coordinates after the neuron's event before, shape (width, capacity).
-        touch_waits: Duration since.
-        scale_touches, scale_factors: Touches after which coordinates were multiplied by a power
+        arrival_starts: Coordinates after the neuron's event before, shape (width, capacity).
+        arrival_waits: Duration since.
+        scale_arrivals, scale_factors: Arrivals after which coordinates were multiplied by a power
             of two.
-        looks: For each look how many spikes and deliveries came before, shape (n_looks, 2).
-        look_starts: Coordinates after the event before, shape (width, n_looks * n_looked_at).
-        look_waits: Duration since.
-        looked: Coordinates at the look, shape as look_starts.
+        probes: For each probe how many spikes and deliveries came before, shape (n_probes, 2).
+        probe_starts: Coordinates after the event before, shape (width, n_probes * n_probed).
+        probe_waits: Duration since.
+        probed_coordinates: Coordinates at the probe, shape as probe_starts.
         counts: See the names in this module.
     """
 
@@ -53,20 +53,20 @@ class Tape(NamedTuple):
     spike_cause_edges: np.ndarray
     delivery_events: np.ndarray
     delivery_edges: np.ndarray
-    delivery_touches: np.ndarray
+    delivery_arrivals: np.ndarray
     delivery_spikes: np.ndarray
-    touch_starts: np.ndarray
-    touch_waits: np.ndarray
-    scale_touches: np.ndarray
+    arrival_starts: np.ndarray
+    arrival_waits: np.ndarray
+    scale_arrivals: np.ndarray
     scale_factors: np.ndarray
-    looks: np.ndarray
-    look_starts: np.ndarray
-    look_waits: np.ndarray
-    looked: np.ndarray
+    probes: np.ndarray
+    probe_starts: np.ndarray
+    probe_waits: np.ndarray
+    probed_coordinates: np.ndarray
     counts: np.ndarray
 
 
-class Arrivals(NamedTuple):
+class InFlight(NamedTuple):
     """Spikes under way: a binary heap by time, then by the order in which they were sent.
 
     Attributes:
@@ -86,40 +86,40 @@ class Arrivals(NamedTuple):
 
 SPIKES = tuple(name for name in Tape._fields if name.startswith("spike_"))
 DELIVERIES = tuple(name for name in Tape._fields if name.startswith("delivery_"))
-TOUCHES = ("touch_starts", "touch_waits")
-SCALES = ("scale_touches", "scale_factors")
+ARRIVALS = ("arrival_starts", "arrival_waits")
+SCALES = ("scale_arrivals", "scale_factors")
 FLOATS = ("waits", "times", "starts", "factors")
-TWO_DIMENSIONAL = ("spike_starts", "touch_starts")
+TWO_DIMENSIONAL = ("spike_starts", "arrival_starts")
 
 
-def make_tape(width: int, n_looks: int, n_looked_at: int, *, capacity: int) -> Tape:
+def make_tape(width: int, n_probes: int, n_probed: int, *, capacity: int) -> Tape:
     """An empty tape.
 
     Args:
         width: Most coordinates of any neuron.
-        n_looks: Times at which states are looked at.
-        n_looked_at: Neurons looked at.
+        n_probes: Times at which states are probed.
+        n_probed: Neurons to probe.
         capacity: Room to start with.
     """
     arrays = {}
-    for name in (*SPIKES, *DELIVERIES, *TOUCHES, *SCALES):
+    for name in (*SPIKES, *DELIVERIES, *ARRIVALS, *SCALES):
         shape = (width, capacity) if name in TWO_DIMENSIONAL else (capacity,)
         dtype = np.float64 if name.endswith(FLOATS) else np.int64
         arrays[name] = np.zeros(shape, dtype, order="F")
-    wide = (width, n_looks * n_looked_at)
+    wide = (width, n_probes * n_probed)
     return Tape(
         **arrays,
-        looks=np.zeros((n_looks, 2), np.int64),
-        look_starts=np.zeros(wide, order="F"),
-        look_waits=np.zeros(wide[1]),
-        looked=np.zeros(wide, order="F"),
+        probes=np.zeros((n_probes, 2), np.int64),
+        probe_starts=np.zeros(wide, order="F"),
+        probe_waits=np.zeros(wide[1]),
+        probed_coordinates=np.zeros(wide, order="F"),
         counts=np.zeros(11, np.int64),
     )
 
 
-def make_arrivals(capacity: int) -> Arrivals:
+def make_in_flight(capacity: int) -> InFlight:
     """Nothing under way."""
-    return Arrivals(
+    return InFlight(
         times=np.zeros(capacity),
         order=np.zeros(capacity, np.int64),
         events=np.zeros(capacity, np.int64),
@@ -142,6 +142,6 @@ def grow_tape(tape: Tape, names: tuple[str, ...], capacity: int) -> Tape:
     return tape._replace(**{name: grow(getattr(tape, name), capacity) for name in names})
 
 
-def grow_arrivals(arrivals: Arrivals, capacity: int) -> Arrivals:
-    """The arrivals with room for more."""
-    return Arrivals(*(grow(array, capacity) for array in arrivals))
+def grow_in_flight(in_flight: InFlight, capacity: int) -> InFlight:
+    """The heap with room for more."""
+    return InFlight(*(grow(array, capacity) for array in in_flight))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.events.tape import AT_ONCE, N_DELIVERIES, N_SCALES, N_SPIKES, N_TOUCHES, Tape
+from sim.events.tape import AT_ONCE, N_ARRIVALS, N_DELIVERIES, N_SCALES, N_SPIKES, Tape
 from sim.network.wiring import Wires
 
 ALONE = -1
@@ -20,14 +20,14 @@ class Ties(NamedTuple):
     """Groups of simultaneous arrivals of one neuron, member by member.
 
     Attributes:
-        places: Member that each touch of the tape is, ALONE if none, shape (n_touches,); empty if
-            there is no group.
+        places: Member that each arrival of the tape is, ALONE if none, shape (n_arrivals,); empty
+            if there is no group.
         firsts, ends: Range of members of each member's group, shape (n_members,).
-        touches: Touch of each member, shape (n_members,).
+        arrivals: Arrival of each member, shape (n_members,).
         events: The event that arrived.
         weights: By which connection's weight.
         scales: Power of two that the coordinates were multiplied by in the whole group.
-        by_touch: Derivative by the time of each arrival, to be filled in on the way back.
+        by_arrival: Derivative by the time of each arrival, to be filled in on the way back.
         by_event: That by the time of its event, which may come by several connections; it stands
             at the first of them, 0 at the others.
     """
@@ -35,16 +35,16 @@ class Ties(NamedTuple):
     places: np.ndarray
     firsts: np.ndarray
     ends: np.ndarray
-    touches: np.ndarray
+    arrivals: np.ndarray
     events: np.ndarray
     weights: np.ndarray
     scales: np.ndarray
-    by_touch: np.ndarray
+    by_arrival: np.ndarray
     by_event: np.ndarray
 
 
-class Touches(NamedTuple):
-    """Some touches of a tape, sorted by neuron and then by time; shape (n,) each."""
+class Arrivals(NamedTuple):
+    """Some arrivals of a tape, sorted by neuron and then by time; shape (n,) each."""
 
     numbers: np.ndarray
     neurons: np.ndarray
@@ -59,24 +59,25 @@ def find_ties(tape: Tape, wires: Wires) -> Ties:
     A group ends with a spike of its neuron. One that carries a neuron across a finite threshold is
     left out: there, which arrival did it is a jump, not a kink, and the order counts that they had.
     """
-    waits = tape.touch_waits[: tape.counts[N_TOUCHES]]
+    waits = tape.arrival_waits[: tape.counts[N_ARRIVALS]]
     at_once = np.flatnonzero(waits == 0.0)
     if not len(at_once):
         return make_ties(0, np.empty(0, np.int64), np.empty(0, np.int64))
-    touches = list_touches(tape, wires, at_once)
-    follows = np.zeros(len(touches.numbers), bool)
-    follows[1:] = (touches.neurons[1:] == touches.neurons[:-1]) & (waits[touches.numbers[1:]] == 0)
-    seen = count_spikes(tape, touches.neurons, touches.spikes_before)
+    arrivals = list_arrivals(tape, wires, at_once)
+    follows = np.zeros(len(arrivals.numbers), bool)
+    follows[1:] = arrivals.neurons[1:] == arrivals.neurons[:-1]
+    follows[1:] &= waits[arrivals.numbers[1:]] == 0
+    seen = count_spikes(tape, arrivals.neurons, arrivals.spikes_before)
     follows[1:] &= seen[1:] == seen[:-1]
     starts = np.flatnonzero(~follows)
     ends = np.append(starts[1:], len(follows))
-    whole = (ends - starts > 1) & ~causes_spike(tape, touches, ends)
-    return fill_ties(tape, wires, touches, starts[whole], ends[whole])
+    whole = (ends - starts > 1) & ~causes_spike(tape, arrivals, ends)
+    return fill_ties(tape, wires, arrivals, starts[whole], ends[whole])
 
 
-def list_touches(tape: Tape, wires: Wires, chosen: np.ndarray) -> Touches:
-    """All touches of the neurons of the ``chosen`` ones."""
-    firsts = tape.delivery_touches[: tape.counts[N_DELIVERIES]]
+def list_arrivals(tape: Tape, wires: Wires, chosen: np.ndarray) -> Arrivals:
+    """All arrivals of the neurons of the ``chosen`` ones."""
+    firsts = tape.delivery_arrivals[: tape.counts[N_DELIVERIES]]
 
     def locate(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         deliveries = np.searchsorted(firsts, numbers, side="right") - 1
@@ -84,12 +85,12 @@ def list_touches(tape: Tape, wires: Wires, chosen: np.ndarray) -> Touches:
 
     wanted = np.zeros(len(wires.kinds), bool)
     wanted[wires.targets[locate(chosen)[1]]] = True
-    numbers = np.arange(tape.counts[N_TOUCHES])
+    numbers = np.arange(tape.counts[N_ARRIVALS])
     numbers = numbers[wanted[wires.targets[locate(numbers)[1]]]]
     deliveries, edges = locate(numbers)
     neurons = wires.targets[edges]
     order = np.argsort(neurons, kind="stable")
-    return Touches(
+    return Arrivals(
         numbers=numbers[order], neurons=neurons[order].astype(np.int64), edges=edges[order],
         events=tape.delivery_events[deliveries[order]],
         spikes_before=tape.delivery_spikes[deliveries[order]],
@@ -110,56 +111,56 @@ def count_spikes(tape: Tape, neurons: np.ndarray, before: np.ndarray) -> np.ndar
     return np.searchsorted(keys, neurons * per_neuron + before)
 
 
-def causes_spike(tape: Tape, touches: Touches, ends: np.ndarray) -> np.ndarray:
+def causes_spike(tape: Tape, arrivals: Arrivals, ends: np.ndarray) -> np.ndarray:
     """Whether the next event of a group's neuron is a spike that it causes at once."""
     keys, per_neuron = sort_spikes(tape)
     last = ends - 1
-    neurons, before = touches.neurons[last], touches.spikes_before[last]
+    neurons, before = arrivals.neurons[last], arrivals.spikes_before[last]
     place = np.searchsorted(keys, neurons * per_neuron + before)
     key = np.append(keys, -1)[place]
     exists = (place < len(keys)) & (key // per_neuron == neurons)
     spike = np.where(exists, key % per_neuron, 0)
-    following = np.minimum(ends, len(touches.numbers) - 1)
+    following = np.minimum(ends, len(arrivals.numbers) - 1)
     interrupted = (
-        (ends < len(touches.numbers))
-        & (touches.neurons[following] == neurons)
-        & (touches.spikes_before[following] <= spike)
+        (ends < len(arrivals.numbers))
+        & (arrivals.neurons[following] == neurons)
+        & (arrivals.spikes_before[following] <= spike)
     )
     waits = tape.spike_waits if len(tape.spike_waits) else np.zeros(1)
     return exists & ~interrupted & (waits[spike] == AT_ONCE)
 
 
 def fill_ties(
-    tape: Tape, wires: Wires, touches: Touches, starts: np.ndarray, ends: np.ndarray
+    tape: Tape, wires: Wires, arrivals: Arrivals, starts: np.ndarray, ends: np.ndarray
 ) -> Ties:
-    """The record of the groups that are at given ranges of ``touches``."""
-    ties = make_ties(int(tape.counts[N_TOUCHES]), starts, ends)
+    """The record of the groups that are at given ranges of ``arrivals``."""
+    ties = make_ties(int(tape.counts[N_ARRIVALS]), starts, ends)
     members = np.concatenate(
         [np.empty(0, np.int64), *(np.arange(a, b) for a, b in zip(starts, ends, strict=True))]
     )
-    ties.touches[:] = touches.numbers[members]
-    ties.events[:] = touches.events[members]
-    ties.weights[:] = wires.weights[touches.edges[members]]
+    ties.arrivals[:] = arrivals.numbers[members]
+    ties.events[:] = arrivals.events[members]
+    ties.weights[:] = wires.weights[arrivals.edges[members]]
     if len(ties.places):
-        ties.places[ties.touches] = np.arange(len(members))
-    for touch, factor in zip(
-        tape.scale_touches[: tape.counts[N_SCALES]].tolist(), tape.scale_factors.tolist(),
+        ties.places[ties.arrivals] = np.arange(len(members))
+    for arrival, factor in zip(
+        tape.scale_arrivals[: tape.counts[N_SCALES]].tolist(), tape.scale_factors.tolist(),
         strict=False,
     ):  # fmt: skip
-        place = ties.places[touch] if len(ties.places) else ALONE
+        place = ties.places[arrival] if len(ties.places) else ALONE
         if place != ALONE:
             ties.scales[ties.firsts[place] : ties.ends[place]] *= factor
     return ties
 
 
-def make_ties(n_touches: int, starts: np.ndarray, ends: np.ndarray) -> Ties:
+def make_ties(n_arrivals: int, starts: np.ndarray, ends: np.ndarray) -> Ties:
     """Groups of given sizes, without contents."""
     sizes = ends - starts
     n = int(sizes.sum())
     firsts = np.repeat(np.cumsum(sizes) - sizes, sizes)
     return Ties(
-        places=np.full(n_touches if n else 0, ALONE), firsts=firsts,
-        ends=firsts + np.repeat(sizes, sizes), touches=np.zeros(n, np.int64),
+        places=np.full(n_arrivals if n else 0, ALONE), firsts=firsts,
+        ends=firsts + np.repeat(sizes, sizes), arrivals=np.zeros(n, np.int64),
         events=np.zeros(n, np.int64), weights=np.zeros(n), scales=np.ones(n),
-        by_touch=np.zeros(n), by_event=np.zeros(n),
+        by_arrival=np.zeros(n), by_event=np.zeros(n),
     )  # fmt: skip

@@ -270,7 +270,7 @@ def make_trial(
         layers=layers,
         n_layers=len(layers),
         constants=network.constants,
-        narrow=tuple(network.real(c) for c in network.constants),
+        real_constants=tuple(network.real(c) for c in network.constants),
         limits=LIMITS[network.precision],
         duration=network.duration,
         max_spikes=max_spikes,

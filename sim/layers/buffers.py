@@ -19,7 +19,7 @@ class Spikes(NamedTuple):
         neurons: Their neurons.
         segments: Their segments; segment k runs from event k to event k + 1.
         waits: Duration of the interval that each ends [time].
-        lefts: Time left to the segment's end; -1 if the neuron spikes again before [time]. In
+        remaining: Time left to the segment's end; -1 if the neuron spikes again before [time]. In
             `sim.layers.crossings`: -1 if the interval begins with the neuron's last spike, else 0.
         starts: Coordinates at the interval's start, shape (n_coordinates, room).
     """
@@ -28,7 +28,7 @@ class Spikes(NamedTuple):
     neurons: Any
     segments: Any
     waits: Any
-    lefts: Any
+    remaining: Any
     starts: Any
 
 
@@ -41,7 +41,7 @@ class Round(NamedTuple):
             (n_coordinates, width).
         ends: Their states at the segment's end, if they do not spike again, same shape.
         again: Whether they do, shape (width,).
-        times, waits, lefts: As in `Spikes`, but the time left whether or not they spike again;
+        times, waits, remaining: As in `Spikes`, but the time left whether or not they spike again;
             before the spike is found, the time that its interval starts at, and what is left.
     """
 
@@ -51,7 +51,7 @@ class Round(NamedTuple):
     again: Any
     times: Any
     waits: Any
-    lefts: Any
+    remaining: Any
 
 
 class Source(NamedTuple):
@@ -93,7 +93,7 @@ class Trial(NamedTuple):
         layers: See `LayerTrial`.
         n_layers: Their number.
         constants: The model's derived constants.
-        narrow: The same, real.
+        real_constants: The same, real.
         limits: How large coordinates may be, an entry of `sim.layers.forward.LIMITS`.
         duration: The trial's end T [time].
         max_spikes: More spikes of a layer in one sample are an error.
@@ -107,7 +107,7 @@ class Trial(NamedTuple):
     layers: list[LayerTrial]
     n_layers: int
     constants: tuple[float, ...]
-    narrow: tuple[Any, ...]
+    real_constants: tuple[Any, ...]
     limits: tuple[float, float]
     duration: float
     max_spikes: int
@@ -130,7 +130,7 @@ class LayerBuffers(NamedTuple):
         sorted_times, sorted_neurons: Spikes in order of time, shape (room,).
         starts: Initial states, shape (n_coordinates, length), real.
         by_start: Sum over samples of the derivatives by them.
-        covectors: Derivatives by the states, real.
+        adjoints: Derivatives by the states, real.
         rates: Pseudo rates of some samples, shape (`ROWS_AT_ONCE`, length), real.
         by_push: Derivatives by their pseudo inputs, same shape.
         pushes, by_rate: Pseudo inputs of one sample, and derivatives by the rates, shape
@@ -143,8 +143,15 @@ class LayerBuffers(NamedTuple):
         round: See `Round`.
         spare: Scratch of the sort, shape (room,).
         by_spike, by_event: Derivatives by spike times and event times.
-        unwound, pulled, kept, slips, unused: Scratch of the backward pass, real.
-        pulls: The same, of each spike, shape (n_coordinates, room).
+        spiking_adjoints: Derivatives by the states that a segment begins with, of the neurons that
+            spike in it, real (`sim.layers.rounds`). This and what follows is scratch of the
+            backward pass.
+        adjoints_after: Derivatives by the states just after the event that starts a segment, real.
+        spike_adjoints: Derivatives, by way of each spike's time, by the state that its interval
+            starts with, shape (n_coordinates, room) (`sim.layers.crossings`).
+        saved_gradient: The weights' derivatives before a segment was undone, real.
+        time_gradients: Derivatives by the event's time, neuron by neuron, real.
+        unused: Written to and never read, real.
     """
 
     width: int
@@ -159,7 +166,7 @@ class LayerBuffers(NamedTuple):
     sorted_neurons: np.ndarray
     starts: np.ndarray
     by_start: np.ndarray
-    covectors: np.ndarray
+    adjoints: np.ndarray
     rates: np.ndarray
     by_push: np.ndarray
     pushes: np.ndarray
@@ -172,11 +179,11 @@ class LayerBuffers(NamedTuple):
     spare: np.ndarray
     by_spike: np.ndarray
     by_event: np.ndarray
-    unwound: np.ndarray
-    pulled: np.ndarray
-    pulls: np.ndarray
-    kept: np.ndarray
-    slips: np.ndarray
+    spiking_adjoints: np.ndarray
+    adjoints_after: np.ndarray
+    spike_adjoints: np.ndarray
+    saved_gradient: np.ndarray
+    time_gradients: np.ndarray
     unused: np.ndarray
 
 

@@ -150,10 +150,10 @@ def build_records(model: CompiledModel) -> SimpleNamespace:
             for k in range(n_ordinary[i]):
                 by_spike[sources[i, k]] = by_time[i, k]
         for k in range(last + 1):
-            covectors = buffers.layers[k].covectors
-            for c in range(covectors.shape[0]):
-                for i in range(covectors.shape[1]):
-                    covectors[c, i] = 0.0
+            adjoints = buffers.layers[k].adjoints
+            for c in range(adjoints.shape[0]):
+                for i in range(adjoints.shape[1]):
+                    adjoints[c, i] = 0.0
 
     @jit
     def clip_times(output_times: Any, duration: float, clipped: Any) -> None:

@@ -5,7 +5,7 @@ coordinates, V = x/y up to constants, that is the place where y changes its sign
 (-x, -y) are the same V: the flow carries the state through the spike as through any other point.
 So nothing is reset. States are kept with y >= 0 by turning them over; the loops over neurons need
 no exception for the neurons that spike, and the spikes of a layer are computed together afterwards,
-from the states before them. Gradients likewise: covectors turn over with the states, and a spike
+from the states before them. Gradients likewise: adjoints turn over with the states, and a spike
 adds what the loss owes to its time. Whether a state was turned over is seen, on the way back, from
 the state that the forward pass left, not from a sign of y that rounding might decide otherwise.
 
@@ -71,18 +71,18 @@ def build_forward_crossings(model: CompiledModel) -> SimpleNamespace:
 @lru_cache(maxsize=32)
 def build_pass_block(model: CompiledModel) -> Any:
     """A few segments, one after the other."""
-    advance = build_advance(model)
+    forward_segment = build_forward_segment(model)
     _, read_step = build_steps(model)
 
     def pass_block(trial: Any, layer: Any, source: Any, first: int, last: int) -> None:
         """Pass segments ``first`` to ``last - 1``, and flag who spikes in them."""
         states, mask, steps, flags = layer.states, layer.mask, layer.steps, layer.flags
-        rows, weights, zeros, narrow = source.rows, source.weights, layer.zeros, trial.narrow
+        rows, weights, zeros = source.rows, source.weights, layer.zeros
         for k in range(first, last):
-            advance(
+            forward_segment(
                 states[k & mask], states[(k + 1) & mask],
                 zeros if k == 0 else weights[rows[k - 1]],
-                read_step(steps, k, zeros), narrow, flags[k - first],
+                read_step(steps, k, zeros), trial.real_constants, flags[k - first],
             )  # fmt: skip
 
     return model.jit(pass_block, allocates=False)
@@ -113,13 +113,13 @@ def build_run_block(model: CompiledModel) -> Any:
     return model.jit(run_block, allocates=False)
 
 
-def build_advance(model: CompiledModel) -> Any:
+def build_forward_segment(model: CompiledModel) -> Any:
     """The loop over neurons, without branches."""
     f, turn = model.functions, build_turn(model)
     jump, flow, will_spike, load, store = f.jump, f.flow, f.will_spike, f.load, f.store
     last = model.projective[-1]
 
-    def advance(
+    def forward_segment(
         before: Any, after: Any, weights: Any, step: Any, constants: Any, flags: Any
     ) -> None:
         """Pass one event and the segment after it; flag the neurons that spike."""
@@ -129,7 +129,7 @@ def build_advance(model: CompiledModel) -> Any:
             end = flow(*state, *step, *constants)
             store(after, i, *turn(end, end[last] < 0))
 
-    return model.jit(advance, allocates=False, disjoint=True)
+    return model.jit(forward_segment, allocates=False, disjoint=True)
 
 
 def build_note(model: CompiledModel) -> Any:
@@ -152,7 +152,7 @@ def build_note(model: CompiledModel) -> Any:
         end = times[k] if k < source.n_events else trial.duration
         store(spikes.starts, p, *state)
         spikes.neurons[p], spikes.segments[p] = i, k
-        spikes.times[p], spikes.waits[p], spikes.lefts[p] = start, end - start, 0.0
+        spikes.times[p], spikes.waits[p], spikes.remaining[p] = start, end - start, 0.0
         step = read_step(layer.steps, k, times)
         again: bool = will_spike(*reset(*state, *constants), *step, *constants)
         return again
@@ -253,7 +253,7 @@ def build_several(model: CompiledModel) -> Any:
                 spikes.segments[count] = spikes.segments[first]
                 spikes.times[count] = now
                 spikes.waits[count] = left
-                spikes.lefts[count] = -1.0
+                spikes.remaining[count] = -1.0
                 count += 1
         return count
 
@@ -264,8 +264,8 @@ def build_backward_crossings(model: CompiledModel) -> SimpleNamespace:
     """The parts of the backward pass.
 
     Returns:
-        ``start_spikes``, ``rerun_block``, ``unwind_spikes``, ``retreat``, ``mend_spikes`` and
-        ``pull_segment``.
+        ``start_spikes``, ``rerun_block``, ``spikes_vjp``, ``backward_segment``, ``correct_spikes``
+        and ``segment_vjp``.
     """
     pass_block = build_pass_block(model)
 
@@ -275,44 +275,44 @@ def build_backward_crossings(model: CompiledModel) -> SimpleNamespace:
         """Compute the states after segments ``first`` to ``last - 1`` once more."""
         pass_block(trial, layer, source, first, last)
 
-    start_spikes, unwind_spikes, mend_spikes = build_pulls(model)
+    start_spikes, spikes_vjp, correct_spikes = build_spikes_vjp(model)
     return SimpleNamespace(
         start_spikes=start_spikes,
         rerun_block=model.jit(rerun_block, allocates=False),
-        unwind_spikes=unwind_spikes,
-        mend_spikes=mend_spikes,
-        retreat=build_retreat(model),
-        pull_segment=build_pull_segment(model),
+        spikes_vjp=spikes_vjp,
+        correct_spikes=correct_spikes,
+        backward_segment=build_backward_segment(model),
+        segment_vjp=build_segment_vjp(model),
     )
 
 
-def build_retreat(model: CompiledModel) -> Any:
+def build_backward_segment(model: CompiledModel) -> Any:
     """The loop over neurons, without branches."""
     f, turn, is_turned = model.functions, build_turn(model), build_is_turned(model)
     jump, jump_vjp, flow, flow_vjp = f.jump, f.jump_vjp, f.flow, f.flow_vjp
     load, store = f.load, f.store
     n = len(model.coordinates)
-    slip = n + 1
+    by_time = n + 1
 
-    def retreat(
-        states: Any, ends: Any, weights: Any, step: Any, constants: Any, covectors: Any,
-        weight_gradient: Any, slips: Any,
+    def backward_segment(
+        states: Any, ends: Any, weights: Any, step: Any, constants: Any, adjoints: Any,
+        weight_gradient: Any, time_gradients: Any,
     ) -> None:  # fmt: skip
         """Go back through one segment and the event before it, as if spikes had no times."""
         for i in range(weights.shape[0]):
             before = load(states, i)
             after = jump(*before, weights[i], *constants)
             over = is_turned(flow(*after, *step, *constants), load(ends, i))
-            covector = flow_vjp(*after, *step, *constants, *turn(load(covectors, i), over))
-            pulled = jump_vjp(*before, weights[i], *constants, *covector)
-            store(covectors, i, *pulled[:n])
-            weight_gradient[i] += pulled[n]
-            slips[i] = pulled[slip]
+            adjoint = flow_vjp(*after, *step, *constants, *turn(load(adjoints, i), over))
+            derivatives = jump_vjp(*before, weights[i], *constants, *adjoint)
+            store(adjoints, i, *derivatives[:n])
+            weight_gradient[i] += derivatives[n]
+            time_gradients[i] = derivatives[by_time]
 
-    return model.jit(retreat, allocates=False, disjoint=True)
+    return model.jit(backward_segment, allocates=False, disjoint=True)
 
 
-def build_pulls(model: CompiledModel) -> tuple[Any, Any, Any]:
+def build_spikes_vjp(model: CompiledModel) -> tuple[Any, Any, Any]:
     """What the loss owes to the times of spikes."""
     f = model.functions
     jit = partial(model.jit, allocates=False)
@@ -321,67 +321,73 @@ def build_pulls(model: CompiledModel) -> tuple[Any, Any, Any]:
     )  # fmt: skip
     n = len(model.coordinates)
     nothing = (0.0,) * n
-    slip = n + 1
+    by_time = n + 1
 
     @jit
-    def start_spikes(spikes: Any, count: int, by_spike: Any, constants: Any, pulls: Any) -> None:
+    def start_spikes(
+        spikes: Any, count: int, by_spike: Any, constants: Any, spike_adjoints: Any
+    ) -> None:
         """Write derivatives by the states at the starts of the spikes' intervals."""
         starts, waits = spikes.starts, spikes.waits
         for p in range(count):
             step = propagator(waits[p], *constants)
-            store(pulls, p, *fire_vjp(*load(starts, p), *step, *constants, *nothing, by_spike[p]))
+            derivatives = fire_vjp(*load(starts, p), *step, *constants, *nothing, by_spike[p])
+            store(spike_adjoints, p, *derivatives)
         for p in range(count - 1, 0, -1):
-            if spikes.lefts[p] < 0.0:
+            if spikes.remaining[p] < 0.0:
                 step = propagator(waits[p - 1], *constants)
-                pulled = fire_vjp(
-                    *load(starts, p - 1), *step, *constants, *load(pulls, p), by_spike[p - 1]
-                )
-                store(pulls, p - 1, *pulled)
+                derivatives = fire_vjp(
+                    *load(starts, p - 1), *step, *constants, *load(spike_adjoints, p),
+                    by_spike[p - 1],
+                )  # fmt: skip
+                store(spike_adjoints, p - 1, *derivatives)
 
     @partial(jit, inlines=True)
-    def unwind_spikes(
-        first: int, last: int, spikes: Any, by_spike: Any, constants: Any, covectors: Any,
-        unwound: Any, weight_gradient: Any, kept: Any,
+    def spikes_vjp(
+        first: int, last: int, spikes: Any, by_spike: Any, constants: Any, adjoints: Any,
+        spiking_adjoints: Any, weight_gradient: Any, saved_gradient: Any,
     ) -> None:  # fmt: skip
-        """Nothing needs to be done before `retreat`."""
+        """Nothing needs to be done before `backward_segment`."""
 
     @partial(jit, inlines=True)
-    def mend_spikes(
+    def correct_spikes(
         first: int, last: int, spikes: Any, constants: Any, states: Any, weights: Any,
-        covectors: Any, unwound: Any, pulls: Any, weight_gradient: Any, slips: Any, kept: Any,
+        adjoints: Any, spiking_adjoints: Any, spike_adjoints: Any, weight_gradient: Any,
+        time_gradients: Any, saved_gradient: Any,
     ) -> None:  # fmt: skip
         """Add what the times of the spikes of a segment contribute."""
         for p in range(first, last):
-            if spikes.lefts[p] >= 0.0:
+            if spikes.remaining[p] >= 0.0:
                 i = spikes.neurons[p]
-                pulled = jump_vjp(*load(states, i), weights[i], *constants, *load(pulls, p))
+                adjoint = load(spike_adjoints, p)
+                derivatives = jump_vjp(*load(states, i), weights[i], *constants, *adjoint)
                 for c in range(n):
-                    covectors[c, i] += pulled[c]
-                weight_gradient[i] += pulled[n]
-                slips[i] += pulled[slip]
+                    adjoints[c, i] += derivatives[c]
+                weight_gradient[i] += derivatives[n]
+                time_gradients[i] += derivatives[by_time]
 
-    return start_spikes, unwind_spikes, mend_spikes
+    return start_spikes, spikes_vjp, correct_spikes
 
 
-def build_pull_segment(model: CompiledModel) -> Any:
-    """The covectors between an event and the segment after it, for simultaneous events."""
+def build_segment_vjp(model: CompiledModel) -> Any:
+    """The adjoints between an event and the segment after it, for simultaneous events."""
     f, turn, is_turned = model.functions, build_turn(model), build_is_turned(model)
     jump, flow, flow_vjp, load, store = f.jump, f.flow, f.flow_vjp, f.load, f.store
     n = len(model.coordinates)
 
-    def pull_segment(
-        states: Any, ends: Any, weights: Any, step: Any, constants: Any, covectors: Any, first: int,
-        last: int, spikes: Any, unwound: Any, pulls: Any, pulled: Any,
+    def segment_vjp(
+        states: Any, ends: Any, weights: Any, step: Any, constants: Any, adjoints: Any, first: int,
+        last: int, spikes: Any, spiking_adjoints: Any, spike_adjoints: Any, adjoints_after: Any,
     ) -> None:  # fmt: skip
-        """Write to ``pulled`` the covectors just after the event that starts a segment."""
+        """Write to ``adjoints_after`` the adjoints just after the event that starts a segment."""
         for i in range(weights.shape[0]):
             after = jump(*load(states, i), weights[i], *constants)
             over = is_turned(flow(*after, *step, *constants), load(ends, i))
-            covector = turn(load(covectors, i), over)
-            store(pulled, i, *flow_vjp(*after, *step, *constants, *covector))
+            adjoint = turn(load(adjoints, i), over)
+            store(adjoints_after, i, *flow_vjp(*after, *step, *constants, *adjoint))
         for p in range(first, last):
-            if spikes.lefts[p] >= 0.0:
+            if spikes.remaining[p] >= 0.0:
                 for c in range(n):
-                    pulled[c, spikes.neurons[p]] += pulls[c, p]
+                    adjoints_after[c, spikes.neurons[p]] += spike_adjoints[c, p]
 
-    return model.jit(pull_segment, allocates=False)
+    return model.jit(segment_vjp, allocates=False)

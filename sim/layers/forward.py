@@ -28,8 +28,8 @@ differs:
   `sim.layers.crossings` is for models whose flow passes through the spike, `sim.layers.rounds` for
   all others.
 
-Loops over all neurons run in the precision of the buffers, with ``narrow``, the constants in that
-precision; what happens to a single neuron when it spikes is computed in double precision.
+Loops over all neurons run in the precision of the buffers, with ``real_constants``, the constants
+in that precision; what happens to a single neuron when it spikes is computed in double precision.
 """
 
 from functools import lru_cache, partial

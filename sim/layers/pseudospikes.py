@@ -24,7 +24,7 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
         model: The compiled model.
 
     Returns:
-        ``forward_rates``, ``backward_rates``, ``add_inputs``, ``pull_inputs``, ``add_products``,
+        ``forward_rates``, ``backward_rates``, ``add_inputs``, ``inputs_vjp``, ``add_products``,
         ``forward_missing`` and ``backward_missing``, compiled for the model's backend.
 
     Raises:
@@ -37,13 +37,13 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
             "need them for neurons that do not spike."
         )
     forward_rates, backward_rates = build_rates(model)
-    add_inputs, pull_inputs, add_products = build_products(model)
+    add_inputs, inputs_vjp, add_products = build_products(model)
     forward_missing, backward_missing = build_missing(model)
     return SimpleNamespace(
         forward_rates=forward_rates,
         backward_rates=backward_rates,
         add_inputs=add_inputs,
-        pull_inputs=pull_inputs,
+        inputs_vjp=inputs_vjp,
         add_products=add_products,
         forward_missing=forward_missing,
         backward_missing=backward_missing,
@@ -51,12 +51,12 @@ def build_pseudo(model: CompiledModel) -> SimpleNamespace:
 
 
 def build_add(model: CompiledModel) -> Any:
-    """The function that adds to the covector of a neuron."""
+    """The function that adds to the adjoint of a neuron."""
     n = len(model.coordinates)
 
-    def add(covectors: Any, i: int, pulled: Any) -> None:
+    def add(adjoints: Any, i: int, derivatives: Any) -> None:
         for c in range(n):
-            covectors[c, i] += pulled[c]
+            adjoints[c, i] += derivatives[c]
 
     return model.jit(add, allocates=False)
 
@@ -77,15 +77,15 @@ def build_rates(model: CompiledModel) -> tuple[Any, Any]:
     @jit
     def backward_rates(
         end_states: Any, inputs: Any, constants: Any, rate_gradient: Any,
-        covectors: Any, input_gradient: Any,
+        adjoints: Any, input_gradient: Any,
     ) -> None:  # fmt: skip
-        """Add to the covectors at T and write derivatives by the pseudo inputs."""
+        """Add to the adjoints at T and write derivatives by the pseudo inputs."""
         for i in range(inputs.shape[0]):
-            pulled = pseudospike_vjp(
+            derivatives = pseudospike_vjp(
                 *load(end_states, i), inputs[i], *constants, 0.0, 0.0, rate_gradient[i]
             )
-            add(covectors, i, pulled)
-            input_gradient[i] = pulled[n]
+            add(adjoints, i, derivatives)
+            input_gradient[i] = derivatives[n]
 
     return forward_rates, backward_rates
 
@@ -111,7 +111,7 @@ def build_products(model: CompiledModel) -> tuple[Any, Any, Any]:
                 inputs[i] += rates[j] * weights[j, i]
 
     @jit
-    def pull_inputs(weights: Any, input_gradient: Any, rate_gradient: Any) -> None:
+    def inputs_vjp(weights: Any, input_gradient: Any, rate_gradient: Any) -> None:
         """Write derivatives by the pseudo rates, from those by the pseudo inputs they make."""
         zero = input_gradient[0] * 0.0
         whole = rate_gradient.shape[0] // ROWS_AT_ONCE * ROWS_AT_ONCE
@@ -140,7 +140,7 @@ def build_products(model: CompiledModel) -> tuple[Any, Any, Any]:
                     c * input_gradients[2, i] + d * input_gradients[3, i]
                 )
 
-    return add_inputs, pull_inputs, add_products
+    return add_inputs, inputs_vjp, add_products
 
 
 def build_missing(model: CompiledModel) -> tuple[Any, Any]:
@@ -165,9 +165,9 @@ def build_missing(model: CompiledModel) -> tuple[Any, Any]:
     @jit
     def backward_missing(
         end_states: Any, inputs: Any, constants: Any, n_ordinary: Any, time_gradient: Any,
-        covectors: Any, input_gradient: Any,
+        adjoints: Any, input_gradient: Any,
     ) -> None:  # fmt: skip
-        """Add the missing spikes' part to the covectors at T; write that of the pseudo inputs."""
+        """Add the missing spikes' part to the adjoints at T; write that of the pseudo inputs."""
         required = time_gradient.shape[1]
         for i in range(time_gradient.shape[0]):
             by_delay, by_period = 0.0, 0.0
@@ -176,10 +176,10 @@ def build_missing(model: CompiledModel) -> tuple[Any, Any]:
                 by_period += (k - n_ordinary[i]) * time_gradient[i, k]
             input_gradient[i] = 0.0
             if n_ordinary[i] < required:
-                pulled = pseudospike_vjp(
+                derivatives = pseudospike_vjp(
                     *load(end_states, i), inputs[i], *constants, by_delay, by_period, 0.0
                 )
-                add(covectors, i, pulled)
-                input_gradient[i] = pulled[n]
+                add(adjoints, i, derivatives)
+                input_gradient[i] = derivatives[n]
 
     return forward_missing, backward_missing

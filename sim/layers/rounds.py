@@ -31,7 +31,7 @@ def build_forward_rounds(model: CompiledModel) -> SimpleNamespace:
 
 def build_run_block(model: CompiledModel) -> Any:
     """A few segments, one after the other."""
-    advance, follow_flagged = build_advance(model), build_follow(model)
+    forward_segment, follow_flagged = build_forward_segment(model), build_follow(model)
     _, read_step = build_steps(model)
 
     def run_block(trial: Any, layer: Any, source: Any, first: int, last: int, count: int) -> int:
@@ -44,7 +44,8 @@ def build_run_block(model: CompiledModel) -> Any:
         for k in range(first, last):
             row = zeros if k == 0 else source.weights[source.rows[k - 1]]
             before, after = states[k & mask], states[(k + 1) & mask]
-            advance(before, after, row, read_step(layer.steps, k, zeros), trial.narrow, flags)
+            step = read_step(layer.steps, k, zeros)
+            forward_segment(before, after, row, step, trial.real_constants, flags)
             count = follow_flagged(trial, layer, source, before, after, row, k, count)
             if count > trial.max_spikes or count >= layer.spikes.times.shape[0]:
                 return count
@@ -54,12 +55,12 @@ def build_run_block(model: CompiledModel) -> Any:
 
 
 @lru_cache(maxsize=32)
-def build_advance(model: CompiledModel) -> Any:
+def build_forward_segment(model: CompiledModel) -> Any:
     """The loop over neurons, without branches."""
     f = model.functions
     jump, flow, will_spike, load, store = f.jump, f.flow, f.will_spike, f.load, f.store
 
-    def advance(
+    def forward_segment(
         before: Any, after: Any, weights: Any, step: Any, constants: Any, flags: Any
     ) -> None:
         """Pass one event and the segment after it, as if no neuron spiked; flag those that do."""
@@ -68,7 +69,7 @@ def build_advance(model: CompiledModel) -> Any:
             flags[i] = will_spike(*state, *step, *constants)
             store(after, i, *flow(*state, *step, *constants))
 
-    return model.jit(advance, allocates=False, disjoint=True)
+    return model.jit(forward_segment, allocates=False, disjoint=True)
 
 
 def build_follow(model: CompiledModel) -> Any:
@@ -97,7 +98,7 @@ def build_follow(model: CompiledModel) -> Any:
             i = chosen[1, p]
             store(round_.begins, p, *jump(*load(before, i), weights[i], *constants))
             round_.times[p] = start
-            round_.lefts[p] = end - start
+            round_.remaining[p] = end - start
         limit = min(trial.max_spikes + 1, spikes.times.shape[0])
         while n > 0 and count + n < limit:
             find_spikes(n, round_, end, constants)
@@ -119,21 +120,23 @@ def build_loops(model: CompiledModel) -> SimpleNamespace:
     @jit
     def find_spikes(n: int, round_: Any, end: float, constants: Any) -> None:
         """Waits, spike times and times left of the next spikes of n neurons."""
-        begins, waits, lefts, times = round_.begins, round_.waits, round_.lefts, round_.times
+        begins, waits, times, remaining = (
+            round_.begins, round_.waits, round_.times, round_.remaining,
+        )  # fmt: skip
         for p in range(n):
-            waits[p] = min(max(time_to_spike(*load(begins, p), *constants), 0.0), lefts[p])
+            waits[p] = min(max(time_to_spike(*load(begins, p), *constants), 0.0), remaining[p])
         for p in range(n):
-            lefts[p] -= waits[p]
+            remaining[p] -= waits[p]
             times[p] = min(times[p] + waits[p], end)
 
     @jit
     def leave_spikes(n: int, round_: Any, constants: Any) -> None:
         """States at the segment's end, and which neurons spike again before."""
-        begins, waits, lefts = round_.begins, round_.waits, round_.lefts
+        begins, waits, remaining = round_.begins, round_.waits, round_.remaining
         ends, again = round_.ends, round_.again
         for p in range(n):
             state = fire(*load(begins, p), *propagator(waits[p], *constants), *constants)
-            step = propagator(lefts[p], *constants)
+            step = propagator(remaining[p], *constants)
             again[p] = will_spike(*state, *step, *constants)
             store(ends, p, *flow(*state, *step, *constants))
 
@@ -145,7 +148,7 @@ def build_loops(model: CompiledModel) -> SimpleNamespace:
             spikes.neurons[count + p] = round_.chosen[1, p]
             spikes.segments[count + p] = segment
             spikes.waits[count + p] = round_.waits[p]
-            spikes.lefts[count + p] = -1.0 if round_.again[p] else round_.lefts[p]
+            spikes.remaining[count + p] = -1.0 if round_.again[p] else round_.remaining[p]
             store(spikes.starts, count + p, *load(round_.begins, p))
 
     @jit
@@ -159,7 +162,7 @@ def build_loops(model: CompiledModel) -> SimpleNamespace:
                 store(begins, kept, *fire(*load(begins, p), *step, *constants))
                 round_.chosen[1, kept] = i
                 round_.times[kept] = round_.times[p]
-                round_.lefts[kept] = round_.lefts[p]
+                round_.remaining[kept] = round_.remaining[p]
                 kept += 1
             else:
                 store(after, i, *load(round_.ends, p))
@@ -174,27 +177,29 @@ def build_backward_rounds(model: CompiledModel) -> SimpleNamespace:
     """The parts of the backward pass.
 
     Returns:
-        ``start_spikes``, ``rerun_block``, ``unwind_spikes``, ``retreat``, ``mend_spikes`` and
-        ``pull_segment``.
+        ``start_spikes``, ``rerun_block``, ``spikes_vjp``, ``backward_segment``, ``correct_spikes``
+        and ``segment_vjp``.
     """
 
-    def start_spikes(spikes: Any, count: int, by_spike: Any, constants: Any, pulls: Any) -> None:
+    def start_spikes(
+        spikes: Any, count: int, by_spike: Any, constants: Any, spike_adjoints: Any
+    ) -> None:
         """Nothing needs to be done for all spikes at once."""
 
-    unwind_spikes, mend_spikes = build_unwind(model)
+    spikes_vjp, correct_spikes = build_spikes_vjp(model)
     return SimpleNamespace(
         start_spikes=model.jit(start_spikes, allocates=False),
         rerun_block=build_rerun_block(model),
-        unwind_spikes=unwind_spikes,
-        mend_spikes=mend_spikes,
-        retreat=build_retreat(model),
-        pull_segment=build_pull_segment(model),
+        spikes_vjp=spikes_vjp,
+        correct_spikes=correct_spikes,
+        backward_segment=build_backward_segment(model),
+        segment_vjp=build_segment_vjp(model),
     )
 
 
 def build_rerun_block(model: CompiledModel) -> Any:
     """A few segments once more, for gradients."""
-    f, advance = model.functions, build_advance(model)
+    f, forward_segment = model.functions, build_forward_segment(model)
     flow, fire, propagator, load, store = f.flow, f.fire, f.propagator, f.load, f.store
     _, read_step = build_steps(model)
 
@@ -213,100 +218,104 @@ def build_rerun_block(model: CompiledModel) -> Any:
         for k in range(first, last):
             row = zeros if k == 0 else source.weights[source.rows[k - 1]]
             before, after = states[k & mask], states[(k + 1) & mask]
-            advance(before, after, row, read_step(layer.steps, k, zeros), trial.narrow, flags)
+            whole = read_step(layer.steps, k, zeros)
+            forward_segment(before, after, row, whole, trial.real_constants, flags)
             while p < n_spikes and spikes.segments[p] == k:
-                if spikes.lefts[p] >= 0.0:
+                if spikes.remaining[p] >= 0.0:
                     step = propagator(spikes.waits[p], *constants)
                     state = fire(*load(spikes.starts, p), *step, *constants)
-                    step = propagator(spikes.lefts[p], *constants)
+                    step = propagator(spikes.remaining[p], *constants)
                     store(after, spikes.neurons[p], *flow(*state, *step, *constants))
                 p += 1
 
     return model.jit(rerun_block, allocates=False)
 
 
-def build_retreat(model: CompiledModel) -> Any:
+def build_backward_segment(model: CompiledModel) -> Any:
     """The loop over neurons, without branches."""
     f = model.functions
     jump, jump_vjp, flow_vjp, load, store = f.jump, f.jump_vjp, f.flow_vjp, f.load, f.store
     n = len(model.coordinates)
-    slip = n + 1
+    by_time = n + 1
 
-    def retreat(
-        states: Any, ends: Any, weights: Any, step: Any, constants: Any, covectors: Any,
-        weight_gradient: Any, slips: Any,
+    def backward_segment(
+        states: Any, ends: Any, weights: Any, step: Any, constants: Any, adjoints: Any,
+        weight_gradient: Any, time_gradients: Any,
     ) -> None:  # fmt: skip
         """Go back through one segment and the event before it, as if no neuron spiked."""
         for i in range(weights.shape[0]):
             before = load(states, i)
             after = jump(*before, weights[i], *constants)
-            covector = flow_vjp(*after, *step, *constants, *load(covectors, i))
-            pulled = jump_vjp(*before, weights[i], *constants, *covector)
-            store(covectors, i, *pulled[:n])
-            weight_gradient[i] += pulled[n]
-            slips[i] = pulled[slip]
+            adjoint = flow_vjp(*after, *step, *constants, *load(adjoints, i))
+            derivatives = jump_vjp(*before, weights[i], *constants, *adjoint)
+            store(adjoints, i, *derivatives[:n])
+            weight_gradient[i] += derivatives[n]
+            time_gradients[i] = derivatives[by_time]
 
-    return model.jit(retreat, allocates=False, disjoint=True)
+    return model.jit(backward_segment, allocates=False, disjoint=True)
 
 
-def build_unwind(model: CompiledModel) -> tuple[Any, Any]:
-    """What replaces `retreat` for the neurons that spike."""
+def build_spikes_vjp(model: CompiledModel) -> tuple[Any, Any]:
+    """What replaces `backward_segment` for the neurons that spike."""
     f = model.functions
     jit = partial(model.jit, allocates=False, inlines=True)
     jump_vjp, flow_vjp, fire, fire_vjp = f.jump_vjp, f.flow_vjp, f.fire, f.fire_vjp
     propagator, load, store = f.propagator, f.load, f.store
     n = len(model.coordinates)
-    slip = n + 1
+    by_time = n + 1
 
     @jit
-    def unwind_spikes(
+    def spikes_vjp(
         first: int, last: int, spikes: Any, by_spike: Any, constants: Any,
-        covectors: Any, unwound: Any, weight_gradient: Any, kept: Any,
+        adjoints: Any, spiking_adjoints: Any, weight_gradient: Any, saved_gradient: Any,
     ) -> None:  # fmt: skip
-        """Carry the covectors of the spiking neurons from a segment's end to its start."""
+        """Carry the adjoints of the spiking neurons from a segment's end to its start."""
         for p in range(last - 1, first - 1, -1):
             i = spikes.neurons[p]
             start = load(spikes.starts, p)
             step = propagator(spikes.waits[p], *constants)
-            if spikes.lefts[p] >= 0.0:
-                kept[i] = weight_gradient[i]
+            if spikes.remaining[p] >= 0.0:
+                saved_gradient[i] = weight_gradient[i]
                 fired = fire(*start, *step, *constants)
-                tail = propagator(spikes.lefts[p], *constants)
-                store(unwound, i, *flow_vjp(*fired, *tail, *constants, *load(covectors, i)))
-            covector = load(unwound, i)
-            store(unwound, i, *fire_vjp(*start, *step, *constants, *covector, by_spike[p]))
+                tail = propagator(spikes.remaining[p], *constants)
+                store(spiking_adjoints, i, *flow_vjp(*fired, *tail, *constants, *load(adjoints, i)))
+            adjoint = load(spiking_adjoints, i)
+            store(spiking_adjoints, i, *fire_vjp(*start, *step, *constants, *adjoint, by_spike[p]))
 
     @jit
-    def mend_spikes(
+    def correct_spikes(
         first: int, last: int, spikes: Any, constants: Any, states: Any, weights: Any,
-        covectors: Any, unwound: Any, pulls: Any, weight_gradient: Any, slips: Any, kept: Any,
+        adjoints: Any, spiking_adjoints: Any, spike_adjoints: Any, weight_gradient: Any,
+        time_gradients: Any, saved_gradient: Any,
     ) -> None:  # fmt: skip
-        """Replace what `retreat` wrote for the neurons that did spike."""
+        """Replace what `backward_segment` wrote for the neurons that did spike."""
         for p in range(first, last):
-            if spikes.lefts[p] >= 0.0:
+            if spikes.remaining[p] >= 0.0:
                 i = spikes.neurons[p]
-                pulled = jump_vjp(*load(states, i), weights[i], *constants, *load(unwound, i))
-                store(covectors, i, *pulled[:n])
-                weight_gradient[i] = kept[i] + pulled[n]
-                slips[i] = pulled[slip]
+                adjoint = load(spiking_adjoints, i)
+                derivatives = jump_vjp(*load(states, i), weights[i], *constants, *adjoint)
+                store(adjoints, i, *derivatives[:n])
+                weight_gradient[i] = saved_gradient[i] + derivatives[n]
+                time_gradients[i] = derivatives[by_time]
 
-    return unwind_spikes, mend_spikes
+    return spikes_vjp, correct_spikes
 
 
-def build_pull_segment(model: CompiledModel) -> Any:
-    """The covectors between an event and the segment after it, for simultaneous events."""
+def build_segment_vjp(model: CompiledModel) -> Any:
+    """The adjoints between an event and the segment after it, for simultaneous events."""
     f = model.functions
     jump, flow_vjp, load, store = f.jump, f.flow_vjp, f.load, f.store
 
-    def pull_segment(
-        states: Any, ends: Any, weights: Any, step: Any, constants: Any, covectors: Any,
-        first: int, last: int, spikes: Any, unwound: Any, pulls: Any, pulled: Any,
+    def segment_vjp(
+        states: Any, ends: Any, weights: Any, step: Any, constants: Any, adjoints: Any,
+        first: int, last: int, spikes: Any, spiking_adjoints: Any, spike_adjoints: Any,
+        adjoints_after: Any,
     ) -> None:  # fmt: skip
-        """Write to ``pulled`` the covectors just after the event that starts a segment."""
+        """Write to ``adjoints_after`` the adjoints just after the event that starts a segment."""
         for i in range(weights.shape[0]):
             after = jump(*load(states, i), weights[i], *constants)
-            store(pulled, i, *flow_vjp(*after, *step, *constants, *load(covectors, i)))
+            store(adjoints_after, i, *flow_vjp(*after, *step, *constants, *load(adjoints, i)))
         for p in range(first, last):
-            store(pulled, spikes.neurons[p], *load(unwound, spikes.neurons[p]))
+            store(adjoints_after, spikes.neurons[p], *load(spiking_adjoints, spikes.neurons[p]))
 
-    return model.jit(pull_segment, allocates=False)
+    return model.jit(segment_vjp, allocates=False)

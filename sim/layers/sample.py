@@ -203,10 +203,10 @@ def build_backward(model: CompiledModel, find_source: Any, bins: SimpleNamespace
         layer = buffers.layers[k]
         source = find_source(trial, buffers, sample, k)
         backward_layer(trial, layer, source, buffers.counts[k], gradient, want_times)
-        by_start, covectors = layer.by_start, layer.covectors
+        by_start, adjoints = layer.by_start, layer.adjoints
         for c in range(by_start.shape[0]):
             for i in range(by_start.shape[1]):
-                by_start[c, i] += covectors[c, i]
+                by_start[c, i] += adjoints[c, i]
 
     @jit
     def backward_sample(
@@ -238,7 +238,7 @@ def build_pseudo_passes(model: CompiledModel, find_source: Any) -> SimpleNamespa
     jit = partial(model.jit, allocates=False)
     pseudo = build_pseudo(model)
     forward_rates, backward_rates = pseudo.forward_rates, pseudo.backward_rates
-    add_inputs, pull_inputs = pseudo.add_inputs, pseudo.pull_inputs
+    add_inputs, inputs_vjp = pseudo.add_inputs, pseudo.inputs_vjp
     add_products = pseudo.add_products
     forward_missing, backward_missing = pseudo.forward_missing, pseudo.backward_missing
 
@@ -265,7 +265,7 @@ def build_pseudo_passes(model: CompiledModel, find_source: Any) -> SimpleNamespa
                 add_inputs(before.rates[slot, : before.width], trial.layers[k].weights, pushes)
             end = view_end(trial, buffers, sample, k)
             if k < last:
-                forward_rates(end, pushes, trial.narrow, rates)
+                forward_rates(end, pushes, trial.real_constants, rates)
             else:
                 forward_missing(
                     end, pushes, trial.constants, trial.duration, n_ordinary, output_times
@@ -277,19 +277,19 @@ def build_pseudo_passes(model: CompiledModel, find_source: Any) -> SimpleNamespa
         last = trial.n_layers - 1
         for k in range(last, -1, -1):
             layer = buffers.layers[k]
-            pushes, by_push, covectors = layer.pushes, layer.by_push[slot], layer.covectors
+            pushes, by_push, adjoints = layer.pushes, layer.by_push[slot], layer.adjoints
             end = view_end(trial, buffers, sample, k)
             if k == last:
                 backward_missing(
-                    end, pushes, trial.constants, n_ordinary, buffers.by_time, covectors, by_push
+                    end, pushes, trial.constants, n_ordinary, buffers.by_time, adjoints, by_push
                 )
             else:
-                backward_rates(end, pushes, trial.narrow, layer.by_rate, covectors, by_push)
+                backward_rates(end, pushes, trial.real_constants, layer.by_rate, adjoints, by_push)
             for i in range(layer.width, by_push.shape[0]):
                 by_push[i] = 0.0
             if k > 0:
                 before = buffers.layers[k - 1]
-                pull_inputs(trial.layers[k].weights, by_push, before.by_rate[: before.width])
+                inputs_vjp(trial.layers[k].weights, by_push, before.by_rate[: before.width])
 
     @jit
     def add_pseudo(trial: Any, buffers: Any, n_slots: int, results: Any) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.analysis.trial_figure import choose_looks, plot_recording
+from sim.analysis.trial_figure import choose_probes, plot_recording
 from sim.events.recording import Advance, Recording
 from sim.events.simulate import simulate
 from sim.interrupt import catch_interrupt
@@ -32,15 +32,15 @@ def run_circuit(
         console: Where to show progress.
         engine: See `sim.events.simulate.simulate`, as are the rest.
         record: Whether to keep what gradients need.
-        with_traces: Whether to look at the states that a figure shows.
+        with_traces: Whether to probe the states that a figure shows.
         max_spikes: More spikes than this stop the run.
     """
     from spiketheory.commands.display import make_progress
 
-    looks: dict[str, Any] = {}
+    probes: dict[str, Any] = {}
     if with_traces:
-        times, neurons = choose_looks(circuit.duration, circuit.n_neurons)
-        looks = {"look_times": times, "looked_at": neurons}
+        times, neurons = choose_probes(circuit.duration, circuit.n_neurons)
+        probes = {"probe_times": times, "probed": neurons}
     with make_progress(console) as bar, catch_interrupt() as is_interrupted:
         task = bar.add_task("Simulating", total=circuit.duration, note="")
 
@@ -50,7 +50,7 @@ def run_circuit(
 
         return simulate(
             circuit, engine=engine, record=record, max_spikes=max_spikes, on_advance=on_advance,
-            **looks,
+            **probes,
         )  # fmt: skip
 
 

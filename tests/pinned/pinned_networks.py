@@ -116,7 +116,7 @@ COMPILED = (
     ),
     Recurrent(
         name="recurrent_qif", backend="numba", seed=50, duration=6.0, n_inputs=20,
-        groups=(Group(**QIF, size=8),), delays=DELAYS, looks=(0.0, 1.5, 4.0),
+        groups=(Group(**QIF, size=8),), delays=DELAYS, probes=(0.0, 1.5, 4.0),
     ),
     Recurrent(
         name="recurrent_qif_silent", backend="numba", seed=25, duration=0.5, n_inputs=6, grid=0.125,
@@ -144,7 +144,7 @@ COMPILED = (
             Group(**THETA, name="fast", size=7, parameters={"I0": (0.5, 2.0)}),
             Group(**QIF, name="slow", size=5),
         ),
-        delays=DELAYS, looks=(1.0, 3.0),
+        delays=DELAYS, probes=(1.0, 3.0),
     ),
 )  # fmt: skip
 
@@ -176,7 +176,7 @@ INTERPRETED = (
                 initial={"V": (-0.5, 0.8)}, driven=(0.3, 0.3), heard=(0.1, 0.3),
             ),
         ),
-        delays=DELAYS, looks=(2.0,),
+        delays=DELAYS, probes=(2.0,),
     ),
     Recurrent(
         name="recurrent_lif_alpha", seed=34, duration=6.0, n_inputs=20,
@@ -236,7 +236,7 @@ INTERPRETED = (
                 heard=(0.1, 0.1),
             ),
         ),
-        looks=(3.0,),
+        probes=(3.0,),
     ),
     Recurrent(
         name="recurrent_qif_adaptation", seed=40, duration=10.0, n_inputs=12,

@@ -1,7 +1,7 @@
 """Recurrent networks to pin: how their random numbers are drawn, and what is kept of a run.
 
 Three losses have gradients of their own: weighted sums of all spike times, and of all states seen
-(at the end, and at looks), and half the squared distance of output times to targets.
+(at the end, and at probes), and half the squared distance of output times to targets.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ class Recurrent:
         density: Share of the possible connections, self-connections included.
         delays: What a delay is drawn from; () for none.
         grid: Input times are multiples of it; 0 for any.
-        looks: Times at which states are looked at.
+        probes: Times at which states are probed.
         sparse: Whether weights are sparse matrices.
         silent: Whether no neuron spikes; the test makes sure.
     """
@@ -70,7 +70,7 @@ class Recurrent:
     density: float = 0.6
     delays: tuple[float, ...] = ()
     grid: float = 0.0
-    looks: tuple[float, ...] = ()
+    probes: tuple[float, ...] = ()
     sparse: bool = False
     silent: bool = False
 
@@ -150,10 +150,10 @@ class Recurrent:
 
     def compute(self, drawn: Mapping[str, np.ndarray]) -> Arrays:
         """Run the network of drawn numbers; everything that comes out."""
-        recording = simulate(self.build(drawn), record=True, look_times=self.looks)
+        recording = simulate(self.build(drawn), record=True, probe_times=self.probes)
         found = {"spike_time": recording.spike_time, "spike_neuron": recording.spike_neuron}
         found |= list_states("end", recording, recording.end_state)
-        found |= list_states("looked", recording, recording.looked_state)
+        found |= list_states("looked", recording, recording.probed_state)
         found |= follow_spikes(recording) | follow_states(recording)
         if all(p.model.has_pseudospikes for p in recording.circuit.populations):
             found |= follow_outputs(recording)
@@ -200,12 +200,12 @@ def follow_spikes(recording: Recording) -> dict[str, Any]:
 def follow_states(recording: Recording) -> dict[str, Any]:
     """A weighted sum of all states seen, and its gradient."""
     loss, slopes = 0.0, []
-    for states in (recording.end_state, recording.looked_state):
+    for states in (recording.end_state, recording.probed_state):
         slopes.append([{v: make_slopes(x.shape) for v, x in own.items()} for own in states])
         for own, by_own in zip(states, slopes[-1], strict=True):
             loss += sum(float((x * by_own[v]).sum()) for v, x in own.items())
-    end, looked = slopes
-    gradients = differentiate(recording, end=end, looked=looked, parameters=True)
+    end, probed_state = slopes
+    gradients = differentiate(recording, end=end, probed_state=probed_state, parameters=True)
     return {"loss_of_states": loss, **list_gradients("states", recording, gradients)}
 
 

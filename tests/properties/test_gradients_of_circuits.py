@@ -84,7 +84,7 @@ def draw_trial(kinds, seed):
     inputs = [[t, int(rng.integers(2))] for t in times]
     return Trial(
         models=models, parameters=parameters, initial=initial, edges=edges, inputs=inputs,
-        duration=end, looks=[0.31 * end, 0.83 * end],
+        duration=end, probes=[0.31 * end, 0.83 * end],
     )  # fmt: skip
 
 
@@ -97,20 +97,21 @@ class Functional:
         scale = 0.01 if "izhikevich" in trial.models else 1.0
         self.times = rng.uniform(-1, 1, n_spikes)
         self.end = [scale * rng.uniform(-1, 1, len(s)) for s in trial.initial]
-        self.looked = [
-            [scale * rng.uniform(-1, 1, len(s)) for s in trial.initial] for _ in trial.looks
+        self.probed_state = [
+            [scale * rng.uniform(-1, 1, len(s)) for s in trial.initial] for _ in trial.probes
         ]
 
     def value(self, run):
         parts = [c * t for c, (t, _) in zip(self.times, run.spikes, strict=True)]
-        for bars, states in ((self.end, run.end), *zip(self.looked, run.looked, strict=True)):
+        probed = zip(self.probed_state, run.probed_state, strict=True)
+        for bars, states in ((self.end, run.end), *probed):
             parts += [b * v for bar, s in zip(bars, states, strict=True)
                       for b, v in zip(bar, s, strict=True) if abs(v) < 100]  # fmt: skip
         return sum(parts)
 
     def slopes(self, circuit, run):
         """The derivatives by states as `differentiate` wants them."""
-        end, looked, first = [], [], 0
+        end, probed_state, first = [], [], 0
         for population in circuit.populations:
             members = range(first, first + population.size)
             names = population.model.state
@@ -120,14 +121,14 @@ class Functional:
                     for k, v in enumerate(names)
                 }
             )
-            looked.append(
+            probed_state.append(
                 {v: [[keep(bars[i][k], states[i][k]) if i in members else 0.0
                       for i in members]
-                     for bars, states in zip(self.looked, run.looked, strict=True)]
+                     for bars, states in zip(self.probed_state, run.probed_state, strict=True)]
                  for k, v in enumerate(names)}
             )  # fmt: skip
             first += population.size
-        return end, looked
+        return end, probed_state
 
 
 def keep(bar, value):
@@ -178,15 +179,15 @@ def compare(kinds, seed):
     circuit = trial.build()
     exact = run_exactly(trial)
     with np.errstate(all="ignore"):
-        recording = simulate(circuit, record=True, look_times=trial.looks)
+        recording = simulate(circuit, record=True, probe_times=trial.probes)
     assert len(exact.spikes) >= 4
     times, neurons = zip(*exact.spikes, strict=True)
     assert recording.spike_neuron.tolist() == list(neurons)
     np.testing.assert_allclose(recording.spike_time, np.array(times, float), rtol=TIMES)
     functional = Functional(trial, len(times), seed)
-    end, looked = functional.slopes(circuit, exact)
+    end, probed_state = functional.slopes(circuit, exact)
     gradients = differentiate(
-        recording, spike_time=functional.times, end=end, looked=looked, parameters=True
+        recording, spike_time=functional.times, end=end, probed_state=probed_state, parameters=True
     )
     rough = any(name in INTEGRATED for name in trial.models)
     step = ROUGH_STEP if rough else STEP

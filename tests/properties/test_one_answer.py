@@ -29,7 +29,7 @@ def layered(draw, name):
     """A stack of 1 to 4 layers, silent to busy, and its input times, of which many coincide."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=2, max_size=5))
     strength = STRENGTHS.get(name, 1.0) * draw(st.sampled_from([0.1, 1.0, 3.0]))
-    weight = st.floats(-0.5, 1.0).map(lambda w: w * strength)
+    weight = st.integers(-500, 1000).map(lambda w: w / 1000 * strength)
     weights = [
         np.array([[draw(weight) for _ in range(post)] for _ in range(pre)])
         for pre, post in itertools.pairwise(sizes)
@@ -75,7 +75,7 @@ def test_a_stack_run_plainly_has_the_spikes_of_the_event_engine(name):
 def recurrent(draw, name):
     """Up to three neurons, any connections, self-connections and delays included."""
     n = draw(st.integers(1, 3))
-    weight = st.floats(-0.5, 1.0).map(lambda w: w * STRENGTHS.get(name, 1.0))
+    weight = st.integers(-500, 1000).map(lambda w: w / 1000 * STRENGTHS.get(name, 1.0))
     duration = DURATIONS.get(name, 3.0)
     drawn = [np.array([[draw(weight) for _ in range(n_pre)] for _ in range(n)]) for n_pre in (n, 2)]
     delays = duration * np.array([[draw(st.sampled_from([0.0, 0.05, 0.1])) for _ in range(n)]

@@ -115,15 +115,15 @@ def test_the_gradient_property_finds(bug):
         search_gradients(plant(**BUGS[bug]))
 
 
-def test_the_gradient_property_finds_covectors_that_spikes_do_not_turn(monkeypatch):
-    build = crossings.build_retreat
+def test_the_gradient_property_finds_adjoints_that_spikes_do_not_turn(monkeypatch):
+    build = crossings.build_backward_segment
 
-    def keep_covectors(model):
+    def keep_adjoints(model):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(crossings, "build_turn", lambda model: lambda state, over: state)
             return build(model)
 
-    monkeypatch.setattr(crossings, "build_retreat", keep_covectors)
+    monkeypatch.setattr(crossings, "build_backward_segment", keep_adjoints)
     with pytest.raises(AssertionError):
         search_gradients(plant())
 

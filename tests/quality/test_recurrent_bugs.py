@@ -36,7 +36,7 @@ def measure(recording):
 
 def find_error():
     """Of the derivative by the input's time, relative."""
-    for build in (sim.events.neurons.build_neurons, sim.events.backward.build_rewind):
+    for build in (sim.events.neurons.build_neurons, sim.events.backward.build_backward_pass):
         build.cache_clear()
     recording = simulate(make(0.5), record=True)
     assert (recording.tape.spike_waits[: len(recording.spike_time)] == -1.0).any()
@@ -61,25 +61,25 @@ def plant(monkeypatch):
         monkeypatch.setattr(sim.events.neurons, "build_backward", build_wrongly)
 
     yield plant_it
-    for cached in (sim.events.neurons.build_neurons, sim.events.backward.build_rewind):
+    for cached in (sim.events.neurons.build_neurons, sim.events.backward.build_backward_pass):
         cached.cache_clear()
 
 
-def forget_the_velocities(pull_caused):
+def forget_the_velocities(caused_spike_vjp):
     def spoiled(*arguments):
-        pull_caused(*arguments)
+        caused_spike_vjp(*arguments)
         return arguments[-1]
 
     return spoiled
 
 
-def forget_the_time(pull_receive):
-    return lambda *arguments: (pull_receive(*arguments)[0], 0.0)
+def forget_the_time(receive_vjp):
+    return lambda *arguments: (receive_vjp(*arguments)[0], 0.0)
 
 
-def forget_the_cause(pull_caused):
+def forget_the_cause(caused_spike_vjp):
     def spoiled(*arguments):
-        pull_caused(*arguments)
+        caused_spike_vjp(*arguments)
         return 0.0
 
     return spoiled
@@ -92,9 +92,9 @@ def test_without_a_bug_the_derivative_is_the_slope():
 @pytest.mark.parametrize(
     ("name", "spoil"),
     [
-        ("pull_caused", forget_the_velocities),
-        ("pull_caused", forget_the_cause),
-        ("pull_receive", forget_the_time),
+        ("caused_spike_vjp", forget_the_velocities),
+        ("caused_spike_vjp", forget_the_cause),
+        ("receive_vjp", forget_the_time),
     ],
 )
 def test_a_planted_bug_is_seen(plant, name, spoil):

@@ -71,7 +71,7 @@ def test_the_film_shows_a_spike_leave(run, load, monkeypatch):
     module = load("spike_film")
     monkeypatch.setattr(module, "MOST_FRAMES", 3)
     monkeypatch.setattr(module, "FRAMES_PER_SECOND", 2)
-    monkeypatch.setattr(module, "LOOKS", np.linspace(0, module.DURATION, 41))
+    monkeypatch.setattr(module, "PROBE_TIMES", np.linspace(0, module.DURATION, 41))
     monkeypatch.setattr(module, "OUTWARD", 90)
     results = run("spike_film", "--steps", 30, "--backend", "numpy")
     assert list_counts(results)[:2] == [4, 3]

@@ -134,8 +134,9 @@ def test_many_samples_without_gradient_are_cut_finer_and_come_out_the_same(monke
 
 
 SPOILT = (
-    "states", "scales", "steps", "by_start", "covectors", "rates", "by_push", "pushes", "by_spike",
-    "by_event", "unwound", "pulled", "pulls", "kept", "slips", "unused",
+    "states", "scales", "steps", "by_start", "adjoints", "rates", "by_push", "pushes", "by_spike",
+    "by_event", "spiking_adjoints", "adjoints_after", "spike_adjoints", "saved_gradient",
+    "time_gradients", "unused",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import scipy.sparse
 from circuits import Trial
 from networks import compiled
 
-from sim.analysis.lyapunov import Pull, draw_covectors, find_lyapunov_exponent, measure_size
+from sim.analysis.lyapunov import AdjointPass, draw_adjoints, find_lyapunov_exponent, measure_size
 from sim.events.simulate import simulate
 from sim.network.network import Circuit, Population, Projection
 from spiketheory.errors import InputError
@@ -29,8 +29,8 @@ def draw_circuit(*, n_silent: int = 6, duration: float = 80.0) -> Circuit:
     )  # fmt: skip
 
 
-def pull_phases(recording, covector):
-    """Growth of a covector by phases, pulled back through the product of Jacobians.
+def pull_phases(recording, adjoint):
+    """Growth of an adjoint by phases, pulled back through the product of Jacobians.
 
     A spike of j moves neuron i's phase to 2 atan(tan(phase/2) + w/b), with the derivative d; since
     j's spike comes the earlier the further j is, d phase_i = d (phase_i - phase_j) + phase_j.
@@ -52,10 +52,10 @@ def pull_phases(recording, covector):
         jacobians.append((j, hit, (1 + before**2) / (1 + after**2)))
     growth = [0.0]
     for j, hit, d in reversed(jacobians):
-        covector[j] += ((1 - d) * covector[hit]).sum()
-        covector[hit] *= d
-        size = np.linalg.norm(covector)
-        covector /= size
+        adjoint[j] += ((1 - d) * adjoint[hit]).sum()
+        adjoint[hit] *= d
+        size = np.linalg.norm(adjoint)
+        adjoint /= size
         growth.append(growth[-1] + np.log(size))
     return np.array(growth)
 
@@ -67,9 +67,9 @@ def test_the_growth_is_that_of_the_product_of_single_spike_jacobians():
     assert np.count_nonzero(counts == 0) >= 3
     assert len(recording.spike_time) > 500
     found = find_lyapunov_exponent(recording, n_pieces=40)
-    covectors = draw_covectors(recording.circuit, recording.end, np.random.default_rng(0))
+    adjoints = draw_adjoints(recording.circuit, recording.end, np.random.default_rng(0))
     x, y = recording.end
-    phases = covectors[0] * y - covectors[1] * x
+    phases = adjoints[0] * y - adjoints[1] * x
     want = pull_phases(recording, phases / np.linalg.norm(phases))
     edges = np.linspace(len(recording.spike_time), 0, 41).astype(int)
     steps = np.diff(want[len(recording.spike_time) - edges])
@@ -90,7 +90,7 @@ def test_where_a_run_begins_to_count_and_how_it_settles_changes_little():
     assert found[1].times[-1] >= 20.0
 
 
-def test_the_size_of_a_covector_does_not_depend_on_the_scale_of_projective_coordinates():
+def test_the_size_of_an_adjoint_does_not_depend_on_the_scale_of_projective_coordinates():
     """For qif it is by phase and, beside it, by current."""
     trial = Trial(
         models=["qif"] * 2, parameters=[{"tau_m": 1.0, "tau_s": 0.5}] * 2,
@@ -98,24 +98,24 @@ def test_the_size_of_a_covector_does_not_depend_on_the_scale_of_projective_coord
     )  # fmt: skip
     circuit = trial.build("numpy", sparse=True)
     states = np.array([[0.3, -0.4], [0.5, 0.2], [1.0, 2.0]])
-    covectors = np.array([[0.1, 0.7], [0.2, -0.3], [0.4, 0.5]])
+    adjoints = np.array([[0.1, 0.7], [0.2, -0.3], [0.4, 0.5]])
     places = list(circuit.populations[0].model.projective)
-    size = measure_size(circuit, states, covectors)
+    size = measure_size(circuit, states, adjoints)
     states[places, 1] *= 8.0
-    covectors[places, 1] /= 8.0
-    assert measure_size(circuit, states, covectors) == pytest.approx(size, rel=1e-14)
+    adjoints[places, 1] /= 8.0
+    assert measure_size(circuit, states, adjoints) == pytest.approx(size, rel=1e-14)
 
 
 def test_the_states_along_the_way_back_are_those_of_a_shorter_run():
     circuit = draw_circuit(duration=20.0)
     recording = simulate(circuit, record=True)
     middle = len(recording.spike_time) // 2
-    pull = Pull(recording, seed=0)
-    pull.go_back(middle)
+    backward = AdjointPass(recording, seed=0)
+    backward.go_back(middle)
     time = recording.spike_time[middle] - 1e-9
     short = simulate(draw_circuit(duration=time), record=True)
     assert len(short.spike_time) == middle
-    np.testing.assert_allclose(pull.states, short.cells[:2], rtol=1e-12)
+    np.testing.assert_allclose(backward.states, short.cells[:2], rtol=1e-12)
 
 
 def test_a_span_without_spikes_is_refused():

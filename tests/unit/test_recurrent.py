@@ -1,4 +1,4 @@
-"""Recurrent networks: engines, backends, ties, looks, early ends, every error message."""
+"""Recurrent networks: engines, backends, ties, probes, early ends, every error message."""
 
 import itertools
 
@@ -10,9 +10,9 @@ from networks import compiled
 
 from sim import memory
 from sim.events.differentiate import differentiate, find_jacobian
-from sim.events.plain_loop import EagerRun
+from sim.events.plain_loop import PlainRun
 from sim.events.recording import StoppedError
-from sim.events.simulate import LazyRun, simulate
+from sim.events.simulate import EventRun, simulate
 from sim.network.network import Circuit, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError, ModelError
 
@@ -106,12 +106,12 @@ def test_gradients_agree_between_the_backends_and_forms_of_weights():
 def test_the_width_of_the_buckets_does_not_matter():
     want = simulate(draw_circuit(1, n=20))
     for width in (1e-6, 1e-3, 1e3):
-        run = LazyRun(
+        run = EventRun(
             draw_circuit(1, n=20), np.empty(0), np.empty(0, int), record=False, max_spikes=10**6
         )
-        run.calendar.scale[1] = width
-        run.kernel.start(run.wiring.wires, run.cells, run.calendar)
-        run.calendar.scale[1] = width
+        run.queue.scale[1] = width
+        run.kernel.start(run.wiring.wires, run.cells, run.queue)
+        run.queue.scale[1] = width
         got = run.finish(None)
         assert got.spike_time.tolist() == want.spike_time.tolist()
         assert got.spike_neuron.tolist() == want.spike_neuron.tolist()
@@ -191,19 +191,19 @@ def test_a_self_connection_acts_on_the_neuron_that_has_just_spiked():
     assert later[1] < simulate(make([[0.0]], **options)).spike_time[1] - 0.1
 
 
-def test_looking_at_states_changes_nothing_and_sees_what_the_end_would():
+def test_probing_states_changes_nothing_and_sees_what_the_end_would():
     circuit = draw_circuit(2)
     plain = simulate(circuit)
     times = np.linspace(0, circuit.duration, 7)
-    looked = simulate(circuit, look_times=times, looked_at=[0, 3, 11])
-    assert looked.spike_time.tolist() == plain.spike_time.tolist()
-    states = looked.looked_state
+    probed = simulate(circuit, probe_times=times, probed=[0, 3, 11])
+    assert probed.spike_time.tolist() == plain.spike_time.tolist()
+    states = probed.probed_state
     assert states[0]["V"].shape == (7, 2)
     assert states[1]["I"].shape == (7, 1)
     assert states[0]["V"][-1].tolist() == plain.end_state[0]["V"][[0, 3]].tolist()
     assert states[1]["V"][-1].tolist() == plain.end_state[1]["V"][[5]].tolist()
-    eager = simulate(circuit, look_times=times, looked_at=[0, 3, 11], engine="eager")
-    np.testing.assert_allclose(eager.looked_state[1]["I"], states[1]["I"], rtol=1e-9, atol=1e-12)
+    eager = simulate(circuit, probe_times=times, probed=[0, 3, 11], engine="eager")
+    np.testing.assert_allclose(eager.probed_state[1]["I"], states[1]["I"], rtol=1e-9, atol=1e-12)
 
 
 def test_homogeneous_coordinates_that_grow_are_scaled_and_gradients_do_not_notice():
@@ -276,9 +276,9 @@ def test_a_run_can_be_stopped_and_keeps_what_it_did(engine):
 def test_a_state_that_leaves_the_range_of_numbers_is_an_error():
     circuit = make([[0.0]], model="lif", inputs=[(0.1, 0)], input_weights=[[1.0]])
     nothing = np.empty(0), np.empty(0, int)
-    lazy = LazyRun(circuit, *nothing, record=False, max_spikes=9)
+    lazy = EventRun(circuit, *nothing, record=False, max_spikes=9)
     lazy.cells[0] = -1e151
-    eager = EagerRun(circuit, *nothing, 9)
+    eager = PlainRun(circuit, *nothing, 9)
     eager.states[0] = -1e151
     for run in (lazy, eager):
         with pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .* at t=0.1;"):
@@ -374,12 +374,12 @@ def test_what_cannot_be_simulated_is_refused_with_a_reason(make_it, message):
         make_it()
 
 
-def test_impossible_looks_and_runs_without_a_tape_are_refused():
+def test_impossible_probes_and_runs_without_a_tape_are_refused():
     circuit = make([[0.0]])
-    with pytest.raises(InputError, match="Expected look_times between 0 and the duration 5"):
-        simulate(circuit, look_times=[6.0])
-    with pytest.raises(InputError, match="Expected neurons 0 to 0 in looked_at"):
-        simulate(circuit, looked_at=[1])
+    with pytest.raises(InputError, match="Expected probe_times between 0 and the duration 5"):
+        simulate(circuit, probe_times=[6.0])
+    with pytest.raises(InputError, match="Expected neurons 0 to 0 in probed"):
+        simulate(circuit, probed=[1])
     with pytest.raises(InputError, match="Expected a recorded run but got one without"):
         differentiate(simulate(circuit))
     with pytest.raises(InputError, match="Expected engine='lazy' for a run with gradients"):

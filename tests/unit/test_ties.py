@@ -109,7 +109,7 @@ def test_arrivals_that_meet_after_delays_are_tied_and_so_are_derivatives_by_dela
 def test_spikes_of_the_neuron_separate_groups_and_lonely_inputs_have_none():
     tape = simulate(make([0.4, 0.4, 0.9], [6.0, 2.0, 1.0], duration=4.0), record=True)
     ties = find_ties(tape.tape, tape.wiring.wires)
-    assert ties.touches.tolist() == [0, 1]
+    assert ties.arrivals.tolist() == [0, 1]
     assert ties.places.tolist() == [0, 1, -1]
     alone = simulate(make([0.3, 0.4, 0.9]), record=True)
     assert find_ties(alone.tape, alone.wiring.wires).places.size == 0
