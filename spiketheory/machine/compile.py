@@ -104,6 +104,11 @@ class CompiledModel:
         parts = {"jump", "flow", "will_spike"}
         return not self.specialised and not parts.isdisjoint(self.module.LOOPED)
 
+    @property
+    def defaults_of_constants(self) -> tuple[float, ...]:
+        """The derived constants of the default parameters."""
+        return tuple(self.module.constants(*self.defaults))
+
     def array_function(self, name: str) -> Callable[..., Any]:
         """Return the generated function ``name`` for NumPy arrays.
 
