@@ -135,9 +135,7 @@ def fill_ties(
 ) -> Ties:
     """The record of the groups that are at given ranges of ``arrivals``."""
     ties = make_ties(int(tape.counts[N_ARRIVALS]), starts, ends)
-    members = np.concatenate(
-        [np.empty(0, np.int64), *(np.arange(a, b) for a, b in zip(starts, ends, strict=True))]
-    )
+    members = np.arange(len(ties.firsts)) - ties.firsts + np.repeat(starts, ends - starts)
     ties.arrivals[:] = arrivals.numbers[members]
     ties.events[:] = arrivals.events[members]
     ties.weights[:] = wires.weights[arrivals.edges[members]]
