@@ -24,7 +24,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 5
+FORMAT = 6
 NAME = "adex"
 DIGEST = "7a9a0d1bcdf31f988b6c721d9e20523d3e0a839c36edce218ef5b8ea3c3ac21b"
 PARAMETERS = ("tau_m", "tau_u", "Delta", "V_T", "a", "b", "V_r", "V_peak", "I0")
@@ -881,7 +881,23 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron]
 
 
-def store(array, neuron, V, u):
+def store(array, place, V, u):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = V
-    array[1, neuron] = u
+    array[0, place] = V
+    array[1, place] = u
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return (real(array[0, step]),)
+
+
+def store_propagator(array, place, elapsed):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = elapsed
+
+
+def turn(V, u, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return V, u

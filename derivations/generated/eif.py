@@ -24,7 +24,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 5
+FORMAT = 6
 NAME = "eif"
 DIGEST = "b68396a15ee203ab461bc014757dab321af96b1692c2e266f3ab9137bf2f94e7"
 PARAMETERS = ("tau_m", "tau_s", "V_r")
@@ -600,7 +600,23 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron]
 
 
-def store(array, neuron, V, I):
+def store(array, place, V, I):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = V
-    array[1, neuron] = I
+    array[0, place] = V
+    array[1, place] = I
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return (real(array[0, step]),)
+
+
+def store_propagator(array, place, elapsed):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = elapsed
+
+
+def turn(V, I, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return V, I

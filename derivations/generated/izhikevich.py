@@ -18,7 +18,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 5
+FORMAT = 6
 NAME = "izhikevich"
 DIGEST = "bfb37fd8fa28d682b6d4876dee2ca348f13ca248d37de18f5b833167a7ce4dd3"
 PARAMETERS = ("a", "b", "c", "d", "I0", "V_peak")
@@ -497,7 +497,23 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron]
 
 
-def store(array, neuron, V, u):
+def store(array, place, V, u):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = V
-    array[1, neuron] = u
+    array[0, place] = V
+    array[1, place] = u
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return (real(array[0, step]),)
+
+
+def store_propagator(array, place, elapsed):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = elapsed
+
+
+def turn(V, u, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return V, u

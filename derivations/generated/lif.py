@@ -15,7 +15,7 @@ from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.roots import first_zero
 from spiketheory.runtime.special import exp_dd, lambert_w
 
-FORMAT = 5
+FORMAT = 6
 NAME = "lif"
 DIGEST = "913736d4cc3337a4fb88fae6ad52fc1d86f3b4ceba7894e63e1f1f6f9720dbb1"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -443,7 +443,26 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron]
 
 
-def store(array, neuron, V, I):
+def store(array, place, V, I):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = V
-    array[1, neuron] = I
+    array[0, place] = V
+    array[1, place] = I
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return real(array[0, step]), real(array[1, step]), real(array[2, step]), real(array[3, step])
+
+
+def store_propagator(array, place, P_V_V, P_V_I, P_I_I, elapsed):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = P_V_V
+    array[1, place] = P_V_I
+    array[2, place] = P_I_I
+    array[3, place] = elapsed
+
+
+def turn(V, I, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return V, I

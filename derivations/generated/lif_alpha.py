@@ -15,7 +15,7 @@ from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.roots import first_zero
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 5
+FORMAT = 6
 NAME = "lif_alpha"
 DIGEST = "bfec7fc3b1bf213750c7d0dc6a8949f0b07e12101a4b1f368c72018cf8bffbb3"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -558,8 +558,38 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron], array[2, neuron]
 
 
-def store(array, neuron, V, I, J):
+def store(array, place, V, I, J):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = V
-    array[1, neuron] = I
-    array[2, neuron] = J
+    array[0, place] = V
+    array[1, place] = I
+    array[2, place] = J
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return (
+        real(array[0, step]),
+        real(array[1, step]),
+        real(array[2, step]),
+        real(array[3, step]),
+        real(array[4, step]),
+        real(array[5, step]),
+        real(array[6, step]),
+    )
+
+
+def store_propagator(array, place, P_V_V, P_V_I, P_V_J, P_I_I, P_I_J, P_J_J, elapsed):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = P_V_V
+    array[1, place] = P_V_I
+    array[2, place] = P_V_J
+    array[3, place] = P_I_I
+    array[4, place] = P_I_J
+    array[5, place] = P_J_J
+    array[6, place] = elapsed
+
+
+def turn(V, I, J, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return V, I, J

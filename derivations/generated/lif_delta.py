@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 5
+FORMAT = 6
 NAME = "lif_delta"
 DIGEST = "a0faceff19315895f00e6bdec45f8103fb0d735bd57ac1b22aaa41ea8e729454"
 PARAMETERS = ("tau", "I0", "V_th")
@@ -388,6 +388,24 @@ def load(array, neuron):
     return (array[0, neuron],)
 
 
-def store(array, neuron, V):
+def store(array, place, V):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = V
+    array[0, place] = V
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return real(array[0, step]), real(array[1, step]), real(array[2, step])
+
+
+def store_propagator(array, place, P_V_V, P_V_0, elapsed):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = P_V_V
+    array[1, place] = P_V_0
+    array[2, place] = elapsed
+
+
+def turn(V, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return (V,)

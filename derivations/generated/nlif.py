@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 5
+FORMAT = 6
 NAME = "nlif"
 DIGEST = "3163e0fb4391349d822d4b8cb06e7b0d0abeaf2b67af88efb37ce0a8d6ac8c94"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -399,7 +399,25 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron]
 
 
-def store(array, neuron, V, I):
+def store(array, place, V, I):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = V
-    array[1, neuron] = I
+    array[0, place] = V
+    array[1, place] = I
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return real(array[0, step]), real(array[1, step]), real(array[2, step])
+
+
+def store_propagator(array, place, P_V_I, P_I_I, elapsed):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = P_V_I
+    array[1, place] = P_I_I
+    array[2, place] = elapsed
+
+
+def turn(V, I, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return V, I

@@ -18,7 +18,7 @@ from spiketheory.runtime.special import (
     decay_wait,
 )
 
-FORMAT = 5
+FORMAT = 6
 NAME = "qif"
 DIGEST = "84f465b827aa300c4bd48b463f9b50de364b4775246a20b5a9438b403a0c5c61"
 PARAMETERS = ("tau_m", "tau_s")
@@ -471,8 +471,25 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron], array[2, neuron]
 
 
-def store(array, neuron, x, y, I):
+def store(array, place, x, y, I):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = x
-    array[1, neuron] = y
-    array[2, neuron] = I
+    array[0, place] = x
+    array[1, place] = y
+    array[2, place] = I
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return real(array[0, step]), real(array[1, step])
+
+
+def store_propagator(array, place, elapsed, decay_I):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = elapsed
+    array[1, place] = decay_I
+
+
+def turn(x, y, I, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return -x if over else x, -y if over else y, I

@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import sinc_slope
 
-FORMAT = 5
+FORMAT = 6
 NAME = "qif_delta"
 DIGEST = "70b456054078a5f07f4ba1048e72497bc7b5d9b436b04d4e7dd778dadb232771"
 PARAMETERS = ("tau", "I0")
@@ -515,7 +515,25 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron]
 
 
-def store(array, neuron, x, y):
+def store(array, place, x, y):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = x
-    array[1, neuron] = y
+    array[0, place] = x
+    array[1, place] = y
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return real(array[0, step]), real(array[1, step]), real(array[2, step])
+
+
+def store_propagator(array, place, c_dt, s_dt, turns):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = c_dt
+    array[1, place] = s_dt
+    array[2, place] = turns
+
+
+def turn(x, y, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return -x if over else x, -y if over else y

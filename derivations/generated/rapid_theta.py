@@ -11,7 +11,7 @@ Operations per call: propagator 0, flow 1, flow_vjp 0, time_to_spike 0, will_spi
 
 import numpy as np
 
-FORMAT = 5
+FORMAT = 6
 NAME = "rapid_theta"
 DIGEST = "0a990b08b7e8a0402c57f618fb8f4c57a858f600bfdd9aba48e1936407ca1313"
 PARAMETERS = ("tau", "I0", "r")
@@ -725,6 +725,22 @@ def load(array, neuron):
     return (array[0, neuron],)
 
 
-def store(array, neuron, ahead):
+def store(array, place, ahead):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = ahead
+    array[0, place] = ahead
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return (real(array[0, step]),)
+
+
+def store_propagator(array, place, elapsed):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = elapsed
+
+
+def turn(ahead, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return (ahead,)

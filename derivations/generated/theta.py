@@ -11,7 +11,7 @@ Operations per call: propagator 4, flow 6, flow_vjp 6, time_to_spike 2, will_spi
 
 import numpy as np
 
-FORMAT = 5
+FORMAT = 6
 NAME = "theta"
 DIGEST = "d467622da0252c2fe766f326a56b6a05f4e3c14313162eba821cd4c6c4bf3785"
 PARAMETERS = ("tau", "I0")
@@ -396,7 +396,25 @@ def load(array, neuron):
     return array[0, neuron], array[1, neuron]
 
 
-def store(array, neuron, x, y):
+def store(array, place, x, y):
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
-    array[0, neuron] = x
-    array[1, neuron] = y
+    array[0, place] = x
+    array[1, place] = y
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+    return real(array[0, step]), real(array[1, step]), real(array[2, step])
+
+
+def store_propagator(array, place, cos_dt, sin_dt, turns):
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+    array[0, place] = cos_dt
+    array[1, place] = sin_dt
+    array[2, place] = turns
+
+
+def turn(x, y, over):
+    """Coordinates, the projective ones with the other sign if told so."""
+    return -x if over else x, -y if over else y

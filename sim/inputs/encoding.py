@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, check_positive, check_shape
-from spiketheory.machine.jit import compile_function
+from spiketheory.machine.jit import Options, compile_function
 
 ROWS_AT_ONCE = 256
 """Samples encoded at once: few enough to stay in the processor's cache."""
@@ -339,7 +339,7 @@ def build_move() -> Any:
                     if 0 <= row < rows and 0 <= column < columns:
                         moved[b, r * columns + c] = values[b, int(row) * columns + int(column)]
 
-    return compile_function(move, key="", allocates=False)
+    return compile_function(move, key="", options=Options(allocates=False))
 
 
 def check_intensities(name: str, values: ArrayLike) -> NDArray[np.floating]:

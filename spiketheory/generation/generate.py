@@ -5,6 +5,7 @@ for scalars. A function with branches is written with ``if`` (only the branch th
 runs) and has a twin for arrays, ``<name>_array``.
 """
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import sympy as sp
 
 from spiketheory.errors import check_choice
 from spiketheory.generation import templates
+from spiketheory.generation.interface import INTERFACE, count_numbers
 from spiketheory.generation.kernel_ir import (
     Call,
     KernelBranch,
@@ -35,6 +37,7 @@ from spiketheory.generation.wrap import (
 from spiketheory.language.functions import LIBRARY
 from spiketheory.language.model import format_expression
 from spiketheory.language.printers import print_numpy, print_scalar
+from spiketheory.language.symbols import pick_name
 from spiketheory.symbolic.derivation import Derivation
 
 NUMERICAL = (
@@ -75,7 +78,10 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
     texts += ir.texts
     if target != "numpy":
         texts.append(print_layout(ir))
-    return print_module(ir, "\n\n".join(text.rstrip() + "\n" for text in texts))
+    text = print_module(ir, "\n\n".join(text.rstrip() + "\n" for text in texts))
+    if target != "numpy":
+        check_interface(text, ir)
+    return text
 
 
 def list_imports(text: str) -> str:
@@ -182,16 +188,64 @@ def print_literal(value: object) -> str:
 
 
 def print_layout(ir: KernelIR) -> str:
-    """Text of what reads and writes one neuron's numbers in an array (number, neuron)."""
-    names = [c.name for c in ir.derivation.chart.coordinates]
-    loads = [f"array[{i}, neuron]" for i in range(len(names))]
+    """Text of what reads and writes the numbers of one neuron, or one propagator, in an array."""
+    coordinates = ir.derivation.chart.coordinates
+    names = [c.name for c in coordinates]
+    steps = [s.name for s in ir.derivation.propagator.symbols]
+    array, place, over = (pick_name(n, {*names, *steps}) for n in ("array", "place", "over"))
     constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
+    turned = [
+        f"-{c.name} if {over} else {c.name}" if c in ir.derivation.chart.projective else c.name
+        for c in coordinates
+    ]
     return templates.LAYOUT.format(
         constants=print_return(constants, "    ") if constants else "    return ()",
-        loads=print_return(loads, "    "),
-        store_signature=print_signature("store", ["array", "neuron", *names]),
-        stores="\n".join(f"    array[{i}, neuron] = {name}" for i, name in enumerate(names)),
+        loads=print_return([f"array[{i}, neuron]" for i in range(len(names))], "    "),
+        store_signature=print_signature("store", [array, place, *names]),
+        stores=print_stores(array, place, names),
+        load_steps=print_return([f"real(array[{i}, step])" for i in range(len(steps))], "    "),
+        store_steps_signature=print_signature("store_propagator", [array, place, *steps]),
+        store_steps=print_stores(array, place, steps),
+        turn_signature=print_signature("turn", [*names, over]),
+        turned=print_return(turned, "    "),
     )
+
+
+def print_stores(array: str, place: str, names: Sequence[str]) -> str:
+    """Assignments of numbers to a column of an array."""
+    return "\n".join(f"    {array}[{i}, {place}] = {name}" for i, name in enumerate(names))
+
+
+def check_interface(text: str, ir: KernelIR) -> None:
+    """Raise `AssertionError` unless a module's functions are those that kernels are written for.
+
+    Args:
+        text: The module.
+        ir: What it was printed from.
+    """
+    derivation = ir.derivation
+    sizes = {
+        "parameters": len(derivation.model.parameters),
+        "constants": len(ir.constants),
+        "state": len(derivation.model.state),
+        "coordinates": len(derivation.chart.coordinates),
+        "propagator": len(derivation.propagator.symbols),
+    }
+    defined = {
+        node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
+    }
+    results = {f.name: 1 if f.scalar else len(f.results) for f in ir.functions}
+    sizes["varied constants"] = results.get("jump_constants_vjp", 0)
+    for name, signature in INTERFACE.items():
+        if name not in defined:
+            assert signature.optional, f"{name} is not generated"
+            continue
+        asked = count_numbers(signature.arguments, sizes)
+        got = len(defined[name].args.args)
+        assert got == asked, f"{name} takes {got} numbers, not {asked}"
+        if name in results:
+            asked = count_numbers(signature.results, sizes)
+            assert results[name] == asked, f"{name} returns {results[name]} numbers, not {asked}"
 
 
 COUNTED = ("propagator", "flow", "flow_vjp", "will_spike", "time_to_spike", "jump", "jump_vjp")

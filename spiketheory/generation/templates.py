@@ -1,6 +1,6 @@
 """Skeletons of generated text; no logic."""
 
-GENERATED_FORMAT = 5
+GENERATED_FORMAT = 6
 """Version of what generated modules contain; `spiketheory.machine.compile` refuses others."""
 
 MODULE = '''"""{title}
@@ -58,4 +58,20 @@ def load(array, neuron):
 {store_signature}
     """Write the coordinates of one neuron to an array of shape (n_coordinates, n_neurons)."""
 {stores}
+
+
+def load_propagator(array, step, like):
+    """A propagator, from an array of shape (n_numbers, n_steps), in the precision of another."""
+    real = like.dtype.type
+{load_steps}
+
+
+{store_steps_signature}
+    """Write a propagator to an array of shape (n_numbers, n_steps)."""
+{store_steps}
+
+
+{turn_signature}
+    """Coordinates, the projective ones with the other sign if told so."""
+{turned}
 '''

@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from spiketheory.errors import ModelError, check_choice
+from spiketheory.generation.interface import INTERFACE
 from spiketheory.generation.templates import GENERATED_FORMAT
-from spiketheory.machine import jit
-from spiketheory.machine.jit import compile_function
+from spiketheory.machine import jit, link
+from spiketheory.machine.jit import Options, compile_function, hash_texts
+from spiketheory.machine.link import Linker
 from spiketheory.runtime import elementary
 from spiketheory.runtime.branches import loop_over
 
 BACKENDS = ("numba", "numpy")
-LAYOUT = ("load", "store", "load_constants")
+LAYOUT = ("load", "store", "load_constants", "load_propagator", "store_propagator")
 """Generated functions that read and write arrays but make none: they count no references."""
 LIBRARIES = (
     "spiketheory.runtime.special",
@@ -55,7 +57,7 @@ class CompiledModel:
             are one point at infinity then.
         has_pseudospikes: Whether the model has pseudodynamics after the trial's end.
         without_pseudospikes: Why it has none.
-        functions: The generated scalar functions; attributes by name.
+        functions: A module with the generated scalar functions, compiled if the backend is.
         module: The generated module.
         key: Hash of the source text, for caches.
         specialised: Whether its functions are those of `spiketheory.runtime.special_half`, see
@@ -76,7 +78,7 @@ class CompiledModel:
     crosses_infinity: bool
     has_pseudospikes: bool
     without_pseudospikes: str
-    functions: types.SimpleNamespace
+    functions: ModuleType
     module: ModuleType
     key: str
     specialised: bool = False
@@ -173,10 +175,50 @@ class CompiledModel:
         """
         if self.backend == "numpy":
             return function
-        return compile_function(
-            function, key=self.key, allocates=allocates, reorders=reorders, inlines=inlines,
-            disjoint=disjoint,
-        )  # fmt: skip
+        options = Options(
+            allocates=allocates, reorders=reorders, inlines=inlines, disjoint=disjoint
+        )
+        return compile_function(function, key=self.key, options=options)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The facts of `spiketheory.generation.interface`."""
+        return {
+            "N_COORDINATES": len(self.coordinates),
+            "SCALED": self.projective or (0,),
+            "IS_PROJECTIVE": bool(self.projective),
+            "FIRST_SCALED": min(self.projective, default=0),
+            "LAST_SCALED": max(self.projective, default=0),
+            "CROSSES_INFINITY": self.crosses_infinity,
+            "HAS_THRESHOLD": self.threshold_coordinate >= 0,
+            "THRESHOLD_PLACE": max(self.threshold_coordinate, 0),
+            "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),
+        }
+
+    def link(self, module: ModuleType, **more: Any) -> ModuleType:
+        """Kernels of a module, bound to the model's functions and facts, see `machine.link`.
+
+        Args:
+            module: The module.
+            more: Further functions, by the name of their stub in ``module``.
+
+        Returns:
+            A copy of the module.
+        """
+        functions = {
+            name: getattr(self.functions, name)
+            for name in INTERFACE
+            if hasattr(self.functions, name)
+        }
+        key = [self.key, repr(self.facts)]
+        for name, function in more.items():
+            functions[name] = self.jit(function)
+            key += [name, getattr(functions[name], "full_key", "")]
+        return Linker(
+            bound={**functions, **self.facts},
+            key=hash_texts(*key),
+            compiles=self.backend == "numba",
+        ).link(module)
 
     def pack(self, record: Any) -> Any:
         """A record of arrays as compiled functions get it, see `spiketheory.machine.packed`."""
@@ -199,7 +241,7 @@ def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
     if models[0].backend == "numpy":
         return lambda function: function
     key = hashlib.sha256("\n".join(m.key for m in models).encode()).hexdigest()
-    return lambda function: compile_function(function, key=key, allocates=False)
+    return lambda function: compile_function(function, key=key, options=Options(allocates=False))
 
 
 def make_prefetch(models: Sequence[CompiledModel]) -> Callable[..., None]:
@@ -258,7 +300,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         and not name.endswith("_array")
     ]
     # Machine code on disk refers to the module by name, so equal text under another name differs.
-    parts = (module, elementary, sys.modules[__name__], jit, *list_libraries(module))
+    parts = (module, elementary, sys.modules[__name__], jit, link, *list_libraries(module))
     texts = [inspect.getsource(part) for part in parts]
     texts += [Path(__file__).with_name(f"{n}.py").read_text("utf-8") for n in ADDED_TO_NUMBA]
     identity = "\n".join([module.__name__, *texts])
@@ -282,10 +324,17 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         crosses_infinity=module.CROSSES_INFINITY,
         has_pseudospikes=module.HAS_PSEUDOSPIKES,
         without_pseudospikes=module.WITHOUT_PSEUDOSPIKES,
-        functions=types.SimpleNamespace(**functions),
+        functions=make_module(module.__name__, functions),
         module=module,
         key=key,
     )
+
+
+def make_module(name: str, functions: Mapping[str, Any]) -> ModuleType:
+    """A module with these functions and nothing else, so that they are read as those of any."""
+    made = ModuleType(name)
+    made.__dict__.update(functions)
+    return made
 
 
 @lru_cache(maxsize=32)
@@ -296,11 +345,11 @@ def specialise(model: CompiledModel) -> CompiledModel:
     library = compile_module(special_half, inlines=True)
     replaced = {n: library[n] for n in special_half.REPLACED if hasattr(model.module, n)}
     functions = rebind_module(model.module, replaced, inlines=True)
-    own = {name: functions[name] for name in vars(model.functions)}
+    own = {n: functions[n] for n, value in vars(model.functions).items() if callable(value)}
     identity = model.key + inspect.getsource(special_half)
     return replace(
         model,
-        functions=types.SimpleNamespace(**own),
+        functions=make_module(model.module.__name__, own),
         key=hashlib.sha256(identity.encode()).hexdigest(),
         specialised=True,
     )

@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,24 +13,11 @@ from typing import Any
 import numpy as np
 
 
-def compile_function(
-    function: Callable[..., Any],
-    *,
-    key: str,
-    allocates: bool = True,
-    reorders: bool = False,
-    inlines: bool = False,
-    disjoint: bool = False,
-) -> Callable[..., Any]:
-    """Compile one function with Numba and keep the machine code on disk.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a function is compiled.
 
-    It is kept by ``key``, the text of every file that takes part, and what the function closes
-    over, see `spiketheory.machine.disk_cache`. Where it cannot be read or written, the function is
-    compiled anew.
-
-    Args:
-        function: The function; it may close over other compiled functions.
-        key: Hash of everything outside the function's own package that it depends on.
+    Attributes:
         allocates: Whether it makes arrays. One that does not counts no references to those that
             it is given, which would take longer than a loop over a few neurons.
         reorders: Whether its own sums may be added up in another order, so that they become
@@ -40,25 +28,53 @@ def compile_function(
             its loops then need not find out, each time anew, whether they may be vector
             instructions.
     """
+
+    allocates: bool = True
+    reorders: bool = False
+    inlines: bool = False
+    disjoint: bool = False
+
+
+PLAIN = Options()
+
+
+def compile_function(
+    function: Callable[..., Any], *, key: str, options: Options = PLAIN, linked: bool = False
+) -> Callable[..., Any]:
+    """Compile one function with Numba and keep the machine code on disk.
+
+    It is kept by ``key``, the text of the whole package that the function is from, its options,
+    and what it closes over, see `spiketheory.machine.disk_cache`. Where it cannot be read or
+    written, the function is compiled anew. One that is neither linked nor closes over anything is
+    not kept: its text may be anywhere.
+
+    Args:
+        function: The function; it may call other compiled functions.
+        key: Hash of everything outside the function's own package that it depends on.
+        options: How to compile it.
+        linked: Whether its globals are those that ``key`` stands for.
+    """
     import numba
 
     from spiketheory.machine.disk_cache import KeyedCache
 
-    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": allocates}
-    if reorders:
-        options["fastmath"] = {"reassoc", "nsz", "contract"}
-    if inlines:
-        options["inline"] = "always"
-    if disjoint:
-        options["pipeline_class"] = make_disjoint()
-    dispatcher: Any = numba.njit(**options)(function)
+    flags: dict[str, Any] = {
+        "error_model": "numpy", "nogil": True, "_nrt": options.allocates,
+    }  # fmt: skip
+    if options.reorders:
+        flags["fastmath"] = {"reassoc", "nsz", "contract"}
+    if options.inlines:
+        flags["inline"] = "always"
+    if options.disjoint:
+        flags["pipeline_class"] = make_disjoint()
+    dispatcher: Any = numba.njit(**flags)(function)
     forget_literals(dispatcher)
-    texts = hash_package(inspect.getfile(function)) if function.__closure__ else read_text(function)
-    version = hash_texts(texts, read_versions())
-    chosen = str((allocates, reorders, inlines, disjoint))
+    kept = linked or function.__closure__ is not None
+    text = hash_package(inspect.getfile(function)) if kept else read_text(function)
+    version = hash_texts(text, read_versions())
     name = f"{function.__module__}.{function.__qualname__} {function.__code__.co_firstlineno}"
-    dispatcher.full_key = hash_texts(key, version, name, read_closed_values(function), chosen)
-    if function.__closure__:
+    dispatcher.full_key = hash_texts(key, version, name, read_closed_values(function), str(options))
+    if kept:
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
             dispatcher._cache = KeyedCache(function, version[:12], dispatcher.full_key)
     compiled: Callable[..., Any] = dispatcher

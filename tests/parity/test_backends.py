@@ -86,7 +86,8 @@ def draw_arguments(name):
 
 def list_functions(model):
     """Names of the generated functions of numbers."""
-    names = [n for n in vars(model.functions) if n not in LAYOUT]
+    moved = (*LAYOUT, "turn")
+    names = [n for n, f in vars(model.functions).items() if callable(f) and n not in moved]
     return [n for n in names if not n.startswith("taylor_")]
 
 
