@@ -308,7 +308,7 @@ class Projection:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Circuit:
+class Network:
     """A network of any connectivity and one trial.
 
     Neurons are counted through the populations in order, channels through the inputs.

@@ -1,7 +1,6 @@
 """A model's functions for the event loop: compiled, or in 50 digits."""
 
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import mpmath
@@ -10,7 +9,7 @@ from mpmath import mpf
 
 from spiketheory.checking.loop import Loop
 from spiketheory.generation.lower import Lowering, lower
-from spiketheory.machine.compile import CompiledModel
+from spiketheory.machine.compile import CompiledModel, make_module
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.verification.cases import MPMATH
 from spiketheory.verification.places import Kernels
@@ -52,7 +51,7 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
         values = [mpf(parameters[p.name]) for p in derivation.model.parameters]
         constants = tuple(kernels.functions["constants"](*values))
     return Loop(
-        functions=SimpleNamespace(**functions),
+        functions=make_module("exact", functions),
         constants=constants,
         slopes=bind_slopes(derivation, constants, values, [MPMATH, "mpmath"]),
     )

@@ -9,7 +9,7 @@ times.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 
@@ -96,7 +96,7 @@ class Loop:
         most_events: A trial with more events is given up.
     """
 
-    functions: SimpleNamespace
+    functions: ModuleType
     constants: tuple[Number, ...]
     slopes: Callable[..., list[list[Number]]] | None = None
     most_events: int = MAX_EVENTS

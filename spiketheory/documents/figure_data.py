@@ -34,7 +34,7 @@ class Neuron:
         known: Spike times that were computed, by weight.
     """
 
-    functions: types.SimpleNamespace
+    functions: types.ModuleType
     constants: tuple[float, ...]
     rest: tuple[float, ...]
     known: dict[float, float] = field(default_factory=dict, repr=False)

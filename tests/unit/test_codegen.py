@@ -120,7 +120,7 @@ def test_a_description_is_never_read_as_code(description):
 
 def test_every_function_has_a_docstring_with_results_and_operations(model):
     for function in ast.parse(generate_text(model)).body:
-        if not isinstance(function, ast.FunctionDef) or function.name in LAYOUT:
+        if not isinstance(function, ast.FunctionDef) or function.name in (*LAYOUT, "turn"):
             continue
         doc = ast.get_docstring(function)
         if not function.name.endswith("_array") and not function.name.startswith("taylor_"):
