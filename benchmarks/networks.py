@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.timing import Step, time_calls
 from derivations import compile_model
 from sim.layers.batch import run_batch
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 from sim.training.config import TrainConfig, make_config
 from sim.training.data import Dataset, load_dataset
 from sim.training.train import Trainer, TrainState

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sim.network.connect import connect_fixed_in_degree as connect_fixed_in_degree
     from sim.network.connect import connect_small_world as connect_small_world
     from sim.network.connect import draw_poisson as draw_poisson
-    from sim.network.layered import LayerStack as LayerStack
+    from sim.network.layer_stack import LayerStack as LayerStack
     from sim.network.network import Network as Network
     from sim.network.network import Population as Population
     from sim.network.network import Projection as Projection
@@ -65,7 +65,7 @@ NAMES = {
     "connect_fixed_in_degree": "sim.network.connect",
     "connect_small_world": "sim.network.connect",
     "draw_poisson": "sim.network.connect",
-    "LayerStack": "sim.network.layered",
+    "LayerStack": "sim.network.layer_stack",
     "Network": "sim.network.network",
     "Population": "sim.network.network",
     "Projection": "sim.network.network",

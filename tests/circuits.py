@@ -99,11 +99,14 @@ def connect(pre, post, edges, shape, sparse):
     """A projection; delays only if there are any."""
     sources, targets, weights, delays = map(np.array, zip(*edges, strict=True))
     make = [scipy.sparse.coo_array((v, (targets, sources)), shape=shape) for v in (weights, delays)]
+    mask = None
     if not sparse:
-        make = [m.toarray() for m in make]
+        mask = scipy.sparse.coo_array((weights != np.inf, (targets, sources)), shape=shape)
+        mask, *make = (m.toarray() for m in (mask, *make))
     return Projection(
-        pre=pre, post=post, weights=make[0], delays=make[1] if np.any(delays) else None
-    )
+        pre=pre, post=post, weights=make[0], mask=mask,
+        delays=make[1] if np.any(delays) else None,
+    )  # fmt: skip
 
 
 @lru_cache

@@ -17,7 +17,7 @@ from derivations import compile_model
 from sim.inputs.encoding import LatencyInput
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_first_spike_loss, make_target_time_loss
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 
 GAMMA = 0.01
 CONTRACTION = 4.0

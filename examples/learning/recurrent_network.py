@@ -121,7 +121,12 @@ def make_circuit(task: Task, learner: Learner, model: CompiledModel) -> Network:
         ],
         inputs=[task.inputs],
         projections=[
-            Projection(pre="world", post="net", weights=INPUT_WEIGHT * np.hstack([each, -each])),
+            Projection(
+                pre="world",
+                post="net",
+                weights=INPUT_WEIGHT * np.hstack([each, -each]),
+                mask=np.hstack([each, each]) != 0,
+            ),
             Projection(pre="net", post="net", weights=recurrent),
         ],
         duration=DURATION,

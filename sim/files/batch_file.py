@@ -14,7 +14,7 @@ import numpy as np
 from sim.inputs.encoding import BinnedInput
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_first_spike_loss, make_linear_loss
-from sim.network.layered import LayerStack, split_layers
+from sim.network.layer_stack import LayerStack, split_layers
 from spiketheory.errors import InputError, check_positive, check_shape
 from spiketheory.files import replace_atomically
 from spiketheory.machine.compile import CompiledModel

@@ -172,16 +172,20 @@ class Reader:
             raise self.fail(
                 f"one of weight, weights and edges in {where}", f"{len(given)}", "give one of them"
             )
+        mask = None
         if given[0] == "edges":
             weights: Any = connect_edges(table["edges"], *shape)
         elif given[0] == "weights":
             weights = np.array(table["weights"], dtype=float)
+            mask = weights != 0
         else:
             sources, targets = self.draw_pattern(table.get("connect", {"all": True}), shape, where,
                                                  same=pre == post)  # fmt: skip
             values = self.values(table["weight"], len(sources), f"weight of {where}")
             weights = make_matrix(sources, targets, values, shape)
-        return Projection(pre=pre, post=post, weights=weights, delays=self.read_delay(table, where))
+        return Projection(
+            pre=pre, post=post, weights=weights, mask=mask, delays=self.read_delay(table, where)
+        )
 
     def read_delay(self, table: Mapping[str, Any], where: str) -> float | None:
         """The delay of a projection."""

@@ -138,9 +138,9 @@ def make_projection(
     pre: str, arrays: Mapping[str, np.ndarray], weights: str, delays: str
 ) -> Projection:
     """The connections from the neurons or the inputs."""
-    given = arrays.get(delays)
+    given, values = arrays.get(delays), check_numbers(weights, arrays[weights])
     return Projection(
-        pre=pre, post=POPULATION, weights=check_numbers(weights, arrays[weights]),
+        pre=pre, post=POPULATION, weights=values, mask=values != 0,
         delays=None if given is None else check_numbers(delays, given),
     )  # fmt: skip
 

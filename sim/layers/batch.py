@@ -24,7 +24,7 @@ from sim.layers.buffers import LayerGradients, LayerTrial, Ready, Results, Trial
 from sim.layers.chunk import build_batch
 from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
 from sim.losses import Loss, prepare_targets
-from sim.network.layered import Input, LayerStack, Outcome, Spikes, StackGradients
+from sim.network.layer_stack import Input, LayerStack, Outcome, Spikes, StackGradients
 from sim.status import NO_ROOM, raise_status
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, SimulationError

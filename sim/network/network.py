@@ -1,19 +1,27 @@
-"""Records of recurrent networks: populations, spike trains, projections, and the whole.
+"""What a network is made of: populations, spike trains, projections, readouts, and the whole.
 
-Sparse matrices are those of `scipy.sparse`. In a dense matrix an entry of 0 is no connection; store
-an explicit zero in a sparse one to have a connection of weight zero.
+Sparse matrices are those of `scipy.sparse`. What is connected is said by a mask or by the entries
+of a sparse matrix, never by zeros: a connection may start at weight 0.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from sim.network.layered import LARGEST_WEIGHT
-from spiketheory.errors import InputError, ModelError, check_finite, check_positive, check_shape
+from sim.network.layer_stack import LARGEST_WEIGHT, PRECISIONS, LayerStack
+from spiketheory.errors import (
+    InputError,
+    ModelError,
+    check_choice,
+    check_finite,
+    check_positive,
+    check_shape,
+)
 from spiketheory.machine.compile import CompiledModel
 
 
@@ -85,6 +93,8 @@ class Population:
         """Return the initial values given, as floats or arrays of one per neuron."""
         model, given = self.model, dict(self.initial)
         alone = set(given) == {model.initial} and model.initial not in model.state
+        if alone and model.initial.removesuffix("0") in model.state:
+            given = {model.initial.removesuffix("0"): given[model.initial]}
         unknown = [] if alone else [name for name in given if name not in model.state]
         if unknown:
             raise InputError(
@@ -130,6 +140,17 @@ class Population:
         """The initial coordinate, if `starts_at_phase`: a number, or one per neuron."""
         default = self.call("initial_bounds", *self.values)[2]
         return self.initial.get(self.model.initial, default)
+
+    @property
+    def initial_coordinate(self) -> np.ndarray | None:
+        """The model's learnable initial coordinate, shape (size,); None if others are given."""
+        name = self.model.initial
+        if self.starts_at_phase:
+            return np.array(np.broadcast_to(self.start_phase, (self.size,)), dtype=np.float64)
+        variable = name.removesuffix("0")
+        if set(self.initial) - {variable} or variable not in self.model.state:
+            return None
+        return np.array(self.start_state[variable])
 
     @cached_property
     def coordinates(self) -> np.ndarray:
@@ -218,7 +239,10 @@ class Projection:
     Attributes:
         pre: Name of the population or spike trains.
         post: Name of the population.
-        weights: Shape (n_post, n_pre), dense or sparse.
+        weights: Shape (n_post, n_pre), dense or sparse; of a sparse matrix all entries that are
+            stored are connections, zeros included.
+        mask: Which entries of dense weights are connections, shape (n_post, n_pre), bool; None for
+            all.
         delays: Transmission delays, >= 0: None (no delay), a number, or a matrix of the shape of
             the weights (sparse: with the same entries) [time].
         matrix: The weights in COO format, each connection once.
@@ -228,6 +252,7 @@ class Projection:
     pre: str
     post: str
     weights: Any
+    mask: Any = None
     delays: Any = None
     matrix: Any = field(init=False, repr=False)
     edge_delays: np.ndarray = field(init=False, repr=False)
@@ -253,7 +278,15 @@ class Projection:
         if not scipy.sparse.issparse(given):
             dense = np.array(given, dtype=np.float64)
             check_finite(name, check_shape(name, dense, (None, None)))
-            return scipy.sparse.coo_array(dense)
+            rows, columns = np.nonzero(self.read_mask(dense.shape))
+            return scipy.sparse.coo_array(
+                (dense[rows, columns], (rows, columns)), shape=dense.shape
+            )
+        if self.mask is not None and what == "weights":
+            raise InputError(
+                f"Expected a mask with dense weights of {self.label} but got sparse ones, whose "
+                "entries say what is connected; leave one of the two out."
+            )
         matrix = scipy.sparse.coo_array(given).astype(np.float64)
         check_finite(name, matrix.data)
         keys = matrix.col.astype(np.int64) * matrix.shape[0] + matrix.row
@@ -267,6 +300,24 @@ class Projection:
                 "put them into a projection of their own."
             )
         return matrix
+
+    def read_mask(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return which entries of dense weights are connections."""
+        if self.mask is None:
+            return np.ones(shape, dtype=bool)
+        mask = check_shape(f"mask of {self.label}", np.asarray(self.mask), shape)
+        if mask.dtype != bool:
+            raise InputError(
+                f"Expected truth values in the mask of {self.label} but got {mask.dtype}; compare, "
+                "as in weights != 0."
+            )
+        return mask
+
+    @property
+    def is_full(self) -> bool:
+        """Whether everyone is connected to everyone, without delay."""
+        n_post, n_pre = self.matrix.shape
+        return bool(self.matrix.nnz == n_post * n_pre and not np.any(self.edge_delays))
 
     def read_delays(self) -> np.ndarray:
         """Return the delay of each connection, in the matrix's order."""
@@ -300,6 +351,12 @@ class Projection:
             )
         return values
 
+    @property
+    def dense(self) -> np.ndarray:
+        """The weights as a dense matrix, shape (n_post, n_pre)."""
+        found: np.ndarray = self.matrix.toarray()
+        return found
+
     def shape_like(self, values: np.ndarray) -> Any:
         """Values of the connections as a matrix of the kind of the weights."""
         matrix = self.matrix
@@ -308,26 +365,50 @@ class Projection:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Network:
-    """A network of any connectivity and one trial.
+class Readout:
+    """What is read from a network: the first spikes of some neurons, pseudospikes included.
 
-    Neurons are counted through the populations in order, channels through the inputs.
+    Attributes:
+        name: Its name.
+        population: Name of the population.
+        n_spikes: How many spikes of each neuron.
+        neurons: Their numbers within the population; None for all.
+    """
+
+    name: str
+    population: str
+    n_spikes: int = 1
+    neurons: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """A network of any connectivity.
+
+    Neurons are counted through the populations in order, channels through the inputs. Weights have
+    one orientation everywhere: (post, pre).
 
     Attributes:
         populations: At least one.
-        inputs: Spike trains.
+        inputs: Spike trains, which a trial may replace; those without spikes are channels alone.
         projections: Connections.
+        readouts: What is read from it.
         duration: The trial's end T [time].
+        precision: ``float64``, or ``float32``, of weights and states in the layer engine; what
+            happens to single neurons is computed in double precision in both.
     """
 
     populations: Sequence[Population]
     inputs: Sequence[SpikeTrains] = ()
     projections: Sequence[Projection] = ()
+    readouts: Sequence[Readout] = ()
     duration: float
+    precision: str = "float64"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "duration", float(check_positive("duration", self.duration)))
-        for name in ("populations", "inputs", "projections"):
+        check_choice("precision", self.precision, PRECISIONS)
+        for name in ("populations", "inputs", "projections", "readouts"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.populations:
             raise InputError(
@@ -348,14 +429,50 @@ class Network:
         targets = {p.name: p.size for p in self.populations}
         sources = {p.name: p.size for p in members}
         for projection in self.projections:
-            for end, known in (("pre", sources), ("post", targets)):
-                if getattr(projection, end) not in known:
-                    raise InputError(
-                        f"Expected {end} of a projection to be one of {', '.join(known)} but got "
-                        f"{getattr(projection, end)!r}; correct its name."
-                    )
-            wanted = (targets[projection.post], sources[projection.pre])
-            check_shape(f"weights of {projection.label}", projection.matrix, wanted)
+            check_ends(projection, sources, targets)
+        for readout in self.readouts:
+            check_readout(readout, targets)
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """The neurons of each population, and the channels of each input, by name."""
+        found: dict[str, slice] = {}
+        for group in (self.populations, self.inputs):
+            first = 0
+            for member in group:
+                found[member.name] = slice(first, first + member.size)
+                first += member.size
+        return found
+
+    @property
+    def n_channels(self) -> int:
+        """Number of input channels."""
+        return sum(p.size for p in self.inputs)
+
+    @cached_property
+    def layers(self) -> LayerStack | None:
+        """The network as a chain of dense layers; None if it is none."""
+        found = read_layers(self)
+        return found if isinstance(found, LayerStack) else None
+
+    @property
+    def why_no_layers(self) -> str:
+        """Why it is no chain of dense layers; empty if it is one."""
+        found = read_layers(self)
+        return found if isinstance(found, str) else ""
+
+    def find_readout(self, readout: Readout | None = None) -> tuple[np.ndarray, int]:
+        """Neurons of a readout, counted through the populations, and how many spikes of each.
+
+        Args:
+            readout: One of the network's; None for the first, or, if it has none, the first spikes
+                of the last population.
+        """
+        last = self.populations[-1].name
+        first = self.readouts[0] if self.readouts else Readout(name=last, population=last)
+        chosen = readout or first
+        own = np.arange(self.n_neurons)[self.slices[chosen.population]]
+        return own if chosen.neurons is None else own[np.asarray(chosen.neurons)], chosen.n_spikes
 
     @property
     def n_neurons(self) -> int:
@@ -367,13 +484,83 @@ class Network:
         """Number of connections, those of the inputs included."""
         return sum(p.matrix.nnz for p in self.projections)
 
-    def first_of(self, name: str) -> int:
-        """Number of the first neuron of a population, or of the first channel of an input."""
-        groups: list[Sequence[Population | SpikeTrains]] = [self.populations, self.inputs]
-        for group in groups:
-            first = 0
-            for member in group:
-                if member.name == name:
-                    return first
-                first += member.size
-        raise InputError(f"Expected a population or an input but got {name!r}; correct its name.")
+
+def check_ends(
+    projection: Projection, sources: Mapping[str, int], targets: Mapping[str, int]
+) -> None:
+    """Raise `InputError` unless a projection fits the populations and inputs of a network."""
+    for end, known in (("pre", sources), ("post", targets)):
+        if getattr(projection, end) not in known:
+            raise InputError(
+                f"Expected {end} of a projection to be one of {', '.join(known)} but got "
+                f"{getattr(projection, end)!r}; correct its name."
+            )
+    wanted, got = (targets[projection.post], sources[projection.pre]), projection.matrix.shape
+    if got != wanted and got == wanted[::-1]:
+        raise InputError(
+            f"Expected weights of {projection.label} with shape {wanted}, (post, pre), but got "
+            f"{got}; transpose them."
+        )
+    check_shape(f"weights of {projection.label}", projection.matrix, wanted)
+
+
+def check_readout(readout: Readout, sizes: Mapping[str, int]) -> None:
+    """Raise `InputError` unless a readout fits the populations of a network."""
+    if readout.population not in sizes:
+        raise InputError(
+            f"Expected the population of readout {readout.name} to be one of {', '.join(sizes)} "
+            f"but got {readout.population!r}; correct its name."
+        )
+    if readout.n_spikes < 1:
+        raise InputError(
+            f"Expected at least one spike in readout {readout.name} but got "
+            f"n_spikes={readout.n_spikes}; raise it."
+        )
+    if readout.neurons is None:
+        return
+    neurons, size = np.asarray(readout.neurons), sizes[readout.population]
+    fits = neurons.ndim == 1 and len(neurons) > 0 and neurons.dtype.kind in "iu"
+    if not fits or neurons.min() < 0 or neurons.max() >= size:
+        raise InputError(
+            f"Expected neurons 0 to {size - 1} of {readout.population} in readout {readout.name} "
+            f"but got {neurons.tolist()}; count them within the population."
+        )
+
+
+def read_layers(network: Network) -> LayerStack | str:
+    """A network as a chain of dense layers, or why it is none.
+
+    The input leads to the first population, each population to the next; all share one model and
+    its parameters, which are the same for all neurons, and start at the model's initial coordinate.
+    """
+    populations, model = network.populations, network.populations[0].model
+    if len(network.inputs) != 1:
+        return f"it has {len(network.inputs)} inputs"
+    chain = [network.inputs[0].name, *(p.name for p in populations)]
+    by_ends = {(p.pre, p.post): p for p in network.projections}
+    wanted = list(pairwise(chain))
+    others = [p for p in network.projections if (p.pre, p.post) not in wanted]
+    if others:
+        return f"{others[0].label} is no step from a layer to the next"
+    if len(network.projections) != len(wanted):
+        return "not every layer has exactly one projection to the next"
+    for ends in wanted:
+        if not by_ends[ends].is_full:
+            return f"{by_ends[ends].label} is sparse or has delays"
+    for population in populations:
+        if population.model is not model:
+            return "its populations have different models"
+        if not population.is_uniform or population.parameters != populations[0].parameters:
+            return "its neurons have different parameters"
+        if population.initial_coordinate is None:
+            return f"{population.name} does not start at {model.initial} alone"
+    if not model.has_pseudospikes:
+        return f"{model.name} has no pseudospikes: {model.without_pseudospikes}"
+    return LayerStack(
+        model=model,
+        parameters=dict(populations[0].parameters),
+        duration=network.duration,
+        weights=tuple(by_ends[ends].dense.T for ends in wanted),
+        initial=np.concatenate([p.initial_coordinate for p in populations]),
+        precision=network.precision,
+    )

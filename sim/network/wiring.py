@@ -99,7 +99,8 @@ def find_offsets(network: Network, end: str) -> list[int]:
     channels = {p.name for p in network.inputs}
     names = [getattr(p, end) for p in network.projections]
     return [
-        network.first_of(name) + (network.n_neurons if name in channels else 0) for name in names
+        network.slices[name].start + (network.n_neurons if name in channels else 0)
+        for name in names
     ]
 
 
@@ -140,7 +141,9 @@ def sort_edges(network: Network) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 def sort_inputs(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times and sources of the input spikes up to T, sorted; simultaneous ones in their order."""
-    channels = [p.channels + network.n_neurons + network.first_of(p.name) for p in network.inputs]
+    channels = [
+        p.channels + network.n_neurons + network.slices[p.name].start for p in network.inputs
+    ]
     times = np.concatenate([np.empty(0), *(p.times for p in network.inputs)])
     sources = np.concatenate([np.empty(0, np.int64), *channels])
     order = np.argsort(times, kind="stable")

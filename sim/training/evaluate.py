@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.layers.batch import Events, run_batch
 from sim.losses import Loss
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 from sim.training.energy import EnergyEstimate, estimate_energy
 
 EVALUATION_BATCH = 2000

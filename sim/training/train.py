@@ -22,7 +22,7 @@ from sim.layers.batch import Events, prepare_events, run_batch
 from sim.layers.chunk import build_batch
 from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
 from sim.memory import check_memory
-from sim.network.layered import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
+from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
 from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
 from sim.training.data import Dataset

@@ -22,7 +22,7 @@ from derivations import list_models, read_neuron_model
 from derivations.generated import qif_delta
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_first_spike_loss, make_linear_loss, make_target_time_loss
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 from spiketheory.machine.compile import LAYOUT
 from spiketheory.reference.integrate import Reference
 from spiketheory.runtime.branches import loop_over

@@ -140,7 +140,7 @@ class Recurrent:
     ) -> Projection:
         """A projection."""
         if not self.sparse:
-            return Projection(pre=pre, post=post, weights=weights, delays=delays)
+            return Projection(pre=pre, post=post, weights=weights, mask=weights != 0, delays=delays)
         place = np.nonzero(weights)
         made = [
             None if m is None else scipy.sparse.coo_array((m[place], place), shape=weights.shape)

@@ -10,7 +10,7 @@ from networks import compiled, latencies
 
 from sim.layers.batch import run_batch
 from sim.losses import make_first_spike_loss
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 
 GAMMA = 0.01
 STEP = 1e-6

@@ -13,7 +13,7 @@ from networks import compiled
 from one_answer import GRADIENTS, TIMES, compare, compare_plain, make_circuit
 
 from derivations import list_models
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 from sim.network.network import Network, Population, Projection, SpikeTrains
 
 LAYERED = [name for name in list_models() if compiled(name).has_pseudospikes]
@@ -89,8 +89,9 @@ def recurrent(draw, name):
                         channels=np.array(channels, int))
         ],
         projections=[
-            Projection(pre="cells", post="cells", weights=drawn[0], delays=delays),
-            Projection(pre="in", post="cells", weights=drawn[1]),
+            Projection(pre="cells", post="cells", weights=drawn[0], mask=drawn[0] != 0,
+                       delays=delays),
+            Projection(pre="in", post="cells", weights=drawn[1], mask=drawn[1] != 0),
         ],
         duration=duration,
     )  # fmt: skip

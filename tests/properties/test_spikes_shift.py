@@ -14,7 +14,7 @@ from networks import cases, compiled, freeze, latencies, trains
 
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_linear_loss
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 
 GRID = 24
 SMALLEST_STEP = 1e-12

@@ -24,7 +24,13 @@ def make(time, weight=0.9):
         inputs=[SpikeTrains(name="in", size=1, times=[time], channels=[0])],
         projections=[
             Projection(pre="in", post="n", weights=[[weight], [0.0]]),
-            Projection(pre="n", post="n", weights=[[0.0, 0.0], [0.15, 0.0]], delays=0.2),
+            Projection(
+                pre="n",
+                post="n",
+                weights=[[0.0, 0.0], [0.15, 0.0]],
+                mask=np.array([[False, False], [True, False]]),
+                delays=0.2,
+            ),
         ],
         duration=1.4,
     )

@@ -8,7 +8,7 @@ from one_answer import GRADIENTS, TIMES, compare, run_events
 import sim.events.differentiate
 import sim.events.pseudospikes
 from sim.events.ties import make_ties
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 
 TIED = np.array([0.4, 0.4, 0.9])
 

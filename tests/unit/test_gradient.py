@@ -12,7 +12,7 @@ from sim.layers.batch import run_batch
 from sim.layers.crossings import build_is_turned
 from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
 from sim.losses import make_linear_loss, make_target_time_loss
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 
 PERIOD = np.pi
 NEVER = np.inf

@@ -10,7 +10,7 @@ from networks import compiled
 from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_first_spike_loss
-from sim.network.layered import LayerStack
+from sim.network.layer_stack import LayerStack
 from spiketheory.errors import InputError, SimulationError
 
 DURATION = 2.0

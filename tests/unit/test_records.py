@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from networks import compiled, network
 
-from sim.network.layered import LayerStack, Spikes, split_layers
+from sim.network.layer_stack import LayerStack, Spikes, split_layers
 from spiketheory.errors import InputError, ModelError
 
 W0, W1 = np.ones((4, 3)), np.ones((3, 2))

@@ -17,6 +17,11 @@ from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError, ModelError
 
 
+def find_mask(weights):
+    """The entries of a dense matrix that are not 0; a sparse one says itself what is connected."""
+    return None if scipy.sparse.issparse(weights) else np.asarray(weights) != 0
+
+
 def make(weights, *, model="theta", backend="numpy", duration=5.0, inputs=(), input_weights=None,
          delays=None, initial=None, **parameters):  # fmt: skip
     """One population; inputs are (time, channel)."""
@@ -43,8 +48,8 @@ def make(weights, *, model="theta", backend="numpy", duration=5.0, inputs=(), in
             )
         ],
         projections=[
-            Projection(pre="n", post="n", weights=weights, delays=delays),
-            Projection(pre="in", post="n", weights=input_weights),
+            Projection(pre="n", post="n", weights=weights, mask=find_mask(weights), delays=delays),
+            Projection(pre="in", post="n", weights=input_weights, mask=find_mask(input_weights)),
         ],
         duration=duration,
     )
@@ -295,6 +300,7 @@ def make_trains(**changes):
 
 
 def connect(weights=((1.0, 0.0), (0.0, 1.0)), **changes):
+    changes = {"mask": find_mask(weights)} | changes
     return Projection(**{"pre": "n", "post": "n", "weights": weights} | changes)
 
 

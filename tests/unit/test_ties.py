@@ -74,7 +74,7 @@ def test_the_derivative_by_the_time_of_a_tied_input_is_the_mean_of_both_sides(na
 def test_the_layer_engine_has_the_same_derivatives():
     from one_answer import run_events, run_layers
 
-    from sim.network.layered import LayerStack
+    from sim.network.layer_stack import LayerStack
 
     network = LayerStack(
         model=compiled("theta"), parameters={"tau": 1.0, "I0": 1.25}, duration=2.0,

@@ -1,0 +1,228 @@
+"""Batches of input spikes: any number of spikes per channel and trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sim.inputs.encoding import BinnedInput, LatencyInput
+from spiketheory.errors import InputError, check_finite, check_shape
+
+NO_CHANNEL = -1
+"""What stands in a padded array of channels where there is no spike."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ragged:
+    """Spikes of all trials, one trial after the other.
+
+    Attributes:
+        time: Sorted within each trial, shape (n_spikes,) [time].
+        channel: Channel of each; simultaneous spikes come by channel.
+        offsets: First spike of each trial, and the end, shape (n_trials + 1,).
+    """
+
+    time: np.ndarray
+    channel: np.ndarray
+    offsets: np.ndarray
+
+
+class Trials:
+    """A batch of trials: input spikes by trial, time and channel.
+
+    Bins and latencies keep their compact form, and are spelt out when someone asks.
+
+    Args:
+        time: Spike times, >= 0, in any order within a trial, shape (n_spikes,) [time].
+        channel: Channel of each, counted through the inputs of a network, shape (n_spikes,).
+        offsets: First spike of each trial, and the end, shape (n_trials + 1,).
+        n_channels: Number of channels; those without spikes count.
+
+    Raises:
+        InputError: If shapes, times, channels or offsets do not fit.
+    """
+
+    def __init__(
+        self, *, time: Any, channel: Any, offsets: Any, n_channels: int,
+        compact: BinnedInput | LatencyInput | None = None,
+    ) -> None:  # fmt: skip
+        self.compact = compact
+        self.n_channels = int(n_channels)
+        if compact is None:
+            self.ragged = check_ragged(time, channel, offsets, self.n_channels)
+
+    @cached_property
+    def ragged(self) -> Ragged:
+        """The spikes, spelt out."""
+        assert self.compact is not None
+        return spell_out(self.compact)
+
+    @property
+    def time(self) -> np.ndarray:
+        """Spike times, sorted within each trial, shape (n_spikes,) [time]."""
+        return self.ragged.time
+
+    @property
+    def channel(self) -> np.ndarray:
+        """Channel of each spike, shape (n_spikes,)."""
+        return self.ragged.channel
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """First spike of each trial, and the end, shape (n_trials + 1,)."""
+        return self.ragged.offsets
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1 if self.compact is None else len(self.compact)
+
+    def __repr__(self) -> str:
+        return f"Trials({len(self)} trials of {self.n_channels} channels)"
+
+    @classmethod
+    def of_compact(cls, inputs: BinnedInput | LatencyInput) -> "Trials":
+        """Trials of bins or latencies, which have at most one spike per channel."""
+        return cls(
+            time=None, channel=None, offsets=None, n_channels=inputs.n_inputs, compact=inputs
+        )
+
+    @classmethod
+    def from_bins(cls, times: Any, bins: Any) -> "Trials":
+        """Trials in which a channel spikes at one of a few times that all share, or not.
+
+        Args:
+            times: The times, increasing, shape (n_bins,) [time].
+            bins: Bin of each trial and channel, shape (n_trials, n_channels), uint8; n_bins is no
+                spike.
+        """
+        return cls.of_compact(BinnedInput(times=np.asarray(times, float), bins=np.asarray(bins)))
+
+    @classmethod
+    def from_latencies(cls, times: Any) -> "Trials":
+        """Trials in which each channel spikes at most once.
+
+        Args:
+            times: Shape (n_trials, n_channels); inf is no spike [time].
+        """
+        return cls.of_compact(LatencyInput(times=np.asarray(times, float)))
+
+    @classmethod
+    def from_trains(cls, trains: Sequence[Sequence[Any]]) -> "Trials":
+        """Trials of spike trains.
+
+        Args:
+            trains: For each trial the spike times of each channel [time].
+        """
+        counts = {len(trial) for trial in trains}
+        if len(counts) > 1:
+            raise InputError(
+                f"Expected equally many channels in all trials but got {sorted(counts)}; give "
+                "silent channels an empty train."
+            )
+        parts = [np.atleast_1d(np.asarray(t, float)) for trial in trains for t in trial]
+        sizes = [len(part) for part in parts]
+        n_channels = counts.pop() if counts else 0
+        channels = np.tile(np.arange(n_channels), len(trains))
+        ends = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])[:: max(n_channels, 1)]
+        return cls(
+            time=np.concatenate([np.empty(0), *parts]), channel=np.repeat(channels, sizes),
+            offsets=ends, n_channels=n_channels,
+        )  # fmt: skip
+
+    @classmethod
+    def from_padded(cls, time: Any, channel: Any, *, n_channels: int) -> "Trials":
+        """Trials from arrays with a row per trial, as other programs exchange them.
+
+        Args:
+            time: Shape (n_trials, most spikes); inf where there is none [time].
+            channel: Shape as ``time``; `NO_CHANNEL` where there is none.
+            n_channels: Number of channels.
+        """
+        time, channel = np.asarray(time, float), np.asarray(channel)
+        check_shape("channel", channel, check_shape("time", time, (None, None)).shape)
+        there = channel != NO_CHANNEL
+        if np.any(there != np.isfinite(time)):
+            raise InputError(
+                "Expected time inf exactly where channel is -1 but got one without the other; "
+                "give both where there is no spike."
+            )
+        offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+        return cls(time=time[there], channel=channel[there], offsets=offsets, n_channels=n_channels)
+
+    def to_padded(self) -> tuple[np.ndarray, np.ndarray]:
+        """The arrays of `from_padded`."""
+        counts = np.diff(self.offsets)
+        there = np.arange(counts.max(initial=0)) < counts[:, None]
+        time = np.full(there.shape, np.inf)
+        channel = np.full(there.shape, NO_CHANNEL)
+        time[there], channel[there] = self.time, self.channel
+        return time, channel
+
+    def take(self, indices: Any) -> "Trials":
+        """The trials at ``indices`` (whole numbers, shape (n,)), in that order."""
+        if self.compact is not None:
+            return Trials.of_compact(self.compact.take(indices))
+        chosen = np.atleast_1d(np.asarray(indices))
+        counts = np.diff(self.offsets)[chosen]
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], counts)
+        return Trials(
+            time=self.time[places], channel=self.channel[places], offsets=offsets,
+            n_channels=self.n_channels,
+        )  # fmt: skip
+
+    def select(self, trial: int) -> tuple[np.ndarray, np.ndarray]:
+        """Times and channels of one trial."""
+        own = slice(self.offsets[trial], self.offsets[trial + 1])
+        return self.time[own], self.channel[own]
+
+
+def check_ragged(time: Any, channel: Any, offsets: Any, n_channels: int) -> Ragged:
+    """Check spikes and sort them within each trial."""
+    time, channel, offsets = np.asarray(time, float), np.asarray(channel), np.asarray(offsets)
+    check_finite("time", check_shape("time", time, (None,)))
+    check_shape("channel", channel, (len(time),))
+    check_shape("offsets", offsets, (None,))
+    for name, array in (("channel", channel), ("offsets", offsets)):
+        if len(array) and array.dtype.kind not in "iu":
+            raise InputError(
+                f"Expected whole numbers in {name} but got {array.dtype}; store integers."
+            )
+    channel, offsets = channel.astype(np.int64), offsets.astype(np.int64)
+    if (
+        len(offsets) < 1
+        or offsets[0] != 0
+        or offsets[-1] != len(time)
+        or np.any(np.diff(offsets) < 0)
+    ):
+        raise InputError(
+            f"Expected offsets that rise from 0 to the number of spikes, {len(time)}, but got "
+            f"{offsets.tolist() if len(offsets) < 8 else 'others'}; give the first spike of each "
+            "trial, and the end."
+        )
+    if np.any(time < 0):
+        raise InputError(
+            f"Expected times >= 0 but got {time.min()}; shift the trials so that they start at 0."
+        )
+    if n_channels < 1 or np.any((channel < 0) | (channel >= n_channels)):
+        raise InputError(
+            f"Expected channels 0 to {n_channels - 1} but got values from "
+            f"{channel.min(initial=0)} to {channel.max(initial=0)}; count them from 0, or raise "
+            "n_channels."
+        )
+    order = np.lexsort((channel, time, np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))))
+    return Ragged(time=time[order], channel=channel[order], offsets=offsets)
+
+
+def spell_out(inputs: BinnedInput | LatencyInput) -> Ragged:
+    """Bins or latencies as spikes."""
+    if isinstance(inputs, BinnedInput):
+        times = np.append(inputs.times, np.inf)[inputs.bins]
+    else:
+        times = inputs.times
+    order = np.argsort(times, axis=1, kind="stable")
+    ordered = np.take_along_axis(times, order, axis=1)
+    there = np.isfinite(ordered)
+    offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    return Ragged(time=ordered[there], channel=order[there], offsets=offsets)
