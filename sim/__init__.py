@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.analysis.lyapunov import find_lyapunov_exponent as find_lyapunov_exponent
     from sim.analysis.spike_statistics import measure_statistics as measure_statistics
+    from sim.engine.choose import choose_engine as choose_engine
+    from sim.engine.choose import loss_and_gradient as loss_and_gradient
+    from sim.engine.choose import simulate as simulate
+    from sim.engine.records import BatchRecording as BatchRecording
+    from sim.events.differentiate import Gradients as Gradients
     from sim.events.differentiate import differentiate as differentiate
     from sim.events.differentiate import find_jacobian as find_jacobian
     from sim.events.pseudospikes import Outputs as Outputs
     from sim.events.pseudospikes import find_outputs as find_outputs
     from sim.events.recording import Recording as Recording
     from sim.events.recording import StoppedError as StoppedError
-    from sim.events.simulate import simulate as simulate
     from sim.inputs.encoding import BinnedInput as BinnedInput
     from sim.inputs.encoding import LatencyInput as LatencyInput
     from sim.inputs.encoding import encode_bins as encode_bins
     from sim.inputs.encoding import encode_latency as encode_latency
+    from sim.inputs.trials import Trials as Trials
     from sim.layers.batch import record_spikes as record_spikes
     from sim.layers.batch import run_batch as run_batch
     from sim.losses import Loss as Loss
@@ -31,9 +36,12 @@ if TYPE_CHECKING:
     from sim.network.connect import connect_small_world as connect_small_world
     from sim.network.connect import draw_poisson as draw_poisson
     from sim.network.layer_stack import LayerStack as LayerStack
+    from sim.network.layer_stack import Outcome as Outcome
+    from sim.network.layered import layered as layered
     from sim.network.network import Network as Network
     from sim.network.network import Population as Population
     from sim.network.network import Projection as Projection
+    from sim.network.network import Readout as Readout
     from sim.network.network import SpikeTrains as SpikeTrains
     from sim.training.config import TrainConfig as TrainConfig
     from sim.training.data import Dataset as Dataset
@@ -44,17 +52,22 @@ if TYPE_CHECKING:
 NAMES = {
     "find_lyapunov_exponent": "sim.analysis.lyapunov",
     "measure_statistics": "sim.analysis.spike_statistics",
+    "choose_engine": "sim.engine.choose",
+    "loss_and_gradient": "sim.engine.choose",
+    "simulate": "sim.engine.choose",
+    "BatchRecording": "sim.engine.records",
+    "Gradients": "sim.events.differentiate",
     "differentiate": "sim.events.differentiate",
     "find_jacobian": "sim.events.differentiate",
     "Outputs": "sim.events.pseudospikes",
     "find_outputs": "sim.events.pseudospikes",
     "Recording": "sim.events.recording",
     "StoppedError": "sim.events.recording",
-    "simulate": "sim.events.simulate",
     "BinnedInput": "sim.inputs.encoding",
     "LatencyInput": "sim.inputs.encoding",
     "encode_bins": "sim.inputs.encoding",
     "encode_latency": "sim.inputs.encoding",
+    "Trials": "sim.inputs.trials",
     "record_spikes": "sim.layers.batch",
     "run_batch": "sim.layers.batch",
     "Loss": "sim.losses",
@@ -66,9 +79,12 @@ NAMES = {
     "connect_small_world": "sim.network.connect",
     "draw_poisson": "sim.network.connect",
     "LayerStack": "sim.network.layer_stack",
+    "Outcome": "sim.network.layer_stack",
+    "layered": "sim.network.layered",
     "Network": "sim.network.network",
     "Population": "sim.network.network",
     "Projection": "sim.network.network",
+    "Readout": "sim.network.network",
     "SpikeTrains": "sim.network.network",
     "TrainConfig": "sim.training.config",
     "Dataset": "sim.training.data",
@@ -78,20 +94,26 @@ NAMES = {
 }
 """Where each public name is defined; it is imported when it is first asked for."""
 __all__ = (
+    "BatchRecording",
     "BinnedInput",
     "Dataset",
+    "Gradients",
     "LatencyInput",
     "LayerStack",
     "Loss",
     "Network",
+    "Outcome",
     "Outputs",
     "Population",
     "Projection",
+    "Readout",
     "Recording",
     "SpikeTrains",
     "StoppedError",
     "TrainConfig",
     "Trainer",
+    "Trials",
+    "choose_engine",
     "connect_edges",
     "connect_fixed_in_degree",
     "connect_small_world",
@@ -102,7 +124,9 @@ __all__ = (
     "find_jacobian",
     "find_lyapunov_exponent",
     "find_outputs",
+    "layered",
     "load_dataset",
+    "loss_and_gradient",
     "make_first_spike_loss",
     "make_linear_loss",
     "make_target_time_loss",

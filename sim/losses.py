@@ -8,11 +8,13 @@ the loss's numbers; the derivatives by ``times`` are written to ``gradient``.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from spiketheory.errors import InputError, check_finite, check_shape
+from spiketheory.machine.jit import Options, compile_function
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,17 @@ def make_target_time_loss(*, n_required: int = 1) -> Loss:
 def make_linear_loss(*, n_required: int = 1) -> Loss:
     """A weighted sum of spike times."""
     return Loss(name="linear", function=linear_loss, settings=(0.0,), n_required=n_required)
+
+
+@lru_cache(maxsize=64)
+def compile_function_once(function: Callable[..., float]) -> Callable[..., float]:
+    """A loss's function, compiled."""
+    return compile_function(function, key="", options=Options(allocates=False))
+
+
+def compile_loss(loss: Loss, *, backend: str) -> Callable[..., float]:
+    """The function of a loss as a backend calls it from Python."""
+    return compile_function_once(loss.function) if backend == "numba" else loss.function
 
 
 def prepare_targets(

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,10 @@ class Gradients:
     input_times: list[np.ndarray]
     initial: list[dict[str, np.ndarray]]
     parameters: list[dict[str, Any]] | None
+
+    def with_input_times(self, input_times: list[np.ndarray]) -> "Gradients":
+        """The same with other derivatives by the input times."""
+        return replace(self, input_times=input_times)
 
 
 def differentiate(

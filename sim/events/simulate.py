@@ -47,6 +47,7 @@ def simulate(
     probed: Sequence[int] | np.ndarray | None = None,
     max_spikes: int = MAX_SPIKES,
     on_advance: Callable[[Advance], bool] | None = None,
+    wiring: Wiring | None = None,
 ) -> Recording:
     """Run a network until its trial's end.
 
@@ -60,6 +61,7 @@ def simulate(
         probed: Neurons to probe; None for all.
         max_spikes: More spikes than this stop the run.
         on_advance: Called every so often; the run stops if it returns True.
+        wiring: The network in flat arrays, if it was laid out before.
 
     Returns:
         The recording.
@@ -78,7 +80,7 @@ def simulate(
     check_memory(estimate_memory(network, record), "the network and its queue")
     if engine == "eager":
         return simulate_plainly(network, times, neurons, max_spikes, on_advance)
-    run = EventRun(network, times, neurons, record=record, max_spikes=max_spikes)
+    run = EventRun(network, times, neurons, record=record, max_spikes=max_spikes, wiring=wiring)
     return run.finish(on_advance)
 
 

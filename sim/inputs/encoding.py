@@ -64,7 +64,7 @@ class BinnedInput:
 
     def take(self, indices: ArrayLike) -> "BinnedInput":
         """Return the samples at ``indices`` (whole numbers, shape (n,)), in that order."""
-        return BinnedInput(times=self.times, bins=_take_rows(self.bins, indices))
+        return BinnedInput(times=self.times, bins=take_rows(self.bins, indices))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,7 +101,7 @@ class LatencyInput:
 
     def take(self, indices: ArrayLike) -> "LatencyInput":
         """Return the samples at ``indices`` (whole numbers, shape (n,)), in that order."""
-        return LatencyInput(times=_take_rows(self.times, indices))
+        return LatencyInput(times=take_rows(self.times, indices))
 
 
 def encode_bins(inputs: ArrayLike, *, n_bins: int, T: float) -> BinnedInput:
@@ -415,7 +415,7 @@ def _as_bins(values: ArrayLike, n_bins: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(bins, dtype=np.uint8)
 
 
-def _take_rows(array: NDArray, indices: ArrayLike) -> NDArray:
+def take_rows(array: NDArray, indices: ArrayLike) -> NDArray:
     rows = np.asarray(indices)
     if rows.size == 0:
         rows = rows.astype(np.intp)

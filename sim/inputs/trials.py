@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.inputs.encoding import BinnedInput, LatencyInput
+from sim.inputs.encoding import BinnedInput, LatencyInput, take_rows
 from spiketheory.errors import InputError, check_finite, check_shape
 
 NO_CHANNEL = -1
@@ -163,7 +163,7 @@ class Trials:
         """The trials at ``indices`` (whole numbers, shape (n,)), in that order."""
         if self.compact is not None:
             return Trials.of_compact(self.compact.take(indices))
-        chosen = np.atleast_1d(np.asarray(indices))
+        chosen = take_rows(np.arange(len(self)), indices)
         counts = np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(counts)])
         places = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], counts)

@@ -10,7 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from sim.inputs.encoding import BinnedInput, LatencyInput
+from sim.inputs.encoding import BinnedInput
+from sim.inputs.trials import Trials
 from sim.layers.allocation import (
     FIRST_ROOM,
     Shelf,
@@ -47,6 +48,8 @@ class Events:
         counts: Number of events of each sample (of the first, if shared) before or at T.
         bins: Bin of each input, shape (n_samples, n_inputs); no columns if not binned.
         n_inputs: Number of inputs.
+        sizes: Number of spikes of each sample, those after T included; None unless an input may
+            spike several times.
     """
 
     times: np.ndarray
@@ -54,6 +57,7 @@ class Events:
     counts: np.ndarray
     bins: np.ndarray
     n_inputs: int
+    sizes: np.ndarray | None = None
 
     @property
     def binned(self) -> bool:
@@ -78,6 +82,7 @@ class Events:
             counts=self.counts[indices],
             bins=self.bins[indices],
             n_inputs=self.n_inputs,
+            sizes=None if self.sizes is None else self.sizes[indices],
         )
 
     def with_bins(self, bins: np.ndarray) -> "Events":
@@ -87,13 +92,15 @@ class Events:
         )
 
 
-def prepare_events(inputs: Input, *, duration: float) -> Events:
+def prepare_events(inputs: Input | Trials, *, duration: float) -> Events:
     """Sort the inputs of a batch by time; events after the trial's end are left out.
 
     Args:
-        inputs: Binned or latency input.
+        inputs: Trials, or binned or latency input.
         duration: The trial's end T [time].
     """
+    if isinstance(inputs, Trials):
+        return prepare_trials(inputs, duration)
     if isinstance(inputs, BinnedInput):
         n_bins = len(inputs.times)
         return Events(
@@ -103,7 +110,6 @@ def prepare_events(inputs: Input, *, duration: float) -> Events:
             bins=np.ascontiguousarray(inputs.bins),
             n_inputs=inputs.n_inputs,
         )
-    assert isinstance(inputs, LatencyInput)
     counts = np.count_nonzero(inputs.times <= duration, axis=1)
     n_events = int(counts.max(initial=0))
     rows = np.argsort(inputs.times, axis=1, kind="stable")[:, :n_events]
@@ -116,9 +122,26 @@ def prepare_events(inputs: Input, *, duration: float) -> Events:
     )
 
 
+def prepare_trials(trials: Trials, duration: float) -> Events:
+    """The same for trials, which come sorted."""
+    if trials.compact is not None:
+        return prepare_events(trials.compact, duration=duration)
+    times, channels = trials.to_padded()
+    counts = np.count_nonzero(times <= duration, axis=1)
+    n_events = int(counts.max(initial=0))
+    return Events(
+        times=np.ascontiguousarray(times[:, :n_events]),
+        rows=np.ascontiguousarray(np.maximum(channels[:, :n_events], 0)),
+        counts=counts,
+        bins=np.empty((len(trials), 0), dtype=np.uint8),
+        n_inputs=trials.n_channels,
+        sizes=np.diff(trials.offsets),
+    )
+
+
 def run_batch(
     network: LayerStack,
-    inputs: Input | Events,
+    inputs: Input | Trials | Events,
     targets: np.ndarray,
     loss: Loss,
     *,
@@ -369,13 +392,17 @@ def collect_input_times(events: Events, gradient: np.ndarray) -> np.ndarray:
     """Derivatives by the input times, in the order of the inputs."""
     if events.binned:
         return np.asarray(gradient.sum(axis=0))
+    if events.sizes is not None:
+        padded = np.zeros((len(events), int(events.sizes.max(initial=0))))
+        padded[:, : gradient.shape[1]] = gradient
+        return np.asarray(padded[np.arange(padded.shape[1]) < events.sizes[:, None]])
     by_input = np.zeros((len(events), events.n_inputs))
     np.put_along_axis(by_input, events.rows, gradient, axis=1)
     return by_input
 
 
 def record_spikes(
-    network: LayerStack, inputs: Input | Events, *, max_spikes: int = MAX_SPIKES
+    network: LayerStack, inputs: Input | Trials | Events, *, max_spikes: int = MAX_SPIKES
 ) -> Spikes:
     """Simulate a batch and return every ordinary spike of every neuron.
 
@@ -397,6 +424,7 @@ def record_spikes(
     )  # fmt: skip
     first = np.concatenate([[0], np.cumsum(network.layer_sizes[1:])])
     samples, neurons, times = [], [], []
+    ends: list[list[np.ndarray]] = [[] for _ in trial.layers]
     room, ready = FIRST_ROOM, None
     for b in range(len(events)):
         status = NO_ROOM
@@ -414,8 +442,12 @@ def record_spikes(
         samples.append(np.full(len(time), b))
         neurons.append(neuron[order])
         times.append(time[order])
+        for k, (layer, width) in enumerate(zip(layers, network.layer_sizes[1:], strict=True)):
+            n_events = counts[k - 1] if k else trial.counts[0 if trial.binned else b]
+            ends[k].append(layer.states[(n_events + 1) & layer.mask][:, :width].copy())
     return Spikes(
         sample=np.concatenate(samples),
         neuron=np.concatenate(neurons),
         time=np.concatenate(times),
+        end=[np.array(end, dtype=np.float64) for end in ends],
     )

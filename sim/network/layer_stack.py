@@ -148,11 +148,13 @@ class Spikes:
         sample: Sample of each spike, shape (n_spikes,).
         neuron: Neuron of each spike, counted through all layers, shape (n_spikes,).
         time: Spike times, shape (n_spikes,) [time].
+        end: Coordinates at the trial's end, for each layer, shape (n_samples, n_coordinates, n).
     """
 
     sample: np.ndarray
     neuron: np.ndarray
     time: np.ndarray
+    end: list[np.ndarray]
 
     def select(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
         """Times and neurons of one sample."""
@@ -192,9 +194,9 @@ class StackGradients:
         weights: By the weights, one array per layer, shape (n_pre, n_post).
         initial: By the initial coordinates, shape (n_neurons,).
         input_times: By the input times: shape (n_bins,) for binned input, which shares them
-            between samples, or (n_samples, n_inputs) for latencies (0 where no spike); None
-            unless asked for. Where spikes are simultaneous it is the mean of both one-sided
-            derivatives (see `sim.layers.backward`).
+            between samples, (n_samples, n_inputs) for latencies (0 where no spike), or by spike
+            where an input may have several; None unless asked for. Where spikes are simultaneous
+            it is the mean of both one-sided derivatives (see `sim.layers.backward`).
     """
 
     weights: tuple[np.ndarray, ...]

@@ -53,10 +53,10 @@ def layered(
         check_shape(f"weights[{k}]", matrix, (None, n_pre))
     sizes = [len(matrix) for matrix in matrices]
     names = [*(f"hidden{k}" for k in range(1, len(sizes))), OUTPUT]
-    starts = [None] * len(sizes)
+    starts: list[np.ndarray | None] = [None] * len(sizes)
     if initial is not None:
         given = check_shape(f"initial {model.initial}", np.asarray(initial), (sum(sizes),))
-        starts = np.split(given, np.cumsum(sizes)[:-1])
+        starts = [*np.split(given, np.cumsum(sizes)[:-1])]
     silent = np.empty(0)
     return Network(
         populations=[

@@ -5,7 +5,7 @@ of a sparse matrix, never by zeros: a connection may start at weight 0.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -460,6 +460,25 @@ class Network:
         """Why it is no chain of dense layers; empty if it is one."""
         found = read_layers(self)
         return found if isinstance(found, str) else ""
+
+    def with_spikes(self, times: np.ndarray, channels: np.ndarray) -> "Network":
+        """The same network with other input spikes.
+
+        Args:
+            times: Shape (n_spikes,) [time].
+            channels: Channel of each, counted through the inputs.
+        """
+        inputs = []
+        for given in self.inputs:
+            own = self.slices[given.name]
+            inside = (channels >= own.start) & (channels < own.stop)
+            inputs.append(
+                SpikeTrains(
+                    name=given.name, size=given.size, times=times[inside],
+                    channels=channels[inside] - own.start,
+                )
+            )  # fmt: skip
+        return replace(self, inputs=inputs)
 
     def find_readout(self, readout: Readout | None = None) -> tuple[np.ndarray, int]:
         """Neurons of a readout, counted through the populations, and how many spikes of each.

@@ -94,6 +94,19 @@ def wire(network: Network) -> Wiring:
     )  # fmt: skip
 
 
+def rewire(wiring: Wiring, network: Network) -> Wiring:
+    """The same connections with the input spikes of a network that differs in these alone."""
+    times, sources, inputs = sort_inputs(network)
+    wires = wiring.wires._replace(input_times=times, input_sources=sources)
+    return wiring._replace(wires=wires, inputs=inputs)
+
+
+def count_fan_out(wiring: Wiring) -> np.ndarray:
+    """How many connections each source has, shape (n_sources,)."""
+    wires = wiring.wires
+    return np.diff(wires.group_edges[wires.source_groups])
+
+
 def find_offsets(network: Network, end: str) -> list[int]:
     """First source, or first target, of each projection."""
     channels = {p.name for p in network.inputs}

@@ -1,0 +1,167 @@
+"""Run any network by the engine that suits it; the public face of all engines."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from sim.engine.event_engine import EventEngine
+from sim.engine.layer_engine import LayerEngine
+from sim.engine.records import BatchRecording, Engine
+from sim.events import simulate as events
+from sim.events.differentiate import Gradients
+from sim.events.recording import Advance, Recording
+from sim.inputs.encoding import BinnedInput, LatencyInput
+from sim.inputs.trials import Trials
+from sim.losses import Loss
+from sim.network.layer_stack import Outcome
+from sim.network.network import Network, Readout
+from spiketheory.errors import InputError, check_choice
+
+ENGINES: dict[str, Engine] = {"layers": LayerEngine(), "events": EventEngine()}
+"""Engines by name, the faster ones first."""
+AUTO = "auto"
+
+
+class Choice(NamedTuple):
+    """An engine, and why it was chosen.
+
+    Attributes:
+        engine: The engine.
+        reason: Why this one.
+    """
+
+    engine: Engine
+    reason: str
+
+
+def choose_engine(network: Network, engine: str = AUTO) -> Choice:
+    """Say which engine runs a network, and why.
+
+    Args:
+        network: The network.
+        engine: ``layers`` or ``events`` asks for one; ``auto`` takes layers where it can.
+
+    Raises:
+        InputError: If the engine is unknown, or cannot run the network.
+    """
+    check_choice("engine", engine, (AUTO, *ENGINES))
+    if engine != AUTO:
+        reason = ENGINES[engine].why_not(network)
+        if reason:
+            raise InputError(
+                f"Expected a network that the engine {engine!r} can run but {reason}; choose "
+                "'events', which runs every network."
+            )
+        return Choice(ENGINES[engine], "it was asked for")
+    reason = ENGINES["layers"].why_not(network)
+    if reason:
+        return Choice(ENGINES["events"], reason)
+    return Choice(ENGINES["layers"], "it is a chain of dense layers")
+
+
+def read_trials(network: Network, trials: "Trials | BinnedInput | LatencyInput") -> Trials:
+    """Check that trials fit a network."""
+    found = trials if isinstance(trials, Trials) else Trials.of_compact(trials)
+    if found.n_channels != network.n_channels:
+        raise InputError(
+            f"Expected trials of {network.n_channels} channels, as the network has, but got "
+            f"{found.n_channels}; channels are counted through its inputs."
+        )
+    if len(found) == 0:
+        raise InputError("Expected at least one trial but got none; pass a batch with trials.")
+    return found
+
+
+@overload
+def simulate(network: Network, trials: None = None, **options: Any) -> Recording: ...
+
+
+@overload
+def simulate(
+    network: Network,
+    trials: Trials | BinnedInput | LatencyInput,
+    *,
+    engine: str = ...,
+    record: bool = ...,
+    max_spikes: int = ...,
+    on_advance: Callable[[Advance], bool] | None = ...,
+) -> BatchRecording: ...
+
+
+def simulate(
+    network: Network,
+    trials: Trials | BinnedInput | LatencyInput | None = None,
+    **options: Any,
+) -> Recording | BatchRecording:
+    """Run a network until the trial's end.
+
+    Args:
+        network: The network.
+        trials: A batch of trials; None for one trial with the spikes of the network's own inputs.
+        options: ``engine`` (``auto``, ``layers``, ``events``; for a single trial see
+            `sim.events.simulate.simulate`), ``record`` (whether to keep what `differentiate`
+            needs), ``max_spikes`` (more of them are an error), ``on_advance`` (called every so
+            often; the run stops if it returns True); for a single trial also ``probe_times`` and
+            ``probed``.
+
+    Returns:
+        The recording of the trial, or of the batch.
+
+    Raises:
+        InputError: If trials and network do not fit, or the engine cannot run the network.
+        StoppedError: If the network fires without bound, or a state leaves the range of numbers.
+    """
+    if trials is None:
+        return events.simulate(network, **options)
+    engine = str(options.pop("engine", AUTO))
+    record = bool(options.pop("record", False))
+    if record and engine == AUTO:
+        engine = "events"
+    options = {"max_spikes": events.MAX_SPIKES, "on_advance": None} | options
+    chosen = choose_engine(network, engine).engine
+    return chosen.simulate(network, read_trials(network, trials), record=record, **options)
+
+
+def loss_and_gradient(
+    network: Network,
+    trials: Trials | BinnedInput | LatencyInput,
+    targets: Any,
+    loss: Loss,
+    *,
+    engine: str = AUTO,
+    readout: Readout | None = None,
+    gradient: bool = True,
+    parameters: bool = False,
+    max_spikes: int = events.MAX_SPIKES,
+) -> tuple[Outcome, Gradients | None]:
+    """Loss of a batch of trials, and the derivatives of its mean over the trials.
+
+    Args:
+        network: The network.
+        trials: The batch.
+        targets: As the loss wants them, see `sim.losses.prepare_targets`.
+        loss: The loss of each trial's output times.
+        engine: ``auto``, ``layers`` or ``events``.
+        readout: What is read; None for the network's first readout, or the first spikes of its
+            last population.
+        gradient: Whether to go back.
+        parameters: Whether to compute derivatives by the neurons' parameters, too (``events``).
+        max_spikes: More spikes (of a layer, of a trial) are an error.
+
+    Returns:
+        What the batch did, and the gradients (None unless asked for). Derivatives by the input
+        times are one array, by spike in the order of the trials; for bins by bin, for latencies of
+        shape (n_trials, n_channels).
+
+    Raises:
+        InputError: If shapes do not fit, or the engine cannot run the network.
+        SimulationError: If a trial fires without bound or leaves the number range.
+    """
+    if parameters and engine == AUTO:
+        engine = "events"
+    chosen = choose_engine(network, engine).engine
+    return chosen.loss_and_gradient(
+        network, read_trials(network, trials), np.asarray(targets), loss, readout=readout,
+        gradient=gradient, parameters=parameters, max_spikes=max_spikes,
+    )  # fmt: skip
