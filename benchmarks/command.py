@@ -188,15 +188,24 @@ def print_result(result: "Result") -> None:
               "[default: exit code 0]")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Show every figure.  "
               "[default: those that changed beyond the spread]")  # fmt: skip
+@click.option("--pairs", type=click.IntRange(min=2), default=20, show_default=True,
+              help="Checkouts: processes of each.")  # fmt: skip
 @JSON_OPTION
 def compare(
-    before: Path, after: Path, fail_on_slower: float | None, every: bool, as_json: bool
+    before: Path, after: Path, fail_on_slower: float | None, every: bool, pairs: int, as_json: bool
 ) -> None:
-    """Compare two results: ratios of medians, with the range that the values allow.
+    """Compare two results, or two checkouts.
 
-    A change is beyond the spread if the ranges of values do not overlap. Between two runs on one
-    machine its speed may differ; compare the roofline's figures to see whether it did.
+    Results: ratios of medians, with the range that the values allow. A change is beyond the spread
+    if the ranges of values do not overlap. Between two runs on one machine its speed may differ;
+    compare the roofline's figures to see whether it did.
+
+    Folders of two versions: each is installed in an environment of its own, their processes run in
+    turns, and the median ratio of each step is shown with its 95 % interval. Some 20 minutes.
     """
+    if before.is_dir() and after.is_dir():
+        compare_checkouts(before, after, pairs=pairs, limit=fail_on_slower, as_json=as_json)
+        return
     from benchmarks.compare import compare_results, describe_comparison
     from benchmarks.records import read_result
 
@@ -215,6 +224,39 @@ def compare(
             f"{change.benchmark}: {change.name} got worse by {change.slowdown:.0%}.", err=True
         )
     if slower:
+        click.get_current_context().exit(EXIT_CHECK_FAILED)
+
+
+def compare_checkouts(
+    before: Path, after: Path, *, pairs: int, limit: float | None, as_json: bool
+) -> None:
+    """Time two checkouts in turns, and print the ratios."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from benchmarks.versions import check_checkout, compare_versions
+    from spiketheory.commands.display import format_json, make_progress
+
+    for folder in (before, after):
+        check_checkout(folder)
+    console = Console(stderr=True, quiet=as_json)
+    with make_progress(console) as bar:
+        task = bar.add_task("Pairs", total=pairs, note="")
+        ratios, starts = compare_versions(
+            before, after, pairs=pairs, on_pair=lambda k: bar.update(task, completed=k + 1)
+        )
+    if as_json:
+        click.echo(format_json({"ratios": [asdict(r) for r in ratios], "starts": starts}))
+    else:
+        for name, (old, new) in starts.items():
+            click.echo(f"{name}: {old:.2f} s, then {new:.2f} s.")
+        for r in ratios:
+            click.echo(
+                f"{r.name}: {1e3 * r.before:.3f} ms, then {1e3 * r.after:.3f} ms; ratio "
+                f"{r.ratio:.3f} ({r.low:.3f} to {r.high:.3f}, {r.pairs} pairs)."
+            )
+    if limit is not None and any(r.high > 1 + limit / 100 for r in ratios):
         click.get_current_context().exit(EXIT_CHECK_FAILED)
 
 
