@@ -1,5 +1,6 @@
 """Models of the tests' own, and the way from a model to an imported generated module."""
 
+import dataclasses
 import importlib.util
 import sys
 from functools import lru_cache
@@ -20,6 +21,16 @@ CHECKS = (
     Check(name="residual of the flow", method="symbolic", detail="0"),
     Check(name="time to spike", method="50 digits", detail="largest error 3e-49"),
 )
+
+
+def change_derivation(derivation: Derivation, **changes: object) -> Derivation:
+    """A derivation with other fields, or other fields of its solution."""
+    own = {f.name for f in dataclasses.fields(derivation.solution)}
+    solution = {name: value for name, value in changes.items() if name in own}
+    others = {name: value for name, value in changes.items() if name not in own}
+    return dataclasses.replace(
+        derivation, solution=dataclasses.replace(derivation.solution, **solution), **others
+    )
 
 
 def make_quadratic(

@@ -416,6 +416,7 @@ def _as_bins(values: ArrayLike, n_bins: int) -> NDArray[np.uint8]:
 
 
 def take_rows(array: NDArray, indices: ArrayLike) -> NDArray:
+    """Rows of an array at whole numbers, shape (n,), in their order."""
     rows = np.asarray(indices)
     if rows.size == 0:
         rows = rows.astype(np.intp)

@@ -213,7 +213,7 @@ def cached_lambdify(
 
 def make_measure(derivation: Derivation) -> Measure:
     """The exact spike time and its derivatives by the state; [] if there is no spike."""
-    return integrate(derivation) if derivation.taylor is not None else evaluate_exactly(derivation)
+    return integrate(derivation) if derivation.is_integrated else evaluate_exactly(derivation)
 
 
 def evaluate_exactly(derivation: Derivation) -> Measure:

@@ -42,7 +42,7 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
     Returns:
         The loop; None for a model without a closed form.
     """
-    if derivation.taylor is not None:
+    if derivation.is_integrated:
         return None
     kernels = Kernels(lower(derivation))
     functions: dict[str, Callable[..., Any]] = dict(kernels.functions)

@@ -114,11 +114,11 @@ def write_document(model: str, style: str, *, code: bool, thorough: bool, timeou
 @MODEL_OPTION
 @click.option(
     "--target",
-    type=click.Choice(["module", "numba", "numpy"]),
+    type=click.Choice(["module", "numba", "numpy", "mpmath"]),
     default="module",
     show_default=True,
     help="numba: functions of one neuron; numpy: functions of arrays; module: both, ready to "
-    "import.",
+    "import; mpmath: functions of one neuron in any number of digits.",
 )
 @OUT_OPTION
 def codegen(model: str, target: str, out: Path | None) -> None:

@@ -22,7 +22,7 @@ INTEGRATED = (
 def explain_flow(d: Derivation) -> list[Block]:
     """The flow and the numbers that depend on the duration alone."""
     heading = Heading(text="Flow")
-    if not d.flow:
+    if d.is_integrated:
         return [heading, Paragraph(text=f"{INTEGRATED}from one event to the next.")]
     symbols = d.propagator.symbols
     numbers = [
@@ -33,7 +33,7 @@ def explain_flow(d: Derivation) -> list[Block]:
     return [
         heading,
         Paragraph(text="The coordinates a time dt later, without events in between:"),
-        *equate_all(mark_after(d.chart.coordinates, of="dt"), d.flow),
+        *equate_all(mark_after(d.chart.coordinates, of="dt"), d.closed.flow),
         *explain_numbers(d),
         *([Paragraph(text=NUMBERS)] if numbers else []),
         *numbers,
@@ -66,14 +66,14 @@ def describe_value(symbol: sp.Symbol, value: sp.Expr) -> str:
 def explain_spike(d: Derivation) -> list[Block]:
     """When the next spike comes, and whether."""
     heading = Heading(text="Spike time")
-    if not d.time_to_spike:
+    if d.is_integrated:
         text = f"{INTEGRATED}until the spike surface is crossed, and finds the crossing."
         return [heading, Paragraph(text=text)]
     left = write_name("t_spike", r"t_{\mathrm{spike}}")
     return [
         heading,
         Paragraph(text="Time to the next spike without further input (infinite if there is none):"),
-        *distinguish_widely(left, values_of(d.time_to_spike)),
+        *distinguish_widely(left, values_of(d.closed.time_to_spike)),
         *explain_root(d),
         Paragraph(text="A spike comes within the duration dt if and only if"),
         state_fact(d.will_spike),
@@ -98,7 +98,7 @@ def distinguish_widely(left: Math, branches: list[tuple[sp.Basic, sp.Basic]]) ->
 
 def explain_root(d: Derivation) -> list[Block]:
     """What the functions in the spike time stand for."""
-    values = [branch.values[0] for branch in d.time_to_spike]
+    values = [branch.values[0] for branch in d.closed.time_to_spike]
     blocks: list[Block] = []
     if any(v.has(decay_wait) for v in values):
         text = "wait is the time to the first zero of y, in units of the membrane's time scale."
@@ -167,7 +167,7 @@ def name_jacobian(name: str) -> Math:
 
 def explain_gradients(d: Derivation) -> list[Block]:
     """All Jacobians."""
-    if not d.time_to_spike_gradient:
+    if d.is_integrated:
         text = f"{INTEGRATED}together with its derivatives by the state and by time."
         return [Heading(text="Gradients"), Paragraph(text=text)]
     names = ", ".join(c.name for c in d.chart.coordinates)

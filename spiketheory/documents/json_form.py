@@ -48,9 +48,9 @@ def render_json(verified: VerifiedKernel, *, code: str | None = None) -> str:
             ],
         },
         "numbers": describe_numbers(d),
-        "flow": name_all(d.chart.coordinates, d.flow) if d.flow else None,
+        "flow": None if d.is_integrated else name_all(d.chart.coordinates, d.closed.flow),
         "will_spike": write(d.will_spike),
-        "time_to_spike": list(map(describe_branch, d.time_to_spike)),
+        "time_to_spike": list(map(describe_branch, d.spike_branches)),
         "descent": describe_descent(d),
         "integrated": describe_charts(d),
         "jump": name_all(d.chart.coordinates, d.jump),
@@ -125,9 +125,9 @@ def describe_descent(d: Derivation) -> dict[str, Any] | None:
 
 def describe_charts(d: Derivation) -> dict[str, Any] | None:
     """The equations that are integrated; null if the flow has a closed form."""
-    system = d.taylor
-    if system is None:
+    if not d.is_integrated:
         return None
+    system = d.integrated
     charts = {"near": system.near} | ({"far": system.far} if system.far else {})
     described: dict[str, Any] = {
         name: {

@@ -45,7 +45,7 @@ NUMERICAL = (
     *("fire", "fire_vjp", "fire_constants_vjp"),
 )
 """Functions of models without a closed form; they integrate."""
-TARGETS = ("module", "numba", "numpy")
+TARGETS = ("module", "numba", "numpy", "mpmath")
 
 
 def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
@@ -54,7 +54,9 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
     Args:
         verified: Kernel functions that passed every check.
         target: ``module`` for the whole module, as it is compiled and checked in; ``numba`` for
-            the scalar functions only; ``numpy`` for the array functions only.
+            the scalar functions only; ``numpy`` for the array functions only; ``mpmath`` for the
+            scalar functions in the working precision of mpmath, as they are verified (what is
+            integrated is left out).
 
     Returns:
         The text of a module.
@@ -66,6 +68,9 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
         )
     ir = verified.ir
     check_choice("target", target, TARGETS)
+    if target == "mpmath":
+        texts = [print_in_digits(function) for function in ir.functions]
+        return print_module(ir, "\n\n".join(texts), in_digits=True)
     texts = []
     for function in ir.functions:
         looped = is_scalar_only(function)
@@ -84,8 +89,40 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
     return text
 
 
-def list_imports(text: str) -> str:
+class Digits(ast.NodeTransformer):
+    """Turns the numbers of a text into those of mpmath, where Python would round."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        """A decimal fraction means what it says."""
+        return wrap_number(repr(node.value)) if isinstance(node.value, float) else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """A quotient of whole numbers is not rounded to a double."""
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Div) and isinstance(node.left, ast.Constant):
+            node.left = wrap_number(repr(node.left.value))
+        return node
+
+
+def wrap_number(text: str) -> ast.expr:
+    """The call that makes a number of mpmath."""
+    return ast.parse(f"np.mpf({text!r})", mode="eval").body
+
+
+def print_in_digits(function: KernelFunction) -> str:
+    """Text of a function for numbers of mpmath; the first branch that holds counts."""
+    tree = Digits().visit(ast.parse(print_function(function)))
+    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+def list_imports(text: str, *, in_digits: bool = False) -> str:
     """Import statements for what a module's text uses."""
+    if in_digits:
+        names = [n for n in LIBRARY if re.search(rf"\b{n}\b", text) and n != "first_zero"]
+        lines = [f"from spiketheory.runtime.special_mpmath import {name}" for name in sorted(names)]
+        lines += ["from spiketheory.runtime.special_mpmath import numpy_in_digits as np"]
+        first_zero = ["from spiketheory.runtime.roots import first_zero"]
+        return "\n".join([*(first_zero if "first_zero" in text else []), *lines])
     imports = ["import numpy as np", ""]
     if "choose_branches" in text:
         imports.append("from spiketheory.runtime.branches import choose_branches")
@@ -102,7 +139,7 @@ def list_imports(text: str) -> str:
     return "\n".join(imports).rstrip()
 
 
-def print_module(ir: KernelIR, functions: str) -> str:
+def print_module(ir: KernelIR, functions: str, *, in_digits: bool = False) -> str:
     """Fill the module template."""
     derivation = ir.derivation
     model = derivation.model
@@ -118,7 +155,7 @@ def print_module(ir: KernelIR, functions: str) -> str:
         method=derivation.method,
         chart=derivation.chart.name,
         operations="\n".join(wrap(f"Operations per call: {', '.join(counts)}.")),
-        imports=list_imports(functions),
+        imports=list_imports(functions, in_digits=in_digits),
         format=GENERATED_FORMAT,
         facts="\n".join(print_fact(name, value) for name, value in list_facts(ir).items()),
         functions=functions.rstrip("\n"),

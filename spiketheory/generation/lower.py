@@ -57,13 +57,14 @@ class Lowering:
     def find_direct_parameters(self) -> tuple[sp.Symbol, ...]:
         """Parameters that the closed forms use beside the derived constants."""
         d = self.derivation
-        if d.taylor is not None:
-            return d.taylor.constants
+        if d.is_integrated:
+            return d.integrated.constants
         expressions = [
-            *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.flow, *d.jump, *d.reset,
-            *d.time_to_spike_gradient, *d.initial.state, d.initial.value,
+            *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.closed.flow, *d.jump,
+            *d.reset,
+            *d.closed.time_to_spike_gradient, *d.initial.state, d.initial.value,
             d.initial.lower, d.initial.upper, d.initial.default, d.will_spike,
-            *(e for b in (*d.time_to_spike, *d.propagator.branches)
+            *(e for b in (*d.closed.time_to_spike, *d.propagator.branches)
               for e in (b.condition, *b.values)),
         ]  # fmt: skip
         if d.pseudospike is not None:
@@ -82,7 +83,7 @@ class Lowering:
             *self.lower_parameters(),
             *self.lower_chart(),
             *self.lower_propagator(),
-            *(() if d.taylor else (*self.lower_flow(), *self.lower_spike())),
+            *(() if d.is_integrated else (*self.lower_flow(), *self.lower_spike())),
             *self.lower_jump(),
             *self.lower_reset(),
             *self.lower_pseudospike(),
@@ -272,10 +273,10 @@ class Lowering:
             build_function(
                 "flow",
                 "Coordinates after the propagator's duration without events.",
-                (*describe_calls(self.calls), *describe(names, d.flow)),
+                (*describe_calls(self.calls), *describe(names, d.closed.flow)),
                 (*self.coordinates, *self.propagator, *self.constants),
                 names,
-                d.flow,
+                d.closed.flow,
                 calls=self.calls,
             ),
             build_function(
@@ -284,7 +285,7 @@ class Lowering:
                 (),
                 (*self.coordinates, *self.propagator, *self.constants, *self.covector),
                 [f"d_{name}" for name in names],
-                pull_back(self.covector, d.jacobian(d.flow)),
+                pull_back(self.covector, d.jacobian(d.closed.flow)),
                 calls=self.slope_calls,
             ),
         ]
@@ -294,17 +295,17 @@ class Lowering:
         d = self.derivation
         names = [c.name for c in self.coordinates]
         arguments = (*self.coordinates, *self.propagator, *self.constants)
-        on_surface = dict(zip(self.coordinates, d.flow, strict=True))
+        on_surface = dict(zip(self.coordinates, d.closed.flow, strict=True))
         fired = tuple(r.subs(on_surface, simultaneous=True) for r in d.reset)
         return [
             *self.lower_descent(),
             build_branches(
                 "time_to_spike",
                 "Time to the next spike without further input; inf if there is none.",
-                describe_branches(d.time_to_spike),
+                describe_branches(d.closed.time_to_spike),
                 (*self.coordinates, *self.constants),
                 ["duration"],
-                d.time_to_spike,
+                d.closed.time_to_spike,
                 scalar=True,
             ),
             build_function(
@@ -380,7 +381,7 @@ class Lowering:
         return lower_sensitivities(
             self.derivation, self.constants, self.covector, self.state_covector,
             self.spike_time_bar,
-            None if self.derivation.taylor else self.pull_back_event(), self.tangent_calls,
+            None if self.derivation.is_integrated else self.pull_back_event(), self.tangent_calls,
         )  # fmt: skip
 
     def pull_back_spike(self) -> list[sp.Expr]:
@@ -390,18 +391,18 @@ class Lowering:
         changes by DR (DPhi da + F(b) dt*), and at a fixed later time by -F(R b) dt* more.
         """
         through_time, through_state = self.pull_back_event()
-        through_state = through_state * self.derivation.jacobian(self.derivation.flow)
+        through_state = through_state * self.derivation.jacobian(self.derivation.closed.flow)
         return [
             state + gradient * through_time
             for state, gradient in zip(
-                through_state, self.derivation.time_to_spike_gradient, strict=True
+                through_state, self.derivation.closed.time_to_spike_gradient, strict=True
             )
         ]
 
     def pull_back_event(self) -> tuple[sp.Expr, sp.Matrix]:
         """Derivatives of a loss by the spike time and by the state just before the spike."""
         d = self.derivation
-        on_surface = dict(zip(self.coordinates, d.flow, strict=True))
+        on_surface = dict(zip(self.coordinates, d.closed.flow, strict=True))
         after = dict(zip(self.coordinates, d.reset, strict=True))
         reset_jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
         field = sp.Matrix(d.chart.field)
@@ -517,11 +518,11 @@ def is_beyond(derivation: Derivation) -> sp.Basic:
 
 def print_numerics(derivation: Derivation) -> tuple[str, ...]:
     """Source of the functions that integrate, where the flow has no closed form."""
-    if derivation.taylor is None:
+    if not derivation.is_integrated:
         return ()
     from spiketheory.generation.taylor_printer import print_taylor_functions
 
-    return tuple(print_taylor_functions(derivation.taylor))
+    return tuple(print_taylor_functions(derivation.integrated))
 
 
 def describe_calls(calls: Sequence[Call]) -> tuple[str, ...]:

@@ -30,12 +30,19 @@ class Sensitivities:
     def __init__(self, derivation: Derivation, constants: Sequence[sp.Symbol]) -> None:
         self.derivation = derivation
         self.all = tuple(constants)
-        self.constants = tuple(c for c in self.all if derivation.taylor or self.matters(c))
+        self.constants = tuple(c for c in self.all if derivation.is_integrated or self.matters(c))
 
     def matters(self, constant: sp.Symbol) -> bool:
         """Whether any map depends on a constant."""
         d = self.derivation
-        maps = [*d.flow, *d.chart.field, d.chart.surface, *d.jump, *d.reset, *d.initial.state]
+        maps = [
+            *d.closed.flow,
+            *d.chart.field,
+            d.chart.surface,
+            *d.jump,
+            *d.reset,
+            *d.initial.state,
+        ]
         maps += [*d.chart.from_state, *d.chart.to_state]
         maps += [d.numbers.call] if d.numbers is not None else []
         pseudo = d.pseudospike
@@ -48,7 +55,7 @@ class Sensitivities:
     def flow(self, branch: int) -> sp.Matrix:
         """Derivatives of the flow over a fixed duration, in terms of the propagator's symbols."""
         d = self.derivation
-        flow = sp.Matrix(d.flow)
+        flow = sp.Matrix(d.closed.flow)
         slopes = {c: self.slope(c, branch) for c in self.constants}
         columns = []
         for constant in self.constants:
@@ -116,7 +123,7 @@ def lower_sensitivities(
     results = [f"d_{c.name}" for c in found.constants]
     row = sp.Matrix([list(covector)])
     initial = d.initial.symbol
-    integrated = d.taylor is not None
+    integrated = d.is_integrated
     spike = d.model.spike
     beyond = () if spike.is_blowup else (
         Branch(condition=spike.variable >= spike.value,
@@ -226,7 +233,7 @@ def differentiate_event(
     d, coordinates = found.derivation, found.derivation.chart.coordinates
     assert event is not None
     through_time, through_state = event
-    arrived = dict(zip(coordinates, d.flow, strict=True))
+    arrived = dict(zip(coordinates, d.closed.flow, strict=True))
     slopes = sp.Matrix([d.chart.surface]).jacobian(coordinates)
     speed = (slopes * sp.Matrix(d.chart.field))[0].subs(arrived, simultaneous=True)
     moved = found.flow(branch)

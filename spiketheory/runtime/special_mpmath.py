@@ -292,6 +292,34 @@ def sinc_slope(q: Any) -> mpf:
     return +value
 
 
+class NumPyInDigits:
+    """What generated code calls NumPy's, in the working precision of mpmath."""
+
+    inf = mpmath.inf
+    pi = property(lambda self: +mpmath.pi)
+    e = property(lambda self: +mpmath.e)
+    arccos = staticmethod(mpmath.acos)
+    arccosh = staticmethod(mpmath.acosh)
+    arcsin = staticmethod(mpmath.asin)
+    arcsinh = staticmethod(mpmath.asinh)
+    arctan = staticmethod(mpmath.atan)
+    arctan2 = staticmethod(mpmath.atan2)
+    arctanh = staticmethod(mpmath.atanh)
+    abs = staticmethod(abs)
+    maximum = staticmethod(max)
+    minimum = staticmethod(min)
+
+    @staticmethod
+    def logaddexp(a: Any, b: Any) -> Any:
+        """log(exp(a) + exp(b))."""
+        larger = max(a, b)
+        return larger + mpmath.log1p(mpmath.exp(min(a, b) - larger))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(mpmath, name)
+
+
+numpy_in_digits = NumPyInDigits()
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sinc_slope": sinc_slope,
     "exp_dd": exp_dd,

@@ -94,7 +94,7 @@ class Propagator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClosedForm:
+class NumbersForm:
     """What numbers of the flow are in elementary or special functions of sympy.
 
     Attributes:
@@ -142,7 +142,7 @@ class Numbers:
     by: tuple[int, ...]
     slopes: tuple[tuple[sp.Expr, ...], ...]
     tangents: tuple[tuple[sp.Symbol, ...], ...]
-    closed_forms: tuple[ClosedForm, ...] = ()
+    closed_forms: tuple[NumbersForm, ...] = ()
     meaning: str = ""
 
     def differentiate(self, variable: sp.Symbol) -> dict[sp.Symbol, sp.Expr]:
@@ -154,6 +154,18 @@ class Numbers:
             ))
             for row, symbol in enumerate(self.symbols)
         }  # fmt: skip
+
+
+def differentiate_numbers(
+    expressions: Sequence[sp.Expr], coordinates: Sequence[sp.Symbol], numbers: Numbers | None
+) -> sp.Matrix:
+    """Derivatives by the coordinates, of the numbers that depend on them included."""
+    rows = sp.Matrix(list(expressions)).jacobian(coordinates)
+    if numbers is None:
+        return rows
+    outer = sp.Matrix(list(expressions)).jacobian(numbers.symbols)
+    inner = [[numbers.differentiate(c)[s] for c in coordinates] for s in numbers.symbols]
+    return rows + outer * sp.Matrix(inner)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +184,50 @@ class Descent:
     heights: tuple[sp.Expr, ...]
     rates: tuple[sp.Expr, ...]
     horizon: sp.Expr
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedForm:
+    """A flow whose spike time is in closed form, too.
+
+    Attributes:
+        flow: Coordinates after the propagator's duration without events.
+        time_to_spike: Time to the next spike without further input, ``oo`` if there is none.
+        time_to_spike_gradient: Its derivatives with respect to the coordinates; may hold the
+            propagator's values over the time to the spike.
+        numbers: Numbers of the flow that depend on the state; None if there are none.
+    """
+
+    flow: tuple[sp.Expr, ...]
+    time_to_spike: tuple[Branch, ...]
+    time_to_spike_gradient: tuple[sp.Expr, ...]
+    numbers: Numbers | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootSearch(ClosedForm):
+    """A flow in closed form whose first spike is isolated, in some branches or in all.
+
+    Attributes:
+        descent: How the first spike is isolated where no closed form gives it.
+    """
+
+    descent: Descent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integrated:
+    """A flow without a closed form.
+
+    Attributes:
+        system: The equations that are integrated.
+    """
+
+    system: TaylorSystem
+
+
+Solution = ClosedForm | RootSearch | Integrated
+"""How the equations between events are solved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,11 +286,8 @@ class Derivation:
         chart: The coordinates.
         constants: Derived constants, each in terms of the parameters and the ones before it.
         propagator: Values that depend on the duration and the constants alone.
-        flow: Coordinates after the propagator's duration without events.
+        solution: How the equations between events are solved.
         will_spike: Whether a spike comes within the propagator's duration.
-        time_to_spike: Time to the next spike without further input, ``oo`` if there is none.
-        time_to_spike_gradient: Its derivatives with respect to the coordinates; may hold the
-            propagator's values over the time to the spike.
         jump: Coordinates after an input of weight ``w``.
         reset: Coordinates after a spike, as expressions of the coordinates on the surface.
         initial: The learnable initial coordinate.
@@ -242,10 +295,6 @@ class Derivation:
         without_pseudospikes: Why it has none.
         steps: The derivation in steps.
         references: Where the formulas come from.
-        numbers: Numbers of the flow that depend on the state; None if there are none.
-        descent: How the first spike is isolated where no closed form gives it.
-        taylor: The equations to integrate where the flow has no closed form; ``propagator``,
-            ``flow``, ``time_to_spike`` and its gradient then are empty.
     """
 
     model: NeuronModel
@@ -254,10 +303,8 @@ class Derivation:
     chart: Chart
     constants: tuple[Constant, ...]
     propagator: Propagator
-    flow: tuple[sp.Expr, ...]
+    solution: Solution
     will_spike: sp.Basic
-    time_to_spike: tuple[Branch, ...]
-    time_to_spike_gradient: tuple[sp.Expr, ...]
     jump: tuple[sp.Expr, ...]
     reset: tuple[sp.Expr, ...]
     initial: InitialCoordinate
@@ -266,21 +313,42 @@ class Derivation:
     references: tuple[str, ...]
     rejected: tuple[str, ...] = ()
     without_pseudospikes: str = ""
-    numbers: Numbers | None = None
-    descent: Descent | None = None
-    taylor: TaylorSystem | None = None
+
+    @property
+    def is_integrated(self) -> bool:
+        """Whether the flow has no closed form."""
+        return isinstance(self.solution, Integrated)
+
+    @property
+    def closed(self) -> ClosedForm:
+        """The solution in closed form; ask `is_integrated` first."""
+        assert isinstance(self.solution, ClosedForm), "the flow is integrated"
+        return self.solution
+
+    @property
+    def integrated(self) -> TaylorSystem:
+        """The equations that are integrated; ask `is_integrated` first."""
+        assert isinstance(self.solution, Integrated), "the flow has a closed form"
+        return self.solution.system
+
+    @property
+    def spike_branches(self) -> tuple[Branch, ...]:
+        """The branches of the time to the next spike; none where it is integrated."""
+        return () if self.is_integrated else self.closed.time_to_spike
+
+    @property
+    def numbers(self) -> Numbers | None:
+        """Numbers of the flow that depend on the state; None if there are none."""
+        return None if self.is_integrated else self.closed.numbers
+
+    @property
+    def descent(self) -> Descent | None:
+        """How the first spike is isolated; None if it need not be."""
+        return self.solution.descent if isinstance(self.solution, RootSearch) else None
 
     def jacobian(self, expressions: Sequence[sp.Expr]) -> sp.Matrix:
         """Derivatives by the coordinates, of the numbers that depend on them included."""
-        rows = sp.Matrix(list(expressions)).jacobian(self.chart.coordinates)
-        if self.numbers is None:
-            return rows
-        outer = sp.Matrix(list(expressions)).jacobian(self.numbers.symbols)
-        inner = [
-            [self.numbers.differentiate(c)[s] for c in self.chart.coordinates]
-            for s in self.numbers.symbols
-        ]
-        return rows + outer * sp.Matrix(inner)
+        return differentiate_numbers(expressions, self.chart.coordinates, self.numbers)
 
     @property
     def constant_values(self) -> dict[sp.Symbol, sp.Expr]:

@@ -115,12 +115,12 @@ def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
         "jump_D_w": jump.diff(WEIGHT),
         "reset_D_state": sp.Matrix(derivation.reset).jacobian(coordinates),
     }
-    if derivation.taylor is None:
-        along = dict(zip(coordinates, derivation.flow, strict=True))
+    if not derivation.is_integrated:
+        along = dict(zip(coordinates, derivation.closed.flow, strict=True))
         jacobians = {
-            "flow_D_state": derivation.jacobian(derivation.flow),
+            "flow_D_state": derivation.jacobian(derivation.closed.flow),
             "flow_D_dt": sp.Matrix(derivation.chart.field).subs(along, simultaneous=True),
-            "time_to_spike_D_state": sp.Matrix([derivation.time_to_spike_gradient]),
+            "time_to_spike_D_state": sp.Matrix([derivation.closed.time_to_spike_gradient]),
         } | jacobians
     pseudo = derivation.pseudospike
     if pseudo is not None:

@@ -115,7 +115,7 @@ def evaluate_gradient(d: Derivation, values: dict[sp.Symbol, sp.Expr]) -> sp.Exp
         for c, e in zip(d.chart.coordinates, d.chart.from_state, strict=True)
     }
     known |= place
-    time = choose_value(d.time_to_spike, known, 0)
+    time = choose_value(d.closed.time_to_spike, known, 0)
     if time is None or not time.is_finite or time <= 0:
         return None
     known[DURATION] = time
@@ -123,7 +123,7 @@ def evaluate_gradient(d: Derivation, values: dict[sp.Symbol, sp.Expr]) -> sp.Exp
         known[symbol] = choose_value(d.propagator.branches, known, i)
     return sp.Add(*(
         gradient.subs(known).evalf(30) * entry.diff(variable).subs(values | known).evalf(30)
-        for gradient, entry in zip(d.time_to_spike_gradient, d.chart.from_state, strict=True)
+        for gradient, entry in zip(d.closed.time_to_spike_gradient, d.chart.from_state, strict=True)
     ))  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def find_conditions(derivation: Derivation) -> tuple[sp.Expr, ...]:
     known = {p.symbol for p in derivation.model.parameters}
     known |= {c.symbol for c in derivation.constants}
     found: list[sp.Expr] = []
-    for branch in (*derivation.propagator.branches, *derivation.time_to_spike):
+    for branch in (*derivation.propagator.branches, *derivation.spike_branches):
         for relation in sorted(branch.condition.atoms(Relational), key=str):
             if isinstance(relation, sp.Eq):
                 continue
@@ -160,7 +160,7 @@ def find_ties(derivation: Derivation) -> tuple[sp.Eq, ...]:
     names = {p.symbol for p in derivation.model.parameters}
     found = {
         relation
-        for branch in derivation.time_to_spike
+        for branch in derivation.spike_branches
         for relation in branch.condition.atoms(sp.Eq)
         if relation.lhs in names and relation.rhs.free_symbols <= names
     }

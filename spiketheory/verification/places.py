@@ -1,7 +1,7 @@
 """Where the 50-digit checks look: parameters, states, and the kernel functions in mpmath.
 
-The functions evaluated here are the very kernel functions that code generation prints, taken from
-`spiketheory.generation.lower` and run branch by branch in arbitrary precision.
+The functions evaluated here are the text that code generation prints, with the numbers of mpmath: a
+slip of a printer is found like one of the mathematics.
 """
 
 import random
@@ -13,10 +13,12 @@ import mpmath
 import sympy as sp
 from mpmath import mpf
 
-from spiketheory.generation.kernel_ir import KernelBranch, KernelFunction, KernelIR
+from spiketheory.generation.generate import print_in_digits
+from spiketheory.generation.kernel_ir import KernelFunction, KernelIR
 from spiketheory.language.model import conjuncts
 from spiketheory.language.printers import order_parts
 from spiketheory.runtime.roots import first_zero
+from spiketheory.runtime.special_mpmath import FUNCTIONS, numpy_in_digits
 from spiketheory.symbolic.derivation import Check, Derivation
 from spiketheory.verification.cases import DIGITS, MPMATH, Case, fail
 
@@ -55,8 +57,12 @@ class Kernels:
         self.constants = ir.constants
         self.functions: dict[str, Kernel] = {}
         library = {**MPMATH, "first_zero": self.find_zero, "time_to_spike": self.find_spike}
+        space = {
+            **FUNCTIONS, "np": numpy_in_digits, "first_zero": first_zero,
+            "heights": self.find_heights, "time_to_spike": self.find_spike,
+        }  # fmt: skip
         for function in ir.functions:
-            self.functions[function.name] = compile_kernel(function, library)
+            self.functions[function.name] = compile_kernel(function, space)
             if function.name == "time_to_spike":
                 self.choose_spike_branch = compile_choice(function, library)
         chart = ir.derivation.chart
@@ -68,36 +74,39 @@ class Kernels:
 
     def find_zero(self, rates: Any, horizon: mpf, arguments: Any) -> mpf:
         """First zero of the heights, in the working precision."""
+        rates = tuple(map(mpf, rates))
+        return first_zero(self.find_heights, rates, horizon, tuple(arguments))
 
-        def heights(time: mpf, *at: mpf) -> tuple[mpf, ...]:
-            return tuple(self.functions["heights"](time, *at))
-
-        return first_zero(heights, tuple(map(mpf, rates)), horizon, tuple(arguments))
+    def find_heights(self, *arguments: mpf) -> tuple[mpf, ...]:
+        """The heights."""
+        return tuple(self.functions["heights"](*arguments))
 
     def find_spike(self, *arguments: mpf) -> mpf:
         """The time to the spike."""
         return self.functions["time_to_spike"](*arguments)[0]
 
 
-def compile_kernel(function: KernelFunction, library: Mapping[str, Any]) -> Kernel:
-    """Make a kernel function callable; the first branch whose condition holds counts.
+def compile_kernel(function: KernelFunction, space: Mapping[str, Any]) -> Kernel:
+    """Make a kernel function callable: its text, as it is printed, on numbers of mpmath.
 
     Args:
         function: The kernel function.
-        library: What else it may call, by name.
+        space: What else it may call, by name.
     """
 
     @cache
-    def compile_now() -> tuple[Callable[..., int], list[Callable[..., Any]]]:
-        bodies = [compile_body(function, branch, library) for branch in function.branches]
-        return compile_choice(function, library), bodies
+    def compile_now() -> Callable[..., Any]:
+        own = dict(space)
+        exec(compile(print_in_digits(function), f"<{function.name}>", "exec"), own)
+        compiled: Callable[..., Any] = own[function.name]
+        return compiled
 
     def call(*arguments: mpf) -> Vector:
-        choose, bodies = compile_now()
         try:
-            return [make_real(value) for value in bodies[choose(*arguments)](*arguments)]
+            found = compile_now()(*arguments)
         except ZeroDivisionError:
             return [mpmath.nan] * len(function.results)
+        return [make_real(value) for value in (found if isinstance(found, tuple) else (found,))]
 
     return call
 
@@ -129,28 +138,6 @@ def compile_condition(
         return lambda *values: all(part(*values) for part in parts)
     compiled = sp.lambdify(list(arguments), condition, [library, "mpmath"])
     return lambda *values: bool(compiled(*values))
-
-
-def compile_body(
-    function: KernelFunction, branch: KernelBranch, library: Mapping[str, Any]
-) -> Callable[..., Any]:
-    """Run a branch's calls, its assignments, then its results."""
-
-    def reuse_assignments(_: Any) -> tuple[Any, Any]:
-        return branch.assignments, list(branch.results)
-
-    called = [target.name for call in branch.calls for target in call.targets]
-    names = [*function.arguments, *called]
-    inner = [
-        sp.lambdify(list(function.arguments), call.function, [library, "mpmath"])
-        for call in branch.calls
-    ]
-    results = sp.lambdify(names, list(branch.results), [library, "mpmath"], cse=reuse_assignments)
-    if not inner:
-        return results
-    return lambda *arguments: results(
-        *arguments, *(value for call in inner for value in call(*arguments))
-    )
 
 
 class Place:

@@ -12,7 +12,7 @@ import sympy as sp
 
 from spiketheory.language.functions import Opaque
 from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT
-from spiketheory.symbolic.derivation import Branch, Check, ClosedForm, Derivation
+from spiketheory.symbolic.derivation import Branch, Check, Derivation, NumbersForm
 from spiketheory.verification.cases import Case, fail, is_zero
 
 Point = Sequence[sp.Expr]
@@ -44,7 +44,7 @@ class Setting:
 
     derivation: Derivation
     case: Case
-    form: ClosedForm | None = None
+    form: NumbersForm | None = None
     side: int | None = None
 
     @property
@@ -90,7 +90,7 @@ class Setting:
     def flows(self) -> list[tuple[sp.Expr, ...]]:
         """The flow with every propagator branch that can count."""
         propagator = self.derivation.propagator
-        flow = self.apply(self.write_numbers(self.derivation.flow))
+        flow = self.apply(self.write_numbers(self.derivation.closed.flow))
         branches = self.case.choose(propagator.branches, "the propagator")
         named = [dict(zip(propagator.symbols, b.values, strict=True)) for b in branches]
         return [tuple(e.xreplace(values) for e in flow) for values in named]
@@ -116,7 +116,7 @@ class Setting:
 
     def stated_gradients(self, time: sp.Expr) -> Iterator[tuple[sp.Expr, ...]]:
         """The stated gradient of the spike time, with every propagator branch that can count."""
-        stated = self.apply(self.write_numbers(self.derivation.time_to_spike_gradient))
+        stated = self.apply(self.write_numbers(self.derivation.closed.time_to_spike_gradient))
         propagator = self.derivation.propagator
         for branch in self.case.choose(propagator.branches, "the propagator"):
             values = [v.subs(DURATION, time) for v in branch.values]
@@ -126,7 +126,7 @@ class Setting:
     @cached_property
     def spikes(self) -> list[Branch]:
         """Every branch of the time to spike that can count and is finite."""
-        branches = self.case.choose(self.derivation.time_to_spike, "the time to spike")
+        branches = self.case.choose(self.derivation.closed.time_to_spike, "the time to spike")
         if self.form is not None:
             waits = self.apply([self.form.wait]) if self.form.wait is not None else ()
             return [Branch(condition=sp.true, values=(wait,)) for wait in waits]
@@ -254,7 +254,7 @@ def claim_linear_flow(s: Setting) -> Iterator[Claim]:
         values = dict(zip(propagator.symbols, branch.values, strict=True))
         others = {
             c: s.case.apply(e).xreplace(values)
-            for c, e in zip(chart.coordinates, s.derivation.flow, strict=True)
+            for c, e in zip(chart.coordinates, s.derivation.closed.flow, strict=True)
             if c not in chart.projective
         }
         at = {c: s.case.apply(e).xreplace(values)
@@ -437,7 +437,7 @@ def claim_pseudo_input(s: Setting) -> Iterator[Claim]:
             yield Claim(what=f"the {name} after a kick", got=got, expected=expected)
     if pseudo.free:
         (delay,) = s.apply((pseudo.delay.subs(PSEUDO_INPUT, 0),))
-        wait = s.apply(s.derivation.time_to_spike[0].values)[0]
+        wait = s.apply(s.derivation.closed.time_to_spike[0].values)[0]
         yield Claim(what="the delay without pseudo input", got=delay, expected=wait)
 
 
@@ -502,7 +502,7 @@ NUMERICAL = (
 
 def is_asked(name: str, setting: Setting) -> bool:
     """Whether a check has something to prove in a setting."""
-    if setting.derivation.taylor is not None and name not in NUMERICAL:
+    if setting.derivation.is_integrated and name not in NUMERICAL:
         return False
     numbers = setting.derivation.numbers
     if numbers is not None and name not in OF_THE_FLOW:

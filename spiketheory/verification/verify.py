@@ -74,7 +74,7 @@ def check_numerically(
     ir: KernelIR, cases: tuple[Case, ...], *, thorough: bool = False
 ) -> Iterator[Check]:
     """Run the checks in 50 digits, in their order."""
-    if ir.derivation.taylor is not None:
+    if ir.derivation.is_integrated:
         yield from verify_taylor.check_integrals(ir)
         return
     ordinary, far = build_places(Kernels(ir, thorough=thorough), cases)

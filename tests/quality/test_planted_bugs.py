@@ -5,10 +5,11 @@ from functools import lru_cache
 
 import pytest
 import sympy as sp
-from models import verify_derivation
+from models import change_derivation, verify_derivation
 
 import derivations
 from spiketheory.errors import VerificationError
+from spiketheory.generation import generate
 from spiketheory.generation.lower import Lowering
 from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import Branch
@@ -37,7 +38,7 @@ def in_pseudospike(**changes):
 
 
 def in_derivation(**changes):
-    return lambda d: replace(d, **{k: f(d) for k, f in changes.items()})
+    return lambda d: change_derivation(d, **{k: f(d) for k, f in changes.items()})
 
 
 def constant(d, name):
@@ -87,22 +88,22 @@ def y(d):
 
 
 def wait(d, index=0):
-    return d.time_to_spike[index].values[0]
+    return d.closed.time_to_spike[index].values[0]
 
 
 def set_wait(index, change):
     """Replace one value of the time to spike."""
 
     def mutate(d):
-        branches = list(d.time_to_spike)
+        branches = list(d.closed.time_to_spike)
         branches[index] = Branch(condition=branches[index].condition, values=(change(d),))
-        return replace(d, time_to_spike=tuple(branches))
+        return change_derivation(d, time_to_spike=tuple(branches))
 
     return mutate
 
 
 def reorder(*order):
-    return in_derivation(time_to_spike=lambda d: tuple(d.time_to_spike[i] for i in order))
+    return in_derivation(time_to_spike=lambda d: tuple(d.closed.time_to_spike[i] for i in order))
 
 
 THETA = {
@@ -134,7 +135,7 @@ THETA = {
     ),
     "the flow has a wrong sign": (
         "flow residual",
-        in_derivation(flow=lambda d: (d.flow[0], d.flow[1].subs(x(d), -x(d)))),
+        in_derivation(flow=lambda d: (d.closed.flow[0], d.closed.flow[1].subs(x(d), -x(d)))),
     ),
     "cosine and sine are exchanged": (
         "flow residual",
@@ -190,19 +191,21 @@ THETA = {
     ),
     "the gradient has the wrong sign": (
         "spike time gradient",
-        in_derivation(time_to_spike_gradient=lambda d: tuple(-g for g in d.time_to_spike_gradient)),
+        in_derivation(
+            time_to_spike_gradient=lambda d: tuple(-g for g in d.closed.time_to_spike_gradient)
+        ),
     ),
     "the gradient lacks omega": (
         "spike time gradient",
         in_derivation(
             time_to_spike_gradient=lambda d: tuple(
-                g * constant(d, "omega") for g in d.time_to_spike_gradient
+                g * constant(d, "omega") for g in d.closed.time_to_spike_gradient
             )
         ),
     ),
     "the prediction forgets that neurons turn": (
         "spike prediction",
-        in_derivation(will_spike=lambda d: d.flow[1] < 0),
+        in_derivation(will_spike=lambda d: d.closed.flow[1] < 0),
     ),
     "the prediction counts half turns as turns": (
         "spike prediction",
@@ -326,26 +329,26 @@ QIF_DELTA = {
     "silence is not asked for": ("first spike", reorder(0, 2, 3)),
     "the condition of silence has the wrong sign": (
         "first spike",
-        lambda d: replace(
+        lambda d: change_derivation(
             d,
             time_to_spike=(
-                d.time_to_spike[0],
+                d.closed.time_to_spike[0],
                 replace(
-                    d.time_to_spike[1],
-                    condition=sp.Ge(*d.time_to_spike[1].condition.args),
+                    d.closed.time_to_spike[1],
+                    condition=sp.Ge(*d.closed.time_to_spike[1].condition.args),
                 ),
-                *d.time_to_spike[2:],
+                *d.closed.time_to_spike[2:],
             ),
         ),
     ),
     "the condition of silence is off the fixed point": (
         "first spike",
-        lambda d: replace(
+        lambda d: change_derivation(
             d,
             time_to_spike=(
-                d.time_to_spike[0],
-                replace(d.time_to_spike[1], condition=x(d) <= 0),
-                *d.time_to_spike[2:],
+                d.closed.time_to_spike[0],
+                replace(d.closed.time_to_spike[1], condition=x(d) <= 0),
+                *d.closed.time_to_spike[2:],
             ),
         ),
     ),
@@ -467,3 +470,27 @@ def test_an_error_that_no_float_shows_is_found(digits, monkeypatch):
     monkeypatch.setattr(Lowering, "lower", lower_wrongly)
     with pytest.raises(VerificationError, match=r"^Check 'first spike' failed"):
         verify_derivation(derive_built_in("theta"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("cos_dt * x + sin_dt * y", "cos_dt * x - sin_dt * y"),
+        ("np.arctan2(y, x)", "np.arctan2(x, y)"),
+        ("1 - t0 / np.pi", "1 + t0 / np.pi"),
+        ("I0 - 0.25", "I0 - 0.2500001"),
+        (" < 0", " <= 1"),
+    ],
+)
+def test_a_slip_of_the_printer_is_found(monkeypatch, old, new):
+    printed, print_right = [], generate.print_function
+
+    def slip(function):
+        text = print_right(function)
+        printed.append(old in text)
+        return text.replace(old, new)
+
+    monkeypatch.setattr(generate, "print_function", slip)
+    with pytest.raises(VerificationError):
+        verify_derivation(derive_built_in("theta"))
+    assert any(printed)

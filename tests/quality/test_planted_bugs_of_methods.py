@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import sympy as sp
-from models import derive_once, verify_derivation
+from models import change_derivation, derive_once, verify_derivation
 
 import derivations
 from spiketheory.errors import VerificationError
@@ -26,13 +26,19 @@ def derive_built_in(name):
 
 def change(**changes):
     """Replace fields of the derivation by functions of it."""
-    return lambda d: replace(d, **{k: f(d) for k, f in changes.items()})
+    return lambda d: change_derivation(d, **{k: f(d) for k, f in changes.items()})
 
 
 def part(name, **changes):
     """Replace fields of a part of the derivation by functions of the derivation."""
-    return lambda d: replace(
-        d, **{name: replace(getattr(d, name), **{k: f(d) for k, f in changes.items()})}
+    return lambda d: change_derivation(
+        d,
+        **{
+            name: replace(
+                getattr(d if hasattr(d, name) else d.solution, name),
+                **{k: f(d) for k, f in changes.items()},
+            )
+        },
     )
 
 
@@ -69,10 +75,10 @@ def spike(choose, rewrite):
     def plant(d):
         branches = tuple(
             Branch(condition=b.condition, values=(rewrite(b.values[0]),)) if choose(b) else b
-            for b in d.time_to_spike
+            for b in d.closed.time_to_spike
         )
-        assert branches != d.time_to_spike
-        return replace(d, time_to_spike=branches)
+        assert branches != d.closed.time_to_spike
+        return change_derivation(d, time_to_spike=branches)
 
     return plant
 
@@ -82,7 +88,7 @@ def has(function):
 
 
 def drop_branch(choose):
-    return change(time_to_spike=lambda d: tuple(b for b in d.time_to_spike if not choose(b)))
+    return change(time_to_spike=lambda d: tuple(b for b in d.closed.time_to_spike if not choose(b)))
 
 
 def symbol(d, name):
@@ -97,7 +103,7 @@ def tied(number, rewrite):
     """Rewrite the number-th finite branch that holds for tied time constants."""
 
     def plant(d):
-        chosen = [b for b in d.time_to_spike if is_tie(b) and b.values[0] != sp.oo][number]
+        chosen = [b for b in d.closed.time_to_spike if is_tie(b) and b.values[0] != sp.oo][number]
         return spike(lambda b: b is chosen, rewrite)(d)
 
     return plant
@@ -117,7 +123,7 @@ LIF = {
     ),
     "the current of the flow is twice as large": (
         "flow residual",
-        change(flow=lambda d: (d.flow[0], d.flow[1] * 2)),
+        change(flow=lambda d: (d.closed.flow[0], d.closed.flow[1] * 2)),
     ),
     "an input adds to V": (
         "input jump",
@@ -145,7 +151,7 @@ LIF = {
     ),
     "the gradient has the wrong sign": (
         "spike time gradient",
-        change(time_to_spike_gradient=lambda d: tuple(-g for g in d.time_to_spike_gradient)),
+        change(time_to_spike_gradient=lambda d: tuple(-g for g in d.closed.time_to_spike_gradient)),
     ),
     "every spike is predicted": (
         "spike prediction",
@@ -180,7 +186,7 @@ LIF_ALPHA = {
     ),
     "the gradient has the wrong sign": (
         "gradient of the spike time",
-        change(time_to_spike_gradient=lambda d: tuple(-g for g in d.time_to_spike_gradient)),
+        change(time_to_spike_gradient=lambda d: tuple(-g for g in d.closed.time_to_spike_gradient)),
     ),
 }
 LIF_DELTA = {
@@ -335,18 +341,18 @@ def exchange(d, *pairs):
 
 
 def taylor(**changes):
-    return part("taylor", **changes)
+    return part("system", **changes)
 
 
 def near(**changes):
     return lambda d: taylor(
-        near=lambda d: replace(d.taylor.near, **{k: f(d) for k, f in changes.items()})
+        near=lambda d: replace(d.integrated.near, **{k: f(d) for k, f in changes.items()})
     )(d)
 
 
 def far(**changes):
     return lambda d: taylor(
-        far=lambda d: replace(d.taylor.far, **{k: f(d) for k, f in changes.items()})
+        far=lambda d: replace(d.integrated.far, **{k: f(d) for k, f in changes.items()})
     )(d)
 
 
@@ -361,30 +367,36 @@ EIF = {
         f"({FLOW}|{SPIKE})",
         far(
             field=lambda d: (
-                d.taylor.far.field[0].subs(symbol(d, "I"), -symbol(d, "I")),
-                d.taylor.far.field[1],
+                d.integrated.far.field[0].subs(symbol(d, "I"), -symbol(d, "I")),
+                d.integrated.far.field[1],
             )
         ),
     ),
     "the far chart forgets the current": (
         SPIKE,
         far(
-            field=lambda d: (d.taylor.far.field[0].subs(symbol(d, "I"), 0), *d.taylor.far.field[1:])
+            field=lambda d: (
+                d.integrated.far.field[0].subs(symbol(d, "I"), 0),
+                *d.integrated.far.field[1:],
+            )
         ),
     ),
     "the spike comes early in the far chart": (
         SPIKE,
-        far(surface=lambda d: d.taylor.far.surface - sp.Rational(1, 1000)),
+        far(surface=lambda d: d.integrated.far.surface - sp.Rational(1, 1000)),
     ),
     "the way into the far chart is off": (
         f"({FLOW}|{SPIKE})",
         taylor(
-            far_from_near=lambda d: (2 * d.taylor.far_from_near[0], *d.taylor.far_from_near[1:])
+            far_from_near=lambda d: (
+                2 * d.integrated.far_from_near[0],
+                *d.integrated.far_from_near[1:],
+            )
         ),
     ),
     "the near chart decays too fast": (
         FLOW,
-        near(field=lambda d: (d.taylor.near.field[0], 2 * d.taylor.near.field[1])),
+        near(field=lambda d: (d.integrated.near.field[0], 2 * d.integrated.near.field[1])),
     ),
     "an input adds to V": (
         "input jump",
@@ -402,29 +414,29 @@ EIF = {
 ADEX = {
     "the reset forgets u": (
         "state after a spike",
-        taylor(reset=lambda d: (d.taylor.reset[0], d.taylor.reset[1] - symbol(d, "b"))),
+        taylor(reset=lambda d: (d.integrated.reset[0], d.integrated.reset[1] - symbol(d, "b"))),
     ),
     "the reset goes to rest": (
         "state after a spike",
-        taylor(reset=lambda d: (d.taylor.reset[0] + 1, d.taylor.reset[1])),
+        taylor(reset=lambda d: (d.integrated.reset[0] + 1, d.integrated.reset[1])),
     ),
     "the peak is at infinity": (
         SPIKE,
-        far(surface=lambda d: d.taylor.far.coordinates[0]),
+        far(surface=lambda d: d.integrated.far.coordinates[0]),
     ),
 }
 IZHIKEVICH = {
     "the recovery is twice as fast": (
         FLOW,
-        near(field=lambda d: (d.taylor.near.field[0], 2 * d.taylor.near.field[1])),
+        near(field=lambda d: (d.integrated.near.field[0], 2 * d.integrated.near.field[1])),
     ),
     "the reset forgets u": (
         "state after a spike",
-        taylor(reset=lambda d: (d.taylor.reset[0], symbol(d, "u"))),
+        taylor(reset=lambda d: (d.integrated.reset[0], symbol(d, "u"))),
     ),
     "the peak is lower": (
         SPIKE,
-        near(surface=lambda d: d.taylor.near.surface - 1),
+        near(surface=lambda d: d.integrated.near.surface - 1),
     ),
     "a spike that comes late is not looked for": (
         SPIKE,

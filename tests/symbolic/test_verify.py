@@ -5,7 +5,7 @@ import re
 
 import pytest
 import sympy as sp
-from models import verify_derivation, verify_once
+from models import change_derivation, verify_derivation, verify_once
 
 import derivations
 from spiketheory.errors import VerificationError
@@ -16,6 +16,7 @@ from spiketheory.symbolic.derivation import (
     Branch,
     Chart,
     Check,
+    ClosedForm,
     Constant,
     Derivation,
     InitialCoordinate,
@@ -107,7 +108,7 @@ def test_every_check_is_reported_once(verified):
 
 
 def test_every_check_says_how_and_how_much(verified):
-    integrated = verified.derivation.taylor is not None
+    integrated = verified.derivation.is_integrated
     for check in verified.checks:
         assert check.method in {"symbolic", "32 digits" if integrated else "50 digits"}
         assert any(character.isdigit() for character in check.detail), check
@@ -125,7 +126,7 @@ def test_symbolic_checks_cover_every_case_of_the_branches():
 
 def test_closed_forms_are_as_good_as_the_digits_they_are_compared_in(verified):
     """Differences are of central differences and of integration, not of the formulas."""
-    integrated = verified.derivation.taylor is not None
+    integrated = verified.derivation.is_integrated
     for check in verified.checks:
         error = re.search(r"worst relative error (below )?(\S+) over", check.detail)
         if error:
@@ -181,14 +182,16 @@ def derive_lif_by_hand() -> Derivation:
             symbols=(decay,),
             branches=(Branch(condition=sp.true, values=(sp.exp(-rate * DURATION),)),),
         ),
-        flow=(flow,),
-        will_spike=flow > V_th,
-        time_to_spike=(
-            Branch(condition=V_th <= V, values=(sp.S.Zero,)),
-            Branch(condition=V_th < I0, values=(sp.log((I0 - V) / (I0 - V_th)) / rate,)),
-            Branch(condition=sp.true, values=(sp.oo,)),
+        solution=ClosedForm(
+            flow=(flow,),
+            time_to_spike=(
+                Branch(condition=V_th <= V, values=(sp.S.Zero,)),
+                Branch(condition=V_th < I0, values=(sp.log((I0 - V) / (I0 - V_th)) / rate,)),
+                Branch(condition=sp.true, values=(sp.oo,)),
+            ),
+            time_to_spike_gradient=(-1 / (rate * (I0 - V)),),
         ),
-        time_to_spike_gradient=(-1 / (rate * (I0 - V)),),
+        will_spike=flow > V_th,
         jump=(V + WEIGHT,),
         reset=(sp.Integer(0),),
         initial=InitialCoordinate(
@@ -218,8 +221,8 @@ def test_a_wrong_reset_of_a_finite_threshold_is_found():
 
 
 def test_a_state_beyond_a_finite_threshold_that_would_not_spike_at_once_is_found():
-    late = dataclasses.replace(
-        derive_lif_by_hand(), time_to_spike=derive_lif_by_hand().time_to_spike[1:]
+    late = change_derivation(
+        derive_lif_by_hand(), time_to_spike=derive_lif_by_hand().closed.time_to_spike[1:]
     )
     with pytest.raises(VerificationError, match=r"Check '(first spike|gradient through a spike)'"):
         verify_derivation(late)

@@ -147,7 +147,7 @@ def evaluate(expression, values):
 def test_flow_and_wait_call_one_function_each():
     d = derive_once(read_neuron_model("qif"))
     assert isinstance(d.numbers.call, decay_matrix)
-    assert d.time_to_spike[0].values[0].has(decay_wait)
+    assert d.closed.time_to_spike[0].values[0].has(decay_wait)
     assert len(d.numbers.symbols) == 4
     assert len(d.numbers.tangents) == 2
 

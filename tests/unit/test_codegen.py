@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 from models import (
@@ -45,12 +46,29 @@ def model(request):
     return request.param
 
 
-@pytest.mark.parametrize("target", ["module", "numba", "numpy"])
+@pytest.mark.parametrize("target", ["module", "numba", "numpy", "mpmath"])
 def test_every_target_is_python_that_can_be_imported(model, target, tmp_path):
     module = import_text(generate_text(model, target=target), tmp_path, name=target)
     assert model.name == module.NAME
     assert model.digest == module.DIGEST
     assert model.name in module.__doc__
+
+
+def test_the_target_mpmath_has_as_many_digits_as_asked_for(tmp_path):
+    model = read_neuron_model("qif_delta")
+    exact = import_text(generate_text(model, target="mpmath"), tmp_path, name="digits")
+    module = import_text(generate_text(model), tmp_path, name="doubles")
+    with mpmath.workdps(50):
+        parameters = [mpmath.mpf(1), mpmath.mpf(1) / 3]
+        constants = exact.constants(*parameters)
+        end = exact.flow(mpmath.mpf(1) / 7, mpmath.mpf(1), *exact.propagator(
+            mpmath.mpf(2) / 3, *constants), *constants)  # fmt: skip
+        with mpmath.workdps(80):
+            again = exact.constants(mpmath.mpf(1), mpmath.mpf(1) / 3)
+        assert max(abs(a - b) for a, b in zip(constants, again, strict=True)) < 1e-48
+    floats = module.constants(1.0, 1 / 3)
+    near = module.flow(1 / 7, 1.0, *module.propagator(2 / 3, *floats), *floats)
+    assert [float(v) for v in end] == pytest.approx(near, rel=1e-14)
 
 
 def run_ruff(*arguments):
@@ -126,7 +144,7 @@ def test_every_function_has_a_docstring_with_results_and_operations(model):
         if not function.name.endswith("_array") and not function.name.startswith("taylor_"):
             assert "Returns " in doc
             names = (*NUMERICAL, "time_to_spike_parameters")
-            integrated = derive_once(model).taylor is not None and function.name in names
+            integrated = derive_once(model).is_integrated and function.name in names
             assert ("Operations:" in doc) == (not integrated)
         assert "True" not in doc
         assert "oo" not in doc.split()
@@ -155,7 +173,9 @@ def test_a_model_without_branches_needs_no_array_twins():
 
 
 def test_an_unknown_target_is_refused():
-    with pytest.raises(InputError, match="Expected target to be one of module, numba, numpy but"):
+    with pytest.raises(
+        InputError, match="Expected target to be one of module, mpmath, numba, numpy but"
+    ):
         generate_text(FREE, target="c")
 
 
@@ -172,7 +192,7 @@ def draw_states(model, count, rng):
 def test_array_functions_equal_the_scalar_functions_element_by_element(model, tmp_path):
     compiled = load_compiled(import_text(generate_text(model), tmp_path), backend="numpy")
     module, rng = compiled.module, np.random.default_rng(0)
-    count = 3 if derive_once(model).taylor else 30
+    count = 3 if derive_once(model).is_integrated else 30
     for drive in (-2.0, 0.25, 2.0):
         values = list(module.DEFAULTS)
         if module.NAME in ("qif_delta", "lif_delta"):

@@ -128,16 +128,16 @@ def test_constant_values_are_expressions_of_the_parameters_alone(derivation):
 
 
 def test_every_branch_list_ends_with_a_branch_that_always_holds(derivation):
-    for branches in (derivation.propagator.branches, derivation.time_to_spike):
+    for branches in (derivation.propagator.branches, derivation.spike_branches):
         assert not branches or branches[-1].condition == sp.true
-    assert (derivation.time_to_spike == ()) == (derivation.taylor is not None)
+    assert (derivation.spike_branches == ()) == derivation.is_integrated
 
 
 def test_jacobians_have_one_row_per_component_and_one_column_per_variable(derivation):
     n = len(derivation.chart.coordinates)
     shapes = {name: matrix.shape for name, matrix in differentiate(derivation).items()}
     expected = {"jump_D_state": (n, n), "jump_D_w": (n, 1), "reset_D_state": (n, n)}
-    if derivation.taylor is None:
+    if not derivation.is_integrated:
         expected |= {
             "flow_D_state": (n, n),
             "flow_D_dt": (n, 1),
@@ -169,7 +169,9 @@ def test_the_stated_gradient_of_the_spike_time_is_its_derivative_in_every_finite
         at = dict(zip(d.chart.coordinates, START[name], strict=True))
         if any(n.has(sp.zoo, sp.nan) or not n.is_real for n in numbers.values()):
             continue  # outside the domain of this model
-        branch = next(b for b in d.time_to_spike if b.condition.subs(numbers).subs(at) == sp.true)
+        branch = next(
+            b for b in d.closed.time_to_spike if b.condition.subs(numbers).subs(at) == sp.true
+        )
         value = branch.values[0]
         used.add(value)
         if value in (0, sp.oo) or value.has(Opaque):
@@ -177,7 +179,9 @@ def test_the_stated_gradient_of_the_spike_time_is_its_derivative_in_every_finite
         wait = value.subs(numbers).subs(at)
         ((_, step),) = [p for p in d.propagator_values if p[0].subs(numbers) == sp.true][:1]
         then = {symbol: e.subs(DURATION, wait).subs(numbers) for symbol, e in step.items()}
-        for coordinate, expected in zip(d.chart.coordinates, d.time_to_spike_gradient, strict=True):
+        for coordinate, expected in zip(
+            d.chart.coordinates, d.closed.time_to_spike_gradient, strict=True
+        ):
             got = value.diff(coordinate).subs(numbers).subs(at)
             difference = evaluate(got) - evaluate(expected.subs(then).subs(numbers).subs(at))
             assert abs(difference) < 1e-25
@@ -200,7 +204,7 @@ def evaluate(expression):
 
 
 def test_the_flows_derivative_by_time_at_zero_is_the_field(derivation):
-    if derivation.taylor is not None:
+    if derivation.is_integrated:
         return
     by_time = differentiate(derivation)["flow_D_dt"]
     numbers = derivation.numbers

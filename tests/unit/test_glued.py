@@ -90,7 +90,7 @@ def test_the_coordinate_is_the_time_to_the_next_spike():
     (ahead,) = d.chart.coordinates
     assert d.chart.field == (-1,)
     assert d.chart.surface == ahead
-    assert [b.values[0] for b in d.time_to_spike] == [ahead]
+    assert [b.values[0] for b in d.closed.time_to_spike] == [ahead]
     assert d.chart.projective == ()
 
 

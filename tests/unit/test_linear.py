@@ -143,7 +143,7 @@ def test_the_spike_time_of_lif_has_a_branch_for_every_simple_ratio_of_time_const
     d = derive_once(read_neuron_model("lif"))
     found = {
         next(iter(b.condition.atoms(sp.Eq)), None): b.values[0]
-        for b in reversed(d.time_to_spike)
+        for b in reversed(d.closed.time_to_spike)
         if b.values[0] not in (0, sp.oo)
     }
     tau_m, tau_s = d.model.symbols["tau_m"], d.model.symbols["tau_s"]
@@ -157,7 +157,7 @@ def test_the_spike_time_of_lif_has_a_branch_for_every_simple_ratio_of_time_const
 
 def test_a_neuron_beyond_its_threshold_spikes_at_once():
     for name in LINEAR:
-        first = derive_once(read_neuron_model(name)).time_to_spike[0]
+        first = derive_once(read_neuron_model(name)).closed.time_to_spike[0]
         voltage = read_neuron_model(name).spike.variable
         assert first.condition == (voltage >= read_neuron_model(name).spike.value)
         assert first.values == (0,)
@@ -238,7 +238,7 @@ def test_two_synapses_take_a_chain_of_four_functions():
 
 
 def test_growth_has_a_logarithm_too():
-    branches = derive_once(GROWING).time_to_spike
+    branches = derive_once(GROWING).closed.time_to_spike
     assert [b.values[0].has(log1p) for b in branches] == [False, True, False]
 
 

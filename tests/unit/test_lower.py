@@ -131,7 +131,7 @@ def test_domains_are_checked_as_they_were_written():
 def test_a_parameter_that_only_a_condition_needs_is_handed_over():
     d = derive(make_quadratic())
     c_m = d.model.symbols["C_m"]
-    first, *rest = d.time_to_spike
+    first, *rest = d.closed.time_to_spike
     changed = Branch(condition=sp.And(first.condition, c_m > 1), values=first.values)
     ir = lower(dataclasses.replace(d, time_to_spike=(changed, *rest)))
     assert "C_m" in get_function(ir, "time_to_spike").arguments

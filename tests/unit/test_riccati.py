@@ -139,7 +139,8 @@ def compute_flow(d, values, start):
     before = [e.subs(d.model.state[0], start) for e in from_state]
     propagator = next(n for c, n in d.propagator_values if c.subs(numbers) == sp.true)
     after = [
-        e.subs(propagator).subs(dict(zip(d.chart.coordinates, before, strict=True))) for e in d.flow
+        e.subs(propagator).subs(dict(zip(d.chart.coordinates, before, strict=True)))
+        for e in d.closed.flow
     ]
     potential = d.chart.to_state[0].subs(dict(zip(d.chart.coordinates, after, strict=True)))
     return potential.subs(numbers).subs(values)
@@ -156,4 +157,4 @@ def test_a_neuron_that_is_reset_starts_just_after_its_spike():
     d = riccati.solve(read_neuron_model("theta"))
     after = dict(zip(d.chart.coordinates, d.reset, strict=True))
     assert d.initial.value.subs(after) == 0
-    assert d.time_to_spike[0].values[0].subs(after) == sp.pi / d.constants[1].symbol
+    assert d.closed.time_to_spike[0].values[0].subs(after) == sp.pi / d.constants[1].symbol

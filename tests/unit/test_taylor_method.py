@@ -123,7 +123,7 @@ def test_growth_is_exponential_or_a_power():
 
 def test_a_finite_peak_of_a_parabola_needs_no_other_chart():
     d = derive_once(read_neuron_model("izhikevich"))
-    system = d.taylor
+    system = d.integrated
     assert system.far is None
     assert system.near.surface == d.model.symbols["V_peak"] - d.model.symbols["V"]
     assert d.chart.name == "the model's own state"
@@ -132,12 +132,12 @@ def test_a_finite_peak_of_a_parabola_needs_no_other_chart():
 def test_exponential_growth_gets_a_chart_in_which_the_spike_is_a_finite_point():
     d = derive_once(read_neuron_model("eif"))
     V, current, tau_m = (d.model.symbols[name] for name in ("V", "I", "tau_m"))
-    r = d.taylor.far.coordinates[0]
-    assert d.taylor.far_from_near == (sp.exp(-V), current)
-    assert d.taylor.near_from_far == (-sp.log(r), current)
-    assert d.taylor.far.surface == r
-    assert d.taylor.near.surface is None
-    field = d.taylor.far.field[0]
+    r = d.integrated.far.coordinates[0]
+    assert d.integrated.far_from_near == (sp.exp(-V), current)
+    assert d.integrated.near_from_far == (-sp.log(r), current)
+    assert d.integrated.far.surface == r
+    assert d.integrated.near.surface is None
+    field = d.integrated.far.field[0]
     assert sp.simplify(field + (1 + r * sp.log(r) + r * current) / tau_m) == 0
     assert sp.limit(field, r, 0, "+") == -1 / tau_m  # crossed at a finite speed
 
@@ -145,9 +145,9 @@ def test_exponential_growth_gets_a_chart_in_which_the_spike_is_a_finite_point():
 def test_a_finite_peak_of_exponential_growth_is_a_small_r():
     d = derive_once(read_neuron_model("adex"))
     symbols = d.model.symbols
-    r = d.taylor.far.coordinates[0]
+    r = d.integrated.far.coordinates[0]
     radius = sp.exp(-(symbols["V_peak"] - symbols["V_T"]) / symbols["Delta"])
-    assert sp.simplify(d.taylor.far.surface - (r - radius)) == 0
+    assert sp.simplify(d.integrated.far.surface - (r - radius)) == 0
 
 
 @pytest.mark.parametrize("sharpness", [0.0013, 0.001])
@@ -172,7 +172,7 @@ def test_a_neuron_that_rests_for_ever_is_found_out_before_its_coordinates_overfl
 def test_charts_overlap_so_that_none_is_entered_and_left_at_once():
     """Where the far chart is entered its point lies beyond where it is left."""
     for name in ("eif", "adex"):
-        system = derive_once(read_neuron_model(name)).taylor
+        system = derive_once(read_neuron_model(name)).integrated
         (enter,) = sp.solve(system.enter_far, system.near.coordinates[0])
         entered = system.far_from_near[0].subs(system.near.coordinates[0], enter)
         assert sp.simplify(entered) == sp.exp(-1)
@@ -181,10 +181,10 @@ def test_charts_overlap_so_that_none_is_entered_and_left_at_once():
 
 def test_quadratic_growth_to_infinity_with_a_finite_reset_is_followed_as_its_inverse():
     d = derive_once(make_model("dV/dt = V**2 + I\ndI/dt = -I", **BLOWUP, input="I += w"))
-    r = d.taylor.far.coordinates[0]
+    r = d.integrated.far.coordinates[0]
     assert d.method == "taylor"
-    assert d.taylor.far.field[0].expand() == -1 - r**2 * d.model.symbols["I"]
-    assert d.taylor.reset[0] == 0
+    assert d.integrated.far.field[0].expand() == -1 - r**2 * d.model.symbols["I"]
+    assert d.integrated.reset[0] == 0
 
 
 def test_quadratic_growth_with_a_reset_to_minus_infinity_is_projective():
@@ -196,7 +196,7 @@ def test_quadratic_growth_with_a_reset_to_minus_infinity_is_projective():
     x, y, u = d.chart.coordinates
     assert d.chart.projective == (x, y)
     assert d.chart.surface == y
-    assert d.taylor.far is None
+    assert d.integrated.far is None
     assert d.reset == (-1, 0, u)
     assert d.jump[0].expand() == x + y * sp.Symbol("w", real=True)
     assert d.initial.upper == sp.oo
@@ -205,28 +205,31 @@ def test_quadratic_growth_with_a_reset_to_minus_infinity_is_projective():
 
 def test_nothing_of_the_flow_has_a_closed_form():
     d = derive_once(read_neuron_model("eif"))
-    assert (d.flow, d.time_to_spike, d.time_to_spike_gradient) == ((), (), ())
+    assert d.is_integrated
+    assert d.spike_branches == ()
+    with pytest.raises(AssertionError, match="the flow is integrated"):
+        _ = d.closed
     assert d.will_spike.has(time_to_spike)
     assert d.reason.startswith("no method in closed form fits; the equations are integrated")
 
 
 def test_a_spike_is_looked_for_as_long_as_many_of_the_slowest_time_constants():
     horizons = {
-        name: derive_once(read_neuron_model(name)).taylor.horizon
+        name: derive_once(read_neuron_model(name)).integrated.horizon
         for name in ("eif", "izhikevich", "adex")
     }
     assert str(horizons["eif"]) == "10000*Max(tau_m, tau_s)"
     assert str(horizons["adex"]) == "10000*Max(tau_m, tau_u)"
     assert horizons["izhikevich"] == 10000  # in units of its equations
     one = make_model("dV/dt = (V**2 + 1)/tau", **BLOWUP, positive="tau")
-    assert str(taylor.solve(one).taylor.horizon) == "10000*tau"
+    assert str(taylor.solve(one).integrated.horizon) == "10000*tau"
 
 
 def test_names_of_the_chart_avoid_those_of_the_model():
     model = make_model(
         "dV/dt = exp(V) - V + r_spike", **BLOWUP, free="r_spike elapsed",
     )  # fmt: skip
-    system = derive_once(model).taylor
+    system = derive_once(model).integrated
     assert len({s.name for s in system.symbols}) == len(system.symbols)
 
 

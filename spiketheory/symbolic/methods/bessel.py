@@ -33,9 +33,11 @@ from spiketheory.symbolic.derivation import (
     Derivation,
     InitialCoordinate,
     Numbers,
+    NumbersForm,
     Propagator,
     Pseudospike,
     Step,
+    differentiate_numbers,
 )
 from spiketheory.symbolic.methods.shared import Names, differentiate_implicitly, dot
 
@@ -142,7 +144,8 @@ def solve(model: NeuronModel) -> Derivation:
     coordinates = (x, y, current)
     field = ((drive * y - x) / time, -x / time, form.decay * current)
     ordered = order_state(model, voltage)
-    derivation = Derivation(
+    jacobian = differentiate_numbers(flow, coordinates, numbers)
+    return Derivation(
         model=model,
         method=NAME,
         reason=(
@@ -164,27 +167,22 @@ def solve(model: NeuronModel) -> Derivation:
             symbols=(elapsed, left),
             branches=(Branch(condition=sp.true, values=(DURATION, sp.exp(form.decay * DURATION))),),
         ),
-        flow=flow,
+        solution=ClosedForm(
+            flow=flow,
+            time_to_spike=(
+                Branch(condition=sp.true, values=(time * decay_wait(order, x, y, drive),)),
+            ),
+            time_to_spike_gradient=differentiate_implicitly(y, field, flow, jacobian, coordinates),
+            numbers=numbers,
+        ),
         will_spike=time_to_spike() < elapsed,
-        time_to_spike=(Branch(condition=sp.true, values=(time * decay_wait(order, x, y, drive),)),),
-        time_to_spike_gradient=(),
         jump=(x, y, current + WEIGHT),
         reset=(sp.Integer(-1), sp.Integer(0), current),
         initial=build_initial(model, names, form),
         pseudospike=build_pseudospike(form, x, y, time),
         steps=explain(names, form, time, order, model),
         references=REFERENCES,
-        numbers=numbers,
     )
-    gradient = differentiate_implicitly(y, field, flow, derivation.jacobian(flow), coordinates)
-    return replace_gradient(derivation, gradient)
-
-
-def replace_gradient(derivation: Derivation, gradient: tuple[sp.Expr, ...]) -> Derivation:
-    """The derivation with the gradient that was computed from its own flow."""
-    import dataclasses
-
-    return dataclasses.replace(derivation, time_to_spike_gradient=gradient)
 
 
 def order_state(model: NeuronModel, voltage: sp.Symbol):  # type: ignore[no-untyped-def]
@@ -219,7 +217,7 @@ def build_numbers(
 
 def list_closed_forms(
     names: Names, form: Quadratic, time: sp.Symbol, order: sp.Symbol, elapsed: sp.Symbol
-) -> Iterator[ClosedForm]:
+) -> Iterator[NumbersForm]:
     """The fundamental matrix for either sign of the current: elementary and Bessel functions."""
     positive = sp.Dummy("J", positive=True)
     drive, z = form.gain * form.current, sp.exp(-elapsed / time)
@@ -235,7 +233,7 @@ def list_closed_forms(
                 if sign > 0
                 else sp.atanh(size * names.y / names.x)
             )
-            yield ClosedForm(
+            yield NumbersForm(
                 where={**where, **half},
                 values=tuple(e.subs(half) for e in (c, -s, z * drive * s, z * c)),
                 wait=(-time * sp.log(1 - angle / size)).subs(half),
@@ -260,7 +258,7 @@ def solve_bessel(
     order: sp.Symbol,
     elapsed: sp.Symbol,
     sign: int,
-) -> ClosedForm:
+) -> NumbersForm:
     """The fundamental matrix from the solutions exp(-t/2) J_(+-nu)(2 nu sqrt(J) exp(-t/(2 nu)))."""
     function = sp.besselj if sign > 0 else sp.besseli
     t = sp.Dummy("t", nonnegative=True)
@@ -276,7 +274,7 @@ def solve_bessel(
     f0, g0, p0, q0 = starts = [sp.Dummy(name, real=True) for name in ("f0", "g0", "p0", "q0")]
     f, g, p, q = (e.subs(t, elapsed / time) for e in solutions)
     determinant = f0 * q0 - g0 * p0
-    return ClosedForm(
+    return NumbersForm(
         where=where,
         values=tuple(
             e / determinant

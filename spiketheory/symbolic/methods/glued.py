@@ -16,6 +16,7 @@ from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import (
     Branch,
     Chart,
+    ClosedForm,
     Constant,
     Derivation,
     InitialCoordinate,
@@ -181,10 +182,12 @@ def solve(model: NeuronModel) -> Derivation:
         propagator=Propagator(
             symbols=(elapsed,), branches=(Branch(condition=sp.true, values=(DURATION,)),)
         ),
-        flow=(ahead - elapsed,),
+        solution=ClosedForm(
+            flow=(ahead - elapsed,),
+            time_to_spike=(Branch(condition=sp.true, values=(ahead,)),),
+            time_to_spike_gradient=(sp.Integer(1),),
+        ),
         will_spike=ahead < elapsed,
-        time_to_spike=(Branch(condition=sp.true, values=(ahead,)),),
-        time_to_spike_gradient=(sp.Integer(1),),
         jump=(sides.jump(WEIGHT),),
         reset=(period,),
         initial=InitialCoordinate(

@@ -25,9 +25,11 @@ from spiketheory.language.symbols import DURATION
 from spiketheory.symbolic.derivation import (
     Branch,
     Chart,
+    ClosedForm,
     Derivation,
     Descent,
     Propagator,
+    RootSearch,
     Step,
 )
 from spiketheory.symbolic.methods.shared import (
@@ -186,6 +188,10 @@ def solve(model: NeuronModel) -> Derivation:
     jacobian = sp.Matrix(flow).jacobian(state)
     branches, how = find_spike(cascade, descent)
     elapsed = propagator.symbols[-1]
+    gradient = differentiate_implicitly(surface, model.derivatives, flow, jacobian, state)
+    solution = ClosedForm(flow=flow, time_to_spike=branches, time_to_spike_gradient=gradient)
+    if any(b.values[0].has(first_zero) for b in branches):
+        solution = RootSearch(**vars(solution), descent=descent)
     return Derivation(
         model=model,
         method=NAME,
@@ -193,19 +199,14 @@ def solve(model: NeuronModel) -> Derivation:
         chart=chart,
         constants=(),
         propagator=propagator,
-        flow=flow,
+        solution=solution,
         will_spike=time_to_spike() < elapsed,
-        time_to_spike=branches,
-        time_to_spike_gradient=differentiate_implicitly(
-            surface, model.derivatives, flow, jacobian, state
-        ),
         jump=model.jump,
         reset=model.reset,
         initial=start_at_potential(model),
         pseudospike=None,
         steps=explain(cascade, descent, propagator, how),
         references=REFERENCES,
-        descent=descent if any(b.values[0].has(first_zero) for b in branches) else None,
         without_pseudospikes=(
             "a neuron with a finite threshold that has not spiked by the trial's end need not be "
             "on its way to a spike: no pseudospike time would be continuous there "

@@ -17,6 +17,7 @@ from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import (
     Branch,
     Chart,
+    ClosedForm,
     Constant,
     Derivation,
     InitialCoordinate,
@@ -160,10 +161,12 @@ def solve_elliptic(
                 ),
             ),
         ),
-        flow=(x * cos + y * sin, y * cos - x * sin),
+        solution=ClosedForm(
+            flow=(x * cos + y * sin, y * cos - x * sin),
+            time_to_spike=(Branch(condition=sp.true, values=(sp.atan2(y, x) / omega,)),),
+            time_to_spike_gradient=(-y / (omega * norm), x / (omega * norm)),
+        ),
         will_spike=sp.Or(turns >= 1, y * cos - x * sin < 0),
-        time_to_spike=(Branch(condition=sp.true, values=(sp.atan2(y, x) / omega,)),),
-        time_to_spike_gradient=(-y / (omega * norm), x / (omega * norm)),
         jump=(x + gain * WEIGHT * y, y),
         reset=(sp.Integer(-1), sp.Integer(0)),
         initial=InitialCoordinate(
@@ -346,15 +349,17 @@ def solve_general(
                 turns: {},
             },
         ),
-        flow=(x * even + force * y * odd, y * even - gain * x * odd),
-        will_spike=sp.Or(turns >= 1, y * even - gain * x * odd < 0),
-        time_to_spike=(
-            Branch(condition=beta > 0, values=(sp.atan2(rate * y, gain * x) / rate,)),
-            Branch(condition=gain * x <= rate * y, values=(sp.oo,)),
-            Branch(condition=beta < 0, values=(sp.atanh(rate * y / (gain * x)) / rate,)),
-            Branch(condition=sp.true, values=(y / (gain * x),)),
+        solution=ClosedForm(
+            flow=(x * even + force * y * odd, y * even - gain * x * odd),
+            time_to_spike=(
+                Branch(condition=beta > 0, values=(sp.atan2(rate * y, gain * x) / rate,)),
+                Branch(condition=gain * x <= rate * y, values=(sp.oo,)),
+                Branch(condition=beta < 0, values=(sp.atanh(rate * y / (gain * x)) / rate,)),
+                Branch(condition=sp.true, values=(y / (gain * x),)),
+            ),
+            time_to_spike_gradient=(-y / denominator, x / denominator),
         ),
-        time_to_spike_gradient=(-y / denominator, x / denominator),
+        will_spike=sp.Or(turns >= 1, y * even - gain * x * odd < 0),
         jump=(x + WEIGHT * y, y),
         reset=(sp.Integer(-1), sp.Integer(0)),
         initial=InitialCoordinate(

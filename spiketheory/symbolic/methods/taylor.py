@@ -26,6 +26,7 @@ from spiketheory.symbolic.derivation import (
     Chart,
     Derivation,
     InitialCoordinate,
+    Integrated,
     Propagator,
     Step,
 )
@@ -171,17 +172,14 @@ def solve(model: NeuronModel) -> Derivation:
         propagator=Propagator(
             symbols=(elapsed,), branches=(Branch(condition=sp.true, values=(DURATION,)),)
         ),
-        flow=(),
+        solution=Integrated(system=system),
         will_spike=time_to_spike() < elapsed,
-        time_to_spike=(),
-        time_to_spike_gradient=(),
         jump=jump,
         reset=after,
         initial=initial,
         pseudospike=None,
         steps=explain(model, system),
         references=REFERENCES,
-        taylor=system,
         without_pseudospikes=(
             "no pseudodynamics is known that would continue its spikes through the trial's end: "
             "that needs a closed form of phase and period"
