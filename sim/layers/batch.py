@@ -11,6 +11,9 @@ from functools import partial
 import numpy as np
 
 from sim.inputs.encoding import BinnedInput, LatencyInput
+from sim.kernels.limits import LIMITS
+from sim.layers import chunk as chunk_kernels
+from sim.layers import sample as sample_kernels
 from sim.layers.allocation import (
     FIRST_ROOM,
     Shelf,
@@ -21,8 +24,8 @@ from sim.layers.allocation import (
     pad,
 )
 from sim.layers.buffers import LayerGradients, LayerTrial, Ready, Results, Trial
-from sim.layers.chunk import build_batch
-from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
+from sim.layers.forward import EVENTS_PER_BLOCK
+from sim.layers.pseudospikes import check_pseudospikes
 from sim.losses import Loss, prepare_targets
 from sim.network.layered import Gradients, Input, Network, Outcome, Spikes
 from sim.status import NO_ROOM, raise_status
@@ -199,7 +202,7 @@ def run_chunks(
     Chunks adding up gradients have results of their own; all others share theirs.
     """
     model = network.model.at(network.constants)
-    kernel = build_batch(model, loss.function)
+    kernels = model.link(chunk_kernels, loss_function=loss.function)
     limits = np.linspace(0, len(events), n_chunks + 1).astype(np.int64)
     n_events = -(-events.times.shape[1] // EVENTS_PER_BLOCK) * EVENTS_PER_BLOCK
     make = partial(
@@ -215,7 +218,7 @@ def run_chunks(
         sample = int(limits[c])
         ready: Ready = BUFFERS.take(kind) or make_ready(model, make(room=room))
         while True:
-            status, sample = kernel.run_chunk(
+            status, sample = kernels.run_chunk(
                 sample, limits[c + 1], packed_trial, ready.packed, targets, loss.settings, gradient,
                 input_times, packed_work[c if gradient else 0],
             )  # fmt: skip
@@ -229,7 +232,7 @@ def run_chunks(
 
 
 def check_inputs(network: Network, events: Events) -> None:
-    """Raise `InputError` unless the inputs fit the network."""
+    """Raise `InputError` unless the network can run on the inputs."""
     if events.n_inputs != network.layer_sizes[0]:
         raise InputError(
             f"Expected {network.layer_sizes[0]} inputs (rows of W0) but got {events.n_inputs}; "
@@ -237,6 +240,7 @@ def check_inputs(network: Network, events: Events) -> None:
         )
     if len(events) == 0:
         raise InputError("Expected at least one sample but got none; pass a batch with samples.")
+    check_pseudospikes(network.model)
 
 
 def make_trial(
@@ -388,7 +392,7 @@ def record_spikes(
     )  # fmt: skip
     check_inputs(network, events)
     model = network.model.at(network.constants)
-    run_one = build_batch(model, None).run_one
+    run_one = model.link(sample_kernels).run_one
     trial = make_trial(network, events, max_spikes)
     packed_trial = model.pack(trial)
     make = partial(
