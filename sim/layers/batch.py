@@ -12,6 +12,9 @@ import numpy as np
 
 from sim.inputs.encoding import BinnedInput
 from sim.inputs.trials import Trials
+from sim.kernels.limits import LIMITS
+from sim.layers import chunk as chunk_kernels
+from sim.layers import sample as sample_kernels
 from sim.layers.allocation import (
     FIRST_ROOM,
     Shelf,
@@ -22,8 +25,8 @@ from sim.layers.allocation import (
     pad,
 )
 from sim.layers.buffers import LayerGradients, LayerTrial, Ready, Results, Trial
-from sim.layers.chunk import build_batch
-from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
+from sim.layers.forward import EVENTS_PER_BLOCK
+from sim.layers.pseudospikes import check_pseudospikes
 from sim.losses import Loss, prepare_targets
 from sim.network.layer_stack import Input, LayerStack, Outcome, Spikes, StackGradients
 from sim.status import NO_ROOM, raise_status
@@ -222,7 +225,7 @@ def run_chunks(
     Chunks adding up gradients have results of their own; all others share theirs.
     """
     model = network.model.at(network.constants)
-    kernel = build_batch(model, loss.function)
+    kernels = model.link(chunk_kernels, loss_function=loss.function)
     limits = np.linspace(0, len(events), n_chunks + 1).astype(np.int64)
     n_events = -(-events.times.shape[1] // EVENTS_PER_BLOCK) * EVENTS_PER_BLOCK
     make = partial(
@@ -238,7 +241,7 @@ def run_chunks(
         sample = int(limits[c])
         ready: Ready = BUFFERS.take(kind) or make_ready(model, make(room=room))
         while True:
-            status, sample = kernel.run_chunk(
+            status, sample = kernels.run_chunk(
                 sample, limits[c + 1], packed_trial, ready.packed, targets, loss.settings, gradient,
                 input_times, packed_work[c if gradient else 0],
             )  # fmt: skip
@@ -252,7 +255,7 @@ def run_chunks(
 
 
 def check_inputs(network: LayerStack, events: Events) -> None:
-    """Raise `InputError` unless the inputs fit the network."""
+    """Raise `InputError` unless the network can run on the inputs."""
     if events.n_inputs != network.layer_sizes[0]:
         raise InputError(
             f"Expected {network.layer_sizes[0]} inputs (rows of W0) but got {events.n_inputs}; "
@@ -260,6 +263,7 @@ def check_inputs(network: LayerStack, events: Events) -> None:
         )
     if len(events) == 0:
         raise InputError("Expected at least one sample but got none; pass a batch with samples.")
+    check_pseudospikes(network.model)
 
 
 def make_trial(
@@ -415,7 +419,7 @@ def record_spikes(
     )  # fmt: skip
     check_inputs(network, events)
     model = network.model.at(network.constants)
-    run_one = build_batch(model, None).run_one
+    run_one = model.link(sample_kernels).run_one
     trial = make_trial(network, events, max_spikes)
     packed_trial = model.pack(trial)
     make = partial(

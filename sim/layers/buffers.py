@@ -6,9 +6,9 @@ them. ``real`` below is the precision of the network, float64 or float32; ``leng
 padded row of neurons, see `sim.layers.allocation.pad`.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
+from sim.kernels.types import Flags, Floats, Ints, Numbers
 
 
 class Spikes(NamedTuple):
@@ -24,12 +24,12 @@ class Spikes(NamedTuple):
         starts: Coordinates at the interval's start, shape (n_coordinates, room).
     """
 
-    times: Any
-    neurons: Any
-    segments: Any
-    waits: Any
-    remaining: Any
-    starts: Any
+    times: Floats
+    neurons: Ints
+    segments: Ints
+    waits: Floats
+    remaining: Floats
+    starts: Floats
 
 
 class Round(NamedTuple):
@@ -45,13 +45,13 @@ class Round(NamedTuple):
             before the spike is found, the time that its interval starts at, and what is left.
     """
 
-    chosen: Any
-    begins: Any
-    ends: Any
-    again: Any
-    times: Any
-    waits: Any
-    remaining: Any
+    chosen: Ints
+    begins: Floats
+    ends: Floats
+    again: Flags
+    times: Floats
+    waits: Floats
+    remaining: Floats
 
 
 class Source(NamedTuple):
@@ -64,10 +64,10 @@ class Source(NamedTuple):
         weights: Shape (n_rows, length), real.
     """
 
-    times: Any
-    rows: Any
+    times: Floats
+    rows: Ints
     n_events: int
-    weights: Any
+    weights: Floats
 
 
 class LayerTrial(NamedTuple):
@@ -80,8 +80,8 @@ class LayerTrial(NamedTuple):
     """
 
     width: int
-    weights: np.ndarray
-    initial: np.ndarray
+    weights: Floats
+    initial: Floats
 
 
 class Trial(NamedTuple):
@@ -94,20 +94,20 @@ class Trial(NamedTuple):
         n_layers: Their number.
         constants: The model's derived constants.
         real_constants: The same, real.
-        limits: How large coordinates may be, an entry of `sim.layers.forward.LIMITS`.
+        limits: How large coordinates may be, an entry of `sim.kernels.limits.LIMITS`.
         duration: The trial's end T [time].
         max_spikes: More spikes of a layer in one sample are an error.
     """
 
-    times: np.ndarray
-    rows: np.ndarray
-    counts: np.ndarray
-    bins: np.ndarray
+    times: Floats
+    rows: Ints
+    counts: Ints
+    bins: Flags
     binned: bool
     layers: list[LayerTrial]
     n_layers: int
-    constants: tuple[float, ...]
-    real_constants: tuple[Any, ...]
+    constants: Numbers
+    real_constants: Numbers
     limits: tuple[float, float]
     duration: float
     max_spikes: int
@@ -132,8 +132,8 @@ class LayerBuffers(NamedTuple):
         by_start: Sum over samples of the derivatives by them.
         adjoints: Derivatives by the states, real.
         rates: Pseudo rates of some samples, shape (`ROWS_AT_ONCE`, length), real.
-        by_push: Derivatives by their pseudo inputs, same shape.
-        pushes, by_rate: Pseudo inputs of one sample, and derivatives by the rates, shape
+        pseudo_input_adjoints: Derivatives by their pseudo inputs, same shape.
+        pseudo_inputs, by_rate: Pseudo inputs of one sample, and derivatives by the rates, shape
             (length,), real.
         flags, words: Neurons that spike in each segment of a block, as bytes, and the same memory
             as 64-bit words; see `sim.layers.spike_flags`. As all that follows, shared by all
@@ -155,36 +155,36 @@ class LayerBuffers(NamedTuple):
     """
 
     width: int
-    states: np.ndarray
+    states: Floats
     mask: int
-    checkpoints: np.ndarray
-    scales: np.ndarray
-    steps: np.ndarray
+    checkpoints: Floats
+    scales: Floats
+    steps: Floats
     spikes: Spikes
-    order: np.ndarray
-    sorted_times: np.ndarray
-    sorted_neurons: np.ndarray
-    starts: np.ndarray
-    by_start: np.ndarray
-    adjoints: np.ndarray
-    rates: np.ndarray
-    by_push: np.ndarray
-    pushes: np.ndarray
-    by_rate: np.ndarray
-    flags: np.ndarray
-    words: np.ndarray
-    found: np.ndarray
-    zeros: np.ndarray
+    order: Ints
+    sorted_times: Floats
+    sorted_neurons: Ints
+    starts: Floats
+    by_start: Floats
+    adjoints: Floats
+    rates: Floats
+    pseudo_input_adjoints: Floats
+    pseudo_inputs: Floats
+    by_rate: Floats
+    flags: Flags
+    words: Ints
+    found: Ints
+    zeros: Floats
     round: Round
-    spare: np.ndarray
-    by_spike: np.ndarray
-    by_event: np.ndarray
-    spiking_adjoints: np.ndarray
-    adjoints_after: np.ndarray
-    spike_adjoints: np.ndarray
-    saved_gradient: np.ndarray
-    time_gradients: np.ndarray
-    unused: np.ndarray
+    spare: Ints
+    by_spike: Floats
+    by_event: Floats
+    spiking_adjoints: Floats
+    adjoints_after: Floats
+    spike_adjoints: Floats
+    saved_gradient: Floats
+    time_gradients: Floats
+    unused: Floats
 
 
 class Buffers(NamedTuple):
@@ -202,15 +202,15 @@ class Buffers(NamedTuple):
     """
 
     layers: list[LayerBuffers]
-    counts: np.ndarray
-    inputs: np.ndarray
-    bin_starts: np.ndarray
-    listed: np.ndarray
-    summed: np.ndarray
-    summed_gradient: np.ndarray
-    sources: np.ndarray
-    by_time: np.ndarray
-    clipped: np.ndarray
+    counts: Ints
+    inputs: Ints
+    bin_starts: Ints
+    listed: Ints
+    summed: Floats
+    summed_gradient: Floats
+    sources: Ints
+    by_time: Floats
+    clipped: Floats
 
 
 class Ready(NamedTuple):
@@ -223,7 +223,7 @@ class Ready(NamedTuple):
     """
 
     buffers: Buffers
-    packed: Any
+    packed: object
     n_bytes: int
 
 
@@ -235,8 +235,8 @@ class LayerGradients(NamedTuple):
         initial: By the initial coordinates, shape (width,).
     """
 
-    weights: np.ndarray
-    initial: np.ndarray
+    weights: Floats
+    initial: Floats
 
 
 class Results(NamedTuple):
@@ -252,10 +252,10 @@ class Results(NamedTuple):
         layers: The thread's own, see `LayerGradients`; without rows if no gradient is wanted.
     """
 
-    output_times: np.ndarray
-    n_ordinary: np.ndarray
-    losses: np.ndarray
-    counters: np.ndarray
-    events: np.ndarray
-    active: np.ndarray
+    output_times: Floats
+    n_ordinary: Ints
+    losses: Floats
+    counters: Ints
+    events: Floats
+    active: Flags
     layers: list[LayerGradients]

@@ -1,9 +1,9 @@
 """Event loops: one layer of neurons driven by a list of input events, exactly.
 
-The functions here know no particular neuron. `build_engine` closes them over the generated
-functions of a `CompiledModel`; Numba inlines those into the loops. No function makes an array:
-all that they write to is in `sim.layers.buffers`, so that nothing is allocated, and no reference
-counted, from sample to sample.
+The functions here know no particular neuron. They are linked with the generated functions of a
+`CompiledModel` (see `spiketheory.machine.link`); Numba inlines those into the loops. No function
+makes an array: all that they write to is in `sim.layers.buffers`, so that nothing is allocated,
+and no reference counted, from sample to sample.
 
 Rules: input events of a layer come sorted by time; inputs at the same time act one after the
 other, in their order. A spike counts when the state has passed the surface, so one that falls on
@@ -32,153 +32,114 @@ Loops over all neurons run in the precision of the buffers, with ``real_constant
 in that precision; what happens to a single neuron when it spikes is computed in double precision.
 """
 
-from functools import lru_cache, partial
-from types import SimpleNamespace
-from typing import Any
-
-from sim.layers.crossings import build_forward_crossings
-from sim.layers.propagators import build_steps
-from sim.layers.rounds import build_forward_rounds
-from sim.layers.spike_order import build_order
+from sim.kernels.limits import LARGE_COORDINATE as LARGE_COORDINATE
+from sim.kernels.limits import LARGEST_COORDINATE as LARGEST_COORDINATE
+from sim.kernels.limits import SCALING as SCALING
+from sim.kernels.types import Floats, Numbers
+from sim.layers.buffers import LayerBuffers, Source, Trial
+from sim.layers.crossings import finish_spikes
+from sim.layers.crossings import run_block as run_crossings
+from sim.layers.propagators import write_steps
+from sim.layers.rounds import run_block as run_rounds
 from sim.status import NO_ROOM, Status
-from spiketheory.machine.compile import CompiledModel
+from spiketheory.generation.interface import (
+    CROSSES_INFINITY,
+    IS_PROJECTIVE,
+    N_COORDINATES,
+    SCALED,
+    initial_state,
+    store,
+)
+from spiketheory.machine.link import kernel
 
 EVENTS_PER_BLOCK = 32
 """Segments that are passed before the spikes in them are listed, and large coordinates scaled."""
 LATEST_STATES = 2 * EVENTS_PER_BLOCK - 1
 """The mask, see above, that keeps as many states as a block needs."""
-LARGE_COORDINATE = 2.0**64
-SCALING = 2.0**-128
-LARGEST_COORDINATE = 1e150
-"""Gradients square the coordinates; beyond, their squares leave the range of floats."""
-LIMITS = {
-    "float64": (LARGEST_COORDINATE, LARGE_COORDINATE),
-    "float32": (1e15, 2.0**30),
-}
-"""Largest coordinate, and the one beyond which projective ones are scaled down, by precision."""
+OK, TOO_MANY_SPIKES, NOT_FINITE = (
+    int(Status.OK), int(Status.TOO_MANY_SPIKES), int(Status.NOT_FINITE),
+)  # fmt: skip
 
 
-def build_engine(model: CompiledModel) -> SimpleNamespace:
-    """Close the event loops over a model's functions.
+@kernel()
+def start_layer(initial: Floats, row: Floats, constants: Numbers) -> None:
+    """Write the initial states of a layer to ``row`` (n_coordinates, >= n).
 
-    Args:
-        model: The compiled model.
+    What the row is padded with starts like the first neuron.
+    """
+    for i in range(row.shape[1]):
+        first = initial[i if i < initial.shape[0] else 0]
+        store(row, i, *initial_state(first, *constants))
+
+
+@kernel()
+def forward_layer(trial: Trial, layer: LayerBuffers, source: Source) -> tuple[int, int]:
+    """Run one layer through a trial; row 0 of its states holds the initial ones.
 
     Returns:
-        ``start_layer``, ``forward_layer`` and ``order_spikes``, compiled for the model's backend.
+        Status, and number of spikes. The status is `NO_ROOM` if the spike buffers are full.
     """
-    f = model.functions
-    jit = partial(model.jit, allocates=False)
-    store, initial_state = f.store, f.initial_state
-    n_coordinates = len(model.coordinates)
-    ok, too_many = int(Status.OK), int(Status.TOO_MANY_SPIKES)
-    not_finite = int(Status.NOT_FINITE)
-    is_projective = bool(model.projective)
-    build_forward = build_forward_crossings if model.crosses_infinity else build_forward_rounds
-    parts = build_forward(model)
-    run_block, finish_spikes = parts.run_block, parts.finish_spikes
-    is_far, scale_down = build_range(model)
-    write_steps, _ = build_steps(model)
-    copy_row = build_copy(model)
-
-    @jit
-    def start_layer(initial: Any, row: Any, constants: Any) -> None:
-        """Write the initial states of a layer to ``row`` (n_coordinates, >= n).
-
-        What the row is padded with starts like the first neuron.
-        """
-        for i in range(row.shape[1]):
-            first = initial[i if i < initial.shape[0] else 0]
-            store(row, i, *initial_state(first, *constants))
-
-    @jit
-    def forward_layer(trial: Any, layer: Any, source: Any) -> Any:
-        """Run one layer through a trial.
-
-        Args:
-            trial: A `sim.layers.buffers.Trial`.
-            layer: A `sim.layers.buffers.LayerBuffers`; row 0 of its states holds the initial ones.
-            source: A `sim.layers.buffers.Source`.
-
-        Returns:
-            Status, and number of spikes. The status is `NO_ROOM` if the spike buffers are full.
-        """
-        states, spikes, mask = layer.states, layer.spikes, layer.mask
-        largest, large = trial.limits
-        n_segments = source.n_events + 1
-        count = 0
-        write_steps(layer.steps, source.times, source.n_events, trial.duration, trial.constants)
-        for first in range(0, n_segments, EVENTS_PER_BLOCK):
-            last = min(first + EVENTS_PER_BLOCK, n_segments)
-            if layer.checkpoints.shape[0] > 0:
-                copy_row(states[first & mask], layer.checkpoints[first // EVENTS_PER_BLOCK])
-            count = run_block(trial, layer, source, first, last, count)
-            if count > trial.max_spikes:
-                return too_many, count
-            if count >= spikes.times.shape[0]:
-                return NO_ROOM, count
-            if last % EVENTS_PER_BLOCK == 0:
-                if is_far(states[last & mask], layer.width, largest):
-                    return not_finite, count
-                if is_projective:
-                    scale_down(
-                        states[last & mask], layer.scales[last // EVENTS_PER_BLOCK - 1], large
-                    )
+    states, spikes, mask = layer.states, layer.spikes, layer.mask
+    largest, large = trial.limits
+    n_segments = source.n_events + 1
+    count = 0
+    write_steps(layer.steps, source.times, source.n_events, trial.duration, trial.constants)
+    for first in range(0, n_segments, EVENTS_PER_BLOCK):
+        last = min(first + EVENTS_PER_BLOCK, n_segments)
+        if layer.checkpoints.shape[0] > 0:
+            copy_row(states[first & mask], layer.checkpoints[first // EVENTS_PER_BLOCK])
+        if CROSSES_INFINITY:
+            count = run_crossings(trial, layer, source, first, last, count)
+        else:
+            count = run_rounds(trial, layer, source, first, last, count)
+        if count > trial.max_spikes:
+            return TOO_MANY_SPIKES, count
+        if count >= spikes.times.shape[0]:
+            return NO_ROOM, count
+        if last % EVENTS_PER_BLOCK == 0:
+            if is_far(states[last & mask], layer.width, largest):
+                return NOT_FINITE, count
+            if IS_PROJECTIVE:
+                scale_down(states[last & mask], layer.scales[last // EVENTS_PER_BLOCK - 1], large)
+    if CROSSES_INFINITY:
         finish_spikes(trial, layer, source, count)
-        if is_far(states[n_segments & mask], layer.width, largest):
-            return not_finite, count
-        for c in range(n_coordinates):
-            for p in range(count):
-                if not abs(spikes.starts[c, p]) <= largest:
-                    return not_finite, count
-        return ok, count
-
-    return SimpleNamespace(
-        start_layer=start_layer,
-        forward_layer=forward_layer,
-        order_spikes=build_order(model),
-    )
+    if is_far(states[n_segments & mask], layer.width, largest):
+        return NOT_FINITE, count
+    for c in range(N_COORDINATES):
+        for p in range(count):
+            if not abs(spikes.starts[c, p]) <= largest:
+                return NOT_FINITE, count
+    return OK, count
 
 
-@lru_cache(maxsize=32)
-def build_copy(model: CompiledModel) -> Any:
-    """The function that copies a row of states."""
-
-    def copy_row(row: Any, target: Any) -> None:
-        """Write the row (n_coordinates, length) to another."""
-        for c in range(row.shape[0]):
-            for i in range(row.shape[1]):
-                target[c, i] = row[c, i]
-
-    return model.jit(copy_row, allocates=False)
-
-
-def build_range(model: CompiledModel) -> tuple[Any, Any]:
-    """Functions that keep coordinates within the range of floats."""
-    jit = partial(model.jit, allocates=False)
-    scaled = model.projective or (0,)
-
-    @jit
-    def is_far(row: Any, width: int, largest: float) -> bool:
-        """Whether a coordinate is NaN or so large that gradients would lose it."""
-        far = False
-        for c in range(row.shape[0]):
-            for i in range(width):
-                far |= not abs(row[c, i]) <= largest
-        return far
-
-    @jit
-    def scale_down(row: Any, scales: Any, large: float) -> None:
-        """Divide large coordinates of a projective chart by a power of two, which is exact."""
+@kernel()
+def copy_row(row: Floats, target: Floats) -> None:
+    """Write the row (n_coordinates, length) to another."""
+    for c in range(row.shape[0]):
         for i in range(row.shape[1]):
-            size = 0.0
-            for c in scaled:
-                size = max(size, abs(row[c, i]))
-            scale = 1.0
-            while size * scale > large:
-                scale /= large * large
-            scales[i] = scale
-            for c in scaled:
-                row[c, i] *= scales[i]
+            target[c, i] = row[c, i]
 
-    return is_far, scale_down
+
+@kernel()
+def is_far(row: Floats, width: int, largest: float) -> bool:
+    """Whether a coordinate is NaN or so large that gradients would lose it."""
+    far = False
+    for c in range(row.shape[0]):
+        for i in range(width):
+            far |= not abs(row[c, i]) <= largest
+    return far
+
+
+@kernel()
+def scale_down(row: Floats, scales: Floats, large: float) -> None:
+    """Divide large coordinates of a projective chart by a power of two, which is exact."""
+    for i in range(row.shape[1]):
+        size = 0.0
+        for c in SCALED:
+            size = max(size, abs(row[c, i]))
+        scale = 1.0
+        while size * scale > large:
+            scale /= large * large
+        scales[i] = scale
+        for c in SCALED:
+            row[c, i] *= scales[i]

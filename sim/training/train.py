@@ -19,7 +19,7 @@ from sim.inputs.encoding import (
     transform_images,
 )
 from sim.layers.batch import Events, prepare_events, run_batch
-from sim.layers.chunk import build_batch
+from sim.layers.pseudospikes import check_pseudospikes
 from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
 from sim.memory import check_memory
 from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
@@ -98,7 +98,7 @@ class Trainer:
         n_weights = sum(n * m for n, m in pairwise(self.sizes))
         copies = COPIES_OF_WEIGHTS + get_thread_count()
         check_memory(8 * copies * n_weights, f"the {n_weights:,} weights of these layers")
-        build_batch(self.model, self.loss.function)
+        check_pseudospikes(self.model)
         if self.config.moves_images and self.config.shift >= min(self.image_shape):
             raise InputError(
                 f"Expected shift below {min(self.image_shape)}, the size of the images of "

@@ -71,6 +71,8 @@ def missing(name: str) -> Any:
 
 N_COORDINATES: int = 0
 """Number of coordinates."""
+ZEROS: tuple[float, ...] = (0.0,)
+"""A zero for each coordinate."""
 SCALED: tuple[int, ...] = (0,)
 """Places of the coordinates of which positive multiples are the same state; (0,) if none are."""
 IS_PROJECTIVE: bool = False

@@ -190,6 +190,7 @@ class CompiledModel:
             "FIRST_SCALED": min(self.projective, default=0),
             "LAST_SCALED": max(self.projective, default=0),
             "CROSSES_INFINITY": self.crosses_infinity,
+            "ZEROS": (0.0,) * len(self.coordinates),
             "HAS_THRESHOLD": self.threshold_coordinate >= 0,
             "THRESHOLD_PLACE": max(self.threshold_coordinate, 0),
             "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),
@@ -205,20 +206,7 @@ class CompiledModel:
         Returns:
             A copy of the module.
         """
-        functions = {
-            name: getattr(self.functions, name)
-            for name in INTERFACE
-            if hasattr(self.functions, name)
-        }
-        key = [self.key, repr(self.facts)]
-        for name, function in more.items():
-            functions[name] = self.jit(function)
-            key += [name, getattr(functions[name], "full_key", "")]
-        return Linker(
-            bound={**functions, **self.facts},
-            key=hash_texts(*key),
-            compiles=self.backend == "numba",
-        ).link(module)
+        return make_linker(self, tuple(sorted(more.items()))).link(module)
 
     def pack(self, record: Any) -> Any:
         """A record of arrays as compiled functions get it, see `spiketheory.machine.packed`."""
@@ -227,6 +215,23 @@ class CompiledModel:
         from spiketheory.machine.packed import Packed
 
         return Packed(record)
+
+
+@lru_cache(maxsize=64)
+def make_linker(model: CompiledModel, more: tuple[tuple[str, Callable[..., Any]], ...]) -> Linker:
+    """Links kernels with a model; see `CompiledModel.link`."""
+    bound = {
+        name: getattr(model.functions, name) for name in INTERFACE if hasattr(model.functions, name)
+    }
+    further = {name: model.jit(function) for name, function in more}
+    keys = [f"{name} {getattr(function, 'full_key', '')}" for name, function in further.items()]
+    return Linker(
+        bound={**bound, **further, **model.facts},
+        key=hash_texts(model.key, repr(model.facts), *keys),
+        compiles=model.backend == "numba",
+        base=make_linker(model, ()) if more else None,
+        more=frozenset(further),
+    )
 
 
 def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:

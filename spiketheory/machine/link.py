@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
 
-from spiketheory.machine.jit import Options, compile_function
+from spiketheory.machine.jit import Options, compile_function, hash_package, hash_texts
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,6 +54,18 @@ def is_kernel(value: object) -> bool:
     return inspect.isfunction(value) and isinstance(getattr(value, "options", None), Options)
 
 
+def list_modules(module: ModuleType) -> list[ModuleType]:
+    """A module, and those that it imports kernels from, however far."""
+    found: dict[str, ModuleType] = {}
+    todo = [module]
+    while todo:
+        new = todo.pop()
+        found[new.__name__] = new
+        names = {value.__module__ for value in vars(new).values() if is_kernel(value)}
+        todo += [sys.modules[name] for name in sorted(names - found.keys())]
+    return list(found.values())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Linker:
     """Links modules of kernels with one set of functions and facts.
@@ -63,12 +75,17 @@ class Linker:
         key: Hash of all that they depend on, for machine code on disk.
         compiles: Whether to compile; else the copies are interpreted.
         linked: The modules that are linked so far, by name.
+        base: Links the modules that need none of the names in ``more``, so that they are linked,
+            and compiled, once for all linkers with this base.
+        more: Names that the base does not bind.
     """
 
     bound: Mapping[str, Any]
     key: str
     compiles: bool
     linked: dict[str, ModuleType] = field(default_factory=dict)
+    base: "Linker | None" = None
+    more: frozenset[str] = frozenset()
 
     def link(self, module: ModuleType) -> ModuleType:
         """A copy of ``module`` with the bound names in the place of its own, and its kernels bound.
@@ -79,6 +96,9 @@ class Linker:
         """
         if module.__name__ in self.linked:
             return self.linked[module.__name__]
+        modules = list_modules(module)
+        if self.base is not None and not any(self.more & vars(m).keys() for m in modules):
+            return self.base.link(module)
         copy = self.linked[module.__name__] = ModuleType(module.__name__, module.__doc__)
         names = copy.__dict__
         names.update(vars(module))
@@ -87,12 +107,15 @@ class Linker:
                 names[name] = self.bound[name]
             elif is_kernel(value) and value.__module__ != module.__name__:
                 names[name] = getattr(self.link(sys.modules[value.__module__]), value.__name__)
+        # Kernels of other packages may be called, whose text is not in `compile_function`'s key.
+        packages = sorted({hash_package(inspect.getfile(m)) for m in modules})
+        key = hash_texts(self.key, *packages)
         for name, value in vars(module).items():
             if is_kernel(value) and value.__module__ == module.__name__ and name not in self.bound:
-                names[name] = self.bind(value, names)
+                names[name] = self.bind(value, names, key)
         return copy
 
-    def bind(self, function: Callable[..., Any], names: dict[str, Any]) -> Callable[..., Any]:
+    def bind(self, function: Callable[..., Any], names: dict[str, Any], key: str) -> Any:
         """One kernel with other globals, compiled."""
         plain = types.FunctionType(
             function.__code__, names, function.__name__, function.__defaults__
@@ -101,4 +124,4 @@ class Linker:
         options: Options = function.__dict__["options"]
         if not self.compiles:
             return plain
-        return compile_function(plain, key=self.key, options=options, linked=True)
+        return compile_function(plain, key=key, options=options, linked=True)

@@ -11,6 +11,7 @@ from properties import test_gradients as gradients
 from properties import test_spikes_shift as shifts
 
 from sim.layers import crossings
+from spiketheory.machine.link import kernel
 
 MODEL = "theta"
 
@@ -115,15 +116,13 @@ def test_the_gradient_property_finds(bug):
         search_gradients(plant(**BUGS[bug]))
 
 
+@kernel()
+def is_never_turned(end, state):
+    return False
+
+
 def test_the_gradient_property_finds_adjoints_that_spikes_do_not_turn(monkeypatch):
-    build = crossings.build_backward_segment
-
-    def keep_adjoints(model):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(crossings, "build_turn", lambda model: lambda state, over: state)
-            return build(model)
-
-    monkeypatch.setattr(crossings, "build_backward_segment", keep_adjoints)
+    monkeypatch.setattr(crossings, "is_turned", is_never_turned)
     with pytest.raises(AssertionError):
         search_gradients(plant())
 

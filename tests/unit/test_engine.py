@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from networks import compiled, latencies, network, trains
 
+from sim.layers import spike_order
 from sim.layers.allocation import FIRST_ROOM, make_spikes
 from sim.layers.batch import record_spikes, run_batch
-from sim.layers.spike_order import SMALL_RANKING, SMALL_SORT, build_order
+from sim.layers.spike_order import SMALL_RANKING, SMALL_SORT
 from sim.losses import make_target_time_loss
 from sim.network.layer_stack import LARGEST_WEIGHT
 from spiketheory.errors import SimulationError
@@ -233,7 +234,8 @@ def test_spikes_of_an_earlier_sample_are_not_counted():
     spikes.times[:], spikes.neurons[:] = [0, 1, 1, 2, 1.5, 3, 3, 3], [0, 2, 1, 0, 0, 0, 0, 0]
     spikes.segments[:] = 0
     order, spare, sorted_neurons = np.empty((3, 8), np.int64)
-    build_order(compiled("theta"))(spikes, 4, order, spare, np.empty(8), sorted_neurons)
+    sort = compiled("theta").link(spike_order).order_spikes
+    sort(spikes, 4, order, spare, np.empty(8), sorted_neurons)
     assert order[:4].tolist() == [0, 2, 1, 3]
 
 
@@ -249,7 +251,7 @@ def test_spikes_are_ordered_by_segment_time_and_neuron_and_ties_stay_in_order(n_
     spikes.segments[:n_spikes], spikes.neurons[:n_spikes] = segments, neurons
     order, spare, sorted_neurons = np.empty((3, n_spikes + room), np.int64)
     sorted_times = np.empty(n_spikes + room)
-    sort = build_order(compiled("theta"))
+    sort = compiled("theta").link(spike_order).order_spikes
     for all_times in (times, times + rng.random(n_spikes) / 100):  # with ties, and without
         spikes.times[:] = -1.0
         spikes.times[:n_spikes] = all_times

@@ -7,10 +7,11 @@ import pytest
 from networks import compiled, latencies, network
 
 from sim.inputs.encoding import BinnedInput
+from sim.kernels.limits import LIMITS
+from sim.layers import crossings
 from sim.layers.allocation import Shelf, make_buffers
 from sim.layers.batch import run_batch
-from sim.layers.crossings import build_is_turned
-from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
+from sim.layers.forward import EVENTS_PER_BLOCK
 from sim.losses import make_linear_loss, make_target_time_loss
 from sim.network.layer_stack import LayerStack
 
@@ -237,5 +238,5 @@ def test_thousands_of_inputs_without_a_spike_neither_overflow_nor_spoil_the_grad
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_whether_a_spike_turned_a_state_is_not_left_to_rounding(backend, y, left, side):
     """The way back may compute y with another last bit, and another sign, than the way there."""
-    is_turned = build_is_turned(compiled("theta", backend))
+    is_turned = compiled("theta", backend).link(crossings).is_turned
     assert is_turned((1.0, y), (side, left)) == (side < 0)

@@ -1,0 +1,1 @@
+"""What the kernels of both engines share: types, and how large numbers may be."""
