@@ -220,6 +220,11 @@ def test_no_text_is_run_or_read_by_sympy(file):
     assert not [call for call in list_calls(file) if call[0] in readers]
 
 
+def test_kernels_open_no_files(file):
+    if is_in(file, "sim.kernels", "sim.layers", "sim.events"):
+        assert not [call for call in list_calls(file) if call[0] == "open"]
+
+
 # Names of its own for checks; they should be Dummies, which no model's symbol can equal.
 MAY_MAKE_SYMBOLS = {
     Path("spiketheory/language/symbols.py"),

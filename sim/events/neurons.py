@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from sim.layers.forward import LARGE_COORDINATE, LARGEST_COORDINATE, SCALING
+from sim.kernels.limits import LARGE_COORDINATE, LARGEST_COORDINATE, SCALING
 from spiketheory.machine.compile import CompiledModel, join_jit
 
 ARRIVED, CROSSED, DEFERRED, LOST = 0, 1, 2, 3

@@ -13,3 +13,5 @@ Flags: TypeAlias = NDArray[np.uint8 | np.bool_]
 """An array of zeros and ones."""
 Numbers: TypeAlias = tuple[float, ...]
 """A state, constants, a propagator or derivatives: a few numbers of one neuron."""
+Real: TypeAlias = type[np.floating]
+"""The precision of an array, ``np.float64`` or ``np.float32``."""

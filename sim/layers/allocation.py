@@ -2,15 +2,19 @@
 
 from math import prod
 from threading import Lock
-from typing import Any
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from sim.kernels.types import Floats, Ints, Real
 from sim.layers.buffers import Buffers, LayerBuffers, Ready, Round, Spikes
 from sim.layers.forward import EVENTS_PER_BLOCK, LATEST_STATES
 from sim.layers.pseudospikes import ROWS_AT_ONCE
 from sim.layers.spike_flags import FLAGS_PER_WORD
 from spiketheory.machine.compile import CompiledModel
+
+T = TypeVar("T")
 
 FIRST_ROOM = 256
 """Spikes per layer and sample that there is room for before buffers grow."""
@@ -22,7 +26,7 @@ KEPT_BYTES = 2**25
 VECTOR_BYTES = 64
 
 
-def pad(model: CompiledModel, width: int, real: Any) -> int:
+def pad(model: CompiledModel, width: int, real: Real) -> int:
     """The length of a row of neurons.
 
     Rows are whole vectors, since neurons that are left over would take as long as several vectors.
@@ -35,7 +39,7 @@ def pad(model: CompiledModel, width: int, real: Any) -> int:
     return -(-width // lanes) * lanes
 
 
-def make_aligned(shape: Any, kind: Any) -> np.ndarray:
+def make_aligned(shape: int | tuple[int, ...], kind: DTypeLike) -> np.ndarray:
     """An array of zeros that begins where a vector does, so that rows of them are whole vectors."""
     size = prod(np.atleast_1d(shape).tolist()) * np.dtype(kind).itemsize
     memory = np.zeros(size + VECTOR_BYTES, np.uint8)
@@ -51,7 +55,7 @@ def make_buffers(
     n_bins: int,
     n_required: int,
     room: int,
-    real: Any,
+    real: Real,
     gradient: bool,
 ) -> Buffers:
     """Allocate the buffers of one thread.
@@ -104,19 +108,14 @@ def make_layer(
     model: CompiledModel,
     width: int,
     length: int,
-    shared: dict[str, Any],
+    shared: "Shared",
     *,
     n_events: int,
     room: int,
-    real: Any,
+    real: Real,
     gradient: bool,
 ) -> LayerBuffers:
-    """Allocate the buffers of one layer; ``shared`` is what `make_shared` made."""
-
-    def view(name: str, *shape: int) -> np.ndarray:
-        """The first entries of shared memory."""
-        return shared[name].reshape(-1)[: prod(shape)].reshape(shape)
-
+    """Allocate the buffers of one layer; a long function, since the record has many fields."""
     n_numbers, states = len(model.module.PROPAGATOR), (len(model.coordinates), length)
     n_words = (length - 1) // FLAGS_PER_WORD + 1
     n_blocks = n_events // EVENTS_PER_BLOCK + 1
@@ -140,20 +139,20 @@ def make_layer(
         pseudo_input_adjoints=make_aligned((ROWS_AT_ONCE, length), real),
         pseudo_inputs=make_aligned(length, real),
         by_rate=make_aligned(length, real),
-        flags=view("words", EVENTS_PER_BLOCK, n_words).view(np.uint8),
-        words=view("words", EVENTS_PER_BLOCK, n_words),
-        found=shared["found"],
-        zeros=view("zeros", length),
-        round=shared["round"],
-        spare=shared["spare"],
-        by_spike=shared["by_spike"],
-        by_event=shared["by_event"],
-        spiking_adjoints=view("spiking_adjoints", *states),
-        adjoints_after=view("adjoints_after", *states),
-        spike_adjoints=shared["spike_adjoints"],
-        saved_gradient=view("saved_gradient", length),
-        time_gradients=view("time_gradients", length),
-        unused=view("unused", length),
+        flags=view(shared.words, EVENTS_PER_BLOCK, n_words).view(np.uint8),
+        words=view(shared.words, EVENTS_PER_BLOCK, n_words),
+        found=shared.found,
+        zeros=view(shared.zeros, length),
+        round=shared.round,
+        spare=shared.spare,
+        by_spike=shared.by_spike,
+        by_event=shared.by_event,
+        spiking_adjoints=view(shared.spiking_adjoints, *states),
+        adjoints_after=view(shared.adjoints_after, *states),
+        spike_adjoints=shared.spike_adjoints,
+        saved_gradient=view(shared.saved_gradient, length),
+        time_gradients=view(shared.time_gradients, length),
+        unused=view(shared.unused, length),
     )
 
 
@@ -162,16 +161,34 @@ def make_ready(model: CompiledModel, buffers: Buffers) -> Ready:
     return Ready(buffers, model.pack(buffers), count_bytes(buffers))
 
 
+class Shared(NamedTuple):
+    """Memory that all layers share, as large as any of them needs; see `LayerBuffers`."""
+
+    words: Ints
+    found: Ints
+    zeros: Floats
+    round: Round
+    spare: Ints
+    by_spike: Floats
+    by_event: Floats
+    spiking_adjoints: Floats
+    adjoints_after: Floats
+    spike_adjoints: Floats
+    saved_gradient: Floats
+    time_gradients: Floats
+    unused: Floats
+
+
 def make_shared(
-    widest: int, longest: int, n_coordinates: int, room: int, n_events: int, real: Any
-) -> dict[str, Any]:
-    """Memory that all layers share, by name, as large as any of them needs."""
+    widest: int, longest: int, n_coordinates: int, room: int, n_events: int, real: Real
+) -> Shared:
+    """Allocate what all layers share."""
     n_words = EVENTS_PER_BLOCK * ((longest - 1) // FLAGS_PER_WORD + 1)
-    return {
-        "words": np.zeros(n_words, np.int64),
-        "found": np.empty(n_words + 1, np.int64),
-        "zeros": make_aligned(longest, real),
-        "round": Round(
+    return Shared(
+        words=np.zeros(n_words, np.int64),
+        found=np.empty(n_words + 1, np.int64),
+        zeros=make_aligned(longest, real),
+        round=Round(
             chosen=np.empty((2, widest + FLAGS_PER_WORD), np.int64),
             begins=np.empty((n_coordinates, widest)),
             ends=np.empty((n_coordinates, widest)),
@@ -180,16 +197,21 @@ def make_shared(
             waits=np.empty(widest),
             remaining=np.empty(widest),
         ),
-        "spare": np.empty(room, np.int64),
-        "by_spike": np.empty(room),
-        "by_event": np.empty(n_events),
-        "spiking_adjoints": make_aligned((n_coordinates, longest), real),
-        "adjoints_after": make_aligned((n_coordinates, longest), real),
-        "spike_adjoints": np.empty((n_coordinates, room)),
-        "saved_gradient": make_aligned(longest, real),
-        "time_gradients": make_aligned(longest, real),
-        "unused": make_aligned(longest, real),
-    }
+        spare=np.empty(room, np.int64),
+        by_spike=np.empty(room),
+        by_event=np.empty(n_events),
+        spiking_adjoints=make_aligned((n_coordinates, longest), real),
+        adjoints_after=make_aligned((n_coordinates, longest), real),
+        spike_adjoints=np.empty((n_coordinates, room)),
+        saved_gradient=make_aligned(longest, real),
+        time_gradients=make_aligned(longest, real),
+        unused=make_aligned(longest, real),
+    )
+
+
+def view(memory: np.ndarray, *shape: int) -> np.ndarray:
+    """The first entries of shared memory."""
+    return memory.reshape(-1)[: prod(shape)].reshape(shape)
 
 
 def make_spikes(room: int, n_coordinates: int) -> Spikes:
@@ -204,14 +226,14 @@ def make_spikes(room: int, n_coordinates: int) -> Spikes:
     )
 
 
-def count_bytes(record: Any) -> int:
+def count_bytes(record: object) -> int:
     """Memory of the arrays in tuples and lists of them."""
     if isinstance(record, np.ndarray):
         return record.nbytes
     return sum(count_bytes(part) for part in record) if isinstance(record, tuple | list) else 0
 
 
-class Shelf:
+class Shelf(Generic[T]):
     """What waits for the next batch of the same kind, so that no batch begins by allocating.
 
     Only what is of the latest kind is kept, and not more than `KEPT_BYTES`: where it is large, what
@@ -220,17 +242,17 @@ class Shelf:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kind: Any = None
-        self._idle: list[tuple[Any, int]] = []
+        self._kind: object = None
+        self._idle: list[tuple[T, int]] = []
 
-    def take(self, kind: Any) -> Any:
+    def take(self, kind: object) -> T | None:
         """Something of this kind that nobody else has; None if there is nothing."""
         with self._lock:
             if kind != self._kind:
                 self._kind, self._idle = kind, []
             return self._idle.pop()[0] if self._idle else None
 
-    def give_back(self, kind: Any, item: Any, n_bytes: int) -> None:
+    def give_back(self, kind: object, item: T, n_bytes: int) -> None:
         """Keep it for whoever takes it next."""
         with self._lock:
             kept = sum(size for _, size in self._idle)

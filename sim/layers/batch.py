@@ -37,8 +37,10 @@ MAX_SPIKES = 1_000_000
 CHUNKS_PER_THREAD = 4
 """So that no thread waits long for another; with gradients, each chunk adds up its own: one."""
 LEAST_CHUNK = 64
-BUFFERS, WEIGHTS = Shelf(), Shelf()
-"""Buffers, and weights in padded rows, of earlier batches."""
+BUFFERS: Shelf[Ready] = Shelf()
+"""Buffers of earlier batches."""
+WEIGHTS: Shelf[list[np.ndarray]] = Shelf()
+"""Their weights in padded rows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -239,7 +241,7 @@ def run_chunks(
     def run_chunk(c: int) -> tuple[int, int]:
         nonlocal room
         sample = int(limits[c])
-        ready: Ready = BUFFERS.take(kind) or make_ready(model, make(room=room))
+        ready = BUFFERS.take(kind) or make_ready(model, make(room=room))
         while True:
             status, sample = kernels.run_chunk(
                 sample, limits[c + 1], packed_trial, ready.packed, targets, loss.settings, gradient,

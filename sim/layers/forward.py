@@ -32,9 +32,6 @@ Loops over all neurons run in the precision of the buffers, with ``real_constant
 in that precision; what happens to a single neuron when it spikes is computed in double precision.
 """
 
-from sim.kernels.limits import LARGE_COORDINATE as LARGE_COORDINATE
-from sim.kernels.limits import LARGEST_COORDINATE as LARGEST_COORDINATE
-from sim.kernels.limits import SCALING as SCALING
 from sim.kernels.types import Floats, Numbers
 from sim.layers.buffers import LayerBuffers, Source, Trial
 from sim.layers.crossings import finish_spikes

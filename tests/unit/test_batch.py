@@ -134,7 +134,8 @@ def test_many_samples_without_gradient_are_cut_finer_and_come_out_the_same(monke
 
 
 SPOILT = (
-    "states", "scales", "steps", "by_start", "adjoints", "rates", "by_push", "pushes", "by_spike",
+    "states", "scales", "steps", "by_start", "adjoints", "rates", "pseudo_input_adjoints",
+    "pseudo_inputs", "by_spike",
     "by_event", "spiking_adjoints", "adjoints_after", "spike_adjoints", "saved_gradient",
     "time_gradients", "unused",
 )  # fmt: skip
