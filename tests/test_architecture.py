@@ -16,7 +16,7 @@ ORDER = (
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),
     *("spiketheory.documents", "derivations"),
     *("sim.status", "sim.threads", "sim.memory", "sim.interrupt", "sim.losses"),
-    *("sim.inputs", "sim.network", "sim.layers", "sim.events"),
+    *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
     *("sim.analysis", "sim.files", "sim.training", "spiketheory.commands"),
     *("cli", "benchmarks"),

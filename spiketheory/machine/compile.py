@@ -210,15 +210,8 @@ class CompiledModel:
             for name in INTERFACE
             if hasattr(self.functions, name)
         }
-        key = [self.key, repr(self.facts)]
-        for name, function in more.items():
-            functions[name] = self.jit(function)
-            key += [name, getattr(functions[name], "full_key", "")]
-        return Linker(
-            bound={**functions, **self.facts},
-            key=hash_texts(*key),
-            compiles=self.backend == "numba",
-        ).link(module)
+        functions.update({name: self.jit(function) for name, function in more.items()})
+        return make_linker([self], {**functions, **self.facts}).link(module)
 
     def pack(self, record: Any) -> Any:
         """A record of arrays as compiled functions get it, see `spiketheory.machine.packed`."""
@@ -229,19 +222,18 @@ class CompiledModel:
         return Packed(record)
 
 
-def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
-    """Return a `CompiledModel.jit` for functions that call those of several models.
-
-    The functions must not make arrays: they count no references, which in loops over single
-    neurons would take as long as everything else.
+def make_linker(models: Sequence[CompiledModel], bound: Mapping[str, Any]) -> Linker:
+    """A linker for kernels that call functions of several models.
 
     Args:
         models: Models of one backend.
+        bound: Functions, compiled if the backend is, and facts, by name.
     """
-    if models[0].backend == "numpy":
-        return lambda function: function
-    key = hashlib.sha256("\n".join(m.key for m in models).encode()).hexdigest()
-    return lambda function: compile_function(function, key=key, options=Options(allocates=False))
+    key = [model.key for model in models]
+    for name, value in bound.items():
+        key += [name, getattr(value, "full_key", "") if callable(value) else repr(value)]
+    compiles = models[0].backend == "numba"
+    return Linker(bound=bound, key=hash_texts(*key), compiles=compiles)
 
 
 def make_prefetch(models: Sequence[CompiledModel]) -> Callable[..., None]:

@@ -1,0 +1,1 @@
+"""What kernels of all kinds of networks have in common."""
