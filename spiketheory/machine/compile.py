@@ -32,7 +32,7 @@ LIBRARIES = (
     "spiketheory.runtime.taylor",
 )
 """Modules whose functions generated code calls, compiled with it."""
-ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed")
+ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed", "function_values")
 """Modules of this package that teach Numba what it lacks; imported when something is compiled."""
 
 
@@ -375,6 +375,8 @@ def rebind_module(
     """The same, with other compiled functions in the place of some that the module imports."""
     import numba
 
+    from spiketheory.machine.function_values import tell_by_type
+
     names = {**vars(module), **replaced}
     names["np"] = make_choice() if module is elementary else make_numpy(inlines=inlines)
     own = {
@@ -396,7 +398,8 @@ def rebind_module(
             options = {"_nrt": False, "fastmath": {"contract"}}
         if inlines:
             options["forceinline"] = True
-        names[name] = numba.njit(error_model="numpy", nogil=True, **options)(rebound)
+        compile_it = numba.njit(error_model="numpy", nogil=True, **options)
+        names[name] = tell_by_type(compile_it(rebound))
     return names
 
 
