@@ -119,6 +119,7 @@ def add_to_event(event: int, change: float, by_spike: Floats, by_input: Floats) 
         by_input[-1 - event] += change
 
 
+# Long, since a part of the loop would have to be handed all arrays, and once for each arrival.
 @kernel()
 def undo_delivery(
     wires: Wires, tape: Tape, left: Ints, by_spike: Floats, by_input: Floats, by_weight: Floats,
@@ -203,9 +204,8 @@ def run_backward(
         DONE or PAUSED.
     """
     while share > 0:
-        n_spikes, n_deliveries, n_probes = (
-            left[SPIKES_LEFT], left[DELIVERIES_LEFT], left[PROBES_LEFT],
-        )  # fmt: skip
+        n_spikes, n_deliveries = left[SPIKES_LEFT], left[DELIVERIES_LEFT]
+        n_probes = left[PROBES_LEFT]
         share -= 1
         if (
             n_probes > 0

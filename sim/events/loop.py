@@ -164,9 +164,8 @@ def spike_now(
 
 @kernel()
 def is_full(
-    wires: Wires, queue: SpikeQueue, in_flight: InFlight, tape: Tape, source: int, n_edges: int,
-    has_tape: bool,
-) -> bool:  # fmt: skip
+    wires: Wires, in_flight: InFlight, tape: Tape, source: int, n_edges: int, has_tape: bool
+) -> bool:
     """Whether an array has no room for what an event may add.
 
     ``source`` is the event's source, -1 for an arrival; ``n_edges`` are the connections that it
@@ -194,6 +193,7 @@ def count_edges(wires: Wires, source: int) -> int:
     return wires.group_edges[groups[source + 1]] - wires.group_edges[groups[source]]
 
 
+# Long, since a part of it would have to be handed all arrays, and once for each event.
 @kernel()
 def run(
     wires: Wires, cells: Floats, queue: SpikeQueue, in_flight: InFlight, tape: Tape, causes: Ints,
@@ -243,7 +243,7 @@ def run(
             source = i
         if source >= 0:
             n_edges += count_edges(wires, source)
-        if is_full(wires, queue, in_flight, tape, source, n_edges, has_tape):
+        if is_full(wires, in_flight, tape, source, n_edges, has_tape):
             return FULL, now
         if not has_room(queue, n_edges):
             rebuild(queue, cells, now)
