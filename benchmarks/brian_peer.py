@@ -14,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from sim.network.network import Circuit
+from sim.network.network import Network
 
 STEP = 0.01
 PEAK = 30.0
@@ -49,11 +49,11 @@ class BrianNetwork:
 
     Args:
         brian2: The module.
-        circuit: What `benchmarks.recurrent.make_circuit` made.
+        network: What `benchmarks.recurrent.make_circuit` made.
     """
 
-    def __init__(self, brian2: ModuleType, circuit: Circuit) -> None:
-        population, projection = circuit.populations[0], circuit.projections[0]
+    def __init__(self, brian2: ModuleType, network: Network) -> None:
+        population, projection = network.populations[0], network.projections[0]
         second, matrix = brian2.second, projection.matrix.tocoo()
         brian2.defaultclock.dt = STEP * second
         names = {"tau": 1.0 * second, "I0": population.parameters["I0"], "peak": PEAK}
@@ -67,7 +67,7 @@ class BrianNetwork:
         synapses.w = matrix.data
         self.monitor = brian2.SpikeMonitor(group)
         self.network = brian2.Network(group, synapses, self.monitor)
-        self.second, self.duration = second, circuit.duration
+        self.second, self.duration = second, network.duration
         self.network.store()
         self.run(STEP)
 

@@ -18,7 +18,7 @@ from derivations import compile_model
 from sim.analysis.lyapunov import Exponent, find_lyapunov_exponent
 from sim.events.recording import Recording
 from sim.events.simulate import simulate
-from sim.network.network import Circuit, Population, Projection
+from sim.network.network import Network, Population, Projection
 
 TAU = 0.01
 """Membrane time constant [s]."""
@@ -27,7 +27,7 @@ STEPS = 12
 
 def make_network(
     n: int, in_degree: float, drive: float, duration: float, seed: int, *, coupling: float = 1.0
-) -> Circuit:
+) -> Network:
     """A random network; times in units of tau.
 
     Args:
@@ -46,7 +46,7 @@ def make_network(
         name="n", model=compile_model("theta"), size=n, parameters={"I0": 0.25 + drive},
         initial={"V": rng.normal(0.5, 0.3, n)},
     )  # fmt: skip
-    return Circuit(
+    return Network(
         populations=[population],
         projections=[Projection(pre="n", post="n", weights=weights)],
         duration=duration,
@@ -56,7 +56,7 @@ def make_network(
 def measure_rate(recording: Recording, start: float) -> float:
     """Mean rate after ``start`` [1/tau]."""
     n_spikes = len(recording.spike_time) - int(np.searchsorted(recording.spike_time, start))
-    return n_spikes / recording.circuit.n_neurons / (recording.time - start)
+    return n_spikes / recording.network.n_neurons / (recording.time - start)
 
 
 def find_drive(n: int, in_degree: float, rate: float, seed: int, *, spikes: float) -> float:
@@ -68,8 +68,8 @@ def find_drive(n: int, in_degree: float, rate: float, seed: int, *, spikes: floa
     start = 10.0 / rate
     for _ in range(STEPS):
         drive = float(np.sqrt(low * high))
-        circuit = make_network(n, in_degree, drive, start + spikes / rate, seed)
-        if measure_rate(simulate(circuit), start) < rate:
+        network = make_network(n, in_degree, drive, start + spikes / rate, seed)
+        if measure_rate(simulate(network), start) < rate:
             low = drive
         else:
             high = drive
@@ -86,8 +86,8 @@ def measure(
     rate = hertz * TAU
     margin = 10.0 / rate
     drive = find_drive(n, in_degree, rate, seed, spikes=spikes)
-    circuit = make_network(n, in_degree, drive, spikes / rate + 2 * margin, seed)
-    recording = simulate(circuit, record=True)
+    network = make_network(n, in_degree, drive, spikes / rate + 2 * margin, seed)
+    recording = simulate(network, record=True)
     exponent = find_lyapunov_exponent(recording, start=margin, settle=margin)
     return drive, measure_rate(recording, margin) / TAU, exponent
 

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.timing import Step, time_calls
 from derivations import compile_model
 from sim.layers.batch import run_batch
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 from sim.training.config import TrainConfig, make_config
 from sim.training.data import Dataset, load_dataset
 from sim.training.train import Trainer, TrainState
@@ -76,7 +76,7 @@ def make_trainer(
     return Trainer(config, make_images(samples, data), compile_model(model))
 
 
-def run_forward(network: Network, trainer: Trainer) -> Any:
+def run_forward(network: LayerStack, trainer: Trainer) -> Any:
     """Outcome of the first training samples: so many as large networks do in a second."""
     samples = int(np.clip(60_000 // max(1, sum(trainer.config.hidden)), 30, PROBE))
     chosen = np.arange(min(samples, len(trainer.train_events)))

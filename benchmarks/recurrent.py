@@ -27,7 +27,7 @@ from sim.events.differentiate import differentiate
 from sim.events.recording import Recording
 from sim.events.simulate import MAX_SPIKES, EventRun, estimate_memory, simulate
 from sim.network.connect import connect_fixed_in_degree
-from sim.network.network import Circuit, Population, Projection
+from sim.network.network import Network, Population, Projection
 from sim.network.wiring import Wiring, wire
 from spiketheory.files import replace_atomically, write_text_atomically
 
@@ -48,7 +48,7 @@ def make_weights(n: int) -> Any:
     return connect_fixed_in_degree(n, n, IN_DEGREE, -1.0 / np.sqrt(IN_DEGREE), rng)
 
 
-def make_circuit(model: str, n: int, duration: float, weights: Any = None) -> Circuit:
+def make_circuit(model: str, n: int, duration: float, weights: Any = None) -> Network:
     """An inhibitory network, of `make_weights` if not said otherwise."""
     rng = np.random.default_rng(1)
     population = Population(
@@ -58,15 +58,15 @@ def make_circuit(model: str, n: int, duration: float, weights: Any = None) -> Ci
     connections = Projection(
         pre="n", post="n", weights=make_weights(n) if weights is None else weights
     )
-    return Circuit(populations=[population], projections=[connections], duration=duration)
+    return Network(populations=[population], projections=[connections], duration=duration)
 
 
 def run_once(
-    circuit: Circuit, *, record: bool = False, wiring: Wiring | None = None
+    network: Network, *, record: bool = False, wiring: Wiring | None = None
 ) -> tuple[Recording, float]:
     """A run, and the CPU seconds of its loop, setting up left out."""
     run = EventRun(
-        circuit, np.empty(0), np.empty(0, np.int64), record=record, max_spikes=MAX_SPIKES,
+        network, np.empty(0), np.empty(0, np.int64), record=record, max_spikes=MAX_SPIKES,
         wiring=wiring,
     )  # fmt: skip
     start = time.process_time()
@@ -90,14 +90,14 @@ def measure_size(n: int, rounds: int, brian: Any) -> list[Row]:
     start = time.perf_counter()
     steps: dict[str, Callable[[], tuple[int, float]]] = {}
     weights = make_weights(n)
-    circuits = {model: make_circuit(model, n, DURATIONS[n], weights) for model in DRIVES}
-    wiring = wire(next(iter(circuits.values())))
-    for model, circuit in circuits.items():
-        own = wiring if model == "theta" else rewire(circuit, wiring)
-        steps[model] = lambda circuit=circuit, own=own: count_spikes(circuit, own)
+    networks = {model: make_circuit(model, n, DURATIONS[n], weights) for model in DRIVES}
+    wiring = wire(next(iter(networks.values())))
+    for model, network in networks.items():
+        own = wiring if model == "theta" else rewire(network, wiring)
+        steps[model] = lambda network=network, own=own: count_spikes(network, own)
     set_up = time.perf_counter() - start
     if brian is not None and n < LARGE:
-        steps[BRIAN] = BrianNetwork(brian, circuits["theta"]).run
+        steps[BRIAN] = BrianNetwork(brian, networks["theta"]).run
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     spikes: dict[str, int] = {}
     for _ in range(rounds):
@@ -107,7 +107,7 @@ def measure_size(n: int, rounds: int, brian: Any) -> list[Row]:
     rows = [make_row(name, n, spikes[name], seconds[name]) for name in steps]
     for row in rows:
         row["set_up_seconds"] = None if row["tool"] == BRIAN else set_up
-        row["bytes_estimated"] = estimate_memory(circuits["theta"], record=False)
+        row["bytes_estimated"] = estimate_memory(networks["theta"], record=False)
         row["peak_bytes_of_process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(format_row(row))
     if n == LARGE:
@@ -116,18 +116,18 @@ def measure_size(n: int, rounds: int, brian: Any) -> list[Row]:
     return rows
 
 
-def rewire(circuit: Circuit, wiring: Wiring) -> Wiring:
-    """The wiring of a circuit that differs in its model alone."""
-    bare = Circuit(populations=circuit.populations, projections=[], duration=circuit.duration)
+def rewire(network: Network, wiring: Wiring) -> Wiring:
+    """The wiring of a network that differs in its model alone."""
+    bare = Network(populations=network.populations, projections=[], duration=network.duration)
     own = wire(bare)
     shared = ("source_groups", "group_edges", "group_delays", "targets", "weights")
     edges = {name: getattr(wiring.wires, name) for name in shared}
     return own._replace(wires=own.wires._replace(**edges), places=wiring.places)
 
 
-def count_spikes(circuit: Circuit, wiring: Wiring) -> tuple[int, float]:
+def count_spikes(network: Network, wiring: Wiring) -> tuple[int, float]:
     """Spikes of a run, and the seconds of its loop."""
-    recording, seconds = run_once(circuit, wiring=wiring)
+    recording, seconds = run_once(network, wiring=wiring)
     return len(recording.spike_time), seconds
 
 
@@ -161,12 +161,12 @@ def measure_backward(rounds: int) -> list[Row]:
             recording, spike_time=np.ones(len(recording.spike_time)), parameters=parameters
         )
     for n, duration in BACKWARD.items():
-        circuit = make_circuit("theta", n, duration)
-        wiring = wire(circuit)
+        network = make_circuit("theta", n, duration)
+        wiring = wire(network)
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
-            seconds["forward"].append(run_once(circuit, wiring=wiring)[1])
-            recording, took = run_once(circuit, record=True, wiring=wiring)
+            seconds["forward"].append(run_once(network, wiring=wiring)[1])
+            recording, took = run_once(network, record=True, wiring=wiring)
             seconds["recorded"].append(took)
             slopes = np.ones(len(recording.spike_time))
             for name in names[2:]:

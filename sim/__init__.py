@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from sim.network.connect import connect_fixed_in_degree as connect_fixed_in_degree
     from sim.network.connect import connect_small_world as connect_small_world
     from sim.network.connect import draw_poisson as draw_poisson
-    from sim.network.layered import Network as Network
-    from sim.network.network import Circuit as Circuit
+    from sim.network.layer_stack import LayerStack as LayerStack
+    from sim.network.network import Network as Network
     from sim.network.network import Population as Population
     from sim.network.network import Projection as Projection
     from sim.network.network import SpikeTrains as SpikeTrains
@@ -65,8 +65,8 @@ NAMES = {
     "connect_fixed_in_degree": "sim.network.connect",
     "connect_small_world": "sim.network.connect",
     "draw_poisson": "sim.network.connect",
-    "Network": "sim.network.layered",
-    "Circuit": "sim.network.network",
+    "LayerStack": "sim.network.layer_stack",
+    "Network": "sim.network.network",
     "Population": "sim.network.network",
     "Projection": "sim.network.network",
     "SpikeTrains": "sim.network.network",
@@ -79,11 +79,11 @@ NAMES = {
 """Where each public name is defined; it is imported when it is first asked for."""
 __all__ = (
     "BinnedInput",
-    "Circuit",
+    "Network",
     "Dataset",
     "LatencyInput",
     "Loss",
-    "Network",
+    "LayerStack",
     "Outputs",
     "Population",
     "Projection",

@@ -16,7 +16,7 @@ from exact import DIGITS, make_exact
 from mpmath import mpf
 from networks import compiled
 
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 
 INTEGRATED = ("adex", "eif", "izhikevich")
 
@@ -44,7 +44,7 @@ class Trial:
     probes: list = field(default_factory=list)
 
     def build(self, backend="numpy", *, sparse=False):
-        """The same as a `Circuit`: one population per run of equal models."""
+        """The same as a `Network`: one population per run of equal models."""
         populations, projections, first = [], [], 0
         bounds = []
         for number, (name, group) in enumerate(itertools.groupby(self.models)):
@@ -74,7 +74,7 @@ class Trial:
         trains = SpikeTrains(
             name="in", size=self.n_channels, times=np.array(times), channels=np.array(channels, int)
         )
-        return Circuit(
+        return Network(
             populations=populations, inputs=[trains], projections=projections,
             duration=self.duration,
         )  # fmt: skip

@@ -17,7 +17,7 @@ from derivations import compile_model
 from sim.inputs.encoding import LatencyInput
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_first_spike_loss, make_target_time_loss
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 
 GAMMA = 0.01
 CONTRACTION = 4.0
@@ -31,7 +31,7 @@ def compiled(model, backend="numpy"):
 
 def network(weights, *, duration, model="theta", backend="numpy", initial=None, **parameters):
     """A network; theta has the period pi unless parameters say otherwise."""
-    return Network(
+    return LayerStack(
         model=compiled(model, backend),
         parameters={"tau": 1.0, "I0": 1.25} | parameters,
         duration=float(duration),
@@ -73,8 +73,8 @@ class Case:
     targets: tuple = ()
 
     def run(self, model):
-        """Network, outcome and gradients with a compiled model."""
-        built = Network(
+        """LayerStack, outcome and gradients with a compiled model."""
+        built = LayerStack(
             model=model,
             parameters={"tau": self.tau, "I0": self.I0},
             duration=self.duration,

@@ -9,7 +9,7 @@ from sim.events.pseudospikes import find_outputs
 from sim.events.simulate import simulate
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_linear_loss
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 
 TIMES, GRADIENTS = 1e-12, 1e-10
 NEGLIGIBLE = 1e-5
@@ -39,7 +39,7 @@ def make_circuit(network, times):
         first += size
     names = ["inputs", *(p.name for p in populations)]
     spiking = np.flatnonzero(np.isfinite(times))
-    return Circuit(
+    return Network(
         populations=populations,
         inputs=[
             SpikeTrains(name="inputs", size=len(times), times=times[spiking], channels=spiking)

@@ -182,7 +182,7 @@ def read_entries(projection: Projection, values: Any) -> np.ndarray:
 
     Args:
         projection: The projection.
-        values: Its matrix of derivatives (`CircuitGradients.weights`).
+        values: Its matrix of derivatives (`Gradients.weights`).
     """
     found: np.ndarray = values.toarray()[projection.matrix.row, projection.matrix.col]
     return found

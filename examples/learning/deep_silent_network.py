@@ -23,7 +23,7 @@ from rich.console import Console
 from derivations import compile_model
 from sim.analysis.training_figures import BLUE, GREY, INK, ORANGE, STYLE
 from sim.layers.batch import Events, run_batch
-from sim.network.layered import split_layers
+from sim.network.layer_stack import split_layers
 from sim.training.config import TrainConfig, make_config
 from sim.training.data import load_dataset
 from sim.training.train import Row, Trainer, TrainState, train_network

@@ -35,7 +35,7 @@ from sim.events.differentiate import differentiate
 from sim.events.pseudospikes import Outputs, find_outputs
 from sim.events.simulate import simulate
 from sim.network.connect import draw_poisson
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.training.optim import AdaBelief, Exponential
 from spiketheory.machine.compile import CompiledModel
 
@@ -111,11 +111,11 @@ def make_task(seed: int) -> Task:
     return Task(inputs=inputs, targets=tuple(targets))
 
 
-def make_circuit(task: Task, learner: Learner, model: CompiledModel) -> Circuit:
+def make_circuit(task: Task, learner: Learner, model: CompiledModel) -> Network:
     """The network; a sparse matrix keeps connections of weight 0."""
     each = np.eye(N)
     recurrent = scipy.sparse.coo_array((learner.weights, (POST, PRE)), shape=(N, N))
-    return Circuit(
+    return Network(
         populations=[
             Population(name="net", model=model, size=N, initial={"V": learner.V, "I": learner.I})
         ],
@@ -149,13 +149,13 @@ def learn(task: Task, steps: int, backend: str) -> History:
     outputs = np.empty((steps + 1, len(task.targets), task.n_required))
 
     def evaluate(step: int) -> tuple[float, list[np.ndarray]]:
-        circuit = make_circuit(task, learner, model)
-        recording = simulate(circuit, record=True)
+        network = make_circuit(task, learner, model)
+        recording = simulate(network, record=True)
         found = find_outputs(recording, neurons, task.n_required)
         loss, slopes = compute_loss(found, task)
         outputs[step] = found.times
         gradients = differentiate(recording, outputs=(found, slopes))
-        by_weight = read_entries(circuit.projections[1], gradients.weights[1])
+        by_weight = read_entries(network.projections[1], gradients.weights[1])
         return loss, [by_weight, gradients.initial[0]["V"], gradients.initial[0]["I"]]
 
     before = simulate(make_circuit(task, learner, model)).trains()

@@ -45,7 +45,7 @@ from sim.events.differentiate import differentiate
 from sim.events.pseudospikes import find_outputs
 from sim.events.recording import Recording
 from sim.events.simulate import simulate
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.training.optim import AdaBelief, Exponential
 from spiketheory.machine.compile import CompiledModel
 
@@ -104,14 +104,14 @@ def draw_inputs(seed: int) -> Inputs:
     )
 
 
-def make_circuit(inputs: Inputs, model: CompiledModel) -> Circuit:
+def make_circuit(inputs: Inputs, model: CompiledModel) -> Network:
     """The neuron and its inputs; a sparse matrix keeps connections of weight 0."""
     channels = np.arange(N_INPUTS)
     weights = scipy.sparse.coo_array(
         (inputs.weights, (np.zeros_like(channels), channels)), shape=(1, N_INPUTS)
     )
     trains = SpikeTrains(name="inputs", size=N_INPUTS, times=inputs.times, channels=channels)
-    return Circuit(
+    return Network(
         populations=[Population(name="neuron", model=model, size=1)],
         inputs=[trains],
         projections=[Projection(pre="inputs", post="neuron", weights=weights)],
@@ -127,13 +127,13 @@ def learn(steps: int, seed: int, backend: str) -> History:
     moved, slopes = np.empty((steps + 1, 2)), np.empty((steps + 1, 2, 2))
 
     def evaluate(step: int) -> tuple[float, list[np.ndarray]]:
-        circuit = make_circuit(inputs, model)
-        recording = simulate(circuit, record=True)
+        network = make_circuit(inputs, model)
+        recording = simulate(network, record=True)
         outputs = find_outputs(recording, [0], n_required=3)
         found = outputs.times[0]
         off = np.append(found[:2] - TARGETS, min(found[2] - SILENT_AFTER, 0.0))
         gradients = differentiate(recording, outputs=(outputs, off[None, :]))  # of sum(off^2)/2
-        by_weight = read_entries(circuit.projections[0], gradients.weights[0])[:N_TRAINED]
+        by_weight = read_entries(network.projections[0], gradients.weights[0])[:N_TRAINED]
         by_time = gradients.input_times[0][:N_TRAINED]
         spikes[step], counts[step] = found, len(recording.spike_time)
         moved[step], slopes[step] = times, (by_time, by_weight)
@@ -185,8 +185,8 @@ def draw_trial(above: Axes, below: Axes, recording: Recording) -> None:
                       label=f"spike {k + 1}")  # fmt: skip
     above.set(xlim=(0, DURATION), ylim=(-6, 8))
     above.tick_params(labelbottom=False)
-    trains = recording.circuit.inputs[0]
-    weights = recording.circuit.projections[0].matrix.data
+    trains = recording.network.inputs[0]
+    weights = recording.network.projections[0].matrix.data
     for k in range(N_INPUTS):
         trained = k < N_TRAINED
         color = INPUTS[k] if trained else GREY

@@ -37,7 +37,7 @@ from sim.events.differentiate import differentiate
 from sim.events.pseudospikes import find_outputs
 from sim.events.recording import Recording
 from sim.events.simulate import simulate
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.training.optim import AdaBelief, Constant, Exponential, Schedule
 from spiketheory.files import replace_atomically
 from spiketheory.machine.compile import CompiledModel
@@ -74,13 +74,13 @@ class History:
     weights: np.ndarray
 
 
-def make_circuit(weights: np.ndarray, model: CompiledModel) -> Circuit:
+def make_circuit(weights: np.ndarray, model: CompiledModel) -> Network:
     """The neuron and its inputs."""
     channels = np.arange(len(weights))
     entries = (np.zeros_like(channels), channels)
     matrix = scipy.sparse.coo_array((weights, entries), shape=(1, len(weights)))
     trains = SpikeTrains(name="inputs", size=len(weights), times=INPUT_TIMES, channels=channels)
-    return Circuit(
+    return Network(
         populations=[Population(name="neuron", model=model, size=1)],
         inputs=[trains],
         projections=[Projection(pre="inputs", post="neuron", weights=matrix)],
@@ -95,14 +95,14 @@ def learn(steps: int, seed: int, model: CompiledModel) -> History:
     rows: list[tuple[np.ndarray, int, np.ndarray]] = []
 
     def evaluate(is_inward: bool) -> tuple[float, list[np.ndarray]]:
-        circuit = make_circuit(weights, model)
-        recording = simulate(circuit, record=True)
+        network = make_circuit(weights, model)
+        recording = simulate(network, record=True)
         outputs = find_outputs(recording, [0], n_required=len(TARGETS))
         times = outputs.times[0]
         off = times - TARGETS if is_inward else np.minimum(times - SILENT_AFTER, 0.0)
         gradients = differentiate(recording, outputs=(outputs, off[None, :]))  # of sum(off^2)/2
         rows.append((times, len(recording.spike_time), weights.copy()))
-        return float(np.mean(off**2)), [read_entries(circuit.projections[0], gradients.weights[0])]
+        return float(np.mean(off**2)), [read_entries(network.projections[0], gradients.weights[0])]
 
     def run(is_inward: bool, schedule: Schedule, n: int) -> np.ndarray:
         return descend(

@@ -27,7 +27,7 @@ from sim.events.loop import PAUSED, get_width
 from sim.events.recording import Recording
 from sim.events.tape import N_ARRIVALS, N_DELIVERIES
 from sim.events.ties import find_ties
-from sim.network.network import Circuit
+from sim.network.network import Network
 from spiketheory.errors import InputError
 
 N_BLOCKS = 20
@@ -97,7 +97,7 @@ def check_recording(recording: Recording, start: float, settle: float) -> tuple[
             "Expected a recorded run with spikes but got one without; call "
             "simulate(..., record=True) and drive the network."
         )
-    if any(np.any(p.edge_delays) for p in recording.circuit.projections):
+    if any(np.any(p.edge_delays) for p in recording.network.projections):
         raise InputError(
             "Expected a network without delays but got delays: spikes under way belong to its "
             "state. Leave them out."
@@ -129,10 +129,10 @@ class AdjointPass:
         self.kernels = link_network(models).link(backward)
         self.left = start_backward_pass(self.tape)
         self.ties = find_ties(self.tape, recording.wiring.wires)
-        circuit, wires = recording.circuit, self.wires
-        self.adjoints = np.zeros((get_width(models), circuit.n_neurons), order="F")
+        network, wires = recording.network, self.wires
+        self.adjoints = np.zeros((get_width(models), network.n_neurons), order="F")
         self.by_constant = np.zeros((1, wires.table.shape[1]), order="F")
-        by_end = draw_adjoints(circuit, recording.end, np.random.default_rng(seed))
+        by_end = draw_adjoints(network, recording.end, np.random.default_rng(seed))
         self.kernels.leave_end(
             wires, recording.cells, recording.time, by_end, self.adjoints, self.by_constant, False
         )
@@ -166,7 +166,7 @@ class AdjointPass:
 
     def normalise(self) -> float:
         """Divide by the size, and return its logarithm."""
-        size = measure_size(self.recording.circuit, self.states, self.adjoints)
+        size = measure_size(self.recording.network, self.states, self.adjoints)
         self.adjoints /= size
         self.by_spike /= size
         return float(np.log(size))
@@ -195,10 +195,10 @@ class AdjointPass:
         self.states[:, owners[is_first][::-1]] = tape.spike_starts[:, spikes[is_first][::-1]]
 
 
-def measure_size(circuit: Circuit, states: np.ndarray, adjoints: np.ndarray) -> float:
+def measure_size(network: Network, states: np.ndarray, adjoints: np.ndarray) -> float:
     """Length of an adjoint, by phases where coordinates are projective."""
     total = 0.0
-    for population, first in zip(circuit.populations, find_firsts(circuit), strict=True):
+    for population, first in zip(network.populations, find_firsts(network), strict=True):
         part = slice(first, first + population.size)
         squares = adjoints[: len(population.model.coordinates), part] ** 2
         places = list(population.model.projective)
@@ -208,10 +208,10 @@ def measure_size(circuit: Circuit, states: np.ndarray, adjoints: np.ndarray) -> 
     return float(np.sqrt(total))
 
 
-def draw_adjoints(circuit: Circuit, end: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_adjoints(network: Network, end: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Random adjoints of like size by phase; projective ones vanish on their own coordinates."""
     found = rng.normal(size=end.shape)
-    for population, first in zip(circuit.populations, find_firsts(circuit), strict=True):
+    for population, first in zip(network.populations, find_firsts(network), strict=True):
         part = slice(first, first + population.size)
         places = list(population.model.projective)
         found[len(population.model.coordinates) :, part] = 0.0

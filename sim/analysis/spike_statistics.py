@@ -52,7 +52,7 @@ def measure_statistics(recording: Recording, *, start: float = 0.0) -> SpikeStat
         )
     kept = recording.spike_time >= start
     times, neurons = recording.spike_time[kept], recording.spike_neuron[kept]
-    n, span = recording.circuit.n_neurons, recording.time - start
+    n, span = recording.network.n_neurons, recording.time - start
     return SpikeStatistics(
         rates=np.bincount(neurons, minlength=n) / span,
         cv=measure_cv(times, neurons, n),

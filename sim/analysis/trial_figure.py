@@ -59,7 +59,7 @@ def draw_recording(recording: Recording) -> "Figure":
             draw_trace(axes[k + 1], recording.probe_times, values, COLOURS[k % len(COLOURS)])
             axes[k + 1].set_ylabel(name)
         axes[-1].set_xlabel("time")
-        axes[-1].set_xlim(0, recording.circuit.duration)
+        axes[-1].set_xlim(0, recording.network.duration)
     return figure
 
 
@@ -67,7 +67,7 @@ def list_traces(recording: Recording) -> list[tuple[str, np.ndarray]]:
     """Label and values of the first state variable of each probed neuron."""
     traces, first = [], 0
     for population, states in zip(
-        recording.circuit.populations, recording.probed_state, strict=True
+        recording.network.populations, recording.probed_state, strict=True
     ):
         own = recording.probed
         own = own[(own >= first) & (own < first + population.size)] - first
@@ -83,14 +83,14 @@ def list_traces(recording: Recording) -> list[tuple[str, np.ndarray]]:
 def draw_raster(axes: "Axes", recording: Recording) -> None:
     """Draw each spike as a dot; of very many a regular selection."""
     step = -(-len(recording.spike_time) // MOST_SPIKES) or 1
-    n = recording.circuit.n_neurons
+    n = recording.network.n_neurons
     size: Any = 6 if n <= 100 else 1
     axes.scatter(
         recording.spike_time[::step], recording.spike_neuron[::step], s=size, color=INK,
         linewidths=0, rasterized=True,
     )  # fmt: skip
     first = 0
-    for population in recording.circuit.populations[:-1]:
+    for population in recording.network.populations[:-1]:
         first += population.size
         axes.axhline(first - 0.5, color=GREY, linewidth=0.8)
     axes.set_ylim(-0.5, n - 0.5)

@@ -16,7 +16,7 @@ from sim.events.recording import Recording
 from sim.events.simulate import SHARES
 from sim.events.ties import find_ties
 from sim.memory import check_memory
-from sim.network.network import Circuit, Population
+from sim.network.network import Network, Population
 from sim.network.wiring import split_edges
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
@@ -26,7 +26,7 @@ StateSlopes = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CircuitGradients:
+class Gradients:
     """Derivatives of a loss by what went into a run.
 
     Attributes:
@@ -54,7 +54,7 @@ def differentiate(
     probed_state: StateSlopes | None = None,
     outputs: tuple[Outputs, np.ndarray] | None = None,
     parameters: bool = False,
-) -> CircuitGradients:
+) -> Gradients:
     """Go back through a run with the derivatives of a loss by what came out of it.
 
     Args:
@@ -83,7 +83,7 @@ class BackwardPass:
                 "Expected a recorded run but got one without; call simulate(..., record=True)."
             )
         self.recording, self.parameters = recording, parameters
-        self.circuit, self.wiring = recording.circuit, recording.wiring
+        self.network, self.wiring = recording.network, recording.wiring
         models, wires = self.wiring.models, self.wiring.wires
         n_edges, shape = len(wires.weights), recording.end.shape
         check_memory(16 * n_edges + 8 * shape[0] * shape[1], "the gradients")
@@ -99,7 +99,7 @@ class BackwardPass:
     def run(
         self, spike_time: np.ndarray | None, end: StateSlopes | None,
         probed_state: StateSlopes | None, outputs: tuple[Outputs, np.ndarray] | None,
-    ) -> CircuitGradients:  # fmt: skip
+    ) -> Gradients:  # fmt: skip
         """See `differentiate`."""
         recording = self.recording
         assert recording.tape is not None
@@ -108,7 +108,7 @@ class BackwardPass:
             check_shape("derivatives by spike_time", given, self.by_spike.shape)
             self.by_spike += check_finite("derivatives by spike_time", given)
         if end is not None:
-            everyone = np.arange(self.circuit.n_neurons)
+            everyone = np.arange(self.network.n_neurons)
             self.at_end += self.enter(end, recording.end, everyone)
         if probed_state is not None:
             self.by_probe += self.enter_probes(probed_state)
@@ -148,9 +148,9 @@ class BackwardPass:
     ) -> np.ndarray:
         """From derivatives by states to those by coordinates, shape of ``coordinates``."""
         found = np.zeros_like(coordinates)
-        check_slopes(self.circuit, slopes)
+        check_slopes(self.network, slopes)
         for population, first, rows, by_state in zip(
-            self.circuit.populations, find_firsts(self.circuit), self.wiring.first_rows, slopes,
+            self.network.populations, find_firsts(self.network), self.wiring.first_rows, slopes,
             strict=True,
         ):  # fmt: skip
             inside = np.flatnonzero((neurons >= first) & (neurons < first + population.size))
@@ -177,7 +177,7 @@ class BackwardPass:
     def enter_probes(self, probed_state: StateSlopes) -> np.ndarray:
         """The same for all probes, in the shape of the tape."""
         recording = self.recording
-        check_slopes(self.circuit, probed_state)
+        check_slopes(self.network, probed_state)
         width, n_probes, n_at = recording.probed_coordinates.shape
         found = np.zeros((width, n_probes, n_at))
         for k in range(n_probes):
@@ -203,20 +203,20 @@ class BackwardPass:
             else:
                 self.by_constant[c, row + members] += each
 
-    def collect(self) -> CircuitGradients:
+    def collect(self) -> Gradients:
         """Sort the derivatives by what they belong to."""
-        circuit, wiring = self.circuit, self.wiring
-        times = np.zeros(sum(len(p.times) for p in circuit.inputs))
+        network, wiring = self.network, self.wiring
+        times = np.zeros(sum(len(p.times) for p in network.inputs))
         times[wiring.inputs] = self.by_input
-        sizes = np.cumsum([len(p.times) for p in circuit.inputs])
+        sizes = np.cumsum([len(p.times) for p in network.inputs])
         initial = []
         for population, first, row in zip(
-            circuit.populations, find_firsts(circuit), wiring.first_rows, strict=True
+            network.populations, find_firsts(network), wiring.first_rows, strict=True
         ):
             initial.append(self.collect_initial(population, first, row))
-        return CircuitGradients(
-            weights=split_edges(circuit, wiring, self.by_weight),
-            delays=split_edges(circuit, wiring, self.by_delay),
+        return Gradients(
+            weights=split_edges(network, wiring, self.by_weight),
+            delays=split_edges(network, wiring, self.by_delay),
             input_times=np.split(times, sizes[:-1]) if len(sizes) else [],
             initial=initial,
             parameters=self.collect_parameters() if self.parameters else None,
@@ -247,7 +247,7 @@ class BackwardPass:
     def collect_parameters(self) -> list[dict[str, Any]]:
         """Derivatives by the parameters of each population."""
         found: list[dict[str, Any]] = []
-        for population, row in zip(self.circuit.populations, self.wiring.first_rows, strict=True):
+        for population, row in zip(self.network.populations, self.wiring.first_rows, strict=True):
             model = population.model
             names = list_constants(model)
             n_rows = 1 if population.is_uniform else population.size
@@ -275,9 +275,9 @@ def list_constants(model: CompiledModel) -> list[str]:
     return list(inspect.signature(function).parameters)[len(model.parameters) :]
 
 
-def find_firsts(circuit: Circuit) -> list[int]:
+def find_firsts(network: Network) -> list[int]:
     """Number of the first neuron of each population."""
-    return [0, *np.cumsum([p.size for p in circuit.populations])[:-1].tolist()]
+    return [0, *np.cumsum([p.size for p in network.populations])[:-1].tolist()]
 
 
 def pick_probe(value: Any, k: int) -> Any:
@@ -285,14 +285,14 @@ def pick_probe(value: Any, k: int) -> Any:
     return value if np.ndim(value) == 0 else np.asarray(value)[k]
 
 
-def check_slopes(circuit: Circuit, slopes: StateSlopes) -> None:
+def check_slopes(network: Network, slopes: StateSlopes) -> None:
     """Raise unless derivatives by states have one table per population, by its variables."""
-    if len(slopes) != len(circuit.populations):
+    if len(slopes) != len(network.populations):
         raise InputError(
-            f"Expected derivatives by states for {len(circuit.populations)} populations but got "
+            f"Expected derivatives by states for {len(network.populations)} populations but got "
             f"{len(slopes)}; give one table per population, empty ones included."
         )
-    for population, by_state in zip(circuit.populations, slopes, strict=True):
+    for population, by_state in zip(network.populations, slopes, strict=True):
         unknown = [name for name in by_state if name not in population.model.state]
         if unknown:
             raise InputError(
@@ -301,7 +301,7 @@ def check_slopes(circuit: Circuit, slopes: StateSlopes) -> None:
             )
 
 
-def find_jacobian(recording: Recording, **options: Any) -> list[CircuitGradients]:
+def find_jacobian(recording: Recording, **options: Any) -> list[Gradients]:
     """Derivatives of every spike time: the gradients of spike 0, of spike 1, ...
 
     The cost is one backward pass per spike; meant for small networks.

@@ -14,32 +14,32 @@ from sim.events.interface import CROSSED, DEFERRED, LOST
 from sim.events.link import link_neurons
 from sim.events.loop import get_width
 from sim.events.recording import Advance, Recording, StoppedError
-from sim.network.network import Circuit
+from sim.network.network import Network
 from sim.network.wiring import wire
 
 
 def simulate_plainly(
-    circuit: Circuit,
+    network: Network,
     probe_times: np.ndarray,
     probed: np.ndarray,
     max_spikes: int,
     on_advance: Callable[[Advance], bool] | None,
 ) -> Recording:
-    """Run a circuit until its trial's end; see `sim.events.simulate.simulate`."""
-    return PlainRun(circuit, probe_times, probed, max_spikes).finish(on_advance)
+    """Run a network until its trial's end; see `sim.events.simulate.simulate`."""
+    return PlainRun(network, probe_times, probed, max_spikes).finish(on_advance)
 
 
 class PlainRun:
     """A run under way."""
 
     def __init__(
-        self, circuit: Circuit, probe_times: np.ndarray, probed: np.ndarray, max_spikes: int
+        self, network: Network, probe_times: np.ndarray, probed: np.ndarray, max_spikes: int
     ) -> None:
-        self.circuit, self.wiring, self.max_spikes = circuit, wire(circuit), max_spikes
+        self.network, self.wiring, self.max_spikes = network, wire(network), max_spikes
         self.functions = link_neurons(self.wiring.models)
         self.states = np.asfortranarray(self.wiring.start)
-        self.waits = [self.call("find_wait", i) for i in range(circuit.n_neurons)]
-        self.at_once = [False] * circuit.n_neurons
+        self.waits = [self.call("find_wait", i) for i in range(network.n_neurons)]
+        self.at_once = [False] * network.n_neurons
         self.now = 0.0
         self.under_way: list[tuple[float, int, int]] = []
         self.n_sent = 0
@@ -56,7 +56,7 @@ class PlainRun:
 
     def advance(self, duration: float, spiker: int) -> None:
         """Advance all neurons but the one that spikes."""
-        for i in range(self.circuit.n_neurons):
+        for i in range(self.network.n_neurons):
             if i != spiker and duration > 0 and not self.at_once[i]:
                 self.call("probe", i, duration, self.states, i)
                 self.waits[i] = self.call("find_wait", i)
@@ -106,7 +106,7 @@ class PlainRun:
 
     def finish(self, on_advance: Callable[[Advance], bool] | None) -> Recording:
         """Run to the end."""
-        wires, duration = self.wiring.wires, self.circuit.duration
+        wires, duration = self.wiring.wires, self.network.duration
         inputs = list(zip(wires.input_times.tolist(), wires.input_sources.tolist(), strict=True))
         probes = self.probe_times.tolist()
         while True:
@@ -151,7 +151,7 @@ class PlainRun:
             found[:, k] = states
         times, neurons = zip(*self.spikes, strict=True) if self.spikes else ((), ())
         return Recording(
-            circuit=self.circuit, wiring=self.wiring, spike_time=np.array(times, np.float64),
+            network=self.network, wiring=self.wiring, spike_time=np.array(times, np.float64),
             spike_neuron=np.array(neurons, np.int64), end=self.states, time=time,
             probe_times=self.probe_times, probed=self.probed, probed_coordinates=found,
             under_way=np.array([group for _, _, group in self.under_way], np.int64),

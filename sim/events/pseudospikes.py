@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse.csgraph
 
 from sim.events.recording import Recording
-from sim.network.network import Circuit, Population, stack
+from sim.network.network import Network, Population, stack
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
 
@@ -62,17 +62,17 @@ def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Out
         InputError: If the run is not complete, or a model has no pseudospikes.
     """
     check_complete(recording)
-    circuit = recording.circuit
+    network = recording.network
     neurons = np.atleast_1d(np.asarray(neurons))
-    if len(neurons) and not (neurons.min() >= 0 and neurons.max() < circuit.n_neurons):
+    if len(neurons) and not (neurons.min() >= 0 and neurons.max() < network.n_neurons):
         raise InputError(
-            f"Expected output neurons 0 to {circuit.n_neurons - 1} but got {neurons.tolist()}; "
+            f"Expected output neurons 0 to {network.n_neurons - 1} but got {neurons.tolist()}; "
             "neurons are counted through the populations."
         )
     found = find_pseudodynamics(recording)
     delays, periods = found.delays, found.periods
     order = np.argsort(recording.spike_neuron, kind="stable")
-    firsts = np.searchsorted(recording.spike_neuron[order], np.arange(circuit.n_neurons + 1))
+    firsts = np.searchsorted(recording.spike_neuron[order], np.arange(network.n_neurons + 1))
     times = np.empty((len(neurons), n_required))
     spikes = np.full((len(neurons), n_required), PSEUDO)
     n_ordinary = np.zeros(len(neurons), np.int64)
@@ -82,7 +82,7 @@ def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Out
         spikes[row, :n] = own
         times[row, :n] = recording.spike_time[own]
         missing = np.arange(n_required - n)
-        times[row, n:] = circuit.duration + delays[i] + missing * periods[i]
+        times[row, n:] = network.duration + delays[i] + missing * periods[i]
     return Outputs(
         neurons=neurons, times=times, spikes=spikes, n_ordinary=n_ordinary, drive=found.drive,
         rates=found.rates,
@@ -93,10 +93,10 @@ def check_complete(recording: Recording) -> None:
     """Raise `InputError` unless pseudospikes can follow a run."""
     if not recording.is_complete:
         raise InputError(
-            f"Expected a run up to T={recording.circuit.duration:g} but it stopped at "
+            f"Expected a run up to T={recording.network.duration:g} but it stopped at "
             f"t={recording.time:g}; pseudospikes follow on the trial's end."
         )
-    for population in recording.circuit.populations:
+    for population in recording.network.populations:
         model = population.model
         if not model.has_pseudospikes:
             raise InputError(
@@ -126,7 +126,7 @@ class Component(NamedTuple):
     """Populations that reach each other.
 
     Attributes:
-        members: Their places among the circuit's populations.
+        members: Their places among the network's populations.
         has_cycle: Whether one of them reaches itself.
         edges: Connections that lead to them, places in the wires.
     """
@@ -141,10 +141,10 @@ def find_components(recording: Recording) -> list[Component]:
 
     Projections count, whatever the values of their weights.
     """
-    circuit, targets = recording.circuit, recording.wiring.wires.targets
-    names = [p.name for p in circuit.populations]
+    network, targets = recording.network, recording.wiring.wires.targets
+    names = [p.name for p in network.populations]
     pairs = {
-        (names.index(p.pre), names.index(p.post)) for p in circuit.projections if p.pre in names
+        (names.index(p.pre), names.index(p.post)) for p in network.projections if p.pre in names
     }
     graph = np.zeros((len(names), len(names)), dtype=bool)
     for pre, post in pairs:
@@ -154,7 +154,7 @@ def find_components(recording: Recording) -> list[Component]:
     for pre, post in pairs:
         if labels[pre] != labels[post]:
             follows[int(labels[post])].add(int(labels[pre]))
-    sizes = [p.size for p in circuit.populations]
+    sizes = [p.size for p in network.populations]
     of_edge = np.repeat(labels, sizes)[targets]
     return [
         Component(
@@ -168,12 +168,12 @@ def find_components(recording: Recording) -> list[Component]:
 
 def find_pseudodynamics(recording: Recording) -> Pseudodynamics:
     """Run the rate network: the rates of all neurons, and what they make of each other."""
-    circuit, wires = recording.circuit, recording.wiring.wires
-    n = circuit.n_neurons
+    network, wires = recording.network, recording.wiring.wires
+    n = network.n_neurons
     found = Pseudodynamics(*np.zeros((4, n)))
     sources, under_way = list_senders(recording)
-    sent = np.zeros(n + sum(p.size for p in circuit.inputs))  # channels have the rate 0
-    parts = split(circuit)
+    sent = np.zeros(n + sum(p.size for p in network.inputs))  # channels have the rate 0
+    parts = split(network)
     for component in find_components(recording):
         own = [parts[k] for k in component.members]
         if component.has_cycle:
@@ -208,7 +208,7 @@ def list_arguments(
     own = recording.end[: len(model.coordinates), part].copy()
     if drive is None:
         own[list_currents(model)] = 0.0
-        drive = np.zeros(recording.circuit.n_neurons)
+        drive = np.zeros(recording.network.n_neurons)
     return [*own, drive[part], *population.constants]
 
 
@@ -218,10 +218,10 @@ def list_currents(model: CompiledModel) -> list[int]:
     return [c for c in range(n) if c not in model.projective] if model.projective else []
 
 
-def split(circuit: Circuit) -> list[tuple[Population, slice]]:
+def split(network: Network) -> list[tuple[Population, slice]]:
     """Each population and its neurons."""
     parts, first = [], 0
-    for population in circuit.populations:
+    for population in network.populations:
         parts.append((population, slice(first, first + population.size)))
         first += population.size
     return parts
@@ -294,7 +294,7 @@ class PseudodynamicsBackward:
         self, recording: Recording, outputs: Outputs, like: np.ndarray, with_constants: bool
     ) -> None:
         self.recording, self.outputs, self.with_constants = recording, outputs, with_constants
-        self.parts = split(recording.circuit)
+        self.parts = split(recording.network)
         self.by_end = np.zeros(recording.end.shape)
         self.by_constant = np.zeros(like.shape)
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from sim.events.tape import Tape
-from sim.network.network import Circuit
+from sim.network.network import Network
 from sim.network.wiring import Wiring
 from spiketheory.errors import SimulationError
 
@@ -28,11 +28,11 @@ class Advance:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recording:
-    """What a run of a circuit did.
+    """What a run of a network did.
 
     Attributes:
-        circuit: The circuit.
-        wiring: The circuit in flat arrays.
+        network: The network.
+        wiring: The network in flat arrays.
         spike_time: Sorted, shape (n_spikes,) [time].
         spike_neuron: Neurons are counted through the populations, shape (n_spikes,).
         end: Coordinates at ``time``, shape (width, n_neurons).
@@ -47,7 +47,7 @@ class Recording:
         cells: The neurons at the end (`sim.events.loop`).
     """
 
-    circuit: Circuit
+    network: Network
     wiring: Wiring
     spike_time: np.ndarray
     spike_neuron: np.ndarray
@@ -63,7 +63,7 @@ class Recording:
     @property
     def is_complete(self) -> bool:
         """Whether the run reached the trial's end."""
-        return self.time == self.circuit.duration
+        return self.time == self.network.duration
 
     @cached_property
     def end_state(self) -> list[dict[str, np.ndarray]]:
@@ -71,7 +71,7 @@ class Recording:
 
         A membrane potential is infinite only at the very instant of a spike.
         """
-        return self.leave_chart(self.end, np.arange(self.circuit.n_neurons))
+        return self.leave_chart(self.end, np.arange(self.network.n_neurons))
 
     @cached_property
     def probed_state(self) -> list[dict[str, np.ndarray]]:
@@ -85,7 +85,7 @@ class Recording:
                 name: np.array([states[p][name] for states in found])
                 for name in population.model.state
             }
-            for p, population in enumerate(self.circuit.populations)
+            for p, population in enumerate(self.network.populations)
         ]
 
     def leave_chart(
@@ -93,7 +93,7 @@ class Recording:
     ) -> list[dict[str, np.ndarray]]:
         """States by variable of some neurons, for each population (empty where none is in it)."""
         states, first = [], 0
-        for population in self.circuit.populations:
+        for population in self.network.populations:
             inside = (neurons >= first) & (neurons < first + population.size)
             own = coordinates[: len(population.model.coordinates), inside]
             constants = population.constants
@@ -113,7 +113,7 @@ class Recording:
     def trains(self) -> list[np.ndarray]:
         """Spike times neuron by neuron."""
         order = np.argsort(self.spike_neuron, kind="stable")
-        edges = np.searchsorted(self.spike_neuron[order], np.arange(1, self.circuit.n_neurons))
+        edges = np.searchsorted(self.spike_neuron[order], np.arange(1, self.network.n_neurons))
         return np.split(self.spike_time[order], edges)
 
 

@@ -28,7 +28,7 @@ from sim.events.tape import (
     make_tape,
 )
 from sim.memory import check_memory
-from sim.network.network import Circuit
+from sim.network.network import Network
 from sim.network.wiring import Wiring, wire
 from spiketheory.errors import InputError, check_choice, check_finite
 
@@ -41,7 +41,7 @@ BYTES_PER_CONNECTION = 2 * (4 + 4 + 8 + 8) + 8
 
 
 def simulate(
-    circuit: Circuit,
+    network: Network,
     *,
     engine: str = "lazy",
     record: bool = False,
@@ -50,10 +50,10 @@ def simulate(
     max_spikes: int = MAX_SPIKES,
     on_advance: Callable[[Advance], bool] | None = None,
 ) -> Recording:
-    """Run a circuit until its trial's end.
+    """Run a network until its trial's end.
 
     Args:
-        circuit: The network and its inputs.
+        network: The network and its inputs.
         engine: ``lazy`` touches at an event only the neurons that it reaches; ``eager`` advances
             all at every event, is slow and plain, and records nothing to go back on.
         record: Whether to keep what `sim.events.backward.differentiate` needs.
@@ -76,25 +76,25 @@ def simulate(
             "Expected engine='lazy' for a run with gradients but got 'eager', which records "
             "nothing; choose the other, or ask for spikes alone."
         )
-    times, neurons = check_probes(circuit, probe_times, probed)
-    check_memory(estimate_memory(circuit, record), "the network and its queue")
+    times, neurons = check_probes(network, probe_times, probed)
+    check_memory(estimate_memory(network, record), "the network and its queue")
     if engine == "eager":
-        return simulate_plainly(circuit, times, neurons, max_spikes, on_advance)
-    run = EventRun(circuit, times, neurons, record=record, max_spikes=max_spikes)
+        return simulate_plainly(network, times, neurons, max_spikes, on_advance)
+    run = EventRun(network, times, neurons, record=record, max_spikes=max_spikes)
     return run.finish(on_advance)
 
 
 def check_probes(
-    circuit: Circuit, probe_times: Sequence[float] | np.ndarray, probed: object
+    network: Network, probe_times: Sequence[float] | np.ndarray, probed: object
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the times, sorted, and the neurons to probe."""
     times = np.sort(check_finite("probe_times", np.array(probe_times, dtype=np.float64)))
-    if len(times) and (times[0] < 0 or times[-1] > circuit.duration):
+    if len(times) and (times[0] < 0 or times[-1] > network.duration):
         raise InputError(
-            f"Expected probe_times between 0 and the duration {circuit.duration:g} but got "
+            f"Expected probe_times between 0 and the duration {network.duration:g} but got "
             f"{times[0]:g} to {times[-1]:g}; leave out the others."
         )
-    n = circuit.n_neurons
+    n = network.n_neurons
     neurons = np.arange(n) if probed is None else np.array(probed)
     if len(neurons) and (neurons.dtype.kind not in "iu" or neurons.min() < 0 or neurons.max() >= n):
         raise InputError(
@@ -104,9 +104,9 @@ def check_probes(
     return times, neurons.astype(np.int64)
 
 
-def estimate_memory(circuit: Circuit, record: bool) -> int:
+def estimate_memory(network: Network, record: bool) -> int:
     """Bytes that a run needs before its first spike, roughly."""
-    n_bytes = circuit.n_neurons * BYTES_PER_NEURON + circuit.n_connections * BYTES_PER_CONNECTION
+    n_bytes = network.n_neurons * BYTES_PER_NEURON + network.n_connections * BYTES_PER_CONNECTION
     return n_bytes + (1_000_000 if record else 0)
 
 
@@ -114,7 +114,7 @@ class EventRun:
     """A run under way: Python grows the arrays, compiled code fills them.
 
     Args:
-        circuit: The network.
+        network: The network.
         probe_times: Times at which to probe states, sorted.
         probed: Neurons to probe.
         record: Whether to keep what it takes to go back.
@@ -123,20 +123,20 @@ class EventRun:
     """
 
     def __init__(
-        self, circuit: Circuit, probe_times: np.ndarray, probed: np.ndarray, *, record: bool,
+        self, network: Network, probe_times: np.ndarray, probed: np.ndarray, *, record: bool,
         max_spikes: int, wiring: Wiring | None = None,
     ) -> None:  # fmt: skip
-        self.circuit, self.wiring = circuit, wiring or wire(circuit)
+        self.network, self.wiring = network, wiring or wire(network)
         models = self.wiring.models
         self.kernels, self.width = link_network(models).link(loop), get_width(models)
         self.probe_times, self.probed = probe_times, probed
         self.record, self.max_spikes = record, max_spikes
-        n = circuit.n_neurons
+        n = network.n_neurons
         self.cells = make_cells(models, n)
         self.cells[: self.width] = self.wiring.start
         edges = self.wiring.wires.group_edges[self.wiring.wires.source_groups]
         self.most_targets = int(np.diff(edges).max(initial=0))
-        self.queue: SpikeQueue = make_spike_queue(n, circuit.duration, self.most_targets)
+        self.queue: SpikeQueue = make_spike_queue(n, network.duration, self.most_targets)
         self.in_flight = make_in_flight(64)
         self.tape = make_tape(self.width, len(probe_times), len(probed), capacity=64)
         self.causes = np.zeros((2, n), np.int64)
@@ -149,11 +149,11 @@ class EventRun:
         while True:
             status, self.now = self.kernels.run(
                 self.wiring.wires, self.cells, self.queue, self.in_flight, self.tape,
-                self.causes, self.probe_times, self.probed, self.circuit.duration, self.now,
+                self.causes, self.probe_times, self.probed, self.network.duration, self.now,
                 self.record, self.max_spikes + 1, share,
             )  # fmt: skip
             if status == DONE:
-                return self.close(self.circuit.duration)
+                return self.close(self.network.duration)
             if status == LOST_STATE:
                 self.raise_lost()
             if status == FULL:
@@ -161,7 +161,7 @@ class EventRun:
             if self.tape.counts[N_SPIKES] > self.max_spikes:
                 self.raise_runaway()
             advance = Advance(
-                time=self.now, duration=self.circuit.duration,
+                time=self.now, duration=self.network.duration,
                 n_spikes=int(self.tape.counts[N_SPIKES]),
             )  # fmt: skip
             if on_advance is not None and on_advance(advance):
@@ -188,11 +188,11 @@ class EventRun:
     def close(self, time: float) -> Recording:
         """The record of what was run up to ``time``."""
         n_spikes = int(self.tape.counts[N_SPIKES])
-        end = np.zeros((self.width, self.circuit.n_neurons), order="F")
+        end = np.zeros((self.width, self.network.n_neurons), order="F")
         self.kernels.probe_all(self.wiring.wires, self.cells, time, end)
         shape = (self.width, len(self.probe_times), len(self.probed))
         return Recording(
-            circuit=self.circuit, wiring=self.wiring,
+            network=self.network, wiring=self.wiring,
             spike_time=self.tape.spike_times[:n_spikes],
             spike_neuron=self.tape.spike_neurons[:n_spikes],
             end=end, time=time, probe_times=self.probe_times, probed=self.probed,
@@ -204,12 +204,12 @@ class EventRun:
     def raise_runaway(self) -> None:
         """Raise the error of a network that fires without bound."""
         recording = self.close(self.now)
-        counts = np.bincount(recording.spike_neuron, minlength=self.circuit.n_neurons)
+        counts = np.bincount(recording.spike_neuron, minlength=self.network.n_neurons)
         fastest = int(counts.argmax())
         rate = f"{counts[fastest] / self.now:.3g} per unit of time" if self.now > 0 else "at once"
         raise StoppedError(
             f"Expected at most {self.max_spikes} spikes but got more by t={self.now:g} of "
-            f"T={self.circuit.duration:g}; neuron {fastest} of {self.name_of(fastest)} fires most, "
+            f"T={self.network.duration:g}; neuron {fastest} of {self.name_of(fastest)} fires most, "
             f"{counts[fastest]} spikes ({rate}). Lower its excitation, or raise max_spikes.",
             recording,
         )
@@ -226,7 +226,7 @@ class EventRun:
     def name_of(self, neuron: int) -> str:
         """The population of a neuron."""
         first = 0
-        for population in self.circuit.populations:
+        for population in self.network.populations:
             first += population.size
             if neuron < first:
                 return population.name

@@ -14,7 +14,7 @@ import numpy as np
 from sim.inputs.encoding import BinnedInput
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_first_spike_loss, make_linear_loss
-from sim.network.layered import Network, split_layers
+from sim.network.layer_stack import LayerStack, split_layers
 from spiketheory.errors import InputError, check_positive, check_shape
 from spiketheory.files import replace_atomically
 from spiketheory.machine.compile import CompiledModel
@@ -52,7 +52,7 @@ class BatchFile:
         gamma: Strength of the bound on the label's spike time in the loss.
     """
 
-    network: Network
+    network: LayerStack
     inputs: BinnedInput
     labels: np.ndarray | None
     gamma: float
@@ -166,7 +166,7 @@ def read_gamma(arrays: Mapping[str, np.ndarray]) -> float:
     return gamma
 
 
-def read_network(arrays: Mapping[str, np.ndarray], model: CompiledModel) -> Network:
+def read_network(arrays: Mapping[str, np.ndarray], model: CompiledModel) -> LayerStack:
     """Build the network of a batch file."""
     weights: list[np.ndarray] = []
     while f"W{len(weights)}" in arrays:
@@ -181,7 +181,7 @@ def read_network(arrays: Mapping[str, np.ndarray], model: CompiledModel) -> Netw
         name: float(read_scalar(arrays, name)) for name in model.parameters if name in arrays
     }
     initial = arrays.get(model.initial)
-    return Network(
+    return LayerStack(
         model=model,
         parameters=parameters,
         duration=check_positive("T", float(read_scalar(arrays, "T"))),
@@ -239,7 +239,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def count_spikes_by_layer(network: Network, spike_neuron: np.ndarray) -> list[int]:
+def count_spikes_by_layer(network: LayerStack, spike_neuron: np.ndarray) -> list[int]:
     """How many spikes each layer has."""
     counts = np.bincount(spike_neuron, minlength=network.n_neurons)
     return [int(part.sum()) for part in split_layers(counts, network.layer_sizes[1:])]

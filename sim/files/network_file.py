@@ -15,7 +15,7 @@ from sim.network.connect import (
     draw_poisson,
     make_matrix,
 )
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError
 from spiketheory.machine.compile import CompiledModel
 
@@ -61,7 +61,7 @@ class Reader:
                 raise self.fail(f"{', '.join(needed)} in {where}", f"no {name}", "add it")
         return table
 
-    def read(self, text: str) -> Circuit:
+    def read(self, text: str) -> Network:
         """The circuit."""
         try:
             tables = tomllib.loads(text)
@@ -79,7 +79,7 @@ class Reader:
         built = [self.read_population(name, table) for name, table in populations.items()]
         trains = [self.read_trains(name, table, duration) for name, table in inputs.items()]
         sizes = {p.name: p.size for p in built} | {p.name: p.size for p in trains}
-        return Circuit(
+        return Network(
             populations=built, inputs=trains, duration=duration,
             projections=[
                 self.read_projection(table, sizes, f"[[projections]] {k + 1}")
@@ -219,7 +219,7 @@ class Reader:
         return matrix.col, matrix.row
 
 
-def read_circuit_file(path: Path, *, compile_model: Callable[[str], CompiledModel]) -> Circuit:
+def read_network_file(path: Path, *, compile_model: Callable[[str], CompiledModel]) -> Network:
     """Read a network file.
 
     Args:
@@ -250,16 +250,16 @@ def read_circuit_file(path: Path, *, compile_model: Callable[[str], CompiledMode
     return Reader(path, compile_beside).read(text)
 
 
-def collect_circuit_results(recording: Recording) -> dict[str, np.ndarray]:
+def collect_network_results(recording: Recording) -> dict[str, np.ndarray]:
     """The result fields of docs/formats.md, 8."""
-    circuit = recording.circuit
+    network = recording.network
     results = {
         "spike_time": recording.spike_time,
         "spike_neuron": recording.spike_neuron,
-        "population_name": np.array([p.name for p in circuit.populations]),
-        "population_size": np.array([p.size for p in circuit.populations]),
+        "population_name": np.array([p.name for p in network.populations]),
+        "population_size": np.array([p.size for p in network.populations]),
         "t_end": np.array(recording.time),
     }
-    for population, state in zip(circuit.populations, recording.end_state, strict=True):
+    for population, state in zip(network.populations, recording.end_state, strict=True):
         results |= {f"{population.name}_{name}_end": value for name, value in state.items()}
     return results

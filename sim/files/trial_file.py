@@ -10,7 +10,7 @@ import numpy as np
 from sim.events.differentiate import differentiate
 from sim.events.recording import Recording
 from sim.files.batch_file import check_numbers, read_scalar
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
 
@@ -27,12 +27,12 @@ class TrialFile:
     """What a trial file asks for.
 
     Attributes:
-        circuit: One population, ``neurons``, and at most one input, ``inputs``.
+        network: One population, ``neurons``, and at most one input, ``inputs``.
         coefficients: Of the functional, one per spike; None asks for no gradients.
         parameters: Names of the parameters that the file gives.
     """
 
-    circuit: Circuit
+    network: Network
     coefficients: np.ndarray | None
     parameters: tuple[str, ...]
 
@@ -92,7 +92,7 @@ def read_trial_file(
     if coefficients is not None:
         check_finite("functional_coef", check_numbers("functional_coef", coefficients))
     return TrialFile(
-        circuit=Circuit(
+        network=Network(
             populations=[population],
             inputs=[read_trains(arrays)] if given else [],
             projections=projections,
@@ -176,14 +176,14 @@ def collect_results(trial: TrialFile, recording: Recording) -> dict[str, np.ndar
     gradients = differentiate(recording, spike_time=trial.coefficients, parameters=True)
     results["functional"] = np.array(trial.coefficients @ recording.spike_time)
     results["grad_weights"] = gradients.weights[0]
-    if np.any(recording.circuit.projections[0].edge_delays):
+    if np.any(recording.network.projections[0].edge_delays):
         results["grad_delays"] = gradients.delays[0]
-    if recording.circuit.inputs:
+    if recording.network.inputs:
         results["grad_input_weights"] = gradients.weights[1]
         results["grad_input_times"] = gradients.input_times[0]
-        if np.any(recording.circuit.projections[1].edge_delays):
+        if np.any(recording.network.projections[1].edge_delays):
             results["grad_input_delays"] = gradients.delays[1]
-    names = {key: name for name, key in list_initial(trial.circuit.populations[0].model).items()}
+    names = {key: name for name, key in list_initial(trial.network.populations[0].model).items()}
     results |= {f"grad_{names[key]}": v for key, v in gradients.initial[0].items() if key in names}
     assert gradients.parameters is not None
     results |= {f"grad_{p}": np.asarray(v) for p, v in gradients.parameters[0].items()}

@@ -24,7 +24,7 @@ from sim.layers.buffers import LayerGradients, LayerTrial, Ready, Results, Trial
 from sim.layers.chunk import build_batch
 from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
 from sim.losses import Loss, prepare_targets
-from sim.network.layered import Gradients, Input, Network, Outcome, Spikes
+from sim.network.layer_stack import StackGradients, Input, LayerStack, Outcome, Spikes
 from sim.status import NO_ROOM, raise_status
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, SimulationError
@@ -117,7 +117,7 @@ def prepare_events(inputs: Input, *, duration: float) -> Events:
 
 
 def run_batch(
-    network: Network,
+    network: LayerStack,
     inputs: Input | Events,
     targets: np.ndarray,
     loss: Loss,
@@ -125,7 +125,7 @@ def run_batch(
     gradient: bool = False,
     input_times: bool = False,
     max_spikes: int = MAX_SPIKES,
-) -> tuple[Outcome, Gradients | None]:
+) -> tuple[Outcome, StackGradients | None]:
     """Simulate a batch, and go back through it if ``gradient``.
 
     Args:
@@ -183,7 +183,7 @@ def count_chunks(n_samples: int, gradient: bool) -> int:
 
 
 def run_chunks(
-    network: Network,
+    network: LayerStack,
     events: Events,
     trial: Trial,
     targets: np.ndarray,
@@ -228,7 +228,7 @@ def run_chunks(
     return run_on_threads(run_chunk, n_chunks, get_thread_count())
 
 
-def check_inputs(network: Network, events: Events) -> None:
+def check_inputs(network: LayerStack, events: Events) -> None:
     """Raise `InputError` unless the inputs fit the network."""
     if events.n_inputs != network.layer_sizes[0]:
         raise InputError(
@@ -240,7 +240,7 @@ def check_inputs(network: Network, events: Events) -> None:
 
 
 def make_trial(
-    network: Network, events: Events, max_spikes: int, spare: list[np.ndarray] | None = None
+    network: LayerStack, events: Events, max_spikes: int, spare: list[np.ndarray] | None = None
 ) -> Trial:
     """What the kernels need to know of a network and its inputs.
 
@@ -278,7 +278,7 @@ def make_trial(
 
 
 def make_results(
-    network: Network, events: Events, loss: Loss, trial: Trial, *, n_gradients: int
+    network: LayerStack, events: Events, loss: Loss, trial: Trial, *, n_gradients: int
 ) -> list[Results]:
     """Allocate the results of a batch, and for each thread what is its own.
 
@@ -328,8 +328,8 @@ def collect_outcome(shared: Results) -> Outcome:
 
 
 def collect_gradients(
-    network: Network, events: Events, work: list[Results], input_times: bool
-) -> Gradients:
+    network: LayerStack, events: Events, work: list[Results], input_times: bool
+) -> StackGradients:
     """Add up the threads' shares and divide by the number of samples."""
     n_samples = len(events)
     layers = list(zip(*(results.layers for results in work), strict=True))
@@ -338,7 +338,7 @@ def collect_gradients(
         for parts in layers
     ]
     by_event = work[0].events / n_samples
-    gradients = Gradients(
+    gradients = StackGradients(
         weights=tuple(weights),
         initial=np.concatenate(
             [add_chunks([own.initial for own in parts], n_samples) for parts in layers]
@@ -375,7 +375,7 @@ def collect_input_times(events: Events, gradient: np.ndarray) -> np.ndarray:
 
 
 def record_spikes(
-    network: Network, inputs: Input | Events, *, max_spikes: int = MAX_SPIKES
+    network: LayerStack, inputs: Input | Events, *, max_spikes: int = MAX_SPIKES
 ) -> Spikes:
     """Simulate a batch and return every ordinary spike of every neuron.
 

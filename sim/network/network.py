@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from sim.network.layered import LARGEST_WEIGHT
+from sim.network.layer_stack import LARGEST_WEIGHT
 from spiketheory.errors import InputError, ModelError, check_finite, check_positive, check_shape
 from spiketheory.machine.compile import CompiledModel
 
@@ -308,7 +308,7 @@ class Projection:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Circuit:
+class Network:
     """A network of any connectivity and one trial.
 
     Neurons are counted through the populations in order, channels through the inputs.

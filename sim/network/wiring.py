@@ -1,4 +1,4 @@
-"""A circuit as flat arrays: the form in which the event loops read it.
+"""A network as flat arrays: the form in which the event loops read it.
 
 Sources are the neurons, then the channels of the inputs. The connections of a source stand one
 after the other, sorted by delay, then by target; those of equal delay form a group, which arrives
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.network.network import Circuit
+from sim.network.network import Network
 from spiketheory.errors import InputError
 from spiketheory.machine.compile import CompiledModel
 
@@ -17,7 +17,7 @@ MOST_INDEX = np.iinfo(np.int32).max
 
 
 class Wires(NamedTuple):
-    """Flat arrays of a circuit; nothing in them changes in a run.
+    """Flat arrays of a network; nothing in them changes in a run.
 
     Attributes:
         kinds: Place of each neuron's model, shape (n_neurons,).
@@ -45,14 +45,14 @@ class Wires(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """A circuit in flat arrays, and the way back.
+    """A network in flat arrays, and the way back.
 
     Attributes:
         models: The different models.
         wires: The arrays.
         places: Connection, counted through the projections' matrices, of each entry of
             ``wires.targets``, shape (n_connections,).
-        inputs: Input spike, counted through the circuit's inputs, of each of ``input_times``.
+        inputs: Input spike, counted through the network's inputs, of each of ``input_times``.
         first_rows: First column of ``table`` of each population.
         start: Initial coordinates, shape (most coordinates, n_neurons).
     """
@@ -65,22 +65,22 @@ class Wiring(NamedTuple):
     start: np.ndarray
 
 
-def wire(circuit: Circuit) -> Wiring:
-    """Lay a circuit out in flat arrays."""
-    models = tuple(dict.fromkeys(p.model for p in circuit.populations))
-    if max(circuit.n_neurons, *(p.matrix.nnz for p in circuit.projections), 0) > MOST_INDEX:
+def wire(network: Network) -> Wiring:
+    """Lay a network out in flat arrays."""
+    models = tuple(dict.fromkeys(p.model for p in network.populations))
+    if max(network.n_neurons, *(p.matrix.nnz for p in network.projections), 0) > MOST_INDEX:
         raise InputError(
             f"Expected at most {MOST_INDEX} neurons and connections per projection but got more; "
             "split the projection."
         )
-    edges, places = sort_edges(circuit)
-    times, sources, inputs = sort_inputs(circuit)
-    table, rows, first_rows = collect_constants(circuit)
-    kinds = [np.full(p.size, models.index(p.model), np.int8) for p in circuit.populations]
+    edges, places = sort_edges(network)
+    times, sources, inputs = sort_inputs(network)
+    table, rows, first_rows = collect_constants(network)
+    kinds = [np.full(p.size, models.index(p.model), np.int8) for p in network.populations]
     width = max(len(m.coordinates) for m in models)
-    start = np.zeros((width, circuit.n_neurons))
+    start = np.zeros((width, network.n_neurons))
     first = 0
-    for population in circuit.populations:
+    for population in network.populations:
         coordinates = population.coordinates
         start[: len(coordinates), first : first + population.size] = coordinates
         first += population.size
@@ -94,23 +94,23 @@ def wire(circuit: Circuit) -> Wiring:
     )  # fmt: skip
 
 
-def find_offsets(circuit: Circuit, end: str) -> list[int]:
+def find_offsets(network: Network, end: str) -> list[int]:
     """First source, or first target, of each projection."""
-    channels = {p.name for p in circuit.inputs}
-    names = [getattr(p, end) for p in circuit.projections]
+    channels = {p.name for p in network.inputs}
+    names = [getattr(p, end) for p in network.projections]
     return [
-        circuit.first_of(name) + (circuit.n_neurons if name in channels else 0) for name in names
+        network.first_of(name) + (network.n_neurons if name in channels else 0) for name in names
     ]
 
 
-def sort_edges(circuit: Circuit) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def sort_edges(network: Network) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The connections by source, delay and target, in groups of equal delay."""
-    n_sources = circuit.n_neurons + sum(p.size for p in circuit.inputs)
+    n_sources = network.n_neurons + sum(p.size for p in network.inputs)
     parts = list(
         zip(
-            circuit.projections,
-            find_offsets(circuit, "pre"),
-            find_offsets(circuit, "post"),
+            network.projections,
+            find_offsets(network, "pre"),
+            find_offsets(network, "post"),
             strict=True,
         )
     )
@@ -122,7 +122,7 @@ def sort_edges(circuit: Circuit) -> tuple[dict[str, np.ndarray], np.ndarray]:
     if np.any(delays):
         places = np.lexsort((targets, delays, sources))
     else:
-        keys = sources.astype(np.int64) * circuit.n_neurons + targets
+        keys = sources.astype(np.int64) * network.n_neurons + targets
         places = np.argsort(keys, kind="stable")
     sources, delays = sources[places], delays[places]
     first = np.ones(len(places), dtype=bool)
@@ -138,23 +138,23 @@ def sort_edges(circuit: Circuit) -> tuple[dict[str, np.ndarray], np.ndarray]:
     return edges, places
 
 
-def sort_inputs(circuit: Circuit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sort_inputs(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times and sources of the input spikes up to T, sorted; simultaneous ones in their order."""
-    channels = [p.channels + circuit.n_neurons + circuit.first_of(p.name) for p in circuit.inputs]
-    times = np.concatenate([np.empty(0), *(p.times for p in circuit.inputs)])
+    channels = [p.channels + network.n_neurons + network.first_of(p.name) for p in network.inputs]
+    times = np.concatenate([np.empty(0), *(p.times for p in network.inputs)])
     sources = np.concatenate([np.empty(0, np.int64), *channels])
     order = np.argsort(times, kind="stable")
-    order = order[: np.count_nonzero(times <= circuit.duration)]
+    order = order[: np.count_nonzero(times <= network.duration)]
     return times[order], sources[order], order
 
 
-def collect_constants(circuit: Circuit) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+def collect_constants(network: Network) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
     """The table of constants, each neuron's column, and each population's first column."""
-    tables = [p.constants for p in circuit.populations]
+    tables = [p.constants for p in network.populations]
     height = max(1, max(len(t) for t in tables))
     table = np.zeros((height, sum(t.shape[1] for t in tables)))
     rows, first_rows, first = [], [], 0
-    for population, part in zip(circuit.populations, tables, strict=True):
+    for population, part in zip(network.populations, tables, strict=True):
         table[: len(part), first : first + part.shape[1]] = part
         own = np.zeros(population.size) if part.shape[1] == 1 else np.arange(population.size)
         rows.append((first + own).astype(np.int32))
@@ -163,10 +163,10 @@ def collect_constants(circuit: Circuit) -> tuple[np.ndarray, np.ndarray, tuple[i
     return np.asfortranarray(table), np.concatenate(rows), tuple(first_rows)
 
 
-def split_edges(circuit: Circuit, wiring: Wiring, values: np.ndarray) -> list[Any]:
+def split_edges(network: Network, wiring: Wiring, values: np.ndarray) -> list[Any]:
     """Values per connection as one matrix per projection, in the form of its weights."""
     by_place = np.empty(len(values))
     by_place[wiring.places] = values
-    sizes = [p.matrix.nnz for p in circuit.projections]
+    sizes = [p.matrix.nnz for p in network.projections]
     parts = np.split(by_place, np.cumsum(sizes)[:-1]) if sizes else []
-    return [p.shape_like(v) for p, v in zip(circuit.projections, parts, strict=True)]
+    return [p.shape_like(v) for p, v in zip(network.projections, parts, strict=True)]

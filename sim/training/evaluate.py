@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.layers.batch import Events, run_batch
 from sim.losses import Loss
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 from sim.training.energy import EnergyEstimate, estimate_energy
 
 EVALUATION_BATCH = 2000
@@ -36,7 +36,7 @@ class Metrics:
 
 
 def evaluate_network(
-    network: Network, events: Events, labels: np.ndarray, targets: np.ndarray, loss: Loss
+    network: LayerStack, events: Events, labels: np.ndarray, targets: np.ndarray, loss: Loss
 ) -> Metrics:
     """Metrics of a network on any number of samples, in batches.
 

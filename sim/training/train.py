@@ -22,7 +22,7 @@ from sim.layers.batch import Events, prepare_events, run_batch
 from sim.layers.chunk import build_batch
 from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
 from sim.memory import check_memory
-from sim.network.layered import LARGEST_WEIGHTS, PRECISIONS, Input, Network
+from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
 from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
 from sim.training.data import Dataset
@@ -120,9 +120,9 @@ class Trainer:
             parameters=parameters, optimiser_state=self.optimiser.init(parameters)
         )  # fmt: skip
 
-    def make_network(self, weights: list[np.ndarray], initial: np.ndarray | None) -> Network:
+    def make_network(self, weights: list[np.ndarray], initial: np.ndarray | None) -> LayerStack:
         """A network with these weights and initial coordinates."""
-        return Network(
+        return LayerStack(
             model=self.model,
             parameters=dict(self.config.parameters),
             duration=self.config.duration,
@@ -131,7 +131,7 @@ class Trainer:
             precision=self.config.precision,
         )
 
-    def network(self, state: TrainState) -> Network:
+    def network(self, state: TrainState) -> LayerStack:
         """The network that ``state`` stands for (it shares the arrays)."""
         return self.make_network(state.parameters[:-1], state.parameters[-1])
 

@@ -11,7 +11,7 @@ from spiketheory.commands.common import EXIT_STOPPED, JSON_OPTION
 
 if TYPE_CHECKING:
     from sim.events.recording import Recording
-    from sim.network.network import Circuit
+    from sim.network.network import Network
 
 
 @click.command()
@@ -102,19 +102,19 @@ def simulate(
     compile_for = partial(compile_model, backend=backend)
     options: dict[str, Any] = {"engine": engine, "max_spikes": max_spikes, "as_json": as_json}
     if file.suffix == ".toml":
-        from sim.files.network_file import collect_circuit_results, read_circuit_file
+        from sim.files.network_file import collect_network_results, read_network_file
 
         if model is not None:
             raise click.UsageError("Expected --model with an .npz file but got a network file.")
-        circuit = read_circuit_file(file, compile_model=compile_for)
-        run_circuit(circuit, collect_circuit_results, out, plot, **options)
+        network = read_network_file(file, compile_model=compile_for)
+        run_network(network, collect_network_results, out, plot, **options)
         return
     arrays = read_arrays(file)
     if is_trial(arrays):
         trial = read_trial_file(file, arrays, compile_model=compile_for, model=model)
         record = trial.coefficients is not None
         collect = partial(collect_results, trial)
-        run_circuit(trial.circuit, collect, out, plot, record=record, **options)
+        run_network(trial.network, collect, out, plot, record=record, **options)
         return
     if plot is not None or engine != "lazy":
         raise click.UsageError(
@@ -129,8 +129,8 @@ def simulate(
     click.echo(format_json(summary) if as_json else format_simulation(summary))
 
 
-def run_circuit(
-    circuit: "Circuit",
+def run_network(
+    network: "Network",
     collect: Callable[["Recording"], dict[str, Any]],
     out: Path,
     plot: Path | None,
@@ -145,13 +145,13 @@ def run_circuit(
 
     from sim.events.recording import StoppedError
     from sim.files.batch_file import write_arrays
-    from spiketheory.commands import circuit_run as session
+    from spiketheory.commands import network_run as session
     from spiketheory.commands.display import format_json
 
     error = None
     try:
-        recording = session.run_circuit(
-            circuit, Console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
+        recording = session.run_network(
+            network, Console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
             engine=engine, record=record, with_traces=plot is not None, max_spikes=max_spikes,
         )  # fmt: skip
     except StoppedError as err:

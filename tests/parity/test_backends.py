@@ -22,7 +22,7 @@ from derivations import list_models, read_neuron_model
 from derivations.generated import qif_delta
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_first_spike_loss, make_linear_loss, make_target_time_loss
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 from spiketheory.machine.compile import LAYOUT
 from spiketheory.reference.integrate import Reference
 from spiketheory.runtime.branches import loop_over
@@ -263,7 +263,7 @@ def draw_network(name, backend, rng):
     strengths = [3.0, 10.0] if name == "qif" else [0.3, 2.0]
     weights = tuple(rng.normal(size=s) * rng.choice(strengths) for s in shapes)
     parameters = rng.choice(CHOICES[name]) if name in CHOICES else {}
-    network = Network(
+    network = LayerStack(
         model=compiled(name, backend), duration=rng.uniform(1, 8), weights=weights,
         parameters=parameters,
     )  # fmt: skip

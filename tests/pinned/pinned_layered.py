@@ -12,7 +12,7 @@ from derivations import compile_model
 from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 
 BIN_TIMES = np.array([0.0, 0.25, 0.5, 1.25])
 OUTCOMES = (
@@ -91,9 +91,9 @@ class Layered:
             drawn["initial"][first + 1] = drawn["initial"][first]
             first += size
 
-    def build(self, drawn: Mapping[str, np.ndarray]) -> Network:
+    def build(self, drawn: Mapping[str, np.ndarray]) -> LayerStack:
         """The network of drawn numbers."""
-        return Network(
+        return LayerStack(
             model=compile_model(self.model, backend=self.backend),
             parameters=dict(self.parameters),
             duration=self.duration,

@@ -12,11 +12,11 @@ import numpy as np
 import scipy.sparse
 
 from derivations import compile_model
-from sim.events.differentiate import CircuitGradients, differentiate
+from sim.events.differentiate import Gradients, differentiate
 from sim.events.pseudospikes import find_outputs
 from sim.events.recording import Recording
 from sim.events.simulate import simulate
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 
 N_REQUIRED = 3
 Range = float | tuple[float, float]
@@ -101,7 +101,7 @@ class Recurrent:
                 drawn[f"delays{k}"] = rng.choice(self.delays, shape)
         return drawn
 
-    def build(self, drawn: Mapping[str, np.ndarray]) -> Circuit:
+    def build(self, drawn: Mapping[str, np.ndarray]) -> Network:
         """The network of drawn numbers."""
 
         def read(group: Group, values: Mapping[str, Range]) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Recurrent:
                 name: drawn.get(f"{group.name}.{name}", value) for name, value in values.items()
             }
 
-        return Circuit(
+        return Network(
             populations=[
                 Population(
                     name=group.name,
@@ -155,7 +155,7 @@ class Recurrent:
         found |= list_states("end", recording, recording.end_state)
         found |= list_states("looked", recording, recording.probed_state)
         found |= follow_spikes(recording) | follow_states(recording)
-        if all(p.model.has_pseudospikes for p in recording.circuit.populations):
+        if all(p.model.has_pseudospikes for p in recording.network.populations):
             found |= follow_outputs(recording)
         return {name: np.array(value) for name, value in found.items()}
 
@@ -171,12 +171,12 @@ def list_states(
     """States by population and variable."""
     return {
         f"{label}.{population.name}.{variable}": value
-        for population, own in zip(recording.circuit.populations, states, strict=True)
+        for population, own in zip(recording.network.populations, states, strict=True)
         for variable, value in own.items()
     }
 
 
-def list_gradients(label: str, recording: Recording, gradients: CircuitGradients) -> dict[str, Any]:
+def list_gradients(label: str, recording: Recording, gradients: Gradients) -> dict[str, Any]:
     """Gradients by what they are derivatives by."""
     found: dict[str, Any] = {}
     for name in ("weights", "delays", "input_times"):
@@ -211,9 +211,9 @@ def follow_states(recording: Recording) -> dict[str, Any]:
 
 def follow_outputs(recording: Recording) -> dict[str, Any]:
     """Output times of all neurons, pseudospikes included, their loss, and its gradient."""
-    n = recording.circuit.n_neurons
+    n = recording.network.n_neurons
     outputs = find_outputs(recording, np.arange(n), N_REQUIRED)
-    distances = outputs.times - recording.circuit.duration * (1 + make_slopes((n, N_REQUIRED)) / 4)
+    distances = outputs.times - recording.network.duration * (1 + make_slopes((n, N_REQUIRED)) / 4)
     gradients = differentiate(recording, outputs=(outputs, distances), parameters=True)
     return {
         "output_times": outputs.times,

@@ -3,7 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
-from circuits import INTEGRATED, Trial, run_exactly
+from networks import INTEGRATED, Trial, run_exactly
 from exact import DIGITS
 from mpmath import mpf
 
@@ -109,10 +109,10 @@ class Functional:
                       for b, v in zip(bar, s, strict=True) if abs(v) < 100]  # fmt: skip
         return sum(parts)
 
-    def slopes(self, circuit, run):
+    def slopes(self, network, run):
         """The derivatives by states as `differentiate` wants them."""
         end, probed_state, first = [], [], 0
-        for population in circuit.populations:
+        for population in network.populations:
             members = range(first, first + population.size)
             names = population.model.state
             end.append(
@@ -154,13 +154,13 @@ def list_paths(trial, rng):
     return chosen + [rest[k] for k in more]
 
 
-def look_up(trial, circuit, gradients, path):
+def look_up(trial, network, gradients, path):
     """The derivative by the number at ``path``."""
     n = len(trial.models)
     kind, k, which = path
     if kind == "inputs":
         return gradients.input_times[0][k]
-    firsts = np.cumsum([0, *(p.size for p in circuit.populations)])
+    firsts = np.cumsum([0, *(p.size for p in network.populations)])
     if kind != "edges":
         group = int(np.searchsorted(firsts, k, side="right")) - 1
         return getattr(gradients, kind)[group][which][k - firsts[group]]
@@ -168,7 +168,7 @@ def look_up(trial, circuit, gradients, path):
     group = int(np.searchsorted(firsts, target, side="right")) - 1
     pre = "in" if source >= n else f"p{int(np.searchsorted(firsts, source, side='right')) - 1}"
     a = n if source >= n else firsts[int(pre[1:])]
-    labels = [p.label for p in circuit.projections]
+    labels = [p.label for p in network.projections]
     matrices = gradients.weights if which == 2 else gradients.delays
     matrix = matrices[labels.index(f"{pre} -> p{group}")]
     return matrix[target - firsts[group], source - a]
@@ -176,16 +176,16 @@ def look_up(trial, circuit, gradients, path):
 
 def compare(kinds, seed):
     trial = draw_trial(kinds, seed)
-    circuit = trial.build()
+    network = trial.build()
     exact = run_exactly(trial)
     with np.errstate(all="ignore"):
-        recording = simulate(circuit, record=True, probe_times=trial.probes)
+        recording = simulate(network, record=True, probe_times=trial.probes)
     assert len(exact.spikes) >= 4
     times, neurons = zip(*exact.spikes, strict=True)
     assert recording.spike_neuron.tolist() == list(neurons)
     np.testing.assert_allclose(recording.spike_time, np.array(times, float), rtol=TIMES)
     functional = Functional(trial, len(times), seed)
-    end, probed_state = functional.slopes(circuit, exact)
+    end, probed_state = functional.slopes(network, exact)
     gradients = differentiate(
         recording, spike_time=functional.times, end=end, probed_state=probed_state, parameters=True
     )
@@ -199,7 +199,7 @@ def compare(kinds, seed):
             h = step * unit
             up, down = (functional.value(run_exactly(trial.moved(path, s * h))) for s in (1, -1))
             slope = float((up - down) / (2 * h))
-        got = float(look_up(trial, circuit, gradients, path))
+        got = float(look_up(trial, network, gradients, path))
         rows.append((path, got, slope))
         scale = max(scale, abs(slope)) if not rough else scale
     for path, got, slope in rows:

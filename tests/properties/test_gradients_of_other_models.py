@@ -10,7 +10,7 @@ from networks import compiled, latencies
 
 from sim.layers.batch import run_batch
 from sim.losses import make_first_spike_loss
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 
 GAMMA = 0.01
 STEP = 1e-6
@@ -37,7 +37,7 @@ def make_network(name, seed):
 
 
 def compute(model, parameters, weights, initial, inputs, *, gradient=False):
-    network = Network(
+    network = LayerStack(
         model=model, parameters=parameters, duration=4.0, weights=weights, initial=initial
     )
     loss = make_first_spike_loss(gamma=GAMMA, duration=4.0)

@@ -13,8 +13,8 @@ from networks import compiled
 from one_answer import GRADIENTS, TIMES, compare, compare_plain, make_circuit
 
 from derivations import list_models
-from sim.network.layered import Network
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.layer_stack import LayerStack
+from sim.network.network import Network, Population, Projection, SpikeTrains
 
 LAYERED = [name for name in list_models() if compiled(name).has_pseudospikes]
 STRENGTHS = {"qif": 6.0, "lif": 4.0, "lif_alpha": 8.0, "lif_delta": 0.6, "nlif": 3.0, "eif": 8.0,
@@ -39,7 +39,7 @@ def layered(draw, name):
     duration = draw(st.sampled_from([0.5, 2.0, 5.0]))
     times = draw(st.lists(st.sampled_from([0.0, 0.1, 0.1, 0.4, 0.7, np.inf]),
                           min_size=sizes[0], max_size=sizes[0]))  # fmt: skip
-    network = Network(model=compiled(name), duration=duration, weights=tuple(weights))
+    network = LayerStack(model=compiled(name), duration=duration, weights=tuple(weights))
     return network, np.array(times), draw(st.integers(1, 3))
 
 
@@ -82,7 +82,7 @@ def recurrent(draw, name):
                                   for _ in range(n)])  # fmt: skip
     times = draw(st.lists(st.sampled_from([0.0, 0.1, 0.1, 0.3, 0.5]), max_size=5))
     channels = [draw(st.integers(0, 1)) for _ in times]
-    return Circuit(
+    return Network(
         populations=[Population(name="cells", model=compiled(name), size=n)],
         inputs=[
             SpikeTrains(name="in", size=2, times=duration * np.array(times),

@@ -14,7 +14,7 @@ from networks import cases, compiled, freeze, latencies, trains
 
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_linear_loss
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 
 GRID = 24
 SMALLEST_STEP = 1e-12
@@ -28,7 +28,7 @@ def follow_times(case, model, n_spikes):
     loss = make_linear_loss(n_required=n_spikes)
 
     def times(weights):
-        network = Network(
+        network = LayerStack(
             model=model, parameters={"tau": case.tau, "I0": case.I0}, duration=case.duration,
             weights=weights, initial=np.array(case.initial),
         )  # fmt: skip
@@ -98,7 +98,7 @@ def test_the_number_of_ordinary_spikes_changes_only_through_the_end_of_the_trial
     model = compiled(case.model)
 
     def spikes(s):
-        network = Network(
+        network = LayerStack(
             model=model, parameters={"tau": case.tau, "I0": case.I0}, duration=case.duration,
             weights=tuple((1 - s) * a + s * b for a, b in zip(start, end, strict=True)),
             initial=np.array(case.initial),

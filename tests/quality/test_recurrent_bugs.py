@@ -7,7 +7,7 @@ from networks import compiled
 import sim.events.link
 from sim.events.differentiate import differentiate
 from sim.events.simulate import simulate
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 
 STEP = 1e-6
 
@@ -18,7 +18,7 @@ def make(time, weight=0.9):
         name="n", model=compiled("lif_delta"), size=2, parameters={"I0": 1.3},
         initial={"V": [0.3, 0.2]},
     )  # fmt: skip
-    return Circuit(
+    return Network(
         populations=[population],
         inputs=[SpikeTrains(name="in", size=1, times=[time], channels=[0])],
         projections=[

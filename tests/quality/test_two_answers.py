@@ -8,7 +8,7 @@ from one_answer import GRADIENTS, TIMES, compare, run_events
 import sim.events.differentiate
 import sim.events.pseudospikes
 from sim.events.ties import make_ties
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 
 TIED = np.array([0.4, 0.4, 0.9])
 
@@ -16,7 +16,7 @@ TIED = np.array([0.4, 0.4, 0.9])
 def make(strength=1.0, duration=2.0):
     rng = np.random.default_rng(5)
     weights = [rng.normal(0.3, 1.0, s) * strength for s in ((3, 4), (4, 4), (4, 2))]
-    return Network(model=compiled("theta"), duration=duration, weights=tuple(weights))
+    return LayerStack(model=compiled("theta"), duration=duration, weights=tuple(weights))
 
 
 def test_without_a_planted_difference_there_is_none():

@@ -14,7 +14,7 @@ from sim.network.connect import (
     connect_small_world,
     draw_poisson,
 )
-from sim.network.network import Circuit, Population, Projection
+from sim.network.network import Network, Population, Projection
 from spiketheory.errors import InputError
 
 
@@ -118,7 +118,7 @@ def balanced(seed=0, *, duration=120.0, shift=0.0, n=100, degree=20):
     )
     start = rng.normal(0.5, 0.5, n)
     start[0] += shift
-    return Circuit(
+    return Network(
         populations=[
             Population(name="n", model=compiled("theta"), size=n, initial={"V": start},
                        parameters={"I0": 1.25}),

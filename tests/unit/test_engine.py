@@ -8,7 +8,7 @@ from sim.layers.allocation import FIRST_ROOM, make_spikes
 from sim.layers.batch import record_spikes, run_batch
 from sim.layers.spike_order import SMALL_RANKING, SMALL_SORT, build_order
 from sim.losses import make_target_time_loss
-from sim.network.layered import LARGEST_WEIGHT
+from sim.network.layer_stack import LARGEST_WEIGHT
 from spiketheory.errors import SimulationError
 
 PERIOD = np.pi

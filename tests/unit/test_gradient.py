@@ -12,7 +12,7 @@ from sim.layers.batch import run_batch
 from sim.layers.crossings import build_is_turned
 from sim.layers.forward import EVENTS_PER_BLOCK, LIMITS
 from sim.losses import make_linear_loss, make_target_time_loss
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 
 PERIOD = np.pi
 NEVER = np.inf
@@ -141,7 +141,7 @@ def test_gradients_are_the_same_whether_states_are_kept_or_computed_again(
     weights = [rng.normal(size=(150, 4)) + (name == "qif"), rng.normal(size=(4, 3))]
     large = 3e4 if precision == "float32" else 1e25
     weights[0][::75] *= large if name == "theta" else 3.0
-    built = Network(
+    built = LayerStack(
         model=model, parameters={"I0": 1.25} if name == "theta" else {}, duration=60.0,
         weights=tuple(weights), initial=None, precision=precision,
     )  # fmt: skip

@@ -8,18 +8,18 @@ from networks import compiled
 
 from sim.analysis.lyapunov import AdjointPass, draw_adjoints, find_lyapunov_exponent, measure_size
 from sim.events.simulate import simulate
-from sim.network.network import Circuit, Population, Projection
+from sim.network.network import Network, Population, Projection
 from spiketheory.errors import InputError
 
 N, DRIVE = 60, 1.0
 
 
-def draw_circuit(*, n_silent: int = 6, duration: float = 80.0) -> Circuit:
+def draw_circuit(*, n_silent: int = 6, duration: float = 80.0) -> Network:
     """Inhibitory theta neurons, some of which are inhibited so much that they never spike."""
     rng = np.random.default_rng(3)
     weights = np.where(rng.random((N, N)) < 0.2, -0.3, 0.0)
     weights[:n_silent] *= 8.0
-    return Circuit(
+    return Network(
         populations=[
             Population(name="n", model=compiled("theta"), size=N, parameters={"I0": DRIVE + 0.25},
                        initial={"V": rng.normal(0.5, 0.5, N)}),
@@ -35,10 +35,10 @@ def pull_phases(recording, adjoint):
     A spike of j moves neuron i's phase to 2 atan(tan(phase/2) + w/b), with the derivative d; since
     j's spike comes the earlier the further j is, d phase_i = d (phase_i - phase_j) + phase_j.
     """
-    circuit = recording.circuit
+    network = recording.network
     b = np.sqrt(DRIVE)
-    weights = circuit.projections[0].matrix.toarray()
-    phases = 2 * np.arctan((circuit.populations[0].initial["V"] - 0.5) / b)
+    weights = network.projections[0].matrix.toarray()
+    phases = 2 * np.arctan((network.populations[0].initial["V"] - 0.5) / b)
     jacobians, now = [], 0.0
     for time, j in zip(recording.spike_time, recording.spike_neuron, strict=True):
         phases += 2 * b * (time - now)
@@ -67,7 +67,7 @@ def test_the_growth_is_that_of_the_product_of_single_spike_jacobians():
     assert np.count_nonzero(counts == 0) >= 3
     assert len(recording.spike_time) > 500
     found = find_lyapunov_exponent(recording, n_pieces=40)
-    adjoints = draw_adjoints(recording.circuit, recording.end, np.random.default_rng(0))
+    adjoints = draw_adjoints(recording.network, recording.end, np.random.default_rng(0))
     x, y = recording.end
     phases = adjoints[0] * y - adjoints[1] * x
     want = pull_phases(recording, phases / np.linalg.norm(phases))
@@ -96,19 +96,19 @@ def test_the_size_of_an_adjoint_does_not_depend_on_the_scale_of_projective_coord
         models=["qif"] * 2, parameters=[{"tau_m": 1.0, "tau_s": 0.5}] * 2,
         initial=[{"V": 0.2, "I": 1.0}] * 2, edges=[[0, 1, 0.5, 0.0]], inputs=[], duration=1.0,
     )  # fmt: skip
-    circuit = trial.build("numpy", sparse=True)
+    network = trial.build("numpy", sparse=True)
     states = np.array([[0.3, -0.4], [0.5, 0.2], [1.0, 2.0]])
     adjoints = np.array([[0.1, 0.7], [0.2, -0.3], [0.4, 0.5]])
-    places = list(circuit.populations[0].model.projective)
-    size = measure_size(circuit, states, adjoints)
+    places = list(network.populations[0].model.projective)
+    size = measure_size(network, states, adjoints)
     states[places, 1] *= 8.0
     adjoints[places, 1] /= 8.0
-    assert measure_size(circuit, states, adjoints) == pytest.approx(size, rel=1e-14)
+    assert measure_size(network, states, adjoints) == pytest.approx(size, rel=1e-14)
 
 
 def test_the_states_along_the_way_back_are_those_of_a_shorter_run():
-    circuit = draw_circuit(duration=20.0)
-    recording = simulate(circuit, record=True)
+    network = draw_circuit(duration=20.0)
+    recording = simulate(network, record=True)
     middle = len(recording.spike_time) // 2
     backward = AdjointPass(recording, seed=0)
     backward.go_back(middle)

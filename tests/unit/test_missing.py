@@ -22,8 +22,8 @@ DELAYS = np.array([[0.0, 0.2, 0.0], [0.15, 0.0, 0.0], [0.0, 0.3, 0.0]])
 
 
 def outputs(duration, *, n_required=2, weights=WEIGHTS, record=False, **case):
-    circuit = make(weights, duration=duration, delays=DELAYS, **case)
-    recording = simulate(circuit, record=record)
+    network = make(weights, duration=duration, delays=DELAYS, **case)
+    recording = simulate(network, record=record)
     return recording, find_outputs(recording, [0, 1, 2], n_required)
 
 
@@ -86,7 +86,7 @@ def test_derivatives_of_output_times_are_slopes(name):
 
             got = gradients.initial[0][variable][i]
             assert got == pytest.approx(slope(move_start), rel=2e-6, abs=1e-7)
-    for parameter, value in recording.circuit.populations[0].parameters.items():
+    for parameter, value in recording.network.populations[0].parameters.items():
         got = gradients.parameters[0][parameter]
 
         def move_parameter(h, parameter=parameter, value=value):

@@ -10,7 +10,7 @@ from networks import compiled
 from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_first_spike_loss
-from sim.network.layered import Network
+from sim.network.layer_stack import LayerStack
 from spiketheory.errors import InputError, SimulationError
 
 DURATION = 2.0
@@ -20,7 +20,7 @@ LOSS = make_first_spike_loss(gamma=0.01, duration=DURATION)
 def draw_network(model, rng, scale, backend="numba"):
     sizes = (40, 33, 20, 6)
     parameters = {"tau": 6 / np.pi, "I0": 1.25} if model == "theta" else {}
-    return Network(
+    return LayerStack(
         model=compiled(model, backend=backend),
         parameters=parameters,
         duration=DURATION,
@@ -74,7 +74,7 @@ def test_interpreted_and_compiled_single_precision_agree():
 
 
 def test_a_state_beyond_what_single_precision_can_square_is_an_error():
-    network = Network(
+    network = LayerStack(
         model=compiled("theta"), duration=3.0, weights=(np.full((5, 1), -1e9),),
         precision="float32",
     )  # fmt: skip
@@ -89,6 +89,6 @@ def test_a_state_beyond_what_single_precision_can_square_is_an_error():
 def test_weights_beyond_the_range_and_unknown_precisions_are_refused():
     common = {"model": compiled("theta"), "duration": 1.0}
     with pytest.raises(InputError, match=r"at most 1e\+10 in W0"):
-        Network(weights=(np.full((1, 1), 1e11),), precision="float32", **common)
+        LayerStack(weights=(np.full((1, 1), 1e11),), precision="float32", **common)
     with pytest.raises(InputError, match="precision to be one of float32, float64"):
-        Network(weights=(np.ones((1, 1)),), precision="float16", **common)
+        LayerStack(weights=(np.ones((1, 1)),), precision="float16", **common)

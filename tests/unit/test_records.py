@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from networks import compiled, network
 
-from sim.network.layered import Network, Spikes, split_layers
+from sim.network.layer_stack import LayerStack, Spikes, split_layers
 from spiketheory.errors import InputError, ModelError
 
 W0, W1 = np.ones((4, 3)), np.ones((3, 2))
@@ -24,7 +24,7 @@ def test_a_single_layer_has_no_hidden_neurons():
 
 def test_weights_become_contiguous_arrays_of_float64_whatever_came():
     built = network([W0], duration=2)
-    mixed = Network(
+    mixed = LayerStack(
         model=built.model, duration=2, weights=[W0.astype(np.float32).T.copy().T, W1.astype(int)]
     )
     for w in mixed.weights:
@@ -33,7 +33,7 @@ def test_weights_become_contiguous_arrays_of_float64_whatever_came():
 
 
 def test_missing_parameters_and_phases_take_the_models_defaults():
-    built = Network(model=compiled("theta"), duration=1.0, weights=(W0,))
+    built = LayerStack(model=compiled("theta"), duration=1.0, weights=(W0,))
     assert built.parameters == {"tau": 1.0, "I0": 1.25}
     np.testing.assert_allclose(built.initial, np.full(3, PERIOD / 2))
     assert built.values == (1.0, 1.25)
@@ -72,7 +72,7 @@ def test_a_membrane_potential_has_no_bounds():
 )
 def test_a_network_refuses_what_does_not_fit(changes, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        Network(**({"model": compiled("theta"), "duration": 1.0, "weights": [W0, W1]} | changes))
+        LayerStack(**({"model": compiled("theta"), "duration": 1.0, "weights": [W0, W1]} | changes))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -13,7 +13,7 @@ from sim.events.differentiate import differentiate, find_jacobian
 from sim.events.plain_loop import PlainRun
 from sim.events.recording import StoppedError
 from sim.events.simulate import EventRun, simulate
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError, ModelError
 
 
@@ -24,7 +24,7 @@ def make(weights, *, model="theta", backend="numpy", duration=5.0, inputs=(), in
     n = len(weights)
     input_weights = np.zeros((n, 1)) if input_weights is None else np.asarray(input_weights, float)
     times, channels = zip(*inputs, strict=True) if inputs else ((), ())
-    return Circuit(
+    return Network(
         populations=[
             Population(
                 name="n",
@@ -192,17 +192,17 @@ def test_a_self_connection_acts_on_the_neuron_that_has_just_spiked():
 
 
 def test_probing_states_changes_nothing_and_sees_what_the_end_would():
-    circuit = draw_circuit(2)
-    plain = simulate(circuit)
-    times = np.linspace(0, circuit.duration, 7)
-    probed = simulate(circuit, probe_times=times, probed=[0, 3, 11])
+    network = draw_circuit(2)
+    plain = simulate(network)
+    times = np.linspace(0, network.duration, 7)
+    probed = simulate(network, probe_times=times, probed=[0, 3, 11])
     assert probed.spike_time.tolist() == plain.spike_time.tolist()
     states = probed.probed_state
     assert states[0]["V"].shape == (7, 2)
     assert states[1]["I"].shape == (7, 1)
     assert states[0]["V"][-1].tolist() == plain.end_state[0]["V"][[0, 3]].tolist()
     assert states[1]["V"][-1].tolist() == plain.end_state[1]["V"][[5]].tolist()
-    eager = simulate(circuit, probe_times=times, probed=[0, 3, 11], engine="eager")
+    eager = simulate(network, probe_times=times, probed=[0, 3, 11], engine="eager")
     np.testing.assert_allclose(eager.probed_state[1]["I"], states[1]["I"], rtol=1e-9, atol=1e-12)
 
 
@@ -210,8 +210,8 @@ def test_homogeneous_coordinates_that_grow_are_scaled_and_gradients_do_not_notic
     """Many strong inputs between spikes; the same trial with as many weak ones is the check."""
     inputs = [(0.001 * k, 0) for k in range(1, 400)]
     options = {"inputs": inputs, "duration": 3.0, "initial": {"phi0": 1.0}}
-    circuit = make([[0.0]], input_weights=[[-3.0e4]], **options)
-    recording = simulate(circuit, record=True)
+    network = make([[0.0]], input_weights=[[-3.0e4]], **options)
+    recording = simulate(network, record=True)
     assert recording.tape.counts[3] > 0
     again = simulate(make([[0.0]], input_weights=[[-3.0e4 - 1e-2]], **options))
     end = differentiate(recording, end=[{"V": 1.0}])
@@ -233,7 +233,7 @@ def test_the_jacobian_has_one_row_per_spike():
 
 
 def test_networks_without_inputs_connections_or_spikes_run():
-    quiet = Circuit(populations=[Population(name="n", model=compiled("lif"), size=2)], duration=3.0)
+    quiet = Network(populations=[Population(name="n", model=compiled("lif"), size=2)], duration=3.0)
     for engine in ("lazy", "eager"):
         recording = simulate(quiet, engine=engine)
         assert len(recording.spike_time) == 0
@@ -245,28 +245,28 @@ def test_networks_without_inputs_connections_or_spikes_run():
 
 @pytest.mark.parametrize("engine", ["lazy", "eager"])
 def test_a_network_that_fires_without_bound_is_stopped_and_keeps_what_it_did(engine):
-    circuit = make([[1.5]], model="lif_delta", I0=2.0, duration=5.0)
+    network = make([[1.5]], model="lif_delta", I0=2.0, duration=5.0)
     with pytest.raises(
         StoppedError, match=r"Expected at most 100 spikes but got more by t="
     ) as info:
-        simulate(circuit, max_spikes=100, engine=engine)
+        simulate(network, max_spikes=100, engine=engine)
     assert len(info.value.recording.spike_time) == 101
     assert not info.value.recording.is_complete
 
 
 def test_the_error_of_unbounded_firing_names_the_neuron_and_its_rate():
-    circuit = make([[0.0, 0.0], [0.0, 1.5]], model="lif_delta", I0=2.0, duration=5.0)
+    network = make([[0.0, 0.0], [0.0, 1.5]], model="lif_delta", I0=2.0, duration=5.0)
     with pytest.raises(
         StoppedError, match=r"neuron 1 of n fires most, 1\d\d spikes \([\d.e+]+ per unit"
     ):
-        simulate(circuit, max_spikes=100)
+        simulate(network, max_spikes=100)
 
 
 @pytest.mark.parametrize("engine", ["lazy", "eager"])
 def test_a_run_can_be_stopped_and_keeps_what_it_did(engine):
-    circuit = draw_circuit(0, duration=200.0)
-    whole = simulate(circuit)
-    part = simulate(circuit, on_advance=lambda a: a.time > 50, engine=engine)
+    network = draw_circuit(0, duration=200.0)
+    whole = simulate(network)
+    part = simulate(network, on_advance=lambda a: a.time > 50, engine=engine)
     assert 50 < part.time < 200
     n = len(part.spike_time)
     assert 0 < n < len(whole.spike_time)
@@ -274,11 +274,11 @@ def test_a_run_can_be_stopped_and_keeps_what_it_did(engine):
 
 
 def test_a_state_that_leaves_the_range_of_numbers_is_an_error():
-    circuit = make([[0.0]], model="lif", inputs=[(0.1, 0)], input_weights=[[1.0]])
+    network = make([[0.0]], model="lif", inputs=[(0.1, 0)], input_weights=[[1.0]])
     nothing = np.empty(0), np.empty(0, int)
-    lazy = EventRun(circuit, *nothing, record=False, max_spikes=9)
+    lazy = EventRun(network, *nothing, record=False, max_spikes=9)
     lazy.cells[0] = -1e151
-    eager = PlainRun(circuit, *nothing, 9)
+    eager = PlainRun(network, *nothing, 9)
     eager.states[0] = -1e151
     for run in (lazy, eager):
         with pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .* at t=0.1;"):
@@ -299,7 +299,7 @@ def connect(weights=((1.0, 0.0), (0.0, 1.0)), **changes):
 
 
 def make_circuit(population, projection):
-    return Circuit(populations=[population], projections=[projection], duration=1.0)
+    return Network(populations=[population], projections=[projection], duration=1.0)
 
 
 TWICE = scipy.sparse.coo_array(([1.0, 2.0], ([0, 0], [1, 1])), shape=(2, 2))
@@ -346,15 +346,15 @@ REFUSED = [
         "Expected delays of n -> n with the entries of the weights",
     ),
     (
-        lambda: Circuit(populations=[], duration=1.0),
+        lambda: Network(populations=[], duration=1.0),
         "Expected at least one population but got an empty network",
     ),
     (
-        lambda: Circuit(populations=[make_population()], duration=0.0),
+        lambda: Network(populations=[make_population()], duration=0.0),
         "Expected duration > 0 but got duration=0",
     ),
     (
-        lambda: Circuit(populations=[make_population(), make_population()], duration=1.0),
+        lambda: Network(populations=[make_population(), make_population()], duration=1.0),
         "Expected populations and inputs of different names but got 'n'",
     ),
     (
@@ -375,16 +375,16 @@ def test_what_cannot_be_simulated_is_refused_with_a_reason(make_it, message):
 
 
 def test_impossible_probes_and_runs_without_a_tape_are_refused():
-    circuit = make([[0.0]])
+    network = make([[0.0]])
     with pytest.raises(InputError, match="Expected probe_times between 0 and the duration 5"):
-        simulate(circuit, probe_times=[6.0])
+        simulate(network, probe_times=[6.0])
     with pytest.raises(InputError, match="Expected neurons 0 to 0 in probed"):
-        simulate(circuit, probed=[1])
+        simulate(network, probed=[1])
     with pytest.raises(InputError, match="Expected a recorded run but got one without"):
-        differentiate(simulate(circuit))
+        differentiate(simulate(network))
     with pytest.raises(InputError, match="Expected engine='lazy' for a run with gradients"):
-        simulate(circuit, engine="eager", record=True)
-    recording = simulate(circuit, record=True)
+        simulate(network, engine="eager", record=True)
+    recording = simulate(network, record=True)
     with pytest.raises(InputError, match="Expected derivatives by spike_time of shape"):
         differentiate(recording, spike_time=np.zeros(99))
     with pytest.raises(InputError, match="Expected derivatives by V for n but got 'I'"):

@@ -10,7 +10,7 @@ from networks import compiled
 from sim.events.differentiate import differentiate
 from sim.events.simulate import simulate
 from sim.events.ties import find_ties
-from sim.network.network import Circuit, Population, Projection, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
 
 WEIGHTS = [1.5, -0.7, 0.4]
 STARTS = {
@@ -23,7 +23,7 @@ def make(times, weights=WEIGHTS, *, name="theta", delays=None, projections=1, du
     """One neuron and one channel per input; with several projections each brings its share."""
     matrix = scipy.sparse.coo_array(np.array([weights]) / projections)
     extra = None if delays is None else np.array([delays])
-    return Circuit(
+    return Network(
         populations=[
             Population(name="n", model=compiled(name), size=1, initial=STARTS[name]),
         ],
@@ -74,9 +74,9 @@ def test_the_derivative_by_the_time_of_a_tied_input_is_the_mean_of_both_sides(na
 def test_the_layer_engine_has_the_same_derivatives():
     from one_answer import run_events, run_layers
 
-    from sim.network.layered import Network
+    from sim.network.layer_stack import LayerStack
 
-    network = Network(
+    network = LayerStack(
         model=compiled("theta"), parameters={"tau": 1.0, "I0": 1.25}, duration=2.0,
         weights=(np.array([[1.5], [-0.7]]),),
     )  # fmt: skip
@@ -135,7 +135,7 @@ def test_large_coordinates_that_are_scaled_down_among_tied_inputs_change_no_deri
 
 
 def test_an_input_that_carries_across_a_threshold_keeps_the_order_it_has():
-    circuit = Circuit(
+    circuit = Network(
         populations=[Population(name="n", model=compiled("lif_delta"), size=1)],
         inputs=[SpikeTrains(name="in", size=2, times=[0.4, 0.4], channels=[0, 1])],
         projections=[Projection(pre="in", post="n", weights=[[0.7, 0.8]])],

@@ -1,4 +1,4 @@
-"""Run a circuit for the command line: progress, Ctrl-C, results that survive an early end."""
+"""Run a network for the command line: progress, Ctrl-C, results that survive an early end."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,15 +9,15 @@ from sim.analysis.trial_figure import choose_probes, plot_recording
 from sim.events.recording import Advance, Recording
 from sim.events.simulate import simulate
 from sim.interrupt import catch_interrupt
-from sim.network.network import Circuit
+from sim.network.network import Network
 from spiketheory.commands.display import say_what_was_written
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def run_circuit(
-    circuit: Circuit,
+def run_network(
+    network: Network,
     console: "Console",
     *,
     engine: str = "lazy",
@@ -25,10 +25,10 @@ def run_circuit(
     with_traces: bool = False,
     max_spikes: int,
 ) -> Recording:
-    """Run a circuit with a progress bar; Ctrl-C ends it at the last event.
+    """Run a network with a progress bar; Ctrl-C ends it at the last event.
 
     Args:
-        circuit: The circuit.
+        network: The network.
         console: Where to show progress.
         engine: See `sim.events.simulate.simulate`, as are the rest.
         record: Whether to keep what gradients need.
@@ -39,17 +39,17 @@ def run_circuit(
 
     probes: dict[str, Any] = {}
     if with_traces:
-        times, neurons = choose_probes(circuit.duration, circuit.n_neurons)
+        times, neurons = choose_probes(network.duration, network.n_neurons)
         probes = {"probe_times": times, "probed": neurons}
     with make_progress(console) as bar, catch_interrupt() as is_interrupted:
-        task = bar.add_task("Simulating", total=circuit.duration, note="")
+        task = bar.add_task("Simulating", total=network.duration, note="")
 
         def on_advance(advance: Advance) -> bool:
             bar.update(task, completed=advance.time, note=f"{advance.n_spikes} spikes")
             return is_interrupted()
 
         return simulate(
-            circuit, engine=engine, record=record, max_spikes=max_spikes, on_advance=on_advance,
+            network, engine=engine, record=record, max_spikes=max_spikes, on_advance=on_advance,
             **probes,
         )  # fmt: skip
 
@@ -58,21 +58,21 @@ def describe_recording(
     recording: Recording, results: dict[str, np.ndarray], out: Path
 ) -> dict[str, Any]:
     """What a run did, as plain values."""
-    circuit = recording.circuit
+    network = recording.network
     counts, first = [], 0
-    for population in circuit.populations:
+    for population in network.populations:
         own = (recording.spike_neuron >= first) & (recording.spike_neuron < first + population.size)
         counts.append(int(own.sum()))
         first += population.size
     summary = {
         "populations": [
             {"name": p.name, "model": p.model.name, "size": p.size, "spikes": count}
-            for p, count in zip(circuit.populations, counts, strict=True)
+            for p, count in zip(network.populations, counts, strict=True)
         ],
-        "connections": circuit.n_connections,
+        "connections": network.n_connections,
         "spikes": len(recording.spike_time),
         "time": recording.time,
-        "duration": circuit.duration,
+        "duration": network.duration,
         "fields": list(results),
         "out": str(out),
     }

@@ -23,7 +23,7 @@ PRECISIONS = {"float64": np.float64, "float32": np.float32}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Network:
+class LayerStack:
     """A feedforward network of one neuron model.
 
     Attributes:
@@ -185,7 +185,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gradients:
+class StackGradients:
     """Derivatives of the mean loss over a batch.
 
     Attributes:
