@@ -15,13 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.events import backward
 from sim.events.backward import (
     DELIVERIES_LEFT,
     SPIKES_LEFT,
-    build_backward_pass,
     start_backward_pass,
 )
 from sim.events.differentiate import find_firsts
+from sim.events.link import link_network
 from sim.events.loop import PAUSED, get_width
 from sim.events.recording import Recording
 from sim.events.tape import N_ARRIVALS, N_DELIVERIES
@@ -125,14 +126,14 @@ class AdjointPass:
         assert recording.tape is not None
         self.tape = recording.tape
         models = recording.wiring.models
-        self.kernel = build_backward_pass(models)
+        self.kernels = link_network(models).link(backward)
         self.left = start_backward_pass(self.tape)
         self.ties = find_ties(self.tape, recording.wiring.wires)
         network, wires = recording.network, self.wires
         self.adjoints = np.zeros((get_width(models), network.n_neurons), order="F")
         self.by_constant = np.zeros((1, wires.table.shape[1]), order="F")
         by_end = draw_adjoints(network, recording.end, np.random.default_rng(seed))
-        self.kernel.leave_end(
+        self.kernels.leave_end(
             wires, recording.cells, recording.time, by_end, self.adjoints, self.by_constant, False
         )
         self.by_spike = np.zeros(len(recording.spike_time))
@@ -154,7 +155,7 @@ class AdjointPass:
         while left[SPIKES_LEFT] > edge or (
             left[DELIVERIES_LEFT] > 0 and tape.delivery_spikes[left[DELIVERIES_LEFT] - 1] > edge
         ):
-            status = self.kernel.run_backward(
+            status = self.kernels.run_backward(
                 self.wires, tape, left, self.recording.probed, self.by_probe, self.by_spike,
                 self.by_input, *self.by_edge, self.adjoints, self.by_constant, False, self.ties, 1,
             )  # fmt: skip

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.events.backward import build_backward_pass, start_backward_pass
+from sim.events import backward
+from sim.events.backward import start_backward_pass
+from sim.events.link import link_network
 from sim.events.loop import DONE
 from sim.events.pseudospikes import Outputs, outputs_vjp
 from sim.events.recording import Recording
@@ -128,8 +130,8 @@ class BackwardPass:
     def run_backward(self) -> None:
         """Undo all events."""
         recording, wires = self.recording, self.wiring.wires
-        kernel = build_backward_pass(self.wiring.models)
-        kernel.leave_end(
+        kernels = link_network(self.wiring.models).link(backward)
+        kernels.leave_end(
             wires, recording.cells, recording.time, self.at_end, self.adjoints, self.by_constant,
             self.parameters,
         )  # fmt: skip
@@ -139,7 +141,7 @@ class BackwardPass:
         share = SHARES[self.wiring.models[0].backend]
         status = DONE + 1
         while status != DONE:
-            status = kernel.run_backward(
+            status = kernels.run_backward(
                 wires, recording.tape, left, recording.probed, self.by_probe, self.by_spike,
                 self.by_input, self.by_weight, self.by_delay, self.adjoints, self.by_constant,
                 self.parameters, ties, share,
@@ -168,9 +170,9 @@ class BackwardPass:
                 np.broadcast_to(np.asarray(by_state.get(v, 0.0), np.float64), (len(inside),))
                 for v in model.state
             ]
-            pulled = population.call("leave_chart_vjp", *own, *constants, *given)
+            adjoint = population.call("leave_chart_vjp", *own, *constants, *given)
             for c in range(n):
-                found[c, inside] = pulled[c]
+                found[c, inside] = adjoint[c]
             if self.parameters and list_constants(model):
                 direct = population.call("leave_chart_constants_vjp", *own, *constants, *given)
                 self.add_by_constant(population, rows, direct, neurons[inside] - first)

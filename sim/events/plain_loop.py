@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from sim.events.interface import CROSSED, DEFERRED, LOST
+from sim.events.link import link_neurons
 from sim.events.loop import get_width
-from sim.events.neurons import CROSSED, DEFERRED, LOST, build_neurons
 from sim.events.recording import Advance, Recording, StoppedError
 from sim.network.network import Network
 from sim.network.wiring import wire
@@ -35,7 +36,7 @@ class PlainRun:
         self, network: Network, probe_times: np.ndarray, probed: np.ndarray, max_spikes: int
     ) -> None:
         self.network, self.wiring, self.max_spikes = network, wire(network), max_spikes
-        self.functions = build_neurons(self.wiring.models)
+        self.functions = link_neurons(self.wiring.models)
         self.states = np.asfortranarray(self.wiring.start)
         self.waits = [self.call("find_wait", i) for i in range(network.n_neurons)]
         self.at_once = [False] * network.n_neurons
@@ -51,7 +52,7 @@ class PlainRun:
         """Call a function of one neuron."""
         wires = self.wiring.wires
         kind, row = int(wires.kinds[i]), int(wires.rows[i])
-        return getattr(self.functions, name)(kind, self.states, i, wires.table, row, *arguments)
+        return self.functions[name](kind, self.states, i, wires.table, row, *arguments)
 
     def advance(self, duration: float, spiker: int) -> None:
         """Advance all neurons but the one that spikes."""

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sim.events.loop import DONE, FULL, LOST_STATE, build_event_loop, get_width, make_cells
+from sim.events import loop
+from sim.events.link import link_network
+from sim.events.loop import DONE, FULL, LOST_STATE, get_width, make_cells
 from sim.events.plain_loop import simulate_plainly
 from sim.events.recording import Advance, Recording, StoppedError
 from sim.events.spike_queue import SpikeQueue, make_spike_queue
@@ -128,7 +130,7 @@ class EventRun:
     ) -> None:  # fmt: skip
         self.network, self.wiring = network, wiring or wire(network)
         models = self.wiring.models
-        self.kernel, self.width = build_event_loop(models), get_width(models)
+        self.kernels, self.width = link_network(models).link(loop), get_width(models)
         self.probe_times, self.probed = probe_times, probed
         self.record, self.max_spikes = record, max_spikes
         n = network.n_neurons
@@ -141,13 +143,13 @@ class EventRun:
         self.tape = make_tape(self.width, len(probe_times), len(probed), capacity=64)
         self.causes = np.zeros((2, n), np.int64)
         self.now = 0.0
-        self.kernel.start(self.wiring.wires, self.cells, self.queue)
+        self.kernels.start(self.wiring.wires, self.cells, self.queue)
 
     def finish(self, on_advance: Callable[[Advance], bool] | None) -> Recording:
         """Run to the end; see `simulate`."""
         share = SHARES[self.wiring.models[0].backend]
         while True:
-            status, self.now = self.kernel.run(
+            status, self.now = self.kernels.run(
                 self.wiring.wires, self.cells, self.queue, self.in_flight, self.tape,
                 self.causes, self.probe_times, self.probed, self.network.duration, self.now,
                 self.record, self.max_spikes + 1, share,
@@ -189,7 +191,7 @@ class EventRun:
         """The record of what was run up to ``time``."""
         n_spikes = int(self.tape.counts[N_SPIKES])
         end = np.zeros((self.width, self.network.n_neurons), order="F")
-        self.kernel.probe_all(self.wiring.wires, self.cells, time, end)
+        self.kernels.probe_all(self.wiring.wires, self.cells, time, end)
         shape = (self.width, len(self.probe_times), len(self.probed))
         return Recording(
             network=self.network, wiring=self.wiring,

@@ -10,13 +10,13 @@ for. Their width decides the speed, never the order: a spike earlier than anothe
 bucket or in one before.
 """
 
-from functools import lru_cache
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from spiketheory.machine.compile import CompiledModel, join_jit
+from sim.events.interface import DUE
+from sim.kernels.types import Floats
+from spiketheory.machine.link import kernel
 
 N_BUCKETS = 256
 SPIKES_PER_BUCKET = 8
@@ -68,250 +68,199 @@ def make_spike_queue(n_neurons: int, duration: float, most_targets: int) -> Spik
     )
 
 
-@lru_cache(maxsize=32)
-def build_spike_queue(models: tuple[CompiledModel, ...], due: int) -> SimpleNamespace:
-    """The queue's functions, compiled for the models' backend.
-
-    Args:
-        models: The models of a network.
-        due: Row of ``cells`` (`sim.events.loop`) that holds the time of each neuron's next spike.
-
-    Returns:
-        ``schedule`` (a neuron's next spike has changed), ``find_next`` (neuron of the next spike,
-        or END), ``release`` (it spikes now), ``rebuild`` and ``has_room``.
-    """
-    push, pop = build_heap(models)
-    measure, schedule, move_on = build_places(models, due, push)
-    rebuild, open_bucket, is_crowded = build_buckets(models, due, move_on)
-    find_next, release, has_room = build_next(
-        models, due, pop, measure, move_on, rebuild, open_bucket, is_crowded
-    )
-    return SimpleNamespace(
-        schedule=schedule, find_next=find_next, release=release, rebuild=rebuild,
-        has_room=has_room,
-    )  # fmt: skip
+@kernel()
+def push(queue: SpikeQueue, time: float, neuron: int) -> None:
+    """Add to the heap."""
+    times, neurons = queue.heap_times, queue.heap_neurons
+    place = queue.counts[HEAP_SIZE]
+    queue.counts[HEAP_SIZE] = place + 1
+    while place > 0:
+        above = (place - 1) // 2
+        if times[above] < time or (times[above] == time and neurons[above] <= neuron):
+            break
+        times[place] = times[above]
+        neurons[place] = neurons[above]
+        place = above
+    times[place] = time
+    neurons[place] = neuron
 
 
-def build_heap(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
-    """``push`` to the heap of the current bucket, and ``pop`` its top."""
-    jit = join_jit(models)
-
-    @jit
-    def push(queue: Any, time: float, neuron: int) -> None:
-        """Add to the heap."""
-        times, neurons = queue.heap_times, queue.heap_neurons
-        place = queue.counts[HEAP_SIZE]
-        queue.counts[HEAP_SIZE] = place + 1
-        while place > 0:
-            above = (place - 1) // 2
-            if times[above] < time or (times[above] == time and neurons[above] <= neuron):
-                break
-            times[place] = times[above]
-            neurons[place] = neurons[above]
-            place = above
-        times[place] = time
-        neurons[place] = neuron
-
-    @jit
-    def pop(queue: Any) -> None:
-        """Remove the top of the heap."""
-        times, neurons = queue.heap_times, queue.heap_neurons
-        size = queue.counts[HEAP_SIZE] - 1
-        queue.counts[HEAP_SIZE] = size
-        time, neuron = times[size], neurons[size]
-        place = 0
-        while True:
-            below = 2 * place + 1
-            if below >= size:
-                break
-            other = below + 1
-            if other < size and (
-                times[other] < times[below]
-                or (times[other] == times[below] and neurons[other] < neurons[below])
-            ):
-                below = other
-            if time < times[below] or (time == times[below] and neuron <= neurons[below]):
-                break
-            times[place] = times[below]
-            neurons[place] = neurons[below]
-            place = below
-        times[place] = time
-        neurons[place] = neuron
-
-    return push, pop
+@kernel()
+def pop(queue: SpikeQueue) -> None:
+    """Remove the top of the heap."""
+    times, neurons = queue.heap_times, queue.heap_neurons
+    size = queue.counts[HEAP_SIZE] - 1
+    queue.counts[HEAP_SIZE] = size
+    time, neuron = times[size], neurons[size]
+    place = 0
+    while True:
+        below = 2 * place + 1
+        if below >= size:
+            break
+        other = below + 1
+        if other < size and (
+            times[other] < times[below]
+            or (times[other] == times[below] and neurons[other] < neurons[below])
+        ):
+            below = other
+        if time < times[below] or (time == times[below] and neuron <= neurons[below]):
+            break
+        times[place] = times[below]
+        neurons[place] = neurons[below]
+        place = below
+    times[place] = time
+    neurons[place] = neuron
 
 
-def build_lists(models: tuple[CompiledModel, ...]) -> tuple[Any, Any]:
-    """``link`` a neuron into a bucket's list, and ``unlink`` it."""
-    jit = join_jit(models)
-
-    @jit
-    def link(queue: Any, i: int, bucket: int) -> None:
-        """Put a neuron into a bucket's list."""
-        head = queue.heads[bucket]
-        queue.following[i] = head
-        queue.before[i] = END
-        if head != END:
-            queue.before[head] = i
-        queue.heads[bucket] = i
-        queue.bucket[i] = bucket
-
-    @jit
-    def unlink(queue: Any, i: int) -> None:
-        """Take a neuron out of its bucket's list."""
-        after, before = queue.following[i], queue.before[i]
-        if before == END:
-            queue.heads[queue.bucket[i]] = after
-        else:
-            queue.following[before] = after
-        if after != END:
-            queue.before[after] = before
-
-    return link, unlink
+@kernel()
+def link(queue: SpikeQueue, i: int, bucket: int) -> None:
+    """Put a neuron into a bucket's list."""
+    head = queue.heads[bucket]
+    queue.following[i] = head
+    queue.before[i] = END
+    if head != END:
+        queue.before[head] = i
+    queue.heads[bucket] = i
+    queue.bucket[i] = bucket
 
 
-def build_places(models: tuple[CompiledModel, ...], due: int, push: Any) -> tuple[Any, Any, Any]:
-    """``measure`` a time in buckets, ``schedule`` a neuron, ``move_on`` one that is out of date."""
-    jit = join_jit(models)
-    link, unlink = build_lists(models)
+@kernel()
+def unlink(queue: SpikeQueue, i: int) -> None:
+    """Take a neuron out of its bucket's list."""
+    after, before = queue.following[i], queue.before[i]
+    if before == END:
+        queue.heads[queue.bucket[i]] = after
+    else:
+        queue.following[before] = after
+    if after != END:
+        queue.before[after] = before
 
-    @jit
-    def place(queue: Any, i: int, time: float, ahead: float) -> None:
-        """Queue a neuron that is in no list."""
-        current = queue.counts[CURRENT]
-        if ahead < current + 1:
-            queue.bucket[i] = current
-            push(queue, time, i)
-        elif ahead < N_BUCKETS:
-            link(queue, i, int(ahead))
-        else:
-            queue.bucket[i] = NOWHERE
 
-    @jit
-    def measure(queue: Any, time: float) -> float:
-        """How many buckets ahead of the first a time is."""
-        return (time - queue.scale[ORIGIN]) * (1.0 / queue.scale[WIDTH])
+@kernel()
+def place(queue: SpikeQueue, i: int, time: float, ahead: float) -> None:
+    """Queue a neuron that is in no list."""
+    current = queue.counts[CURRENT]
+    if ahead < current + 1:
+        queue.bucket[i] = current
+        push(queue, time, i)
+    elif ahead < N_BUCKETS:
+        link(queue, i, int(ahead))
+    else:
+        queue.bucket[i] = NOWHERE
 
-    @jit
-    def schedule(queue: Any, cells: Any, i: int, time: float) -> None:
-        """Take note of the time of a neuron's next spike, inf for none."""
-        same = cells[due, i] == time
-        cells[due, i] = time
-        if time == np.inf:
-            return
-        queue.counts[IS_IDLE] = 0
-        bucket, current = queue.bucket[i], queue.counts[CURRENT]
-        ahead = measure(queue, time)
-        if bucket == NOWHERE:
+
+@kernel()
+def measure(queue: SpikeQueue, time: float) -> float:
+    """How many buckets ahead of the first a time is."""
+    return (time - queue.scale[ORIGIN]) * (1.0 / queue.scale[WIDTH])
+
+
+@kernel()
+def schedule(queue: SpikeQueue, cells: Floats, i: int, time: float) -> None:
+    """Take note of the time of a neuron's next spike, inf for none."""
+    same = cells[DUE, i] == time
+    cells[DUE, i] = time
+    if time == np.inf:
+        return
+    queue.counts[IS_IDLE] = 0
+    bucket, current = queue.bucket[i], queue.counts[CURRENT]
+    ahead = measure(queue, time)
+    if bucket == NOWHERE:
+        place(queue, i, time, ahead)
+    elif bucket > current:
+        if ahead < bucket:
+            unlink(queue, i)
             place(queue, i, time, ahead)
-        elif bucket > current:
-            if ahead < bucket:
-                unlink(queue, i)
-                place(queue, i, time, ahead)
-        elif ahead < current + 1 and not same:
-            push(queue, time, i)
-
-    @jit
-    def move_on(queue: Any, cells: Any, i: int) -> None:
-        """Queue a neuron again whose entry was out of date."""
-        time = cells[due, i]
-        queue.bucket[i] = NOWHERE
-        if time < np.inf:
-            place(queue, i, time, measure(queue, time))
-
-    return measure, schedule, move_on
+    elif ahead < current + 1 and not same:
+        push(queue, time, i)
 
 
-def build_buckets(
-    models: tuple[CompiledModel, ...], due: int, move_on: Any
-) -> tuple[Any, Any, Any]:
-    """``rebuild`` all buckets, ``open_bucket`` the next one, and whether it ``is_crowded``."""
-    jit = join_jit(models)
-
-    @jit
-    def open_bucket(queue: Any, cells: Any) -> None:
-        """Make the next bucket the current one."""
-        current = queue.counts[CURRENT] + 1
-        queue.counts[CURRENT] = current
-        i = queue.heads[current]
-        queue.heads[current] = END
-        while i != END:
-            following = queue.following[i]
-            move_on(queue, cells, i)
-            i = following
-
-    @jit
-    def rebuild(queue: Any, cells: Any, now: float) -> None:
-        """Make new buckets, of a width that suits the recent rate of spikes."""
-        n = queue.bucket.shape[0]
-        counts, scale = queue.counts, queue.scale
-        width = scale[WIDTH] * (GROWTH if now > 0.0 else 1.0)
-        elapsed = now - scale[REBUILT]
-        if counts[N_SINCE] > 0 and elapsed > 0.0:
-            wanted = max(float(SPIKES_PER_BUCKET), n / NEURONS_PER_SPIKE)
-            width = min(width, wanted * elapsed / counts[N_SINCE])
-        first = np.inf
-        for i in range(n):
-            first = min(first, cells[due, i])
-        scale[ORIGIN] = first if first < np.inf else now
-        scale[WIDTH] = width
-        scale[REBUILT] = now
-        counts[N_SINCE] = 0
-        counts[HEAP_SIZE] = 0
-        counts[CURRENT] = 0
-        counts[IS_IDLE] = first == np.inf
-        queue.heads[:] = END
-        for i in range(n):
-            move_on(queue, cells, i)
-
-    @jit
-    def is_crowded(queue: Any) -> bool:
-        """Whether the heap is so large that narrower buckets would pay."""
-        n = queue.bucket.shape[0]
-        return queue.counts[HEAP_SIZE] > 1024 + n // 4 and queue.counts[N_SINCE] > n // 8
-
-    return rebuild, open_bucket, is_crowded
+@kernel()
+def move_on(queue: SpikeQueue, cells: Floats, i: int) -> None:
+    """Queue a neuron again whose entry was out of date."""
+    time = cells[DUE, i]
+    queue.bucket[i] = NOWHERE
+    if time < np.inf:
+        place(queue, i, time, measure(queue, time))
 
 
-def build_next(
-    models: tuple[CompiledModel, ...], due: int, pop: Any, measure: Any, move_on: Any,
-    rebuild: Any, open_bucket: Any, is_crowded: Any,
-) -> tuple[Any, Any, Any]:  # fmt: skip
-    """``find_next``, ``release`` it when it spikes, and whether the heap ``has_room``."""
-    jit = join_jit(models)
+@kernel()
+def open_bucket(queue: SpikeQueue, cells: Floats) -> None:
+    """Make the next bucket the current one."""
+    current = queue.counts[CURRENT] + 1
+    queue.counts[CURRENT] = current
+    i = queue.heads[current]
+    queue.heads[current] = END
+    while i != END:
+        following = queue.following[i]
+        move_on(queue, cells, i)
+        i = following
 
-    @jit
-    def find_next(queue: Any, cells: Any, now: float) -> int:
-        """The neuron that spikes next; END if none will."""
-        counts = queue.counts
-        if is_crowded(queue):
+
+@kernel()
+def rebuild(queue: SpikeQueue, cells: Floats, now: float) -> None:
+    """Make new buckets, of a width that suits the recent rate of spikes."""
+    n = queue.bucket.shape[0]
+    counts, scale = queue.counts, queue.scale
+    width = scale[WIDTH] * (GROWTH if now > 0.0 else 1.0)
+    elapsed = now - scale[REBUILT]
+    if counts[N_SINCE] > 0 and elapsed > 0.0:
+        wanted = max(float(SPIKES_PER_BUCKET), n / NEURONS_PER_SPIKE)
+        width = min(width, wanted * elapsed / counts[N_SINCE])
+    first = np.inf
+    for i in range(n):
+        first = min(first, cells[DUE, i])
+    scale[ORIGIN] = first if first < np.inf else now
+    scale[WIDTH] = width
+    scale[REBUILT] = now
+    counts[N_SINCE] = 0
+    counts[HEAP_SIZE] = 0
+    counts[CURRENT] = 0
+    counts[IS_IDLE] = first == np.inf
+    queue.heads[:] = END
+    for i in range(n):
+        move_on(queue, cells, i)
+
+
+@kernel()
+def is_crowded(queue: SpikeQueue) -> bool:
+    """Whether the heap is so large that narrower buckets would pay."""
+    n = queue.bucket.shape[0]
+    return queue.counts[HEAP_SIZE] > 1024 + n // 4 and queue.counts[N_SINCE] > n // 8
+
+
+@kernel()
+def find_next(queue: SpikeQueue, cells: Floats, now: float) -> int:
+    """The neuron that spikes next; END if none will."""
+    counts = queue.counts
+    if is_crowded(queue):
+        rebuild(queue, cells, now)
+    while True:
+        while counts[HEAP_SIZE] > 0:
+            i = queue.heap_neurons[0]
+            is_queued = queue.bucket[i] == counts[CURRENT]
+            if is_queued and cells[DUE, i] == queue.heap_times[0]:
+                return i
+            pop(queue)
+            if is_queued and not measure(queue, cells[DUE, i]) < counts[CURRENT] + 1:
+                move_on(queue, cells, i)
+        if counts[IS_IDLE]:
+            return END
+        if counts[CURRENT] + 1 < N_BUCKETS:
+            open_bucket(queue, cells)
+        else:
             rebuild(queue, cells, now)
-        while True:
-            while counts[HEAP_SIZE] > 0:
-                i = queue.heap_neurons[0]
-                is_queued = queue.bucket[i] == counts[CURRENT]
-                if is_queued and cells[due, i] == queue.heap_times[0]:
-                    return i
-                pop(queue)
-                if is_queued and not measure(queue, cells[due, i]) < counts[CURRENT] + 1:
-                    move_on(queue, cells, i)
-            if counts[IS_IDLE]:
-                return END
-            if counts[CURRENT] + 1 < N_BUCKETS:
-                open_bucket(queue, cells)
-            else:
-                rebuild(queue, cells, now)
 
-    @jit
-    def release(queue: Any, i: int) -> None:
-        """Take the next neuron out of the queue: it spikes now."""
-        pop(queue)
-        queue.bucket[i] = NOWHERE
-        queue.counts[N_SINCE] += 1
 
-    @jit
-    def has_room(queue: Any, n_targets: int) -> bool:
-        """Whether the heap can take in so many neurons."""
-        return queue.counts[HEAP_SIZE] + n_targets + 2 <= queue.heap_times.shape[0]
+@kernel()
+def release(queue: SpikeQueue, i: int) -> None:
+    """Take the next neuron out of the queue: it spikes now."""
+    pop(queue)
+    queue.bucket[i] = NOWHERE
+    queue.counts[N_SINCE] += 1
 
-    return find_next, release, has_room
+
+@kernel()
+def has_room(queue: SpikeQueue, n_targets: int) -> bool:
+    """Whether the heap can take in so many neurons."""
+    return queue.counts[HEAP_SIZE] + n_targets + 2 <= queue.heap_times.shape[0]

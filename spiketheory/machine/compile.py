@@ -32,7 +32,7 @@ LIBRARIES = (
     "spiketheory.runtime.taylor",
 )
 """Modules whose functions generated code calls, compiled with it."""
-ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed")
+ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed", "function_values")
 """Modules of this package that teach Numba what it lacks; imported when something is compiled."""
 
 
@@ -206,7 +206,7 @@ class CompiledModel:
         Returns:
             A copy of the module.
         """
-        return make_linker(self, tuple(sorted(more.items()))).link(module)
+        return make_model_linker(self, tuple(sorted(more.items()))).link(module)
 
     def pack(self, record: Any) -> Any:
         """A record of arrays as compiled functions get it, see `spiketheory.machine.packed`."""
@@ -218,7 +218,9 @@ class CompiledModel:
 
 
 @lru_cache(maxsize=64)
-def make_linker(model: CompiledModel, more: tuple[tuple[str, Callable[..., Any]], ...]) -> Linker:
+def make_model_linker(
+    model: CompiledModel, more: tuple[tuple[str, Callable[..., Any]], ...]
+) -> Linker:
     """Links kernels with a model; see `CompiledModel.link`."""
     bound = {
         name: getattr(model.functions, name) for name in INTERFACE if hasattr(model.functions, name)
@@ -229,24 +231,23 @@ def make_linker(model: CompiledModel, more: tuple[tuple[str, Callable[..., Any]]
         bound={**bound, **further, **model.facts},
         key=hash_texts(model.key, repr(model.facts), *keys),
         compiles=model.backend == "numba",
-        base=make_linker(model, ()) if more else None,
+        base=make_model_linker(model, ()) if more else None,
         more=frozenset(further),
     )
 
 
-def join_jit(models: Sequence[CompiledModel]) -> Callable[..., Any]:
-    """Return a `CompiledModel.jit` for functions that call those of several models.
-
-    The functions must not make arrays: they count no references, which in loops over single
-    neurons would take as long as everything else.
+def make_linker(models: Sequence[CompiledModel], bound: Mapping[str, Any]) -> Linker:
+    """A linker for kernels that call functions of several models.
 
     Args:
         models: Models of one backend.
+        bound: Functions, compiled if the backend is, and facts, by name.
     """
-    if models[0].backend == "numpy":
-        return lambda function: function
-    key = hashlib.sha256("\n".join(m.key for m in models).encode()).hexdigest()
-    return lambda function: compile_function(function, key=key, options=Options(allocates=False))
+    key = [model.key for model in models]
+    for name, value in bound.items():
+        key += [name, getattr(value, "full_key", "") if callable(value) else repr(value)]
+    compiles = models[0].backend == "numba"
+    return Linker(bound=bound, key=hash_texts(*key), compiles=compiles)
 
 
 def make_prefetch(models: Sequence[CompiledModel]) -> Callable[..., None]:
@@ -388,6 +389,8 @@ def rebind_module(
     """The same, with other compiled functions in the place of some that the module imports."""
     import numba
 
+    from spiketheory.machine.function_values import tell_by_type
+
     names = {**vars(module), **replaced}
     names["np"] = make_choice() if module is elementary else make_numpy(inlines=inlines)
     own = {
@@ -409,7 +412,8 @@ def rebind_module(
             options = {"_nrt": False, "fastmath": {"contract"}}
         if inlines:
             options["forceinline"] = True
-        names[name] = numba.njit(error_model="numpy", nogil=True, **options)(rebound)
+        compile_it = numba.njit(error_model="numpy", nogil=True, **options)
+        names[name] = tell_by_type(compile_it(rebound))
     return names
 
 

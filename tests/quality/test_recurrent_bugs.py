@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from networks import compiled
 
-import sim.events.backward
-import sim.events.neurons
+import sim.events.link
 from sim.events.differentiate import differentiate
 from sim.events.simulate import simulate
 from sim.network.network import Network, Population, Projection, SpikeTrains
@@ -42,8 +41,7 @@ def measure(recording):
 
 def find_error():
     """Of the derivative by the input's time, relative."""
-    for build in (sim.events.neurons.build_neurons, sim.events.backward.build_backward_pass):
-        build.cache_clear()
+    sim.events.link.link_network.cache_clear()
     recording = simulate(make(0.5), record=True)
     assert (recording.tape.spike_waits[: len(recording.spike_time)] == -1.0).any()
     slopes = np.ones(len(recording.spike_time))
@@ -56,19 +54,17 @@ def find_error():
 @pytest.fixture
 def plant(monkeypatch):
     """Replace a backward function by a wrong one; caches forget it afterwards."""
-    build = sim.events.neurons.build_backward
+    link = sim.events.link.link_neurons
 
     def plant_it(name, spoil):
-        def build_wrongly(model, jit):
-            functions = build(model, jit)
-            setattr(functions, name, spoil(getattr(functions, name)))
-            return functions
+        def link_wrongly(models):
+            functions = link(models)
+            return {**functions, name: spoil(functions[name])}
 
-        monkeypatch.setattr(sim.events.neurons, "build_backward", build_wrongly)
+        monkeypatch.setattr(sim.events.link, "link_neurons", link_wrongly)
 
     yield plant_it
-    for cached in (sim.events.neurons.build_neurons, sim.events.backward.build_backward_pass):
-        cached.cache_clear()
+    sim.events.link.link_network.cache_clear()
 
 
 def forget_the_velocities(caused_spike_vjp):
