@@ -106,7 +106,7 @@ def simulate(
 
         if model is not None:
             raise click.UsageError("Expected --model with an .npz file but got a network file.")
-        network = read_network_file(file, compile_model=compile_for)
+        network = read_network_file(file, compile_model=compile_for).network
         run_network(network, collect_network_results, out, plot, **options)
         return
     arrays = read_arrays(file)
