@@ -1,5 +1,6 @@
 """The built-in neuron models and the way from a model's name or file to running code."""
 
+import dataclasses
 import importlib
 import pkgutil
 from functools import lru_cache
@@ -69,15 +70,19 @@ def compile_model(model: str, *, backend: str = "numba") -> CompiledModel:
         VerificationError: If its derivation fails a check.
     """
     if is_file_name(model):
-        return load_once(generate_cached(model), backend)
+        return load_once(generate_cached(model), backend, read_neuron_model(model).ports)
     check_name(model)
     return load_once(import_generated(model), backend)
 
 
 @lru_cache(maxsize=64)
-def load_once(module: ModuleType, backend: str) -> CompiledModel:
+def load_once(
+    module: ModuleType, backend: str, ports: tuple[str, ...] = ("default",)
+) -> CompiledModel:
     """The compiled model of a module: the same object for the same module, for kernel caches."""
-    return load_compiled(module, backend=backend)
+    if ports == ("default",):
+        return load_compiled(module, backend=backend)
+    return dataclasses.replace(load_once(module, backend), ports=ports)
 
 
 def import_generated(model: str) -> ModuleType:
@@ -98,7 +103,8 @@ def compile_verified(model: str, verified: "VerifiedKernel", *, backend: str) ->
         return compile_model(model, backend=backend)
     from spiketheory.route.model_cache import load_or_generate
 
-    return load_once(load_or_generate(verified.derivation.model, verified), backend)
+    neuron = verified.derivation.model
+    return load_once(load_or_generate(neuron, verified), backend, neuron.ports)
 
 
 def generate_source(model: str, *, target: str = "module") -> str:

@@ -6,7 +6,7 @@ pseudospikes included; ``target`` (n_targets,) is what is wanted of this sample;
 the loss's numbers; the derivatives by ``times`` are written to ``gradient``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -75,6 +75,40 @@ def target_time_loss(times: Any, target: Any, settings: Any, gradient: Any) -> f
     return float(total)
 
 
+def spike_trains_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
+    """Mean squared relative distance to spike trains; the spike after the last target comes late.
+
+    loss = sum(((t - wanted) / (wanted + soften))^2) / n over all targets and, for each output, the
+    first spike after its last target: that one wants to be at ``silent_after`` or later, where it
+    counts 0. Targets are listed output by output, ``n_required`` each, filled up with ``inf``;
+    settings are (silent_after, soften).
+    """
+    silent_after, soften = settings
+    n_outputs, n_required = times.shape
+    n_compared = 0
+    total = 0.0
+    for i in range(n_outputs):
+        is_over = False
+        for k in range(n_required):
+            gradient[i, k] = 0.0
+            if is_over:
+                continue
+            wanted = target[i * n_required + k]
+            is_over = not np.isfinite(wanted)
+            if is_over:
+                wanted = silent_after
+            off = (times[i, k] - wanted) / (wanted + soften)
+            if is_over:
+                off = min(off, 0.0)
+            n_compared += 1
+            total += off * off
+            gradient[i, k] = 2 * off / (wanted + soften)
+    for i in range(n_outputs):
+        for k in range(n_required):
+            gradient[i, k] /= n_compared
+    return float(total / n_compared)
+
+
 def linear_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
     """Weighted sum of spike times: pulls any given derivatives back through the network.
 
@@ -102,6 +136,33 @@ def make_target_time_loss(*, n_required: int = 1) -> Loss:
     return Loss(
         name="target_time", function=target_time_loss, settings=(0.0,), n_required=n_required
     )
+
+
+def make_spike_trains_loss(*, n_required: int, silent_after: float, soften: float) -> Loss:
+    """Mean squared relative distance to spike trains; targets are those of `pad_spike_trains`.
+
+    Args:
+        n_required: One more than the most targets of an output.
+        silent_after: Where the spike after the last target is pushed to [time].
+        soften: What is added to a target's time before the distance is divided by it [time].
+    """
+    return Loss(
+        name="spike_trains", function=spike_trains_loss,
+        settings=(float(silent_after), float(soften)), n_required=n_required,
+    )  # fmt: skip
+
+
+def pad_spike_trains(trains: Sequence[Any]) -> np.ndarray:
+    """Target spike trains as an array, shape (n_outputs, most targets + 1), inf where none is.
+
+    Args:
+        trains: Target times of each output, increasing [time].
+    """
+    n_required = 1 + max(map(len, trains), default=0)
+    padded = np.full((len(trains), n_required), np.inf)
+    for row, train in zip(padded, trains, strict=True):
+        row[: len(train)] = train
+    return padded
 
 
 def make_linear_loss(*, n_required: int = 1) -> Loss:

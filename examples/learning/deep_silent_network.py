@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import open_folder, program, report
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,6 +27,7 @@ from sim.training.config import TrainConfig, make_config
 from sim.training.data import load_dataset
 from sim.training.train import Row, Trainer, TrainState, train_network
 from spiketheory.commands.display import make_progress
+from spiketheory.commands.experiment import open_folder, program, report
 
 HIDDEN = (50,) * 6
 SETTINGS: dict[str, Any] = {

@@ -14,22 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse
-from common import (
-    descend,
-    find_changes,
-    open_folder,
-    program,
-    read_entries,
-    report,
-    shade_pseudospikes,
-    summarise,
-    trace_potential,
-)
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from derivations import compile_model
+from sim.analysis.spike_figures import find_changes, shade_pseudospikes, trace_potential
 from sim.analysis.training_figures import (
     BLUE,
     GREEN,
@@ -46,7 +36,10 @@ from sim.events.pseudospikes import find_outputs
 from sim.events.recording import Recording
 from sim.events.simulate import simulate
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.training.descent import summarise
+from sim.training.learner import read_entries
 from sim.training.optim import AdaBelief, Exponential
+from spiketheory.commands.experiment import open_folder, program, report, show_descent
 from spiketheory.machine.compile import CompiledModel
 
 DURATION = 10.0
@@ -140,7 +133,7 @@ def learn(steps: int, seed: int, backend: str) -> History:
         return float(np.mean(off[:2] ** 2)), [by_weight, by_time]
 
     before = simulate(make_circuit(inputs, model), probe_times=PROBE_TIMES)
-    losses = descend(
+    losses = show_descent(
         [weights, times], evaluate, optimiser=AdaBelief(beta2=0.99),
         schedule=Exponential(rate=0.02, decay_epochs=1000.0), steps=steps,
         constrain=lambda: np.clip(times, 0.0, DURATION, out=times),

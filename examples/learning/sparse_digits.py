@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import open_folder, program, report
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -23,6 +22,7 @@ from sim.training.config import make_config
 from sim.training.data import load_dataset, split_validation
 from sim.training.train import Trainer, train_network
 from spiketheory.commands.display import make_progress
+from spiketheory.commands.experiment import open_folder, program, report
 
 WIDTHS = (20, 40, 80, 130, 200, 400)
 HELD_OUT = 10_000

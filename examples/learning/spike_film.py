@@ -15,30 +15,23 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from common import (
-    descend,
-    find_changes,
-    open_folder,
-    program,
-    read_entries,
-    report,
-    shade_pseudospikes,
-    summarise,
-    trace_potential,
-)
 from matplotlib import rc_context
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from derivations import compile_model
+from sim.analysis.spike_figures import find_changes, shade_pseudospikes, trace_potential
 from sim.analysis.training_figures import BLUE, GREEN, GREY, INK, PURPLE, SHADE, STYLE, VERMILION
 from sim.events.differentiate import differentiate
 from sim.events.pseudospikes import find_outputs
 from sim.events.recording import Recording
 from sim.events.simulate import simulate
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.training.descent import summarise
+from sim.training.learner import read_entries
 from sim.training.optim import AdaBelief, Constant, Exponential, Schedule
+from spiketheory.commands.experiment import open_folder, program, report, show_descent
 from spiketheory.files import replace_atomically
 from spiketheory.machine.compile import CompiledModel
 
@@ -105,7 +98,7 @@ def learn(steps: int, seed: int, model: CompiledModel) -> History:
         return float(np.mean(off**2)), [read_entries(network.projections[0], gradients.weights[0])]
 
     def run(is_inward: bool, schedule: Schedule, n: int) -> np.ndarray:
-        return descend(
+        return show_descent(
             [weights], lambda _: evaluate(is_inward), optimiser=AdaBelief(beta2=0.95),
             schedule=schedule, steps=n,
         )  # fmt: skip

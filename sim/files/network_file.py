@@ -1,134 +1,143 @@
-"""The network file (docs/formats.md, 8): a circuit that a person writes down, in TOML."""
+"""The network file (docs/formats.md, 8): a circuit that a person writes down, in TOML.
 
-import tomllib
+A file without ``version`` is of format 1, in which a zero among dense weights is no connection.
+"""
+
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sim.events.recording import Recording
-from sim.network.connect import (
-    connect_edges,
-    connect_fixed_in_degree,
-    connect_small_world,
-    draw_poisson,
-    make_matrix,
-)
-from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.files.loss_table import LossTable, read_loss_table
+from sim.files.projection_table import read_projection
+from sim.files.tables import TableReader, read_toml
+from sim.network.connect import draw_poisson
+from sim.network.layer_stack import PRECISIONS
+from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
 from spiketheory.errors import InputError
 from spiketheory.machine.compile import CompiledModel
 
+VERSIONS = (1, 2)
 SECTIONS = ("network", "populations", "inputs", "projections")
+MORE_SECTIONS = ("readouts", "loss", "training")
 NETWORK = ("duration", "seed")
 POPULATION = ("model", "size", "parameters", "initial")
 TRAINS = ("size", "rate", "times", "channels")
-PROJECTION = ("pre", "post", "connect", "weight", "weights", "edges", "delay")
-PATTERNS = ("all", "one_to_one", "in_degree", "small_world")
-DRAWS = ("normal", "uniform")
+READOUT = ("population", "n_spikes", "neurons", "kind")
 MOST_TEXT = 10_000_000
 
 
-class Reader:
-    """Reads the tables of one file; all randomness comes from its seed, in the file's order.
+class Learnable(NamedTuple):
+    """Something that learns.
+
+    Attributes:
+        kind: ``weights`` or ``delays`` of a projection, ``initial`` or ``parameter`` of a
+            population.
+        place: Which projection, or which population.
+        name: Name of the state variable, initial coordinate or parameter; empty for projections.
+    """
+
+    kind: str
+    place: int
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkFile:
+    """What a network file holds.
+
+    Attributes:
+        network: The network.
+        learn: What learns, projections first.
+        loss: What is wanted of it; None if the file does not say.
+        training: The table ``training`` as it is; `sim.training.network_config` reads it.
+        tables: The whole file as plain values, another that it names included.
+    """
+
+    network: Network
+    learn: tuple[Learnable, ...] = ()
+    loss: LossTable | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Reader(TableReader):
+    """Reads one network file.
 
     Args:
         path: The file, for messages.
         compile_model: Turns a model's name into running code.
+        version: Format of the file.
     """
 
-    def __init__(self, path: Path, compile_model: Callable[[str], CompiledModel]) -> None:
-        self.path, self.compile_model = path, compile_model
-        self.rng = np.random.default_rng(0)
+    def __init__(
+        self, path: Path, compile_model: Callable[[str], CompiledModel], version: int
+    ) -> None:
+        super().__init__(path)
+        self.compile_model, self.version = compile_model, version
+        self.learn: list[Learnable] = []
 
-    def fail(self, wanted: str, got: str, remedy: str) -> InputError:
-        """The error of a file that is not what it should be."""
-        return InputError(f"Expected {wanted} in {self.path} but got {got}; {remedy}.")
+    def newer(self, *names: str) -> tuple[str, ...]:
+        """Names that a file of format 1 does not have."""
+        return names if self.version > 1 else ()
 
-    def check(
-        self, table: Any, where: str, known: tuple[str, ...], needed: tuple[str, ...]
-    ) -> dict:
-        """Return a table whose names are known and of which none is missing."""
-        if not isinstance(table, dict):
-            raise self.fail(f"{where} to be a table", repr(table), "write name = value below it")
-        for name in table:
-            if name not in known:
-                raise self.fail(
-                    f"{', '.join(known)} in {where}", repr(name), "correct its name or remove it"
-                )
-        for name in needed:
-            if name not in table:
-                raise self.fail(f"{', '.join(needed)} in {where}", f"no {name}", "add it")
-        return table
+    def read(self, tables: Mapping[str, Any]) -> NetworkFile:
+        """The circuit, and what it should learn."""
+        given = {name: value for name, value in tables.items() if name != "version"}
+        known = (*SECTIONS, *self.newer(*MORE_SECTIONS))
+        self.check(given, "the file", known, ("network", "populations"))
+        network = self.read_network(given)
+        loss = given.get("loss")
+        training = given.get("training", {})
+        if not isinstance(training, dict):
+            raise self.fail("[training] to be a table", repr(training), "write names below it")
+        return NetworkFile(
+            network=network,
+            learn=tuple(sorted(self.learn, key=lambda one: one.kind in ("initial", "parameter"))),
+            loss=None if loss is None else read_loss_table(self, loss, network),
+            training=training,
+            tables=tables,
+        )
 
-    def read(self, text: str) -> Network:
+    def read_network(self, tables: Mapping[str, Any]) -> Network:
         """The circuit."""
-        try:
-            tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as err:
-            raise InputError(f"Expected TOML in {self.path} but got {err}; correct it.") from err
-        self.check(tables, "the file", SECTIONS, ("network", "populations"))
-        network = self.check(tables["network"], "[network]", NETWORK, ("duration",))
+        names = (*NETWORK, *self.newer("precision"))
+        network = self.check(tables["network"], "[network]", names, ("duration",))
         duration = self.number(network["duration"], "duration of [network]")
+        precision = self.choice(
+            network.get("precision", "float64"), "precision of [network]", tuple(PRECISIONS)
+        )
         self.rng = np.random.default_rng(self.whole(network.get("seed", 0), "seed of [network]"))
         populations = self.check_group(tables.get("populations", {}), "populations")
         inputs = self.check_group(tables.get("inputs", {}), "inputs")
+        readouts = self.check_group(tables.get("readouts", {}), "readouts")
         projections = tables.get("projections", [])
         if not isinstance(projections, list):
             raise self.fail("[[projections]]", "a table", "write two brackets on either side")
-        built = [self.read_population(name, table) for name, table in populations.items()]
+        built = [
+            self.read_population(k, name, table)
+            for k, (name, table) in enumerate(populations.items())
+        ]
         trains = [self.read_trains(name, table, duration) for name, table in inputs.items()]
         sizes = {p.name: p.size for p in built} | {p.name: p.size for p in trains}
+        models = {p.name: p.model for p in built}
         return Network(
-            populations=built, inputs=trains, duration=duration,
+            populations=built, inputs=trains, duration=duration, precision=precision,
             projections=[
-                self.read_projection(table, sizes, f"[[projections]] {k + 1}")
+                self.read_connections(k, table, sizes, models)
                 for k, table in enumerate(projections)
             ],
+            readouts=[self.read_readout(name, table) for name, table in readouts.items()],
         )  # fmt: skip
 
-    def check_group(self, table: Any, name: str) -> dict:
-        """Return a table of tables."""
-        if not isinstance(table, dict) or not all(isinstance(v, dict) for v in table.values()):
-            raise self.fail(f"[{name}.NAME] tables", "something else", "give each a name")
-        return table
-
-    def number(self, value: Any, where: str) -> float:
-        """Return a number."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.fail(f"a number for {where}", repr(value), "write one, without quotes")
-        return float(value)
-
-    def whole(self, value: Any, where: str) -> int:
-        """Return a whole number that is not negative."""
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise self.fail(f"a whole number for {where}", repr(value), "write one, >= 0")
-        return value
-
-    def values(self, value: Any, count: int, where: str) -> Any:
-        """A number, a list with one for each, or what is drawn for each."""
-        if isinstance(value, list):
-            return np.array([self.number(v, where) for v in value])
-        if not isinstance(value, dict):
-            return self.number(value, where)
-        kind = next(iter(value), "")
-        pair = value.get(kind)
-        if len(value) != 1 or kind not in DRAWS or not isinstance(pair, list) or len(pair) != 2:
-            raise self.fail(
-                "a number, a list, {normal = [mean, sd]} or {uniform = [low, high]} for " + where,
-                repr(value), "write one of these",
-            )  # fmt: skip
-        a, b = (self.number(v, where) for v in pair)
-        if b < (a if kind == "uniform" else 0):
-            raise self.fail(f"an upper bound or an sd >= 0 for {where}", repr(pair), "correct it")
-        return self.rng.normal(a, b, count) if kind == "normal" else self.rng.uniform(a, b, count)
-
-    def read_population(self, name: str, table: dict[str, Any]) -> Population:
+    def read_population(self, place: int, name: str, table: dict[str, Any]) -> Population:
         """One population."""
         where = f"[populations.{name}]"
-        self.check(table, where, POPULATION, ("model", "size"))
-        if not isinstance(table["model"], str):
-            raise self.fail(f"a text for model of {where}", repr(table["model"]), "quote the name")
+        self.check(table, where, (*POPULATION, *self.newer("learn")), ("model", "size"))
+        model = self.compile_model(self.text(table["model"], f"model of {where}"))
         size = self.whole(table["size"], f"size of {where}")
 
         def read(key: str) -> dict[str, Any]:
@@ -137,93 +146,137 @@ class Reader:
                 raise self.fail(f"a table for {key} of {where}", repr(given), "use {name = value}")
             return {n: self.values(v, size, f"{n} of {where}") for n, v in given.items()}
 
-        return Population(
-            name=name, model=self.compile_model(table["model"]), size=size,
-            parameters=read("parameters"), initial=read("initial"),
+        population = Population(
+            name=name, model=model, size=size, parameters=read("parameters"),
+            initial=read("initial"),
         )  # fmt: skip
+        initial = (model.initial,) if population.starts_at_phase else model.state
+        for wanted in self.read_learn(table.get("learn", []), where, (*initial, *model.parameters)):
+            kind = "initial" if wanted in initial else "parameter"
+            self.learn.append(Learnable(kind, place, wanted))
+        return population
+
+    def read_learn(self, given: Any, where: str, known: tuple[str, ...]) -> list[str]:
+        """Names of what learns."""
+        names = self.listed(given, f"learn of {where}")
+        for name in names:
+            self.choice(name, f"learn of {where}", known)
+        if len(set(names)) < len(names):
+            raise self.fail(f"different names in learn of {where}", repr(names), "name each once")
+        return names
 
     def read_trains(self, name: str, table: dict[str, Any], duration: float) -> SpikeTrains:
-        """One input: a rate, or times and channels."""
+        """One input: a rate, times and channels, or (from format 2 on) channels alone."""
         where = f"[inputs.{name}]"
-        self.check(table, where, TRAINS, ("size",))
+        self.check(table, where, (*TRAINS, *self.newer("steps")), ("size",))
         size = self.whole(table["size"], f"size of {where}")
-        if ("rate" in table) == ("times" in table):
-            raise self.fail(f"either rate or times in {where}", "both or none", "give one")
+        kinds = [key for key in ("rate", "times", *self.newer("steps")) if key in table]
+        if len(kinds) > 1 or (self.version == 1 and not kinds):
+            wanted = "either rate or times" if self.version == 1 else "one of rate, times, steps"
+            raise self.fail(f"{wanted} in {where}", "both or none", "give one")
         if "rate" in table:
             return draw_poisson(
                 name, size, self.values(table["rate"], size, f"rate of {where}"), duration, self.rng
             )
-        times = np.array(table["times"], dtype=float)
-        channels = np.array(table.get("channels", [0] * len(times)))
-        return SpikeTrains(name=name, size=size, times=times, channels=channels)
-
-    def read_projection(self, table: Any, sizes: Mapping[str, int], where: str) -> Projection:
-        """One projection."""
-        self.check(table, where, PROJECTION, ("pre", "post"))
-        pre, post = table["pre"], table["post"]
-        for end in (pre, post):
-            if end not in sizes:
-                raise self.fail(
-                    f"pre and post of {where} among {', '.join(sizes)}", repr(end), "correct it"
-                )
-        shape = (sizes[post], sizes[pre])
-        given = [key for key in ("weights", "edges", "weight") if key in table]
-        if len(given) != 1:
-            raise self.fail(
-                f"one of weight, weights and edges in {where}", f"{len(given)}", "give one of them"
-            )
-        mask = None
-        if given[0] == "edges":
-            weights: Any = connect_edges(table["edges"], *shape)
-        elif given[0] == "weights":
-            weights = np.array(table["weights"], dtype=float)
-            mask = weights != 0
-        else:
-            sources, targets = self.draw_pattern(table.get("connect", {"all": True}), shape, where,
-                                                 same=pre == post)  # fmt: skip
-            values = self.values(table["weight"], len(sources), f"weight of {where}")
-            weights = make_matrix(sources, targets, values, shape)
-        return Projection(
-            pre=pre, post=post, weights=weights, mask=mask, delays=self.read_delay(table, where)
+        if "steps" in table:
+            raise self.refuse_steps(table["steps"], where)
+        times = self.numbers(table.get("times", []), f"times of {where}")
+        given = table.get("channels", [0] * len(times))
+        channels = [self.whole(c, f"channels of {where}") for c in self.listed(given, "channels")]
+        return SpikeTrains(
+            name=name, size=size, times=times, channels=np.array(channels, dtype=np.int64)
         )
 
-    def read_delay(self, table: Mapping[str, Any], where: str) -> float | None:
-        """The delay of a projection."""
-        return self.number(table["delay"], f"delay of {where}") if "delay" in table else None
-
-    def draw_pattern(
-        self, given: Any, shape: tuple[int, int], where: str, *, same: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Sources and targets of the connections; a population does not connect to itself."""
-        kind = next(iter(given), "") if isinstance(given, dict) else given
-        n_post, n_pre = shape
-        if kind == "in_degree":
-            degree = self.whole(given[kind], f"in_degree of {where}")
-            matrix = connect_fixed_in_degree(
-                n_post, n_pre, degree, 1.0, self.rng, self_connections=not same
+    def refuse_steps(self, given: Any, where: str) -> InputError:
+        """Check current steps, and say that nothing runs them yet."""
+        steps = self.rows(given, f"steps of {where}")
+        if steps.shape[1] != 2 or not np.isfinite(steps).all():
+            return self.fail(
+                f"pairs of time and current for steps of {where}", repr(given),
+                "write [[t, value], ...]",
+            )  # fmt: skip
+        if steps[0, 0] < 0 or np.any(np.diff(steps[:, 0]) <= 0):
+            return self.fail(
+                f"times >= 0 that rise for steps of {where}",
+                repr(steps[:, 0].tolist()),
+                "sort them",
             )
-        elif kind == "small_world" and isinstance(given[kind], dict) and same:
-            options = self.check(given[kind], f"small_world of {where}", ("neighbours", "rewired"),
-                                 ("neighbours", "rewired"))  # fmt: skip
-            matrix = connect_small_world(
-                n_pre, self.whole(options["neighbours"], "neighbours"),
-                self.number(options["rewired"], "rewired"), 1.0, self.rng,
-            )  # fmt: skip
-        elif kind == "one_to_one" and n_post == n_pre:
-            return np.arange(n_pre), np.arange(n_post)
-        elif kind == "all":
-            targets, sources = np.divmod(np.arange(n_post * n_pre), n_pre)
-            kept = (sources != targets) | (not same)
-            return sources[kept], targets[kept]
-        else:
-            raise self.fail(
-                f"connect of {where} to be one of {', '.join(PATTERNS)} that fits the sizes",
-                repr(given), "see docs/formats.md, 8",
-            )  # fmt: skip
-        return matrix.col, matrix.row
+        return self.fail(
+            f"spikes from {where}", "current steps",
+            "this version does not support steps of a current yet: use spikes (times or rate), or "
+            "put a constant current into the neurons' parameters",
+        )  # fmt: skip
+
+    def read_connections(
+        self, place: int, table: Any, sizes: Mapping[str, int],
+        models: Mapping[str, CompiledModel],
+    ) -> Projection:  # fmt: skip
+        """One projection, and what of it learns."""
+        where = f"[[projections]] {place + 1}"
+        projection = read_projection(self, table, sizes, where, version=self.version)
+        if "port" in table:
+            self.choice(table["port"], f"port of {where}", models[projection.post].ports)
+        learn = table.get("learn", False)
+        names = ["weights"] if learn is True else [] if learn is False else learn
+        for name in self.read_learn(names, where, ("weights", "delays")):
+            self.learn.append(Learnable(name, place))
+            if name == "delays" and "delay" not in table:
+                raise self.fail(f"delay of {where}, since it learns", "none", "add its start")
+        return projection
+
+    def read_readout(self, name: str, table: dict[str, Any]) -> Readout:
+        """One readout."""
+        where = f"[readouts.{name}]"
+        self.check(table, where, READOUT, ("population",))
+        self.choice(table.get("kind", "first_spikes"), f"kind of {where}", ("first_spikes",))
+        neurons = table.get("neurons")
+        if neurons is not None:
+            given = self.listed(neurons, f"neurons of {where}")
+            neurons = [self.whole(n, f"neurons of {where}") for n in given]
+        return Readout(
+            name=name, population=self.text(table["population"], f"population of {where}"),
+            n_spikes=self.whole(table.get("n_spikes", 1), f"n_spikes of {where}"),
+            neurons=neurons,
+        )  # fmt: skip
 
 
-def read_network_file(path: Path, *, compile_model: Callable[[str], CompiledModel]) -> Network:
+def read_version(path: Path, tables: Mapping[str, Any]) -> int:
+    """Format of a network file.
+
+    Raises:
+        InputError: If this version of the program does not read it.
+    """
+    version = tables.get("version", 1)
+    if isinstance(version, bool) or version not in VERSIONS:
+        raise InputError(
+            f"Expected version = 1 or 2 in {path} but got {version!r}; upgrade spiketheory to read "
+            "newer files, or correct it."
+        )
+    return int(version)
+
+
+def read_network_tables(path: Path) -> dict[str, Any]:
+    """The tables of a network file, those of the file that it names as its network included.
+
+    Raises:
+        InputError: If a file cannot be read, or is malformed.
+    """
+    tables = read_toml(path, "a network file", most=MOST_TEXT)
+    named = tables.get("network")
+    if read_version(path, tables) == 1 or not isinstance(named, str):
+        return tables
+    own = TableReader(path).check(tables, "the file", ("version", "network", *MORE_SECTIONS), ())
+    other = path.parent / named
+    base = read_toml(other, "a network file", most=MOST_TEXT)
+    if read_version(other, base) != 2 or not isinstance(base.get("network"), dict):
+        raise InputError(
+            f"Expected a network file of version 2 with [network] in {other}, which {path} names, "
+            "but got another; write the network there."
+        )
+    return base | {name: value for name, value in own.items() if name != "network"}
+
+
+def read_network_file(path: Path, *, compile_model: Callable[[str], CompiledModel]) -> NetworkFile:
     """Read a network file.
 
     Args:
@@ -234,24 +287,19 @@ def read_network_file(path: Path, *, compile_model: Callable[[str], CompiledMode
     Raises:
         InputError: If it cannot be read, or is malformed.
     """
+    return read_tables(path, read_network_tables(path), compile_model=compile_model)
+
+
+def read_tables(
+    path: Path, tables: Mapping[str, Any], *, compile_model: Callable[[str], CompiledModel]
+) -> NetworkFile:
+    """Read the tables of a network file; see `read_network_file`."""
 
     def compile_beside(name: str) -> CompiledModel:
         beside = path.parent / name
         return compile_model(str(beside) if name.endswith(".toml") and beside.exists() else name)
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        reason = getattr(err, "strerror", None) or "it is not UTF-8 text"
-        raise InputError(
-            f"Expected a network file at {path} but reading it failed: {reason}; correct the path."
-        ) from err
-    if len(text) > MOST_TEXT:
-        raise InputError(
-            f"Expected at most {MOST_TEXT} characters in {path} but got {len(text)}; keep large "
-            "matrices in a trial file."
-        )
-    return Reader(path, compile_beside).read(text)
+    return Reader(path, compile_beside, read_version(path, tables)).read(tables)
 
 
 def collect_network_results(recording: Recording) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ import tomli_w
 
 from sim.training.data import DATASETS
 from sim.training.optim import OPTIMISERS, SCHEDULES
+from sim.training.trial_data import is_trial_dataset, suggest_settings
 from spiketheory.errors import InputError, check_choice, check_positive
 from spiketheory.files import write_text_atomically
 
@@ -24,7 +25,7 @@ class TrainConfig:
     """Everything that decides a training run's outcome.
 
     Attributes:
-        dataset: ``digits``, ``mnist`` or ``yinyang``.
+        dataset: ``digits``, ``mnist`` or ``yinyang``, or the path of a trials file (``.npz``).
         model: Name of a built-in neuron model, or path of a model file.
         parameters: Values of the model's parameters; defaults fill in the rest.
         duration: The trial's end T [time].
@@ -85,7 +86,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            check_choice(name, getattr(self, name), choices)
+            if name != "dataset" or not is_trial_dataset(self.dataset):
+                check_choice(name, getattr(self, name), choices)
         for name in ("duration", "weight_scale", "learning_rate", "decay_epochs"):
             check_positive(name, getattr(self, name))
         for name in ("epochs", "batch", "n_bins"):
@@ -266,8 +268,12 @@ def make_config(
                 f"experiment on it, but got {given['dataset']}; leave out one of the two."
             )
     else:
-        dataset = check_choice("dataset", given.get("dataset", "digits"), DEFAULTS)
-        base = {"dataset": dataset, **DEFAULTS[dataset]}
+        dataset = str(given.get("dataset", "digits"))
+        if is_trial_dataset(dataset):
+            defaults = suggest_settings(Path(dataset))
+        else:
+            defaults = DEFAULTS[check_choice("dataset", dataset, DEFAULTS)]
+        base = {"dataset": dataset, **defaults}
     same_model = given.get("model", base["model"]) == base["model"]
     inherited = base["parameters"] if same_model else {}
     given["parameters"] = {**inherited, **given.get("parameters", {})}

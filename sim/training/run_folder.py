@@ -20,8 +20,9 @@ from sim.interrupt import catch_interrupt
 from sim.layers.batch import record_spikes, run_batch
 from sim.training.checkpoint import load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
-from sim.training.data import load_dataset
+from sim.training.data import Dataset, load_dataset
 from sim.training.train import Row, Trainer, TrainState, make_targets, with_epochs
+from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
 from spiketheory.errors import CheckpointError, InputError, ModelError
 from spiketheory.files import is_file_name, replace_atomically
 from spiketheory.machine.compile import CompiledModel
@@ -90,9 +91,12 @@ def make_trainer(
         ModelError: If the model is unknown or a parameter lies outside its domain.
     """
     compiled = compile_model(config.model if model is None else model)
-    dataset = load_dataset(
-        config.dataset, seed=config.seed, root=root, validation=config.validation
-    )
+    options = {"seed": config.seed, "validation": config.validation}
+    dataset: Dataset | TrialDataset
+    if is_trial_dataset(config.dataset):
+        dataset = load_trial_dataset(Path(config.dataset), **options)
+    else:
+        dataset = load_dataset(config.dataset, root=root, **options)
     return Trainer(config, dataset, compiled)
 
 
@@ -128,7 +132,7 @@ def start_run(
 
 def choose_folder(config: TrainConfig, model: str, *, overwrite: bool) -> Path:
     """``runs/DATASET-MODEL-seedSEED``, with -2, -3, ... behind it while that holds a run."""
-    first = RUNS / f"{config.dataset}-{model}-seed{config.seed}"
+    first = RUNS / f"{Path(config.dataset).stem}-{model}-seed{config.seed}"
     if overwrite or not (first / CHECKPOINT).exists():
         return first
     names = (first.with_name(f"{first.name}-{i}") for i in count(2))
@@ -353,8 +357,10 @@ def make_panel(trainer: Trainer, state: TrainState, sample: int, title: str) -> 
     network = trainer.network(state)
     outcome, _ = run_batch(network, events, targets, trainer.loss)
     times, neurons = record_spikes(network, events).select(0)
-    shape = trainer.dataset.image_shape
-    image = None if shape is None else trainer.dataset.test_inputs[sample].reshape(shape)
+    dataset = trainer.dataset
+    image = None
+    if dataset.image_shape is not None and isinstance(dataset, Dataset):
+        image = dataset.test_inputs[sample].reshape(dataset.image_shape)
     return RasterPanel(
         title=title,
         input_image=image,

@@ -18,6 +18,7 @@ from sim.inputs.encoding import (
     shift_images,
     transform_images,
 )
+from sim.inputs.trials import Trials
 from sim.layers.batch import Events, prepare_events, run_batch
 from sim.layers.pseudospikes import check_pseudospikes
 from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
@@ -28,6 +29,7 @@ from sim.training.config import TrainConfig
 from sim.training.data import Dataset
 from sim.training.evaluate import Metrics, evaluate_network
 from sim.training.optim import Optimiser, make_optimiser, make_schedule
+from sim.training.trial_data import TrialDataset
 from spiketheory.errors import CheckpointError, InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
 
@@ -69,7 +71,9 @@ class Progress:
 class Trainer:
     """One training run: data, network and optimiser, advanced epoch by epoch."""
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, model: CompiledModel) -> None:
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset | TrialDataset, model: CompiledModel
+    ) -> None:
         self.config = config
         self.dataset = dataset
         self.model = model
@@ -99,6 +103,11 @@ class Trainer:
         copies = COPIES_OF_WEIGHTS + get_thread_count()
         check_memory(8 * copies * n_weights, f"the {n_weights:,} weights of these layers")
         check_pseudospikes(self.model)
+        if self.config.flip and isinstance(self.dataset.train_inputs, Trials):
+            raise InputError(
+                f"Expected flip = 0 with trials but got flip={self.config.flip}; a spike has no "
+                "opposite. Set flip to 0."
+            )
         if self.config.moves_images and self.config.shift >= min(self.image_shape):
             raise InputError(
                 f"Expected shift below {min(self.image_shape)}, the size of the images of "
@@ -217,7 +226,7 @@ class Trainer:
             if config.flip:
                 bins = flip_bins(bins, len(self.train_inputs.times), config.flip, rng)
             return self.train_events.with_bins(bins)
-        if not config.moves_images:
+        if not config.moves_images or isinstance(self.train_inputs, Trials):
             return self.train_events.take(indices)
         times = self.move(self.train_inputs.times[indices], rng, fill=np.inf)
         return prepare_events(LatencyInput(times=times), duration=config.duration)
@@ -334,8 +343,10 @@ def make_targets(config: TrainConfig, labels: np.ndarray, n_classes: int) -> np.
     return targets
 
 
-def encode_inputs(config: TrainConfig, inputs: np.ndarray) -> Input:
-    """Turn intensities into input spikes."""
+def encode_inputs(config: TrainConfig, inputs: np.ndarray | Trials) -> Input | Trials:
+    """Turn intensities into input spikes; trials are spikes already."""
+    if isinstance(inputs, Trials):
+        return inputs
     if config.encoding == "bins":
         return encode_bins(inputs, n_bins=config.n_bins, T=config.duration)
     return encode_latency(

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.analysis.trial_figure import choose_probes, plot_recording
+from sim.engine.choose import simulate as simulate_batch
+from sim.engine.records import BatchRecording
 from sim.events.recording import Advance, Recording
 from sim.events.simulate import simulate
+from sim.inputs.trials import Trials
 from sim.interrupt import catch_interrupt
 from sim.network.network import Network
 from spiketheory.commands.display import say_what_was_written
@@ -52,6 +55,72 @@ def run_network(
             network, engine=engine, record=record, max_spikes=max_spikes, on_advance=on_advance,
             **probes,
         )  # fmt: skip
+
+
+def run_trials(
+    network: Network, trials: Trials, console: "Console", *, max_spikes: int
+) -> BatchRecording | None:
+    """Run a batch of trials with a progress bar; None if it was stopped by Ctrl-C.
+
+    Args:
+        network: The network.
+        trials: The batch.
+        console: Where to show progress.
+        max_spikes: More spikes than this in a trial (or layer) are an error.
+    """
+    from spiketheory.commands.display import make_progress
+
+    total = len(trials) * network.duration
+    with make_progress(console) as bar, catch_interrupt() as is_interrupted:
+        task = bar.add_task("Simulating", total=total, note="")
+        done, before = 0, 0.0
+
+        def on_advance(advance: Advance) -> bool:
+            nonlocal done, before
+            done += advance.time < before  # the next trial has begun
+            before = advance.time
+            bar.update(task, completed=done * network.duration + advance.time)
+            return is_interrupted()
+
+        found = simulate_batch(network, trials, max_spikes=max_spikes, on_advance=on_advance)
+        stopped = any(not recording.is_complete for recording in found.recordings)
+        return None if stopped or is_interrupted() else found
+
+
+def describe_batch(
+    recording: BatchRecording, results: dict[str, np.ndarray], out: Path
+) -> dict[str, Any]:
+    """What a batch did, as plain values."""
+    network = recording.network
+    counts = np.bincount(recording.spike_neuron, minlength=network.n_neurons)
+    return {
+        "populations": [
+            {
+                "name": p.name,
+                "model": p.model.name,
+                "size": p.size,
+                "spikes": int(counts[network.slices[p.name]].sum()),
+            }
+            for p in network.populations
+        ],
+        "connections": network.n_connections,
+        "trials": len(recording),
+        "spikes": len(recording.spike_time),
+        "duration": network.duration,
+        "engine": recording.engine,
+        "fields": list(results),
+        "out": str(out),
+    }
+
+
+def format_batch(summary: dict[str, Any]) -> str:
+    """The same in words."""
+    lines = [f"{summary['trials']} trials by the engine {summary['engine']!r}."]
+    lines += [
+        f"{p['size']} {p['model']} neurons ({p['name']}): {p['spikes']} spikes."
+        for p in summary["populations"]
+    ]
+    return say_what_was_written(lines, summary)
 
 
 def describe_recording(

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     help="Write the results to this .npz file.",
 )
 @click.option(
+    "--trials",
+    type=click.Path(path_type=Path),
+    metavar="TRIALS.npz",
+    help="Networks: run a batch, whose input spikes are in this trials file.  [default: one trial "
+    "with the network's own inputs]",
+)
+@click.option(
     "--plot",
     type=click.Path(path_type=Path),
     metavar="FILE.png",
@@ -57,9 +64,12 @@ if TYPE_CHECKING:
     help="Trials and networks: stop with an error when there are more spikes.",
 )
 @JSON_OPTION
+@click.pass_context
 def simulate(
+    ctx: click.Context,
     file: Path,
     out: Path,
+    trials: Path | None,
     plot: Path | None,
     model: str | None,
     backend: str,
@@ -73,7 +83,7 @@ def simulate(
     .npz files are written by numpy.savez. docs/formats.md describes them; in short:
 
     Network: populations, inputs, projections and the duration. Results: spike_time, spike_neuron,
-    the states at the end.
+    the states at the end; with --trials also spike_trial, and the states trial by trial.
 
     Trial: model (its name), the model's parameters by name (defaults fill in), T (the trial's end),
     weights[post, pre], and if you like input_weights[post, channel], input_times, input_neurons,
@@ -106,9 +116,15 @@ def simulate(
 
         if model is not None:
             raise click.UsageError("Expected --model with an .npz file but got a network file.")
-        network = read_network_file(file, compile_model=compile_for)
+        network = read_network_file(file, compile_model=compile_for).network
+        if trials is not None:
+            check_batch_options(ctx, plot)
+            simulate_trials(network, trials, out, max_spikes=max_spikes, as_json=as_json)
+            return
         run_network(network, collect_network_results, out, plot, **options)
         return
+    if trials is not None:
+        raise click.UsageError("Expected --trials with a network file (.toml) but got an .npz.")
     arrays = read_arrays(file)
     if is_trial(arrays):
         trial = read_trial_file(file, arrays, compile_model=compile_for, model=model)
@@ -127,6 +143,42 @@ def simulate(
     counts = count_spikes_by_layer(batch.network, results["spike_neuron"])
     summary = describe_simulation(batch, results, counts, out)
     click.echo(format_json(summary) if as_json else format_simulation(summary))
+
+
+def check_batch_options(ctx: click.Context, plot: Path | None) -> None:
+    """Raise if an option of single trials comes with a batch."""
+    if plot is not None:
+        raise click.UsageError(
+            "Expected --plot with a single trial but got --trials; leave out one of them."
+        )
+    if ctx.get_parameter_source("engine") != click.core.ParameterSource.DEFAULT:
+        raise click.UsageError(
+            "Expected --engine with a single trial but got --trials, for which the engine is "
+            "chosen; leave it out."
+        )
+
+
+def simulate_trials(
+    network: "Network", path: Path, out: Path, *, max_spikes: int, as_json: bool
+) -> None:
+    """Run a batch of trials, write what came out of it, and say so."""
+    from rich.console import Console
+
+    from sim.files.batch_file import write_arrays
+    from sim.files.trials_file import collect_batch_results, read_trials_file
+    from spiketheory.commands import network_run as session
+    from spiketheory.commands.display import format_json
+
+    trials = read_trials_file(path).trials
+    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    recording = session.run_trials(network, trials, console, max_spikes=max_spikes)
+    if recording is None:
+        click.echo("Stopped; nothing was written.", err=True)
+        click.get_current_context().exit(EXIT_STOPPED)
+    results = collect_batch_results(recording)
+    write_arrays(out, results)
+    summary = session.describe_batch(recording, results, out)
+    click.echo(format_json(summary) if as_json else session.format_batch(summary))
 
 
 def run_network(

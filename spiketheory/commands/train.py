@@ -21,8 +21,8 @@ if TYPE_CHECKING:
               "accurate network; sparse: few spikes.  [default: values that suit the data set]"
               )  # fmt: skip
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.toml",
-              help="Start from this configuration, such as the config.toml of another run.  "
-              "[default: none]")  # fmt: skip
+              help="Start from this configuration, such as another run's config.toml, or train "
+              "the network that a network file describes.  [default: none]")  # fmt: skip
 @add_train_options
 @DATA_OPTION
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
@@ -52,11 +52,21 @@ def train(
       spiketheory train --hidden 50,50 --epochs 20
       spiketheory train --preset paper --data FOLDER
       spiketheory train --resume runs/digits-theta-seed0 --epochs 60
+      spiketheory train --config examples/learning/recurrent_network.toml
     """  # noqa: D301
     from derivations import compile_model
     from sim.training.config import make_config
+    from sim.training.network_run import is_network_config
     from sim.training.run_folder import resume_run, start_run
 
+    file = options["file"]
+    if resume is None and file is not None and is_network_config(file):
+        from spiketheory.commands import train_network
+
+        others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
+        described = train_network.start_described(file, out, others, overwrite=overwrite)
+        train_network.train_run(described, as_json=as_json, program=name_program())
+        return
     if resume is None:
         config = make_config(**options)
         run = start_run(
@@ -64,6 +74,12 @@ def train(
         )
     else:
         check_resume_options({**options, "out": out, "overwrite": overwrite or None})
+        from spiketheory.commands import train_network
+
+        found = train_network.find_described(resume, epochs=options["epochs"])
+        if found is not None:
+            train_network.train_run(found, as_json=as_json, program=name_program())
+            return
         run = resume_run(resume, compile_model=compile_model, root=root, epochs=options["epochs"])
     train_run(run, as_json=as_json)
 
@@ -122,7 +138,12 @@ def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
     """
     from derivations import compile_model
     from sim.training.run_folder import load_run
+    from spiketheory.commands import train_network
 
+    described = train_network.find_described(run)
+    if described is not None:
+        train_network.print_run(described, as_json=as_json)
+        return
     print_metrics(load_run(run, compile_model=compile_model, root=root), as_json=as_json)
 
 

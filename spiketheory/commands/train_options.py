@@ -39,10 +39,19 @@ def parse_parameters(ctx: click.Context, param: click.Parameter, value: tuple[st
     return pairs or None
 
 
+class DatasetName(click.Choice[str]):
+    """A data set's name, or the path of a trials file."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Let paths through."""
+        return value if str(value).endswith(".npz") else super().convert(value, param, ctx)
+
+
 TRAIN_OPTIONS = (
-    click.option("--dataset", type=click.Choice(["digits", "mnist", "yinyang"]),
-                 help="What to learn: 8x8 digits of scikit-learn, MNIST, or points in a yin-yang "
-                 "sign; only MNIST needs files.  [default: digits]"),
+    click.option("--dataset", type=DatasetName(["digits", "mnist", "yinyang"]),
+                 metavar="[digits|mnist|yinyang|FILE.npz]",
+                 help="What to learn: 8x8 digits of scikit-learn, MNIST, points in a yin-yang "
+                 "sign, or the trials in a file; only MNIST needs files.  [default: digits]"),
     click.option("--model", metavar="NAME|FILE.toml",
                  help="A built-in neuron model or a model file.  [default: theta]"),
     click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",

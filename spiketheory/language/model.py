@@ -21,7 +21,12 @@ from sympy.printing.str import StrPrinter
 from spiketheory.errors import ModelError
 from spiketheory.language import symbols
 
-_NAME_EXAMPLES = {"model": "my_neuron", "parameter": "tau_m", "state variable": "V"}
+_NAME_EXAMPLES = {
+    "model": "my_neuron",
+    "parameter": "tau_m",
+    "state variable": "V",
+    "port": "exc",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +95,7 @@ class NeuronModel:
         parameters: Parameters, in the order of every parameter array.
         assumptions: Relations that `certify` may rely on; every conjunct is an element.
         description: One line for people.
+        input_name: Name of the port that takes input, beside ``default``; empty if it has no other.
         written: The texts the model was read from, by the keys of ``source``. Not kept by
             `dataclasses.replace`, so that texts never survive the mathematics they stood for.
         source: Texts by key ("equations", "spike", "reset", "input", "rest.V",
@@ -106,6 +112,7 @@ class NeuronModel:
     parameters: tuple[Parameter, ...] = ()
     assumptions: tuple[sp.Basic, ...] = ()
     description: str = ""
+    input_name: str = ""
     written: InitVar[Mapping[str, str] | None] = None
     source: Mapping[str, str] = field(init=False, compare=False, repr=False)
 
@@ -126,10 +133,15 @@ class NeuronModel:
         return {s.name: s for s in (*self.state, *(p.symbol for p in self.parameters))}
 
     @property
+    def ports(self) -> tuple[str, ...]:
+        """Names of the ports that take input: one port, which may have two names."""
+        return ("default", self.input_name) if self.input_name else ("default",)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the mathematical content, in hexadecimal; the same in every process.
 
-        Name, description, units and the wording of the source do not count.
+        Name, description, units, names of ports and the wording of the source do not count.
         """
         parts: list[object] = [self.state, self.derivatives, self.spike.variable, self.spike.value]
         parts += [self.reset, self.jump, self.rest]
@@ -179,6 +191,8 @@ class NeuronModel:
         if self.description:
             model["description"] = self.description
         model |= {key: self.source[key] for key in ("equations", "spike", "reset", "input")}
+        if self.input_name:
+            model["inputs"] = {self.input_name: model.pop("input")}
         model["rest"] = {s.name: self.source[f"rest.{s.name}"] for s in self.state}
         document: dict[str, Any] = {"model": model}
         if self.parameters:

@@ -33,7 +33,9 @@ from spiketheory.language.syntax import (
     read_expression,
 )
 
-_MODEL_KEYS = ("name", "description", "equations", "spike", "reset", "input", "rest")
+_MODEL_KEYS = ("name", "description", "equations", "spike", "reset", "input", "inputs", "rest")
+_OPTIONAL_KEYS = ("description", "inputs")
+_DEFAULT_PORT = "default"
 
 _PARAMETER_KEYS = ("default", "domain", "unit")
 
@@ -196,7 +198,8 @@ def build_model(
     equations: str,
     spike: str,
     reset: str,
-    input: str,
+    input: str | None = None,
+    inputs: Mapping[str, str] | None = None,
     rest: Mapping[str, float | str],
     parameters: Mapping[str, float | Mapping[str, Any]] | None = None,
     assumptions: Mapping[str, str] | None = None,
@@ -211,6 +214,7 @@ def build_model(
         spike: ``V -> oo`` or ``V = V_th``.
         reset: Statements at a spike, such as ``V = V_r; u += d``.
         input: Statements at an input of weight ``w``, such as ``I += w``.
+        inputs: The same under the name of its port, in place of ``input``; one entry so far.
         rest: State at the start of a trial: numbers, or expressions of the parameters.
         parameters: Default values, or mappings with ``default``, ``domain`` and ``unit``.
         assumptions: Relations about ``w``, state variables or parameters, by name.
@@ -230,6 +234,7 @@ def build_model(
         check_kind(table, Mapping, "a table of names", what + place)
     check_kind(description, str, "text", "description" + place)
     check_name(name, "model")
+    input, port = _read_ports(input, inputs, place)
     records, domain_texts = _read_parameters(tables["parameters"], place)
     known: dict[str, sp.Expr] = {p.name: p.symbol for p in records}
     derivatives = parse_equations(equations, known, where="equations" + place)
@@ -261,6 +266,7 @@ def build_model(
         parameters=records,
         assumptions=relations,
         description=description,
+        input_name=port,
         written=written | domain_texts | rest_texts | assumption_texts,
     )
 
@@ -297,7 +303,8 @@ def parse_model(text: str, *, origin: str = "") -> NeuronModel:
     _check_keys(document, ("model", "parameters", "assumptions"), ("model",), "tables" + place)
     fields = document["model"]
     check_kind(fields, Mapping, "a table of names", "model" + place)
-    required = [key for key in _MODEL_KEYS if key != "description"]
+    optional = (*_OPTIONAL_KEYS, "input") if "inputs" in fields else _OPTIONAL_KEYS
+    required = [key for key in _MODEL_KEYS if key not in optional]
     _check_keys(fields, _MODEL_KEYS, required, "[model]" + place)
     rest_of_file = {k: document.get(k, {}) for k in ("parameters", "assumptions")}
     for what, table in rest_of_file.items():
@@ -345,6 +352,34 @@ def parse_assumption(text: str, model: NeuronModel) -> sp.Basic:
     """
     names = {**model.symbols, symbols.WEIGHT.name: symbols.WEIGHT}
     return parse_relation(text, names, where="assumption")
+
+
+def _read_ports(input: str | None, inputs: Mapping[str, str] | None, place: str) -> tuple[str, str]:
+    """The statements at an input, and the name of the port if it has one of its own.
+
+    Several ports are part of the format, but nothing derives such a model yet.
+    """
+    if inputs is None:
+        if input is None:
+            raise ParseError(
+                f"Expected input or inputs{place} but got neither; add for example "
+                f"{_EXAMPLES['input']}."
+            )
+        return input, ""
+    check_kind(inputs, Mapping, "a table of names", "inputs" + place)
+    if input is not None:
+        raise ParseError(f"Expected either input or inputs{place} but got both; keep one of them.")
+    for name, text in inputs.items():
+        check_name(name, "port")
+        check_kind(text, str, "text", f"input {name}{place}")
+    if len(inputs) != 1:
+        raise ParseError(
+            f"Expected one port in inputs{place} but got {', '.join(inputs) or 'none'}; this "
+            "version does not support several ports yet: write one of them, and let signs of "
+            "weights tell inputs apart."
+        )
+    name, text = next(iter(inputs.items()))
+    return text, "" if name == _DEFAULT_PORT else name
 
 
 def _check_keys(

@@ -82,6 +82,7 @@ class CompiledModel:
     module: ModuleType
     key: str
     specialised: bool = False
+    ports: tuple[str, ...] = ("default",)
 
     def at(self, constants: tuple[float, ...]) -> "CompiledModel":
         """The same model, compiled for these constants, where that is faster.

@@ -1,5 +1,7 @@
 """Network files through the command line."""
 
+import json
+
 import numpy as np
 import pytest
 from commands import ROOT, assert_refused, list_files, run, run_ok
@@ -134,3 +136,21 @@ def test_a_network_file_that_is_not_there_or_gets_another_model_is_refused():
     result = run("simulate", "net.toml", "--out", "o.npz", "--model", "lif")
     assert result.exit_code == 2
     assert "Expected --model with an .npz file" in result.stderr
+
+
+def test_a_network_file_of_format_2_connects_all_by_dense_weights():
+    ring = "weights = [[0.0, 0.1, 0.0, 0.0]"
+    assert ring in TEXT
+    write(TEXT)
+    sparse = run_ok("simulate", "net.toml", "--out", "o.npz", "--backend", "numpy", "--json").stdout
+    write("version = 2\n" + TEXT)
+    dense = run_ok("simulate", "net.toml", "--out", "o.npz", "--backend", "numpy", "--json").stdout
+    assert json.loads(dense)["connections"] == json.loads(sparse)["connections"] + 12
+    assert json.loads(dense)["spikes"] == json.loads(sparse)["spikes"]
+
+
+def test_a_network_file_of_a_newer_format_is_refused_and_nothing_written():
+    write("version = 7\n" + TEXT)
+    result = run("simulate", "net.toml", "--out", "o.npz", "--backend", "numpy")
+    assert_refused(result, "Expected version = 1 or 2 in net.toml but got 7; upgrade spiketheory")
+    assert list_files() == {"net.toml"}

@@ -6,7 +6,9 @@ import pytest
 from sim.losses import (
     make_first_spike_loss,
     make_linear_loss,
+    make_spike_trains_loss,
     make_target_time_loss,
+    pad_spike_trains,
     prepare_targets,
 )
 from spiketheory.errors import InputError
@@ -33,9 +35,12 @@ def difference(loss, times, target):
     return slope
 
 
+TRAINS = pad_spike_trains([[1.0, 2.0], []])
+TRAINS_LOSS = make_spike_trains_loss(n_required=3, silent_after=4.0, soften=2.0)
 LOSSES = {
     "first_spike": (make_first_spike_loss(gamma=GAMMA, duration=DURATION), [[0.5], [2.7], [1]], 1),
     "target_time": (make_target_time_loss(n_required=2), [[0.5, 3], [1, 2]], [1, 2, 3, 4]),
+    "spike_trains": (TRAINS_LOSS, [[0.5, 3, 3.5], [1, 2, 3]], TRAINS.reshape(-1)),
     "linear": (make_linear_loss(n_required=2), [[0.5, 3], [1, 2]], [1, -2, 0, 4]),
 }
 
@@ -69,6 +74,17 @@ def test_a_target_of_inf_counts_nothing():
     value, gradient = evaluate(loss, [[1.0, 3.0]], [np.inf, 2.5])
     assert value == 0.125
     assert gradient.tolist() == [[0, 0.5]]
+
+
+def test_the_loss_of_spike_trains_pushes_the_spike_after_the_last_target_out():
+    times = [[1.5, 2.0, 3.4], [3.0, 3.5, 5.0]]
+    loss, slopes = evaluate(TRAINS_LOSS, times, TRAINS.reshape(-1))
+    off = np.array([0.5 / 3, 0.0, -0.6 / 6, -1.0 / 6])
+    assert loss == pytest.approx((off**2).sum() / 4)
+    wanted = np.array([[0.5 / 9, 0, -0.6 / 36], [-1.0 / 36, 0, 0]]) / 2
+    np.testing.assert_allclose(slopes, wanted)
+    late = [[1.0, 2.0, 4.1], [4.5, 5.0, 6.0]]
+    assert evaluate(TRAINS_LOSS, late, TRAINS.reshape(-1))[0] == 0
 
 
 def test_the_linear_loss_returns_the_derivatives_it_was_given():

@@ -535,6 +535,16 @@ def test_the_python_way_and_the_file_give_equal_models():
         ({"spike": 1}, "Expected text for spike of here but got int"),
         ({"reset": 1}, "Expected text for reset of here but got int"),
         ({"input": ["I += w"]}, "Expected text for input of here but got list"),
+        ({"input": None}, "Expected input or inputs of here but got neither"),
+        ({"inputs": {"exc": "I += w"}}, "Expected either input or inputs of here but got both"),
+        ({"input": None, "inputs": 3}, "Expected a table of names for inputs of here"),
+        ({"input": None, "inputs": {}}, "Expected one port in inputs of here but got none"),
+        ({"input": None, "inputs": {"a": 1}}, "Expected text for input a of here but got int"),
+        ({"input": None, "inputs": {"if": "I += w"}}, "Expected a free name for the port"),
+        (
+            {"input": None, "inputs": {"exc": "I += w", "inh": "I -= w"}},
+            "Expected one port in inputs of here but got exc, inh; this version does not support",
+        ),
         ({"input": "I += 1"}, "Expected the input of mine to depend on the weight w"),
         ({"reset": "I = -oo; V = 0"}, "only it may be reset to -oo"),
         ({"parameters": [1]}, "Expected a table of names for parameters of here but got list"),
@@ -611,6 +621,17 @@ def test_malformed_files_are_refused(text, message):
 
 def test_a_model_text_that_is_no_text_is_refused():
     assert "Expected text for the model file but got bytes" in get_message(parse_model, b"")
+
+
+def test_the_input_may_have_a_port_of_its_own_name():
+    plain = build_model(**make_arguments())
+    named = build_model(**make_arguments(input=None, inputs={"exc": "I += w"}))
+    assert plain.ports == ("default",)
+    assert named.ports == ("default", "exc")
+    assert named.digest == plain.digest
+    assert "[model.inputs]\nexc = " in named.to_toml()
+    assert parse_model(named.to_toml()) == named
+    assert build_model(**make_arguments(input=None, inputs={"default": "I += w"})) == plain
 
 
 def test_a_model_file_is_read_from_disk(tmp_path):

@@ -1,0 +1,140 @@
+"""The table ``[loss]`` of a network file (docs/formats.md, 8): what is wanted of a readout."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim.files.tables import TableReader
+from sim.losses import (
+    Loss,
+    make_first_spike_loss,
+    make_spike_trains_loss,
+    make_target_time_loss,
+    pad_spike_trains,
+)
+from sim.network.network import Network, Readout
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "first_spike": ("gamma", "label"),
+    "target_time": ("targets", "target_label", "target_other"),
+    "spike_trains": ("targets", "silent_after", "soften"),
+}
+COMMON = ("kind", "readout")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LossTable:
+    """What is wanted.
+
+    Attributes:
+        loss: The loss of one trial.
+        readout: What it reads; None is the network's first readout, or its last population.
+        targets: Of every trial, shape (n_outputs, n_required), or its label, shape (); None where
+            labels of the trials are needed.
+        label_times: Target times of the label's output and of the others; None where targets are
+            no such times [time].
+    """
+
+    loss: Loss
+    readout: Readout | None
+    targets: np.ndarray | None
+    label_times: tuple[float, float] | None = None
+
+
+def read_loss_table(reader: TableReader, table: Any, network: Network) -> LossTable:
+    """Read what is wanted of a network."""
+    where = "[loss]"
+    if not isinstance(table, dict):
+        raise reader.fail(f"{where} to be a table", repr(table), "write name = value below it")
+    kind = reader.choice(table.get("kind"), f"kind of {where}", tuple(KINDS))
+    reader.check(table, where, (*COMMON, *KINDS[kind]), ("kind",))
+    readout = find_readout(reader, table, network, where)
+    neurons, n_spikes = network.find_readout(readout)
+    if kind == "first_spike":
+        return read_first_spike(reader, table, network, readout, len(neurons))
+    if kind == "spike_trains":
+        return read_spike_trains(reader, table, network, readout, len(neurons))
+    if "targets" not in table:
+        if n_spikes != 1:
+            raise reader.fail(f"targets in {where}", "none", "give n_spikes times for each neuron")
+        T = network.duration
+        label = reader.number(table.get("target_label", 0.5), f"target_label of {where}") * T
+        other = reader.number(table.get("target_other", 1.0), f"target_other of {where}") * T
+        return LossTable(
+            loss=make_target_time_loss(), readout=readout, targets=None, label_times=(label, other)
+        )
+    if "target_label" in table or "target_other" in table:
+        raise reader.fail(
+            f"targets, or target_label and target_other in {where}", "both", "give one kind"
+        )
+    targets = reader.rows(table["targets"], f"targets of {where}")
+    wanted = (len(neurons), n_spikes)
+    if targets.shape != wanted or np.isnan(targets).any():
+        raise reader.fail(
+            f"{wanted[1]} target times for each of {wanted[0]} neurons in {where}",
+            f"shape {targets.shape}" if targets.shape != wanted else "nan",
+            "write inf where any time will do",
+        )  # fmt: skip
+    return LossTable(
+        loss=make_target_time_loss(n_required=n_spikes), readout=readout, targets=targets
+    )
+
+
+def find_readout(
+    reader: TableReader, table: dict[str, Any], network: Network, where: str
+) -> Readout | None:
+    """The readout that a loss names."""
+    if "readout" not in table:
+        return network.readouts[0] if network.readouts else None
+    by_name = {readout.name: readout for readout in network.readouts}
+    return by_name[reader.choice(table["readout"], f"readout of {where}", tuple(by_name))]
+
+
+def read_first_spike(
+    reader: TableReader, table: dict[str, Any], network: Network, readout: Readout | None, n: int
+) -> LossTable:
+    """Cross entropy of first spikes; the label may stand in the file if there is one trial."""
+    gamma = reader.at_least(table.get("gamma", 0.01), 0.0, "gamma of [loss]")
+    label = None
+    if "label" in table:
+        label = reader.whole(table["label"], "label of [loss]")
+        if label >= n:
+            raise reader.fail(
+                f"label of [loss] to be 0 to {n - 1}", str(label), "count neurons of the readout"
+            )
+    return LossTable(
+        loss=make_first_spike_loss(gamma=gamma, duration=network.duration),
+        readout=readout,
+        targets=None if label is None else np.array(label),
+    )
+
+
+def read_spike_trains(
+    reader: TableReader, table: dict[str, Any], network: Network, readout: Readout | None, n: int
+) -> LossTable:
+    """Relative distances to spike trains."""
+    T, where = network.duration, "targets of [loss]"
+    trains = [reader.numbers(train, where) for train in reader.listed(table.get("targets"), where)]
+    if len(trains) != n:
+        raise reader.fail(
+            f"{n} lists of spike times in {where}, one per neuron of the readout",
+            f"{len(trains)}", "write [] for a neuron that should be silent",
+        )  # fmt: skip
+    for train in trains:
+        if not np.isfinite(train).all() or np.any(train < 0) or np.any(np.diff(train) <= 0):
+            raise reader.fail(f"times >= 0 that rise in {where}", repr(train.tolist()), "sort them")
+    silent_after = reader.at_least(
+        table.get("silent_after", 1.1 * T), 0.0, "silent_after of [loss]"
+    )
+    soften = reader.at_least(table.get("soften", 0.2 * T), 0.0, "soften of [loss]")
+    if soften == 0 and any(0.0 in train for train in trains):
+        raise reader.fail("soften > 0 in [loss]", "0 with a target at time 0", "raise it")
+    targets = pad_spike_trains(trains)
+    return LossTable(
+        loss=make_spike_trains_loss(
+            n_required=targets.shape[1], silent_after=silent_after, soften=soften
+        ),
+        readout=readout,
+        targets=targets,
+    )
