@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.analysis.trial_figure import choose_probes, plot_recording
+from sim.engine.choose import AUTO, simulate
 from sim.events.recording import Advance, Recording
-from sim.events.simulate import simulate
 from sim.interrupt import catch_interrupt
 from sim.network.network import Network
 from spiketheory.commands.display import say_what_was_written
@@ -20,7 +20,7 @@ def run_network(
     network: Network,
     console: "Console",
     *,
-    engine: str = "lazy",
+    engine: str = AUTO,
     record: bool = False,
     with_traces: bool = False,
     max_spikes: int,
@@ -30,7 +30,7 @@ def run_network(
     Args:
         network: The network.
         console: Where to show progress.
-        engine: See `sim.events.simulate.simulate`, as are the rest.
+        engine: See `sim.engine.choose.simulate`, as are the rest.
         record: Whether to keep what gradients need.
         with_traces: Whether to probe the states that a figure shows.
         max_spikes: More spikes than this stop the run.

@@ -3,9 +3,9 @@
 import mpmath
 import numpy as np
 import pytest
+from circuits import INTEGRATED, Trial, run_exactly
 from exact import DIGITS
 from mpmath import mpf
-from networks import INTEGRATED, Trial, run_exactly
 
 from sim.events.differentiate import differentiate
 from sim.events.simulate import simulate

@@ -52,4 +52,4 @@ def test_a_small_shift_of_spikes_is_found(shift):
         answer.trains = [train + shift for train in answer.trains]
         return answer
 
-    assert compare(make(strength=3.0), TIED, events=run_late)[0] > TIMES
+    assert compare(make(strength=3.0), TIED, other=run_late)[0] > TIMES
