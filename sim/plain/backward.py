@@ -1,16 +1,16 @@
 """Undo what `sim.plain.loop` wrote down, step by step: exact derivatives by all that went in.
 
-Each neuron has an adjoint, the derivatives of the loss by its coordinates, and each event, input or
-spike, a derivative by its time. Undoing a step changes the adjoints of the neurons that it touched
-as docs/mathematics.md, 3 and 12, says; when all that an event caused is undone, the derivative by
-its time is complete.
+Each neuron has an adjoint, the derivatives of the loss by its coordinates after its last event that
+is not undone yet, and each event, input or spike, a derivative by its time. Undoing a step changes
+the adjoints of the neurons that it touched as docs/mathematics.md, 3 and 12, says; when all that an
+event caused is undone, the derivative by its time is complete.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from sim.plain.loop import INPUT, SPIKE, Arrival, Event, Flow, PlainRun, Probe, Spike, rescale
+from sim.plain.loop import INPUT, SPIKE, Arrival, Event, Look, Piece, PlainRun, Spike, rescale
 from sim.plain.neuron import Neuron, Number, State, dot
 
 
@@ -19,7 +19,9 @@ class Slopes:
     """Derivatives of a loss; on the way back those by way of what is undone already.
 
     Attributes:
-        states: By the coordinates of each neuron: first at T, in the end at the start.
+        states: By the coordinates of each neuron after its last event; in the end those at the
+            start.
+        ends: By its coordinates at the end.
         times: By the times of the inputs, and of the spikes; by kind of event.
         weights: By the weight of each connection.
         delays: By its delay.
@@ -29,6 +31,7 @@ class Slopes:
     """
 
     states: list[State]
+    ends: list[State]
     times: dict[int, list[Number]]
     weights: list[Number]
     delays: list[Number]
@@ -40,8 +43,10 @@ class Slopes:
 def start_slopes(run: PlainRun) -> Slopes:
     """Derivatives of a loss that depends on nothing, to which others are added."""
     zero, network = 0 * run.now, run.network
+    nothing = [tuple(zero for _ in state) for state in run.states]
     return Slopes(
-        states=[tuple(zero for _ in state) for state in run.states],
+        states=nothing,
+        ends=list(nothing),
         times={INPUT: [zero] * len(network.inputs), SPIKE: [zero] * len(run.spikes)},
         weights=[zero] * len(network.connections),
         delays=[zero] * len(network.connections),
@@ -73,24 +78,22 @@ class Backward:
         """Undo everything."""
         for place in reversed(range(len(self.run.steps))):
             step = self.run.steps[place]
-            if isinstance(step, Flow):
-                self.undo_flow(step)
-            elif isinstance(step, Arrival):
+            if isinstance(step, Arrival):
                 self.undo_arrival(place, step)
             elif isinstance(step, Spike):
                 self.undo_spike(step)
             else:
-                self.undo_probe(step)
+                self.undo_look(step)
         self.undo_start()
         return self.slopes
 
-    def undo_flow(self, step: Flow) -> None:
-        """The neurons were advanced for a time that does not change."""
-        for i, (neuron, start) in enumerate(zip(self.neurons, step.starts, strict=True)):
-            if i != step.spiker:
-                adjoint = self.slopes.states[i]
-                self.add(i, "flow", *start, step.duration, *neuron.constants, *adjoint)
-                self.slopes.states[i] = neuron.after("flow_vjp", start, step.duration, *adjoint)
+    def undo_pieces(self, i: int, pieces: Sequence[Piece], adjoint: State) -> State:
+        """Neuron i was advanced, for times that do not change."""
+        neuron = self.neurons[i]
+        for start, duration in reversed(pieces):
+            self.add(i, "flow", *start, duration, *neuron.constants, *adjoint)
+            adjoint = neuron.after("flow_vjp", start, duration, *adjoint)
+        return adjoint
 
     def undo_spike(self, step: Spike) -> None:
         """A neuron came to its spike, or was made to spike by an arrival, and was reset."""
@@ -125,16 +128,22 @@ class Backward:
         arguments = (*step.before, connection.weight, *neuron.constants, *adjoint)
         self.add(i, "jump", *arguments)
         *pulled, by_weight, by_time = neuron.call("jump_vjp", *arguments)
-        self.slopes.states[i] = tuple(pulled)
+        self.slopes.states[i] = self.undo_pieces(i, step.pieces, tuple(pulled))
         self.slopes.weights[step.connection] += by_weight
         if tie is None:
             self.move(step.event, step.connection, by_time)
 
-    def undo_probe(self, step: Probe) -> None:
+    def undo_look(self, step: Look) -> None:
         """The states were looked at."""
-        for i, slopes in enumerate(self.by_probe[step.number] if self.by_probe else ()):
-            pairs = zip(self.slopes.states[i], slopes, strict=True)
-            self.slopes.states[i] = tuple(a + b for a, b in pairs)
+        if step.probe < 0:
+            found = self.slopes.ends
+        elif self.by_probe:
+            found = list(self.by_probe[step.probe])
+        else:
+            return
+        for i, (pieces, slopes) in enumerate(zip(step.pieces, found, strict=True)):
+            pulled = self.undo_pieces(i, pieces, slopes)
+            self.slopes.states[i] = add(self.slopes.states[i], pulled)
 
     def undo_start(self) -> None:
         """The neurons were given their initial coordinates."""

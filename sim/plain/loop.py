@@ -42,18 +42,16 @@ class Event(NamedTuple):
     number: int
 
 
-class Flow(NamedTuple):
-    """All neurons but one that spikes are advanced.
+class Piece(NamedTuple):
+    """A neuron was advanced to the next event, which was not its own.
 
     Attributes:
+        start: Its coordinates before.
         duration: For how long [time].
-        starts: Coordinates before, of all neurons.
-        spiker: The one that is not; -1 if there is none.
     """
 
+    start: State
     duration: Number
-    starts: list[State]
-    spiker: int
 
 
 class Arrival(NamedTuple):
@@ -63,6 +61,7 @@ class Arrival(NamedTuple):
         event: The event.
         connection: The connection.
         time: When [time].
+        pieces: How its target was advanced to there.
         before: Coordinates of the target before.
         scale: What its homogeneous coordinates were multiplied by afterwards.
     """
@@ -70,6 +69,7 @@ class Arrival(NamedTuple):
     event: Event
     connection: int
     time: Number
+    pieces: list[Piece]
     before: State
     scale: float
 
@@ -80,7 +80,7 @@ class Spike(NamedTuple):
     Attributes:
         neuron: The neuron.
         number: Of the spike.
-        start: Its coordinates before.
+        start: Its coordinates after its own last event.
         duration: Time from there to the spike; nothing if it was caused at once [time].
         cause: The event and connection that did; None if it came by itself.
     """
@@ -92,17 +92,19 @@ class Spike(NamedTuple):
     cause: tuple[Event, int] | None
 
 
-class Probe(NamedTuple):
+class Look(NamedTuple):
     """All states are looked at.
 
     Attributes:
-        number: Of the probe.
+        probe: Number of the probe; -1 for the end.
+        pieces: How each neuron was advanced to there.
     """
 
-    number: int
+    probe: int
+    pieces: list[list[Piece]]
 
 
-Step = Flow | Arrival | Spike | Probe
+Step = Arrival | Spike | Look
 
 
 class StoppedPlainly(Exception):
@@ -127,7 +129,9 @@ class PlainRun:
         max_spikes: More spikes than this stop the run.
         now: How far it is [time].
         states: Coordinates of all neurons now.
-        due: When each neuron spikes next, without further input [time].
+        pieces: How each was advanced since its own last event, an arrival or a spike.
+        waits: Time from that event to its next spike, without further input [time].
+        due: When that is [time].
         causes: What made a neuron spike that is to spike at once.
         under_way: Spikes that arrive after a delay: when, number, event, connections.
         deferred: Arrivals that wait for the spike of their neuron.
@@ -142,6 +146,8 @@ class PlainRun:
     max_spikes: int = 1_000_000
     now: Number = field(init=False)
     states: list[State] = field(init=False)
+    pieces: list[list[Piece]] = field(init=False)
+    waits: list[Number] = field(init=False)
     due: list[Number] = field(init=False)
     causes: list[tuple[Event, int] | None] = field(init=False)
     under_way: list[tuple[Number, int, Event, list[int]]] = field(default_factory=list, init=False)
@@ -156,7 +162,9 @@ class PlainRun:
         neurons = self.network.neurons
         self.now = 0 * self.network.duration
         self.states = [neuron.start() for neuron in neurons]
-        self.due = [neuron.wait(s) for neuron, s in zip(neurons, self.states, strict=True)]
+        self.pieces = [[] for _ in neurons]
+        self.waits = [neuron.wait(s) for neuron, s in zip(neurons, self.states, strict=True)]
+        self.due = list(self.waits)
         self.causes = [None] * len(neurons)
         inputs = self.network.inputs
         self.order = sorted(range(len(inputs)), key=lambda k: inputs[k][0])
@@ -171,10 +179,9 @@ class PlainRun:
         """
         while True:
             time, kind, which = self.find_next()
-            spiker = which if kind == SPIKE and self.causes[which] is None else -1
-            self.advance(time, spiker)
+            self.advance(time)
             if kind == END:
-                return self
+                return self.close()
             if kind == INPUT:
                 self.n_inputs += 1
                 self.emit(Event(INPUT, which), self.network.inputs[which][1])
@@ -182,12 +189,12 @@ class PlainRun:
                 _, _, event, connections = self.under_way.pop(0)
                 self.deliver(event, connections)
             elif kind == PROBE:
-                self.steps.append(Probe(len(self.probed)))
+                self.look(len(self.probed))
                 self.probed.append(list(self.states))
             else:
                 self.spike(which)
             if on_advance is not None and on_advance(self):
-                return self
+                return self.close()
 
     def find_next(self) -> tuple[Number, int, int]:
         """Time and kind of the next event, and the input, neuron or probe that it is about."""
@@ -204,33 +211,44 @@ class PlainRun:
             coming.append((at, SPIKE, neuron))
         return min(coming)
 
-    def advance(self, time: Number, spiker: int) -> None:
-        """Let time pass for all neurons but the one that spikes then."""
+    def advance(self, time: Number) -> None:
+        """Let time pass for all neurons."""
         duration = time - self.now
         if duration > 0:
-            starts = list(self.states)
-            self.steps.append(Flow(duration, starts, spiker))
             for i, neuron in enumerate(self.network.neurons):
-                if i != spiker:
-                    self.states[i] = neuron.after("flow", starts[i], duration)
-        if spiker >= 0:
-            self.fire(spiker, duration)
+                self.pieces[i].append(Piece(self.states[i], duration))
+                self.states[i] = neuron.after("flow", self.states[i], duration)
         self.now = time
 
-    def fire(self, i: int, duration: Number) -> None:
-        """Neuron i comes to its spike by itself, and through it."""
-        start = self.states[i]
-        self.steps.append(Spike(i, len(self.spikes), start, duration, None))
-        self.states[i] = self.network.neurons[i].after("fire", start, duration)
+    def look(self, probe: int) -> None:
+        """Write down that all states are looked at."""
+        self.steps.append(Look(probe, [list(pieces) for pieces in self.pieces]))
+
+    def close(self) -> "PlainRun":
+        """End the run."""
+        self.look(-1)
+        return self
+
+    def change(self, i: int, state: State, wait: Number) -> None:
+        """An event has changed neuron i, which waits for its next spike."""
+        self.states[i], self.pieces[i] = state, []
+        self.waits[i], self.due[i] = wait, self.now + wait
 
     def spike(self, i: int) -> None:
-        """Neuron i spikes: it is reset, sends out its spike, and takes what has waited for it."""
-        neuron, cause = self.network.neurons[i], self.causes[i]
-        if cause is not None:
-            start = self.states[i]
-            self.steps.append(Spike(i, len(self.spikes), start, 0 * self.now, cause))
-            self.states[i], self.causes[i] = neuron.at("reset", start), None
-        self.due[i] = self.now + neuron.wait(self.states[i])
+        """Neuron i spikes: it is reset, sends out its spike, and takes what has waited for it.
+
+        The spike is that of its state after its own last event. How it was advanced from there does
+        not matter: next to the threshold rounding may have carried it beyond.
+        """
+        neuron, cause, pieces = self.network.neurons[i], self.causes[i], self.pieces[i]
+        start = pieces[0].start if pieces else self.states[i]
+        self.steps.append(Spike(i, len(self.spikes), start, self.waits[i], cause))
+        if cause is None:
+            after = neuron.after("fire", start, self.waits[i])
+        else:
+            after = neuron.at("reset", start)
+        self.causes[i] = None
+        self.change(i, after, neuron.wait(after))
         event = Event(SPIKE, len(self.spikes))
         self.spikes.append((self.now, i))
         if len(self.spikes) > self.max_spikes:
@@ -273,15 +291,15 @@ class PlainRun:
             if rise > 0 and wait == 0:
                 self.causes[i] = event, c
             elif rise <= 0 and (wait == 0 or (rise == 0 and self.due[i] == self.now)):
+                self.waits[i] = sum((p.duration for p in self.pieces[i]), 0 * self.now)
                 self.due[i] = self.now
                 self.deferred.append((event, c))
                 return
         elif wait > 0:
             self.causes[i] = None
         scale = self.find_scale(i, after)
-        self.steps.append(Arrival(event, c, self.now, before, scale))
-        self.due[i] = self.now + wait
-        self.states[i] = rescale(after, neuron.model.projective, scale)
+        self.steps.append(Arrival(event, c, self.now, self.pieces[i], before, scale))
+        self.change(i, rescale(after, neuron.model.projective, scale), wait)
 
     def find_scale(self, i: int, state: State) -> float:
         """A power of two that makes homogeneous coordinates of neuron i small again."""

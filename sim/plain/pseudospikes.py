@@ -162,7 +162,7 @@ class Rates:
         *pulled, by_drive = self.call(i, "pseudospike_vjp", *by_result, has_drive=has_drive)
         for c in [] if has_drive else self.list_frozen(i):
             pulled[c] = 0 * pulled[c]
-        slopes.states[i] = add(slopes.states[i], tuple(pulled))
+        slopes.ends[i] = add(slopes.ends[i], tuple(pulled))
         if with_parameters:
             arguments = (*self.list_arguments(i, has_drive), *by_result)
             more = self.network.neurons[i].pull("pseudospike", *arguments)

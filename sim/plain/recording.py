@@ -159,7 +159,7 @@ def differentiate_plainly(
             slopes.times[SPIKE] = list(check_finite("derivatives by spike_time", given))
         if end is not None:
             entered = enter(network, run, end, run.states, everyone, slopes, parameters)
-            slopes.states = [add(a, b) for a, b in zip(slopes.states, entered, strict=True)]
+            slopes.ends = [add(a, b) for a, b in zip(slopes.ends, entered, strict=True)]
         for k, states in enumerate(run.probed if probed_state is not None else ()):
             assert probed_state is not None
             picked = [

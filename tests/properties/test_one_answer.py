@@ -89,7 +89,7 @@ def recurrent(draw, name):
 @pytest.mark.parametrize("name", list_models())
 def test_recurrent_networks_have_one_answer_in_both_event_loops(name):
     @given(recurrent(name))
-    @settings(max_examples=8 if name in SLOW else 60)
+    @settings(max_examples=4 if name in SLOW else 60)
     def run(circuit):
         by_time, by_gradient = compare_recurrent(circuit)
         assert by_time <= TIMES

@@ -178,6 +178,21 @@ def test_an_arrival_at_the_instant_of_a_spike_that_does_not_move_the_potential_w
     assert n_deferred > 3
 
 
+@pytest.mark.parametrize(
+    ("current", "weight"), list(itertools.product([5.0, 5.7, 6.3], [0.5, -0.5]))
+)
+def test_in_the_plain_engine_it_always_waits_whatever_rounding_does(current, weight):
+    options = {"model": "lif", "duration": 1.5, "initial": {"V": 0.0, "I": current}}
+    found = []
+    for weights in ([[0.0, 0.0], [weight, 0.0]], [[0.0, 0.0], [0.0, 0.0]]):
+        recording = simulate(make(weights, **options), engine="plain")
+        slopes = np.zeros(len(recording.spike_time))
+        slopes[1] = 1.0
+        found.append(differentiate(recording, spike_time=slopes).initial[0])
+    for name in ("V", "I"):
+        np.testing.assert_array_equal(found[0][name], found[1][name])
+
+
 def test_a_spike_at_the_end_of_the_trial_is_none_and_an_input_there_counts():
     first = simulate(make([[0.0]], duration=4.0)).spike_time[0]
     assert len(simulate(make([[0.0]], duration=first)).spike_time) == 0
