@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from sim.analysis.lyapunov import find_lyapunov_exponent as find_lyapunov_exponent
     from sim.analysis.spike_statistics import measure_statistics as measure_statistics
     from sim.engine.choose import choose_engine as choose_engine
+    from sim.engine.choose import differentiate as differentiate
+    from sim.engine.choose import find_outputs as find_outputs
     from sim.engine.choose import loss_and_gradient as loss_and_gradient
     from sim.engine.choose import simulate as simulate
     from sim.engine.records import BatchRecording as BatchRecording
     from sim.events.differentiate import Gradients as Gradients
-    from sim.events.differentiate import differentiate as differentiate
     from sim.events.differentiate import find_jacobian as find_jacobian
     from sim.events.pseudospikes import Outputs as Outputs
-    from sim.events.pseudospikes import find_outputs as find_outputs
     from sim.events.recording import Recording as Recording
     from sim.events.recording import StoppedError as StoppedError
     from sim.inputs.encoding import BinnedInput as BinnedInput
@@ -57,10 +57,10 @@ NAMES = {
     "simulate": "sim.engine.choose",
     "BatchRecording": "sim.engine.records",
     "Gradients": "sim.events.differentiate",
-    "differentiate": "sim.events.differentiate",
+    "differentiate": "sim.engine.choose",
     "find_jacobian": "sim.events.differentiate",
     "Outputs": "sim.events.pseudospikes",
-    "find_outputs": "sim.events.pseudospikes",
+    "find_outputs": "sim.engine.choose",
     "Recording": "sim.events.recording",
     "StoppedError": "sim.events.recording",
     "BinnedInput": "sim.inputs.encoding",

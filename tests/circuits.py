@@ -1,7 +1,6 @@
-"""Small recurrent networks in plain numbers, and a plain event loop that runs them in 50 digits.
+"""Small recurrent networks in plain numbers, and the plain engine's runs of them in 50 digits.
 
-The loop shares no code with ``sim``: at every event it advances all neurons, and finds the next one
-by looking at all. It calls the generated functions, in 50 digits where they are closed forms.
+They call the generated functions, in 50 digits where they are closed forms.
 """
 
 import copy
@@ -17,6 +16,10 @@ from mpmath import mpf
 from networks import compiled
 
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.plain.backward import Backward, start_slopes
+from sim.plain.loop import SPIKE, PlainRun
+from sim.plain.neuron import Arithmetic, make_neuron
+from sim.plain.plain_network import Connection, PlainNetwork
 
 INTEGRATED = ("adex", "eif", "izhikevich")
 
@@ -116,99 +119,51 @@ def functions_of(name):
     return model.functions if name in INTEGRATED else make_exact(model.module)
 
 
+EXACT = Arithmetic(number=mpf, functions=lambda model: functions_of(model.name))
+FLOATS = EXACT._replace(number=np.float64)
+
+
 class Run:
     """What a trial does, in order; ``spikes`` are [time, neuron], ``probed_state`` by probe."""
 
-    def __init__(self, trial, number=mpf):
-        self.trial, self.number = trial, number
-        self.f = [functions_of(name) for name in trial.models]
-        self.constants = [
-            f.constants(*(number(row[p]) for p in compiled(name).parameters))
-            for f, name, row in zip(self.f, trial.models, trial.parameters, strict=True)
-        ]
-        self.states = [
-            f.enter_chart(*(number(row[v]) for v in compiled(name).state), *c)
-            for f, name, row, c in zip(
-                self.f, trial.models, trial.initial, self.constants, strict=True
-            )
-        ]
-        self.spikes, self.probed_state = [], []
-        self.run()
-
-    def at(self, i, dt):
-        f, c = self.f[i], self.constants[i]
-        return f.flow(*self.states[i], *f.propagator(dt, *c), *c)
-
-    def see(self):
-        return [
-            f.leave_chart(*s, *c)
-            for f, s, c in zip(self.f, self.states, self.constants, strict=True)
-        ]
-
-    def run(self):
-        trial, number = self.trial, self.number
+    def __init__(self, trial, arithmetic=EXACT):
+        number = arithmetic.number
         n = len(trial.models)
-        end = number(trial.duration)
-        pending = [(number(t), k, n + c) for k, (t, c) in enumerate(trial.inputs)]
-        under_way = []  # (time, order, target, weight)
-        probes = [number(t) for t in trial.probes]
-        now, sent = number(0), 0
+        neurons = [
+            make_neuron(
+                compiled(name), arithmetic, [row[p] for p in compiled(name).parameters],
+                "enter_chart", [start[v] for v in compiled(name).state],
+            )
+            for name, row, start in zip(trial.models, trial.parameters, trial.initial, strict=True)
+        ]  # fmt: skip
+        network = PlainNetwork(
+            neurons=neurons,
+            connections=[Connection(s, t, number(w), number(d)) for s, t, w, d in trial.edges],
+            inputs=[(number(time), n + channel) for time, channel in trial.inputs],
+            duration=number(trial.duration),
+            groups=[range(n)],
+            paths=frozenset(),
+        )
+        self.run = PlainRun(network=network, probe_times=[number(t) for t in trial.probes]).run()
+        self.spikes = self.run.spikes
+        self.end = self.see(self.run.states)
+        self.probed_state = [self.see(states) for states in self.run.probed]
 
-        def send(source):
-            nonlocal sent
-            for s, target, weight, delay in trial.edges:
-                if s == source:
-                    under_way.append((now + number(delay), sent, target, number(weight)))
-                    sent += 1
+    def see(self, states):
+        neurons = self.run.network.neurons
+        return [m.at("leave_chart", s) for m, s in zip(neurons, states, strict=True)]
 
-        waits = [None] * n  # None: to be found anew
-        while True:
-            for i in range(n):
-                if waits[i] is None:
-                    waits[i] = self.f[i].time_to_spike(*self.states[i], *self.constants[i])
-            spiker = min(range(n), key=lambda i: max(waits[i], 0))
-            events = [
-                (min(pending)[0] if pending else mpmath.inf, "input"),
-                (min(under_way)[0] if under_way else mpmath.inf, "arrival"),
-                (probes[0] if probes else mpmath.inf, "probe"),
-                (now + max(waits[spiker], 0), "spike"),
-            ]
-            when, what = min(events, key=lambda event: event[0])
-            if when > end or (what == "spike" and when == end):
-                break
-            dt = max(waits[spiker], 0) if what == "spike" else when - now
-            f, c = self.f[spiker], self.constants[spiker]
-            if what == "spike":
-                fired = f.fire(*self.states[spiker], *f.propagator(dt, *c), *c)
-            if dt > 0:
-                self.states = [self.at(i, dt) for i in range(n)]
-                waits = [w - dt for w in waits]
-            now = when
-            if what == "spike":
-                self.states[spiker], waits[spiker] = fired, None
-                self.spikes.append((now, spiker))
-                send(spiker)
-            elif what == "input":
-                event = min(pending)
-                pending.remove(event)
-                send(event[2])
-            elif what == "probe":
-                probes.pop(0)
-                self.probed_state.append(self.see())
-            else:
-                event = min(under_way)
-                under_way.remove(event)
-                _, _, target, weight = event
-                f, c = self.f[target], self.constants[target]
-                self.states[target] = f.jump(*self.states[target], weight, *c)
-                waits[target] = None
-        self.states = [self.at(i, end - now) for i in range(n)]
-        self.end = self.see()
+    def find_slopes(self, by_spike):
+        """The backward pass with derivatives by the spike times, in the arithmetic of the run."""
+        slopes = start_slopes(self.run)
+        slopes.times[SPIKE] = [self.run.network.neurons[0].number(v) for v in by_spike]
+        return Backward(self.run, slopes, with_parameters=True).go()
 
 
 def run_exactly(trial):
     """The run in 50 digits; in floats if a model of it is integrated."""
     if any(name in INTEGRATED for name in trial.models):
-        return Run(trial, float)
+        with np.errstate(all="ignore"):
+            return Run(trial, FLOATS)
     with mpmath.workdps(DIGITS):
         return Run(trial)

@@ -4,9 +4,7 @@ import numpy as np
 import scipy.sparse
 from networks import latencies
 
-from sim.events.differentiate import differentiate
-from sim.events.pseudospikes import find_outputs
-from sim.events.simulate import simulate
+from sim.engine.choose import differentiate, find_outputs, simulate
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_linear_loss
 from sim.network.network import Network, Population, Projection, SpikeTrains
@@ -82,8 +80,18 @@ def run_layers(network, times, n_required):
 
 def run_events(network, times, n_required):
     """The event engine's answer."""
+    return run_single(network, times, n_required, "events")
+
+
+def run_plain(network, times, n_required):
+    """The plain engine's answer."""
+    return run_single(network, times, n_required, "plain")
+
+
+def run_single(network, times, n_required, engine):
+    """The answer of an engine that runs one trial."""
     circuit = make_circuit(network, times)
-    recording = simulate(circuit, record=True)
+    recording = simulate(circuit, engine=engine, record=True)
     slopes = draw_slopes(network, n_required)
     outputs = find_outputs(
         recording, np.arange(circuit.n_neurons - len(slopes), circuit.n_neurons), n_required
@@ -100,28 +108,60 @@ def run_events(network, times, n_required):
     return Answer(recording.trains(), outputs.times, found)
 
 
-def compare(network, times, n_required=1, *, events=run_events):
+def compare(network, times, n_required=1, *, one=run_layers, other=run_events):
     """Largest differences: of times relative to T or later ones, of gradients to their largest."""
     times = np.asarray(times, dtype=float)
-    one, other = run_layers(network, times, n_required), events(network, times, n_required)
-    assert [len(t) for t in one.trains] == [len(t) for t in other.trains]
-    pairs = [*zip(one.trains, other.trains, strict=True), (one.outputs, other.outputs)]
+    left, right = one(network, times, n_required), other(network, times, n_required)
+    assert [len(t) for t in left.trains] == [len(t) for t in right.trains]
+    pairs = [*zip(left.trains, right.trains, strict=True), (left.outputs, right.outputs)]
     errors = [np.abs(a - b) / np.maximum(network.duration, np.abs(a)) for a, b in pairs]
     by_time = max(np.max(e, initial=0.0) for e in errors)
-    largest = max(np.abs(g).max() for g in one.gradients.values())
-    by_gradient = max(
-        np.abs(a - other.gradients[name]).max()
-        / max(np.abs(a).max(), NEGLIGIBLE * largest, np.finfo(float).tiny)
-        for name, a in one.gradients.items()
+    return float(by_time), compare_gradients(left.gradients, right.gradients)
+
+
+def compare_gradients(one, other):
+    """Largest difference of arrays by name, relative to the largest entry of each."""
+    largest = max(np.abs(g).max(initial=0.0) for g in one.values())
+    return max(
+        float(np.abs(a - other[name]).max(initial=0.0))
+        / max(np.abs(a).max(initial=0.0), NEGLIGIBLE * largest, np.finfo(float).tiny)
+        for name, a in one.items()
     )
-    return float(by_time), float(by_gradient)
 
 
-def compare_plain(circuit):
-    """Largest differences of spike times and of states at the end between two event loops."""
-    one, other = (simulate(circuit, engine=engine) for engine in ("lazy", "eager"))
+def compare_recurrent(circuit):
+    """Largest differences between the event engine and the plain one, of any network.
+
+    Returns:
+        Of spike times, relative to T; of gradients of all spike times, states at the end and, where
+        the models have them, pseudospikes, by everything, relative to the largest of their array.
+    """
+    answers = [run_circuit(circuit, engine) for engine in ("events", "plain")]
+    (one, by_one), (other, by_other) = answers
     pairs = list(zip(one.trains(), other.trains(), strict=True))
     assert [len(a) for a, _ in pairs] == [len(b) for _, b in pairs]
     by_time = max(np.max(np.abs(a - b), initial=0.0) for a, b in pairs) / circuit.duration
-    by_state = np.max(np.abs(one.end - other.end) / np.maximum(1.0, np.abs(one.end)), initial=0.0)
-    return float(by_time), float(by_state)
+    return float(by_time), compare_gradients(by_one, by_other)
+
+
+def run_circuit(circuit, engine):
+    """A recording and its gradients by name."""
+    recording = simulate(circuit, engine=engine, record=True)
+    options = {}
+    # Spikes of one neuron after the other: simultaneous ones may stand in another order.
+    numbers = np.argsort(recording.spike_neuron, kind="stable")
+    slopes = np.empty(len(numbers))
+    slopes[numbers] = np.cos(1.0 + np.arange(len(numbers)))
+    if all(p.model.has_pseudospikes for p in circuit.populations):
+        outputs = find_outputs(recording, np.arange(circuit.n_neurons), 2)
+        weights = np.sin(1.0 + np.arange(outputs.times.size)).reshape(outputs.times.shape)
+        options["outputs"] = (outputs, weights)
+    found = differentiate(recording, spike_time=slopes, parameters=True, **options)
+    named = {f"input times {k}": g for k, g in enumerate(found.input_times)}
+    for kind in ("weights", "delays"):
+        for k, matrix in enumerate(getattr(found, kind)):
+            named[f"{kind} {k}"] = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
+    for kind in ("initial", "parameters"):
+        for k, table in enumerate(getattr(found, kind)):
+            named |= {f"{kind} {k} {name}": np.asarray(v) for name, v in table.items()}
+    return recording, named

@@ -7,19 +7,31 @@ import numpy as np
 
 from sim.engine.event_engine import EventEngine
 from sim.engine.layer_engine import LayerEngine
+from sim.engine.plain_engine import PlainEngine
 from sim.engine.records import BatchRecording, Engine
 from sim.events import simulate as events
 from sim.events.differentiate import Gradients
+from sim.events.differentiate import differentiate as differentiate_events
+from sim.events.pseudospikes import Outputs
+from sim.events.pseudospikes import find_outputs as find_event_outputs
 from sim.events.recording import Advance, Recording
 from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.inputs.trials import Trials
 from sim.losses import Loss
 from sim.network.layer_stack import Outcome
 from sim.network.network import Network, Readout
+from sim.plain.recording import (
+    PlainRecording,
+    differentiate_plainly,
+    find_plain_outputs,
+    simulate_plainly,
+)
 from spiketheory.errors import InputError, check_choice
 
-ENGINES: dict[str, Engine] = {"layers": LayerEngine(), "events": EventEngine()}
-"""Engines by name, the faster ones first."""
+ENGINES: dict[str, Engine] = {
+    "layers": LayerEngine(), "events": EventEngine(), "plain": PlainEngine(),
+}  # fmt: skip
+"""Engines by name, the faster ones first; ``plain`` must be asked for."""
 AUTO = "auto"
 
 
@@ -40,7 +52,8 @@ def choose_engine(network: Network, engine: str = AUTO) -> Choice:
 
     Args:
         network: The network.
-        engine: ``layers`` or ``events`` asks for one; ``auto`` takes layers where it can.
+        engine: ``layers``, ``events`` or ``plain`` asks for one; ``auto`` takes layers where it
+            can, otherwise events.
 
     Raises:
         InputError: If the engine is unknown, or cannot run the network.
@@ -99,11 +112,10 @@ def simulate(
     Args:
         network: The network.
         trials: A batch of trials; None for one trial with the spikes of the network's own inputs.
-        options: ``engine`` (``auto``, ``layers``, ``events``; for a single trial see
-            `sim.events.simulate.simulate`), ``record`` (whether to keep what `differentiate`
-            needs), ``max_spikes`` (more of them are an error), ``on_advance`` (called every so
-            often; the run stops if it returns True); for a single trial also ``probe_times`` and
-            ``probed``.
+        options: ``engine`` (``auto``, ``layers``, ``events``, ``plain``; a single trial is not run
+            by layers), ``record`` (whether to keep what `differentiate` needs), ``max_spikes``
+            (more of them are an error), ``on_advance`` (called every so often; the run stops if it
+            returns True); for a single trial also ``probe_times`` and ``probed``.
 
     Returns:
         The recording of the trial, or of the batch.
@@ -112,15 +124,51 @@ def simulate(
         InputError: If trials and network do not fit, or the engine cannot run the network.
         StoppedError: If the network fires without bound, or a state leaves the range of numbers.
     """
-    if trials is None:
-        return events.simulate(network, **options)
     engine = str(options.pop("engine", AUTO))
+    if trials is None:
+        return simulate_one(network, engine, **options)
     record = bool(options.pop("record", False))
     if record and engine == AUTO:
         engine = "events"
     options = {"max_spikes": events.MAX_SPIKES, "on_advance": None} | options
     chosen = choose_engine(network, engine).engine
     return chosen.simulate(network, read_trials(network, trials), record=record, **options)
+
+
+def simulate_one(network: Network, engine: str, **options: Any) -> Recording:
+    """Run one trial, with the spikes of the network's own inputs; see `simulate`."""
+    check_choice("engine", engine, (AUTO, *ENGINES))
+    if engine == "layers":
+        raise InputError(
+            "Expected the engine 'events' or 'plain' for a single trial but got 'layers', which "
+            "runs batches; pass trials, or choose another."
+        )
+    if engine == "plain":
+        options.pop("record", None)
+        return simulate_plainly(network, **options)
+    return events.simulate(network, **options)
+
+
+def differentiate(recording: Recording, **options: Any) -> Gradients:
+    """Go back through a run by the engine that ran it.
+
+    Args:
+        recording: The run of a single trial; that of the event engine with ``record=True``.
+        options: See `sim.events.differentiate.differentiate`.
+    """
+    if isinstance(recording, PlainRecording):
+        return differentiate_plainly(recording, **options)
+    return differentiate_events(recording, **options)
+
+
+def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Outputs:
+    """The first spikes of some neurons, pseudospikes included, by the engine that ran them.
+
+    See `sim.events.pseudospikes.find_outputs`.
+    """
+    if isinstance(recording, PlainRecording):
+        return find_plain_outputs(recording, neurons, n_required)
+    return find_event_outputs(recording, neurons, n_required)
 
 
 def loss_and_gradient(
@@ -142,11 +190,11 @@ def loss_and_gradient(
         trials: The batch.
         targets: As the loss wants them, see `sim.losses.prepare_targets`.
         loss: The loss of each trial's output times.
-        engine: ``auto``, ``layers`` or ``events``.
+        engine: ``auto``, ``layers``, ``events`` or ``plain``.
         readout: What is read; None for the network's first readout, or the first spikes of its
             last population.
         gradient: Whether to go back.
-        parameters: Whether to compute derivatives by the neurons' parameters, too (``events``).
+        parameters: Whether to compute derivatives by the neurons' parameters, too (not ``layers``).
         max_spikes: More spikes (of a layer, of a trial) are an error.
 
     Returns:

@@ -1,21 +1,34 @@
 """The event engine for batches: any graph, sparse or dense, with delays; trial by trial."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from sim.engine.records import BatchRecording, add_gradients
+from sim.engine.records import BatchRecording
+from sim.engine.single_trials import TrialMethods, differentiate_trials, simulate_trials
 from sim.events.differentiate import Gradients, differentiate
 from sim.events.pseudospikes import find_outputs
 from sim.events.recording import Advance, Recording
 from sim.events.simulate import simulate
-from sim.inputs.encoding import BinnedInput
 from sim.inputs.trials import Trials
-from sim.losses import Loss, compile_loss, prepare_targets
+from sim.losses import Loss
 from sim.network.layer_stack import Outcome
 from sim.network.network import Network, Readout
-from sim.network.wiring import count_fan_out, rewire, wire
-from spiketheory.errors import SimulationError
+from sim.network.wiring import rewire, wire
+
+
+def prepare(network: Network) -> Callable[..., Recording]:
+    """What runs a network with other input spikes; it is laid out once for all."""
+    wiring = wire(network)
+
+    def run(own: Network, **options: Any) -> Recording:
+        return simulate(own, wiring=rewire(wiring, own), **options)
+
+    return run
+
+
+METHODS = TrialMethods("events", prepare, find_outputs, differentiate)
 
 
 class EventEngine:
@@ -27,33 +40,14 @@ class EventEngine:
         """It runs every network."""
         return ""
 
-    def record_trials(
-        self, network: Network, trials: Trials, *, record: bool, max_spikes: int,
-        on_advance: Callable[[Advance], bool] | None = None,
-    ) -> tuple[Recording, ...]:  # fmt: skip
-        """Run each trial; the network is laid out once for all."""
-        wiring, found = wire(network), []
-        for k in range(len(trials)):
-            own = network.with_spikes(*trials.select(k))
-            found.append(
-                simulate(
-                    own, record=record, max_spikes=max_spikes, on_advance=on_advance,
-                    wiring=rewire(wiring, own),
-                )
-            )  # fmt: skip
-            if not found[-1].is_complete:
-                break
-        return tuple(found)
-
     def simulate(
         self, network: Network, trials: Trials, *, record: bool, max_spikes: int,
         on_advance: Callable[[Advance], bool] | None = None,
     ) -> BatchRecording:  # fmt: skip
         """Run a batch; see `sim.engine.choose.simulate`."""
-        found = self.record_trials(
-            network, trials, record=record, max_spikes=max_spikes, on_advance=on_advance
+        return simulate_trials(
+            METHODS, network, trials, record=record, max_spikes=max_spikes, on_advance=on_advance
         )
-        return collect_recordings(network, trials, self.name, found)
 
     def loss_and_gradient(
         self, network: Network, trials: Trials, targets: np.ndarray, loss: Loss, *,
@@ -61,112 +55,7 @@ class EventEngine:
         max_spikes: int,
     ) -> tuple[Outcome, Gradients | None]:  # fmt: skip
         """See `sim.engine.choose.loss_and_gradient`."""
-        neurons, _ = network.find_readout(readout)
-        wanted = prepare_targets(loss, targets, n_samples=len(trials), n_outputs=len(neurons))
-        function = compile_loss(loss, backend=network.populations[0].model.backend)
-        wiring, parts = wire(network), []
-        collected = Collected(network, trials, neurons, loss.n_required)
-        fan_out = count_fan_out(wiring)
-        for k in range(len(trials)):
-            own = network.with_spikes(*trials.select(k))
-            recording = simulate(
-                own, record=gradient, max_spikes=max_spikes, wiring=rewire(wiring, own)
-            )
-            outputs = find_outputs(recording, neurons, loss.n_required)
-            slopes = np.zeros(outputs.times.shape)
-            clipped = np.minimum(outputs.times, network.duration)
-            ordinary = function(clipped, wanted[k], loss.settings, slopes)
-            value = function(outputs.times, wanted[k], loss.settings, slopes)
-            if not np.isfinite(value):
-                raise SimulationError(
-                    f"Expected a finite loss but trial {k} has {value}; its output times are too "
-                    "late or too many. Raise the drive or the weights, or lower gamma."
-                )
-            collected.add(k, recording, outputs.times, outputs.n_ordinary, (value, ordinary))
-            collected.operations[k] = fan_out[recording.wiring.wires.input_sources].sum()
-            collected.operations[k] += fan_out[recording.spike_neuron].sum()
-            if gradient:
-                found = differentiate(
-                    recording, outputs=(outputs, slopes / len(trials)), parameters=parameters
-                )
-                parts.append(found)
-        if not gradient:
-            return collected.outcome(), None
-        return collected.outcome(), order_input_times(network, trials, add_gradients(parts))
-
-
-class Collected:
-    """What a batch did, trial by trial."""
-
-    def __init__(
-        self, network: Network, trials: Trials, neurons: np.ndarray, n_required: int
-    ) -> None:
-        n, shape = len(trials), (len(trials), len(neurons))
-        self.network, self.neurons = network, neurons
-        self.times = np.empty((*shape, n_required))
-        self.n_ordinary = np.zeros(shape, np.int64)
-        self.losses = np.zeros((n, 2))
-        self.hidden = np.zeros(n, np.int64)
-        self.operations = np.zeros(n, np.int64)
-        self.active = np.zeros(network.n_neurons, dtype=bool)
-
-    def add(
-        self, k: int, recording: Recording, times: np.ndarray, n_ordinary: np.ndarray,
-        losses: tuple[float, float],
-    ) -> None:  # fmt: skip
-        """Note a trial."""
-        self.times[k], self.n_ordinary[k], self.losses[k] = times, n_ordinary, losses
-        self.hidden[k] = np.count_nonzero(~np.isin(recording.spike_neuron, self.neurons))
-        self.active[recording.spike_neuron] = True
-
-    def outcome(self) -> Outcome:
-        """The record of the batch."""
-        return Outcome(
-            output_times=self.times, n_ordinary=self.n_ordinary, loss=self.losses[:, 0],
-            loss_ordinary=self.losses[:, 1], hidden_spikes=self.hidden,
-            synaptic_operations=self.operations, active=self.active,
+        return differentiate_trials(
+            METHODS, network, trials, targets, loss, readout=readout, gradient=gradient,
+            parameters=parameters, max_spikes=max_spikes,
         )  # fmt: skip
-
-
-def collect_recordings(
-    network: Network, trials: Trials, engine: str, recordings: tuple[Recording, ...]
-) -> BatchRecording:
-    """The recordings of single trials as that of a batch."""
-    counts = [len(r.spike_time) for r in recordings]
-    nothing = np.empty(0)
-    return BatchRecording(
-        network=network,
-        trials=trials,
-        engine=engine,
-        spike_trial=np.repeat(np.arange(len(recordings)), counts),
-        spike_time=np.concatenate([nothing, *(r.spike_time for r in recordings)]),
-        spike_neuron=np.concatenate(
-            [nothing.astype(np.int64), *(r.spike_neuron for r in recordings)]
-        ),
-        end_state=[
-            {
-                name: np.array([r.end_state[p][name] for r in recordings])
-                for name in population.model.state
-            }
-            for p, population in enumerate(network.populations)
-        ],
-        recordings=recordings,
-    )
-
-
-def order_input_times(network: Network, trials: Trials, found: Gradients) -> Gradients:
-    """Derivatives by the input times in the order of the trials, from those by trial and input."""
-    owner = np.searchsorted(
-        [network.slices[p.name].stop for p in network.inputs], trials.channel, side="right"
-    )
-    trial = np.repeat(np.arange(len(trials)), np.diff(trials.offsets))
-    values: np.ndarray = np.empty(len(trials.time))
-    values[np.lexsort((np.arange(len(owner)), owner, trial))] = found.input_times[0]
-    if isinstance(trials.compact, BinnedInput):
-        bins = trials.compact.bins[trial, trials.channel]
-        values = np.bincount(bins, values, minlength=len(trials.compact.times))
-    elif trials.compact is not None:
-        by_channel = np.zeros((len(trials), trials.n_channels))
-        by_channel[trial, trials.channel] = values
-        values = by_channel
-    return found.with_input_times([values])

@@ -1,4 +1,4 @@
-"""Run a recurrent network: the public face of `sim.events.loop` and `sim.events.plain_loop`."""
+"""Run a recurrent network: the public face of `sim.events.loop`."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,6 @@ import numpy as np
 from sim.events import loop
 from sim.events.link import link_network
 from sim.events.loop import DONE, FULL, LOST_STATE, get_width, make_cells
-from sim.events.plain_loop import simulate_plainly
 from sim.events.recording import Advance, Recording, StoppedError
 from sim.events.spike_queue import SpikeQueue, make_spike_queue
 from sim.events.tape import (
@@ -30,10 +29,9 @@ from sim.events.tape import (
 from sim.memory import check_memory
 from sim.network.network import Network
 from sim.network.wiring import Wiring, wire
-from spiketheory.errors import InputError, check_choice, check_finite
+from spiketheory.errors import InputError, check_finite
 
 MAX_SPIKES = 10_000_000
-ENGINES = ("lazy", "eager")
 SHARES = {"numba": 4_000_000, "numpy": 4_000}
 """About so many arrivals between two looks at the clock and the keyboard."""
 BYTES_PER_NEURON = 8 * 8 + 4 * 4 + 3 * 8
@@ -43,7 +41,6 @@ BYTES_PER_CONNECTION = 2 * (4 + 4 + 8 + 8) + 8
 def simulate(
     network: Network,
     *,
-    engine: str = "lazy",
     record: bool = False,
     probe_times: Sequence[float] | np.ndarray = (),
     probed: Sequence[int] | np.ndarray | None = None,
@@ -55,8 +52,6 @@ def simulate(
 
     Args:
         network: The network and its inputs.
-        engine: ``lazy`` touches at an event only the neurons that it reaches; ``eager`` advances
-            all at every event, is slow and plain, and records nothing to go back on.
         record: Whether to keep what `sim.events.backward.differentiate` needs.
         probe_times: Times at which to probe states; they may coincide with events, and then come
             after arrivals and before spikes [time].
@@ -72,16 +67,8 @@ def simulate(
         InputError: If the probes are impossible, or the network does not fit into memory.
         StoppedError: If the network fires without bound, or a state leaves the range of numbers.
     """
-    check_choice("engine", engine, ENGINES)
-    if record and engine == "eager":
-        raise InputError(
-            "Expected engine='lazy' for a run with gradients but got 'eager', which records "
-            "nothing; choose the other, or ask for spikes alone."
-        )
     times, neurons = check_probes(network, probe_times, probed)
     check_memory(estimate_memory(network, record), "the network and its queue")
-    if engine == "eager":
-        return simulate_plainly(network, times, neurons, max_spikes, on_advance)
     run = EventRun(network, times, neurons, record=record, max_spikes=max_spikes, wiring=wiring)
     return run.finish(on_advance)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.events.differentiate import differentiate
+from sim.engine.choose import differentiate
 from sim.events.recording import Recording
 from sim.files.batch_file import check_numbers, read_scalar
 from sim.network.network import Network, Population, Projection, SpikeTrains

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.analysis.trial_figure import choose_probes, plot_recording
-from sim.engine.choose import simulate as simulate_batch
+from sim.engine.choose import AUTO, simulate
 from sim.engine.records import BatchRecording
 from sim.events.recording import Advance, Recording
-from sim.events.simulate import simulate
 from sim.inputs.trials import Trials
 from sim.interrupt import catch_interrupt
 from sim.network.network import Network
@@ -23,7 +22,7 @@ def run_network(
     network: Network,
     console: "Console",
     *,
-    engine: str = "lazy",
+    engine: str = AUTO,
     record: bool = False,
     with_traces: bool = False,
     max_spikes: int,
@@ -33,7 +32,7 @@ def run_network(
     Args:
         network: The network.
         console: Where to show progress.
-        engine: See `sim.events.simulate.simulate`, as are the rest.
+        engine: See `sim.engine.choose.simulate`, as are the rest.
         record: Whether to keep what gradients need.
         with_traces: Whether to probe the states that a figure shows.
         max_spikes: More spikes than this stop the run.
@@ -82,7 +81,7 @@ def run_trials(
             bar.update(task, completed=done * network.duration + advance.time)
             return is_interrupted()
 
-        found = simulate_batch(network, trials, max_spikes=max_spikes, on_advance=on_advance)
+        found = simulate(network, trials, max_spikes=max_spikes, on_advance=on_advance)
         stopped = any(not recording.is_complete for recording in found.recordings)
         return None if stopped or is_interrupted() else found
 

@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from sim.network.network import Network
 
 
+OLD_NAMES = {"lazy": "events", "eager": "plain"}
+"""What engines were called in earlier versions."""
+
+
+class EngineChoice(click.Choice[str]):
+    """Names of engines; earlier names are understood."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:  # fmt: skip
+        """The engine of that name."""
+        return super().convert(OLD_NAMES.get(value, value), param, ctx)
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -50,11 +64,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["lazy", "eager"]),
-    default="lazy",
+    type=EngineChoice(["auto", "layers", "events", "plain"]),
+    default="auto",
     show_default=True,
-    help="Trials and networks. lazy: an event touches the neurons that it reaches. eager: it "
-    "advances all, a yardstick without gradients.",
+    help="events: an event touches the neurons that it reaches; any network. layers: all neurons "
+    "of a layer at once; feedforward batches. plain: an event advances all neurons; slow, a "
+    "yardstick, any network. auto: layers for batches, events for trials and networks.",
 )
 @click.option(
     "--max-spikes",
@@ -132,10 +147,10 @@ def simulate(
         collect = partial(collect_results, trial)
         run_network(trial.network, collect, out, plot, record=record, **options)
         return
-    if plot is not None or engine != "lazy":
+    if plot is not None or engine not in ("auto", "layers"):
         raise click.UsageError(
-            "Expected --plot and --engine with a trial of a recurrent network but got a "
-            "feedforward batch; leave them out."
+            "Expected --plot and --engine events or plain with a trial of a recurrent network but "
+            "got a feedforward batch, which layers run; leave them out."
         )
     batch = read_batch_file(file, compile_model=compile_for, model=model, arrays=arrays)
     results = simulate_batch(batch)

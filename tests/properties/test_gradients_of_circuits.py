@@ -3,12 +3,13 @@
 import mpmath
 import numpy as np
 import pytest
+from circuits import INTEGRATED, Trial, run_exactly
 from exact import DIGITS
 from mpmath import mpf
-from networks import INTEGRATED, Trial, run_exactly
 
 from sim.events.differentiate import differentiate
 from sim.events.simulate import simulate
+from sim.plain.loop import INPUT
 
 TIMES, GRADIENTS = 1e-11, 1e-8
 ROUGH = 1e-5
@@ -206,6 +207,40 @@ def compare(kinds, seed):
         tolerance = ROUGH * max(1.0, abs(slope)) if rough else GRADIENTS * scale
         assert abs(got - slope) <= tolerance, (path, got, slope)
     return trial, recording
+
+
+CLOSED = [kind for kind, (name, *_) in KINDS.items() if name not in INTEGRATED]
+
+
+@pytest.mark.parametrize("kind", CLOSED)
+def test_the_plain_engine_goes_back_in_50_digits(kind):
+    """Its derivatives of spike times are differences with a step of 1e-20, to 25 digits."""
+    trial = draw_trial([kind], 3)
+    coefficients = np.random.default_rng(0).uniform(-1, 1, 1000)
+
+    def total(trial):
+        run = run_exactly(trial)
+        return sum(c * t for c, (t, _) in zip(coefficients, run.spikes, strict=False)), run
+
+    with mpmath.workdps(DIGITS):
+        run = total(trial)[1]
+        found = run.find_slopes(coefficients[: len(run.spikes)])
+        paths = [("edges", 0, 2), ("edges", len(trial.edges) - 1, 2), ("inputs", 0, 0)]
+        got = [found.weights[0], found.weights[-1], found.times[INPUT][0]]
+        k = next(k for k, edge in enumerate(trial.edges) if edge[3] > 0)
+        paths.append(("edges", k, 3))
+        got.append(found.delays[k])
+        for place, name in enumerate(trial.parameters[0]):
+            if trial.parameters[0].get("tau_m") != 2 * trial.parameters[0].get("tau_s", 0):
+                paths.append(("parameters", 0, name))
+                got.append(found.parameters[0][place])
+        for place, name in enumerate(trial.initial[0]):
+            paths.append(("initial", 0, name))
+            got.append(found.given[0][place])
+        for path, value in zip(paths, got, strict=True):
+            up, down = (total(trial.moved(path, s * STEP))[0] for s in (1, -1))
+            slope = (up - down) / (2 * STEP)
+            assert abs(slope - value) <= mpf(10) ** -25 * (1 + abs(slope)), path
 
 
 def look_up_value(trial, path):

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from networks import compiled
-from one_answer import GRADIENTS, TIMES, compare, run_events
+from one_answer import GRADIENTS, TIMES, compare, run_events, run_plain
 
 import sim.events.differentiate
 import sim.events.pseudospikes
+import sim.plain.backward
+import sim.plain.pseudospikes
 from sim.events.ties import make_ties
 from sim.network.layer_stack import LayerStack
 
@@ -19,8 +21,9 @@ def make(strength=1.0, duration=2.0):
     return LayerStack(model=compiled("theta"), duration=duration, weights=tuple(weights))
 
 
-def test_without_a_planted_difference_there_is_none():
-    by_time, by_gradient = compare(make(), TIED)
+@pytest.mark.parametrize("other", [run_events, run_plain])
+def test_without_a_planted_difference_there_is_none(other):
+    by_time, by_gradient = compare(make(), TIED, other=other)
     assert by_time <= TIMES
     assert by_gradient <= GRADIENTS
 
@@ -45,6 +48,30 @@ def test_rates_without_drive_in_a_stack_of_layers_are_found(monkeypatch):
     assert by_gradient > 1e-3
 
 
+def test_a_plain_engine_that_keeps_the_order_of_simultaneous_inputs_is_found(monkeypatch):
+    monkeypatch.setattr(sim.plain.backward, "find_ties", lambda run: {})
+    assert compare(make(), TIED, other=run_plain)[1] > 1e-2
+    assert compare(make(), TIED, one=run_events, other=run_plain)[1] > 1e-2
+
+
+def test_a_plain_engine_with_rates_without_drive_is_found(monkeypatch):
+    find = sim.plain.pseudospikes.list_components
+
+    def find_cycles_everywhere(network):
+        return [part._replace(has_cycle=True) for part in find(network)]
+
+    monkeypatch.setattr(sim.plain.pseudospikes, "list_components", find_cycles_everywhere)
+    by_time, by_gradient = compare(make(strength=0.3, duration=1.0), TIED, other=run_plain)
+    assert by_time > 1e-5
+    assert by_gradient > 1e-3
+
+
+def test_a_plain_engine_that_forgets_an_events_own_time_is_found(monkeypatch):
+    """Without it input times have derivative 0, and spikes move their targets by less."""
+    monkeypatch.setattr(sim.plain.backward.Backward, "move", lambda *arguments: None)
+    assert compare(make(), np.array([0.4, 0.5, 0.9]), other=run_plain)[1] > 1e-2
+
+
 @pytest.mark.parametrize("shift", [1e-11, 1e-9])
 def test_a_small_shift_of_spikes_is_found(shift):
     def run_late(*arguments):
@@ -52,4 +79,4 @@ def test_a_small_shift_of_spikes_is_found(shift):
         answer.trains = [train + shift for train in answer.trains]
         return answer
 
-    assert compare(make(strength=3.0), TIED, events=run_late)[0] > TIMES
+    assert compare(make(strength=3.0), TIED, other=run_late)[0] > TIMES

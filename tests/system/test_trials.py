@@ -68,17 +68,26 @@ def test_a_trial_gives_spikes_states_and_on_request_gradients():
     assert found["functional"] == found["spike_time"].sum()
 
 
-def test_both_engines_agree_and_the_eager_one_refuses_gradients():
+def test_both_engines_agree_also_in_gradients_and_old_names_are_understood():
     write_trial()
-    run_ok("simulate", "trial.npz", "--out", "a.npz", "--backend", "numpy")
-    run_ok("simulate", "trial.npz", "--out", "b.npz", "--backend", "numpy", "--engine", "eager")
-    np.testing.assert_allclose(load("a.npz")["spike_time"], load("b.npz")["spike_time"], atol=1e-12)
-    n = len(load("a.npz")["spike_time"])
-    write_trial("with.npz", functional_coef=np.ones(n))
-    result = run(
-        "simulate", "with.npz", "--out", "c.npz", "--backend", "numpy", "--engine", "eager"
-    )
-    assert_refused(result, "Expected engine='lazy' for a run with gradients")
+    found = {}
+    for engine in ("auto", "events", "plain", "lazy", "eager"):
+        options = ("--out", "o.npz", "--backend", "numpy", "--engine", engine)
+        run_ok("simulate", "trial.npz", *options)
+        n = len(load("o.npz")["spike_time"])
+        write_trial("with.npz", functional_coef=np.ones(n))
+        run_ok("simulate", "with.npz", *options)
+        found[engine] = load("o.npz")
+    for name, value in found["events"].items():
+        np.testing.assert_allclose(found["plain"][name], value, rtol=1e-10, atol=1e-12)
+        for one, other in (("auto", "events"), ("lazy", "events"), ("eager", "plain")):
+            np.testing.assert_array_equal(found[one][name], found[other][name])
+
+
+def test_layers_refuse_a_single_trial():
+    write_trial()
+    result = run("simulate", "trial.npz", "--out", "o.npz", "--engine", "layers")
+    assert_refused(result, "Expected the engine 'events' or 'plain' for a single trial")
 
 
 def test_a_network_that_fires_without_bound_is_an_error_and_its_spikes_are_kept():
@@ -144,7 +153,7 @@ def test_options_of_trials_are_refused_for_feedforward_batches():
 
     result = run("simulate", write_batch(), "--out", "o.npz", "--plot", "p.png")
     assert result.exit_code == 2
-    assert "Expected --plot and --engine with a trial" in result.stderr
+    assert "Expected --plot and --engine events or plain with a trial" in result.stderr
 
 
 def test_the_program_runs_a_trial_in_a_process_of_its_own():

@@ -51,10 +51,11 @@ def assert_close(one, other, tolerance):
 
 @pytest.mark.parametrize("model", ["theta", "qif", "qif_delta"])
 @pytest.mark.parametrize("scale", [1.0, 0.01], ids=["active", "silent"])
-def test_loss_and_gradients_of_a_batch_are_those_of_both_engines(model, scale):
+@pytest.mark.parametrize("engine", ["events", "plain"])
+def test_loss_and_gradients_of_a_batch_are_those_of_all_engines(model, scale, engine):
     network = make_stack(model, scale=scale)
     one, by_one = loss_and_gradient(network, TRIALS, LABELS, LOSS, engine="layers")
-    other, by_other = loss_and_gradient(network, TRIALS, LABELS, LOSS, engine="events")
+    other, by_other = loss_and_gradient(network, TRIALS, LABELS, LOSS, engine=engine)
     for name, value in vars(one).items():
         assert_close(np.asarray(value, float), np.asarray(getattr(other, name), float), 1e-12)
     for a, b in zip(by_one.weights, by_other.weights, strict=True):
@@ -67,9 +68,10 @@ def test_loss_and_gradients_of_a_batch_are_those_of_both_engines(model, scale):
     assert by_one.input_times[0][TRIALS.time > 2.5] == 0.0
 
 
-def test_a_batch_has_the_spikes_and_end_states_of_both_engines():
+@pytest.mark.parametrize("engine", ["events", "plain"])
+def test_a_batch_has_the_spikes_and_end_states_of_all_engines(engine):
     network = make_stack()
-    one, other = (simulate(network, TRIALS, engine=e) for e in ("layers", "events"))
+    one, other = (simulate(network, TRIALS, engine=e) for e in ("layers", engine))
     assert len(one) == len(other) == 2
     assert np.array_equal(one.spike_neuron, other.spike_neuron)
     assert np.array_equal(one.spike_trial, other.spike_trial)
@@ -82,8 +84,9 @@ def test_a_batch_has_the_spikes_and_end_states_of_both_engines():
         assert_close(a["V"], b["V"], 1e-12)
 
 
+@pytest.mark.parametrize("engine", ["events", "plain"])
 @pytest.mark.parametrize("kind", ["latencies", "bins"])
-def test_compact_trials_have_gradients_in_their_own_shape_in_both_engines(kind):
+def test_compact_trials_have_gradients_in_their_own_shape_in_all_engines(kind, engine):
     network = make_stack()
     if kind == "bins":
         trials = Trials.from_bins([0.1, 0.4], np.array([[0, 2, 1], [1, 1, 0]], np.uint8))
@@ -93,7 +96,7 @@ def test_compact_trials_have_gradients_in_their_own_shape_in_both_engines(kind):
         shape = (2, 3)
     found = [
         loss_and_gradient(network, trials, LABELS, LOSS, engine=e)[1].input_times[0]
-        for e in ("layers", "events")
+        for e in ("layers", engine)
     ]
     assert found[0].shape == found[1].shape == shape
     assert_close(*found, 1e-10)
@@ -143,6 +146,7 @@ def test_the_choice_says_why():
     delayed = change(network, 1, delays=0.1)
     assert "sparse or has delays" in choose_engine(delayed).reason
     assert choose_engine(network, "events").reason == "it was asked for"
+    assert choose_engine(network, "plain").engine.name == "plain"
 
 
 def test_a_sparse_matrix_with_every_entry_is_a_layer():
@@ -160,7 +164,7 @@ def test_a_sparse_matrix_with_every_entry_is_a_layer():
 def test_weights_of_zero_are_connections_and_have_derivatives():
     network = make_stack()
     zero = change(network, 2, weights=np.zeros((2, 4)))
-    for engine in ("layers", "events"):
+    for engine in ("layers", "events", "plain"):
         _, found = loss_and_gradient(zero, TRIALS, LABELS, LOSS, engine=engine)
         assert np.count_nonzero(found.weights[2]) > 0
     mask = np.zeros((2, 4), bool)
@@ -191,6 +195,57 @@ def test_derivatives_by_parameters_are_those_of_the_event_engine():
     network = make_stack()
     _, found = loss_and_gradient(network, TRIALS, LABELS, LOSS, parameters=True)
     assert set(found.parameters[0]) == {"tau", "I0"}
+    _, other = loss_and_gradient(
+        network, TRIALS, LABELS, LOSS, parameters=True, engine="plain"
+    )  # fmt: skip
+    for a, b in zip(found.parameters, other.parameters, strict=True):
+        for name in a:
+            assert_close(a[name], b[name], 1e-10)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sparse_networks_of_several_populations_inputs_and_delays_have_one_answer(seed):
+    rng = np.random.default_rng(seed)
+    names = {"a": 2, "b": 3, "in": 2, "more": 1}
+    starts = rng.uniform(0.0, 1.0, 3)
+    populations = [
+        Population(name="a", model=compiled("qif"), size=2, initial={"V": 0.2, "I": [0.0, 3.0]}),
+        Population(name="b", model=compiled("theta"), size=3, initial={"V": starts},
+                   parameters={"I0": [0.9, 1.25, 2.0]}),
+    ]  # fmt: skip
+    projections = []
+    for pre, post in (("in", "a"), ("more", "b"), ("in", "b"), ("a", "b"), ("b", "b"), ("b", "a")):
+        shape = names[post], names[pre]
+        if pre == "b" and post == "a" and seed % 2:  # feedforward between populations
+            continue
+        projections.append(
+            Projection(
+                pre=pre, post=post, weights=rng.normal(0.5, 1.0, shape) * (4 if post == "a" else 1),
+                mask=rng.uniform(size=shape) < 0.8,
+                delays=rng.choice([0.0, 0.1, 0.4], shape),
+            )
+        )  # fmt: skip
+    inputs = [
+        SpikeTrains(name=n, size=names[n], times=np.empty(0), channels=np.empty(0, int))
+        for n in ("in", "more")
+    ]
+    network = Network(
+        populations=populations, inputs=inputs, projections=projections, duration=2.5,
+        readouts=[Readout(name="all", population="b", n_spikes=3)],
+    )  # fmt: skip
+    loss, targets = make_linear_loss(n_required=3), np.cos(np.arange(18.0)).reshape(2, 9)
+    (one, by_one), (other, by_other) = (
+        loss_and_gradient(network, TRIALS, targets, loss, engine=e, parameters=True)
+        for e in ("events", "plain")
+    )
+    assert_close(one.output_times, other.output_times, 1e-12)
+    for name in ("weights", "delays", "input_times"):
+        for a, b in zip(getattr(by_one, name), getattr(by_other, name), strict=True):
+            assert_close(a, b, 1e-10)
+    for name in ("initial", "parameters"):
+        for a, b in zip(getattr(by_one, name), getattr(by_other, name), strict=True):
+            for key in a:
+                assert_close(a[key], b[key], 1e-10)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +261,8 @@ def test_derivatives_by_parameters_are_those_of_the_event_engine():
             "Expected trials of 3 channels, as the network has, but got 1",
         ),
         (lambda n: simulate(n, TRIALS.take([])), "at least one trial"),
+        (lambda n: simulate(n, engine="layers"), "Expected the engine 'events' or 'plain' for a"),
+        (lambda n: simulate(n, engine="eager"), "Expected engine"),
         (lambda n: simulate(n, TRIALS, engine="layers", record=True), "Expected the engine"),
         (
             lambda n: loss_and_gradient(n, TRIALS, LABELS, LOSS, engine="layers", parameters=True),

@@ -9,11 +9,13 @@ from circuits import Trial
 from networks import compiled
 
 from sim import memory
-from sim.events.differentiate import differentiate, find_jacobian
-from sim.events.plain_loop import PlainRun
+from sim.engine.choose import differentiate, simulate
+from sim.events.differentiate import find_jacobian
 from sim.events.recording import StoppedError
-from sim.events.simulate import EventRun, simulate
+from sim.events.simulate import EventRun
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.plain.loop import PlainRun, StoppedPlainly
+from sim.plain.plain_network import read_network
 from spiketheory.errors import InputError, ModelError
 
 
@@ -81,10 +83,10 @@ def test_both_engines_backends_and_forms_of_weights_give_the_same_spikes(seed):
     want = simulate(draw_circuit(seed))
     assert len(want.spike_time) > 30
     others = [
-        simulate(draw_circuit(seed), engine="eager"),
+        simulate(draw_circuit(seed), engine="plain"),
         simulate(draw_circuit(seed, sparse=True)),
         simulate(draw_circuit(seed, backend="numba")),
-        simulate(draw_circuit(seed, backend="numba", sparse=True), engine="eager"),
+        simulate(draw_circuit(seed, backend="numba", sparse=True), engine="plain"),
     ]
     for other in others:
         assert other.spike_neuron.tolist() == want.spike_neuron.tolist()
@@ -126,7 +128,7 @@ def test_an_input_at_the_very_instant_of_a_spike_comes_before_it():
     """lif_delta: an inhibitory input at the instant of the spike cancels it."""
     options = {"model": "lif_delta", "I0": 2.0, "initial": {"V": 0.0}, "duration": 1.9}
     alone = simulate(make([[0.0]], **options)).spike_time[0]
-    for engine in ("lazy", "eager"):
+    for engine in ("events", "plain"):
         inhibited = make([[0.0]], inputs=[(alone, 0)], input_weights=[[-0.5]], **options)
         assert simulate(inhibited, engine=engine).spike_time[0] > alone + 0.1
         excited = make([[0.0]], inputs=[(alone, 0)], input_weights=[[0.5]], **options)
@@ -135,7 +137,7 @@ def test_an_input_at_the_very_instant_of_a_spike_comes_before_it():
 
 def test_simultaneous_spikes_are_ordered_by_neuron_and_the_first_acts_on_the_others():
     options = {"model": "lif_delta", "I0": 2.0, "initial": {"V": 0.0}, "duration": 1.9}
-    for engine in ("lazy", "eager"):
+    for engine in ("events", "plain"):
         free = simulate(make(np.zeros((3, 3)), **options), engine=engine)
         assert free.spike_neuron[:3].tolist() == [0, 1, 2]
         assert len(set(free.spike_time[:3])) == 1
@@ -154,17 +156,17 @@ def test_an_arrival_at_the_instant_of_a_spike_that_does_not_move_the_potential_w
     for current, weight in itertools.product(np.linspace(5.0, 7.0, 20), (0.5, -0.5)):
         options = {"model": "lif", "initial": {"V": [0.0, 0.0], "I": [current] * 2}}
         weights = [[0.0, 0.0], [weight, 0.0]]
-        lazy = simulate(make(weights, duration=1.5, **options), record=True)
-        eager = simulate(make(weights, duration=1.5, **options), engine="eager")
-        assert lazy.spike_neuron[:2].tolist() == [0, 1]
-        np.testing.assert_allclose(eager.spike_time, lazy.spike_time, rtol=0, atol=1e-12)
-        n_deliveries = lazy.tape.counts[1]
-        if lazy.spike_time[0] != lazy.spike_time[1] or n_deliveries < 3:
+        events = simulate(make(weights, duration=1.5, **options), record=True)
+        plain = simulate(make(weights, duration=1.5, **options), engine="plain")
+        assert events.spike_neuron[:2].tolist() == [0, 1]
+        np.testing.assert_allclose(plain.spike_time, events.spike_time, rtol=0, atol=1e-12)
+        n_deliveries = events.tape.counts[1]
+        if events.spike_time[0] != events.spike_time[1] or n_deliveries < 3:
             continue
         n_deferred += 1
-        slopes = np.zeros(len(lazy.spike_time))
+        slopes = np.zeros(len(events.spike_time))
         slopes[1] = 1.0
-        initial = differentiate(lazy, spike_time=slopes).initial[0]
+        initial = differentiate(events, spike_time=slopes).initial[0]
         start = {"V": 0.0, "I": current}
         alone = simulate(make([[0.0]], duration=1.5, **options | {"initial": start}), record=True)
         slopes = np.zeros(len(alone.spike_time))
@@ -174,6 +176,21 @@ def test_an_arrival_at_the_instant_of_a_spike_that_does_not_move_the_potential_w
             np.testing.assert_allclose(initial[name][1], want[name][0], rtol=1e-12)
             assert initial[name][0] == 0.0
     assert n_deferred > 3
+
+
+@pytest.mark.parametrize(
+    ("current", "weight"), list(itertools.product([5.0, 5.7, 6.3], [0.5, -0.5]))
+)
+def test_in_the_plain_engine_it_always_waits_whatever_rounding_does(current, weight):
+    options = {"model": "lif", "duration": 1.5, "initial": {"V": 0.0, "I": current}}
+    found = []
+    for weights in ([[0.0, 0.0], [weight, 0.0]], [[0.0, 0.0], [0.0, 0.0]]):
+        recording = simulate(make(weights, **options), engine="plain")
+        slopes = np.zeros(len(recording.spike_time))
+        slopes[1] = 1.0
+        found.append(differentiate(recording, spike_time=slopes).initial[0])
+    for name in ("V", "I"):
+        np.testing.assert_array_equal(found[0][name], found[1][name])
 
 
 def test_a_spike_at_the_end_of_the_trial_is_none_and_an_input_there_counts():
@@ -207,8 +224,8 @@ def test_probing_states_changes_nothing_and_sees_what_the_end_would():
     assert states[1]["I"].shape == (7, 1)
     assert states[0]["V"][-1].tolist() == plain.end_state[0]["V"][[0, 3]].tolist()
     assert states[1]["V"][-1].tolist() == plain.end_state[1]["V"][[5]].tolist()
-    eager = simulate(network, probe_times=times, probed=[0, 3, 11], engine="eager")
-    np.testing.assert_allclose(eager.probed_state[1]["I"], states[1]["I"], rtol=1e-9, atol=1e-12)
+    plain = simulate(network, probe_times=times, probed=[0, 3, 11], engine="plain")
+    np.testing.assert_allclose(plain.probed_state[1]["I"], states[1]["I"], rtol=1e-9, atol=1e-12)
 
 
 def test_homogeneous_coordinates_that_grow_are_scaled_and_gradients_do_not_notice():
@@ -239,7 +256,7 @@ def test_the_jacobian_has_one_row_per_spike():
 
 def test_networks_without_inputs_connections_or_spikes_run():
     quiet = Network(populations=[Population(name="n", model=compiled("lif"), size=2)], duration=3.0)
-    for engine in ("lazy", "eager"):
+    for engine in ("events", "plain"):
         recording = simulate(quiet, engine=engine)
         assert len(recording.spike_time) == 0
         assert recording.end_state[0]["V"].tolist() == [0.0, 0.0]
@@ -248,7 +265,7 @@ def test_networks_without_inputs_connections_or_spikes_run():
     np.testing.assert_allclose(gradients.initial[0]["V"], np.exp(-3.0))
 
 
-@pytest.mark.parametrize("engine", ["lazy", "eager"])
+@pytest.mark.parametrize("engine", ["events", "plain"])
 def test_a_network_that_fires_without_bound_is_stopped_and_keeps_what_it_did(engine):
     network = make([[1.5]], model="lif_delta", I0=2.0, duration=5.0)
     with pytest.raises(
@@ -267,7 +284,7 @@ def test_the_error_of_unbounded_firing_names_the_neuron_and_its_rate():
         simulate(network, max_spikes=100)
 
 
-@pytest.mark.parametrize("engine", ["lazy", "eager"])
+@pytest.mark.parametrize("engine", ["events", "plain"])
 def test_a_run_can_be_stopped_and_keeps_what_it_did(engine):
     network = draw_circuit(0, duration=200.0)
     whole = simulate(network)
@@ -281,13 +298,14 @@ def test_a_run_can_be_stopped_and_keeps_what_it_did(engine):
 def test_a_state_that_leaves_the_range_of_numbers_is_an_error():
     network = make([[0.0]], model="lif", inputs=[(0.1, 0)], input_weights=[[1.0]])
     nothing = np.empty(0), np.empty(0, int)
-    lazy = EventRun(network, *nothing, record=False, max_spikes=9)
-    lazy.cells[0] = -1e151
-    eager = PlainRun(network, *nothing, 9)
-    eager.states[0] = -1e151
-    for run in (lazy, eager):
-        with pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .* at t=0.1;"):
-            run.finish(None)
+    events = EventRun(network, *nothing, record=False, max_spikes=9)
+    events.cells[0] = -1e151
+    with pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .* at t=0.1;"):
+        events.finish(None)
+    plain = PlainRun(network=read_network(network))
+    plain.states[0] = (-1e151, 0.0)
+    with pytest.raises(StoppedPlainly, match="finite states but neuron 0 left"):
+        plain.run()
 
 
 def make_population(**changes):
@@ -388,15 +406,14 @@ def test_impossible_probes_and_runs_without_a_tape_are_refused():
         simulate(network, probed=[1])
     with pytest.raises(InputError, match="Expected a recorded run but got one without"):
         differentiate(simulate(network))
-    with pytest.raises(InputError, match="Expected engine='lazy' for a run with gradients"):
-        simulate(network, engine="eager", record=True)
-    recording = simulate(network, record=True)
-    with pytest.raises(InputError, match="Expected derivatives by spike_time of shape"):
-        differentiate(recording, spike_time=np.zeros(99))
-    with pytest.raises(InputError, match="Expected derivatives by V for n but got 'I'"):
-        differentiate(recording, end=[{"I": 1.0}])
-    with pytest.raises(InputError, match="Expected derivatives by states for 1 populations"):
-        differentiate(recording, end=[])
+    for engine in ("events", "plain"):
+        recording = simulate(network, record=True, engine=engine)
+        with pytest.raises(InputError, match="Expected derivatives by spike_time of shape"):
+            differentiate(recording, spike_time=np.zeros(99))
+        with pytest.raises(InputError, match="Expected derivatives by V for n but got 'I'"):
+            differentiate(recording, end=[{"I": 1.0}])
+        with pytest.raises(InputError, match="Expected derivatives by states for 1 populations"):
+            differentiate(recording, end=[])
 
 
 def test_a_network_that_does_not_fit_into_memory_is_refused_before_it_starts(monkeypatch):

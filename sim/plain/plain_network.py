@@ -1,0 +1,110 @@
+"""A network as the plain engine reads it: lists of neurons, connections and input spikes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.network.network import Network, Population
+from sim.plain.neuron import FLOATS, Arithmetic, Neuron, Number, make_neuron
+
+
+class Connection(NamedTuple):
+    """A connection.
+
+    Attributes:
+        source: A neuron, or the number of neurons plus a channel.
+        target: A neuron.
+        weight: Its weight.
+        delay: Its delay [time].
+    """
+
+    source: int
+    target: int
+    weight: Number
+    delay: Number
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlainNetwork:
+    """A network and its input spikes.
+
+    Attributes:
+        neurons: The neurons.
+        connections: In the order of the network's projections.
+        inputs: Time and source of each input spike.
+        duration: The trial's end T [time].
+        groups: Numbers of the neurons of each population.
+        paths: Which population has a projection to which, whatever its weights.
+    """
+
+    neurons: Sequence[Neuron]
+    connections: Sequence[Connection]
+    inputs: Sequence[tuple[Number, int]]
+    duration: Number
+    groups: Sequence[range]
+    paths: frozenset[tuple[int, int]]
+
+    def list_waves(self, source: int) -> list[tuple[Number, list[int]]]:
+        """What a source sends out: for each delay the connections, by target."""
+        own = [c for c, connection in enumerate(self.connections) if connection.source == source]
+        own.sort(key=lambda c: (self.connections[c].delay, self.connections[c].target))
+        waves = groupby(own, key=lambda c: self.connections[c].delay)
+        return [(delay, list(wave)) for delay, wave in waves]
+
+
+def read_network(network: Network, arithmetic: Arithmetic = FLOATS) -> PlainNetwork:
+    """A network in plain numbers.
+
+    Args:
+        network: The network.
+        arithmetic: The numbers to compute with.
+    """
+    number, n = arithmetic.number, network.n_neurons
+    names = [p.name for p in network.populations]
+    firsts = {p.name: network.slices[p.name].start for p in network.populations}
+    firsts |= {p.name: n + network.slices[p.name].start for p in network.inputs}
+    connections = [
+        Connection(firsts[p.pre] + pre, firsts[p.post] + post, number(weight), number(delay))
+        for p in network.projections
+        for pre, post, weight, delay in zip(
+            p.matrix.col.tolist(), p.matrix.row.tolist(), p.matrix.data.tolist(),
+            p.edge_delays.tolist(), strict=True,
+        )
+    ]  # fmt: skip
+    inputs = [
+        (number(time), firsts[p.name] + channel)
+        for p in network.inputs
+        for time, channel in zip(p.times.tolist(), p.channels.tolist(), strict=True)
+    ]
+    return PlainNetwork(
+        neurons=[m for p in network.populations for m in read_population(p, arithmetic)],
+        connections=connections,
+        inputs=inputs,
+        duration=number(network.duration),
+        groups=[range(firsts[p.name], firsts[p.name] + p.size) for p in network.populations],
+        paths=frozenset(
+            (names.index(p.pre), names.index(p.post)) for p in network.projections if p.pre in names
+        ),
+    )
+
+
+def read_population(population: Population, arithmetic: Arithmetic) -> Iterator[Neuron]:
+    """The neurons of a population."""
+
+    def spread(value: float | np.ndarray) -> list[float]:
+        found: list[float] = np.broadcast_to(value, (population.size,)).tolist()
+        return found
+
+    if population.starts_at_phase:
+        enter, given = "initial_state", [spread(population.start_phase)]
+    else:
+        enter, given = "enter_chart", [spread(v) for v in population.start_state.values()]
+    parameters = [spread(v) for v in population.values]
+    for k in range(population.size):
+        yield make_neuron(
+            population.model, arithmetic, tuple(v[k] for v in parameters), enter,
+            tuple(v[k] for v in given),
+        )  # fmt: skip
