@@ -58,7 +58,7 @@ def make_buffers(
     real: Real,
     gradient: bool,
 ) -> Buffers:
-    """Allocate the buffers of one thread.
+    """Allocate the buffers of one thread; long, since the records have many fields.
 
     Args:
         model: The compiled model.

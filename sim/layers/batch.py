@@ -192,15 +192,20 @@ def run_batch(
     matrices = [layer.weights for layer in trial.layers]
     WEIGHTS.give_back(kind, matrices, count_bytes(matrices))
     outcome = collect_outcome(work[0])
+    check_losses(outcome)
+    if not gradient:
+        return outcome, None
+    return outcome, collect_gradients(network, events, work, input_times)
+
+
+def check_losses(outcome: Outcome) -> None:
+    """Raise `SimulationError` unless all losses are finite."""
     if not np.isfinite(outcome.loss).all():
         sample = int(np.argmin(np.isfinite(outcome.loss)))
         raise SimulationError(
             f"Expected a finite loss but sample {sample} has {outcome.loss[sample]}; its output "
             "times are too late or too many. Raise the drive or the weights, or lower gamma."
         )
-    if not gradient:
-        return outcome, None
-    return outcome, collect_gradients(network, events, work, input_times)
 
 
 def count_chunks(n_samples: int, gradient: bool) -> int:
