@@ -57,7 +57,7 @@ def run_network(
 
 
 def run_trials(
-    network: Network, trials: Trials, console: "Console", *, max_spikes: int
+    network: Network, trials: Trials, console: "Console", *, engine: str = AUTO, max_spikes: int
 ) -> BatchRecording | None:
     """Run a batch of trials with a progress bar; None if it was stopped by Ctrl-C.
 
@@ -65,6 +65,7 @@ def run_trials(
         network: The network.
         trials: The batch.
         console: Where to show progress.
+        engine: See `sim.engine.choose.simulate`.
         max_spikes: More spikes than this in a trial (or layer) are an error.
     """
     from spiketheory.commands.display import make_progress
@@ -81,7 +82,9 @@ def run_trials(
             bar.update(task, completed=done * network.duration + advance.time)
             return is_interrupted()
 
-        found = simulate(network, trials, max_spikes=max_spikes, on_advance=on_advance)
+        found = simulate(
+            network, trials, engine=engine, max_spikes=max_spikes, on_advance=on_advance
+        )
         stopped = any(not recording.is_complete for recording in found.recordings)
         return None if stopped or is_interrupted() else found
 

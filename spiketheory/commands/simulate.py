@@ -79,9 +79,7 @@ class EngineChoice(click.Choice[str]):
     help="Trials and networks: stop with an error when there are more spikes.",
 )
 @JSON_OPTION
-@click.pass_context
 def simulate(
-    ctx: click.Context,
     file: Path,
     out: Path,
     trials: Path | None,
@@ -133,8 +131,8 @@ def simulate(
             raise click.UsageError("Expected --model with an .npz file but got a network file.")
         network = read_network_file(file, compile_model=compile_for).network
         if trials is not None:
-            check_batch_options(ctx, plot)
-            simulate_trials(network, trials, out, max_spikes=max_spikes, as_json=as_json)
+            check_batch_options(plot)
+            simulate_trials(network, trials, out, **options)
             return
         run_network(network, collect_network_results, out, plot, **options)
         return
@@ -160,21 +158,16 @@ def simulate(
     click.echo(format_json(summary) if as_json else format_simulation(summary))
 
 
-def check_batch_options(ctx: click.Context, plot: Path | None) -> None:
+def check_batch_options(plot: Path | None) -> None:
     """Raise if an option of single trials comes with a batch."""
     if plot is not None:
         raise click.UsageError(
             "Expected --plot with a single trial but got --trials; leave out one of them."
         )
-    if ctx.get_parameter_source("engine") != click.core.ParameterSource.DEFAULT:
-        raise click.UsageError(
-            "Expected --engine with a single trial but got --trials, for which the engine is "
-            "chosen; leave it out."
-        )
 
 
 def simulate_trials(
-    network: "Network", path: Path, out: Path, *, max_spikes: int, as_json: bool
+    network: "Network", path: Path, out: Path, *, engine: str, max_spikes: int, as_json: bool
 ) -> None:
     """Run a batch of trials, write what came out of it, and say so."""
     from rich.console import Console
@@ -186,7 +179,7 @@ def simulate_trials(
 
     trials = read_trials_file(path).trials
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
-    recording = session.run_trials(network, trials, console, max_spikes=max_spikes)
+    recording = session.run_trials(network, trials, console, engine=engine, max_spikes=max_spikes)
     if recording is None:
         click.echo("Stopped; nothing was written.", err=True)
         click.get_current_context().exit(EXIT_STOPPED)

@@ -66,13 +66,17 @@ def test_a_batch_of_trials_is_simulated(files):
         assert found["net_V_end"].shape == (3, 3)
         assert found["population_size"].tolist() == [3]
     assert "3 trials by the engine 'events'" in run_ok(*SIMULATE).stdout
+    summary = json.loads(run_ok(*SIMULATE, "--engine", "plain", "--json").stdout)
+    assert summary["engine"] == "plain"
+    with np.load("o.npz") as found:
+        assert found["spike_time"] == pytest.approx(wanted.spike_time, rel=1e-12)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--plot", "p.png"), "Expected --plot with a single trial but got --trials"),
-        (("--engine", "eager"), "Expected --engine with a single trial but got --trials"),
+        (("--engine", "layers"), "Expected a network that the engine 'layers' can run but"),
         (("--trials", "none.npz"), "Expected a NumPy .npz file at none.npz"),
     ],
 )
