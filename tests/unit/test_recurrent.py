@@ -117,7 +117,7 @@ def test_the_width_of_the_buckets_does_not_matter():
             draw_circuit(1, n=20), np.empty(0), np.empty(0, int), record=False, max_spikes=10**6
         )
         run.queue.scale[1] = width
-        run.kernel.start(run.wiring.wires, run.cells, run.queue)
+        run.kernels.start(run.wiring.wires, run.cells, run.queue)
         run.queue.scale[1] = width
         got = run.finish(None)
         assert got.spike_time.tolist() == want.spike_time.tolist()
