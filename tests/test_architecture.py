@@ -248,3 +248,16 @@ def list_symbol_makers() -> list[str]:
 
 def test_symbols_with_assumptions_are_made_in_one_file_only():
     assert list_symbol_makers() == []
+
+
+MOST_LINES = 50
+
+
+def test_a_long_function_says_why(file):
+    if is_in(file, "benchmarks") or "generated" in file.parts:
+        return
+    lines = (ROOT / file).read_text("utf-8").splitlines()
+    for node in ast.walk(parse(file)):
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MOST_LINES:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            assert lines[first - 2].strip().startswith("# Long: "), f"{node.name} is long"

@@ -119,7 +119,7 @@ def add_to_event(event: int, change: float, by_spike: Floats, by_input: Floats) 
         by_input[-1 - event] += change
 
 
-# Long, since a part of the loop would have to be handed all arrays, and once for each arrival.
+# Long: a part of the loop would have to be handed all arrays, and once for each arrival.
 @kernel()
 def undo_delivery(
     wires: Wires, tape: Tape, left: Ints, by_spike: Floats, by_input: Floats, by_weight: Floats,

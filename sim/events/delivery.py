@@ -42,7 +42,7 @@ READ_AHEAD = 8
 """Neurons stand far apart in memory: one is asked for so many arrivals before it is needed."""
 
 
-# Long, since it hands arrays on where it must only; its docstring says why.
+# Long: it hands arrays on where it must only; its docstring says why.
 @kernel()
 def deliver(
     wires: Wires, cells: Floats, queue: SpikeQueue, in_flight: InFlight, tape: Tape, causes: Ints,

@@ -193,7 +193,7 @@ def count_edges(wires: Wires, source: int) -> int:
     return wires.group_edges[groups[source + 1]] - wires.group_edges[groups[source]]
 
 
-# Long, since a part of it would have to be handed all arrays, and once for each event.
+# Long: a part of it would have to be handed all arrays, and once for each event.
 @kernel()
 def run(
     wires: Wires, cells: Floats, queue: SpikeQueue, in_flight: InFlight, tape: Tape, causes: Ints,

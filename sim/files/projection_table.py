@@ -21,6 +21,7 @@ PATTERNS = ("all", "one_to_one", "in_degree", "small_world")
 ONE_OF = ("weights", "edges", "weight")
 
 
+# Long: the fields of a table, in their order.
 def read_projection(
     reader: TableReader, table: Any, sizes: Mapping[str, int], where: str, *, version: int
 ) -> Projection:

@@ -42,6 +42,7 @@ def is_trial(arrays: Mapping[str, np.ndarray]) -> bool:
     return "weights" in arrays and "W0" not in arrays
 
 
+# Long: the fields of a file, in their order.
 def read_trial_file(
     path: Path,
     arrays: Mapping[str, np.ndarray],

@@ -256,6 +256,7 @@ def shift_images(
     return windows[np.arange(n_samples), top, left].reshape(n_samples, rows * columns)
 
 
+# Long: half of it says what it takes and returns.
 def transform_images(
     values: NDArray,
     image_shape: tuple[int, int],

@@ -47,6 +47,7 @@ def make_aligned(shape: int | tuple[int, ...], kind: DTypeLike) -> np.ndarray:
     return memory[first : first + size].view(kind).reshape(shape)
 
 
+# Long: one record, field by field.
 def make_buffers(
     model: CompiledModel,
     sizes: tuple[int, ...],

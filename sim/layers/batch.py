@@ -144,6 +144,7 @@ def prepare_trials(trials: Trials, duration: float) -> Events:
     )
 
 
+# Long: half of it says what it takes and returns.
 def run_batch(
     network: LayerStack,
     inputs: Input | Trials | Events,

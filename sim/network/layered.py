@@ -12,6 +12,7 @@ from spiketheory.machine.compile import CompiledModel
 INPUT, OUTPUT = "input", "output"
 
 
+# Long: half of it says what it takes; then one record.
 def layered(
     model: CompiledModel,
     weights: Sequence[Any],

@@ -64,6 +64,7 @@ class Accuracy:
         return ordered[len(ordered) // 2] if ordered else 0.0
 
 
+# Long: half of it says what it takes and returns.
 def measure_accuracy(
     verified: VerifiedKernel,
     compiled: CompiledModel,

@@ -28,6 +28,7 @@ class EngineChoice(click.Choice[str]):
         return super().convert(OLD_NAMES.get(value, value), param, ctx)
 
 
+# Long: a third of it is the help text.
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(

@@ -16,6 +16,7 @@ from spiketheory.symbolic.derive import differentiate
 SCHEMA = 2
 
 
+# Long: one table, in the order of the document.
 def render_json(verified: VerifiedKernel, *, code: str | None = None) -> str:
     """The document as JSON text; the same derivation gives the same text."""
     d = verified.derivation

@@ -140,6 +140,7 @@ class Lowering:
             ),
         ]
 
+    # Long: a list of functions, each with its words.
     def lower_chart(self) -> list[KernelFunction]:
         """Into the chart and out of it."""
         d = self.derivation
@@ -290,6 +291,7 @@ class Lowering:
             ),
         ]
 
+    # Long: a list of functions, each with its words.
     def lower_spike(self) -> list[KernelFunction]:
         """Spike time, spike predicate, the state after the spike and its gradient."""
         d = self.derivation

@@ -95,6 +95,7 @@ class Sensitivities:
         return sp.Matrix(list(values)).jacobian(list(self.constants))
 
 
+# Long: a list of functions, each with its words.
 def lower_sensitivities(
     derivation: Derivation,
     constants: Sequence[sp.Symbol],

@@ -192,6 +192,7 @@ def parse_spike(
     return SpikeCondition(variable=symbols.state_symbol(name), value=value)
 
 
+# Long: a third of it says what it takes and raises; then the model's parts, in their order.
 def build_model(
     *,
     name: str,

@@ -279,6 +279,7 @@ def read_number(name: str, value: object) -> float:
         ) from err
 
 
+# Long: one record, field by field.
 def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledModel:
     """Make a `CompiledModel` of a generated module.
 

@@ -322,6 +322,7 @@ def taylor_expand(
     return 1.0, 0.0
 
 
+# Long: half of it says what it takes; a call per step would cost as much as the step.
 def taylor_integrate(
     series: Callable[..., None],
     switch: Callable[..., int],

@@ -14,6 +14,7 @@ from spiketheory.verification.places import Kernels, build_places
 from spiketheory.verification.symbolic import check_symbolically, make_settings
 
 
+# Long: what each check is for; the code is seven lines.
 def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
     r"""Run every check on a derivation and its kernel functions; the only way to code.
 

@@ -109,6 +109,7 @@ def explain_mismatch(model: NeuronModel) -> str | None:
     return None
 
 
+# Long: the derivation, written out as one record.
 def solve(model: NeuronModel) -> Derivation:
     """Derive flow, spike time, jump, reset, gradients and pseudospikes of the model.
 
@@ -317,6 +318,7 @@ def build_pseudospike(form: Quadratic, x: sp.Symbol, y: sp.Symbol, time: sp.Symb
     )
 
 
+# Long: the text of the steps.
 def explain(
     names: Names, form: Quadratic, time: sp.Symbol, order: sp.Symbol, model: NeuronModel
 ) -> tuple[Step, ...]:

@@ -147,6 +147,7 @@ class Sides:
         return self.measure(above + weight * size, size)
 
 
+# Long: the derivation, written out as one record.
 def solve(model: NeuronModel) -> Derivation:
     """Derive flow, spike time, jump, reset, gradients and pseudospikes of two glued parabolas.
 

@@ -162,6 +162,7 @@ def is_affine(expression: sp.Expr, model: NeuronModel) -> bool:
     return not any(expression.diff(s).has(*model.state) for s in model.state)
 
 
+# Long: the derivation, written out as one record.
 def solve(model: NeuronModel) -> Derivation:
     """Derive flow, spike time, jump, reset and gradients of a linear model.
 
@@ -392,6 +393,7 @@ def explain_choice(cascade: Cascade, how: str) -> str:
     )
 
 
+# Long: the text of the steps.
 def explain(
     cascade: Cascade, descent: Descent, propagator: Propagator, how: str
 ) -> tuple[Step, ...]:

@@ -97,6 +97,7 @@ def solve(model: NeuronModel) -> Derivation:
     return solve_general(model, a, center, drive, square)
 
 
+# Long: the derivation, written out as one record.
 def solve_elliptic(
     model: NeuronModel, a: sp.Expr, center: sp.Expr, drive: sp.Expr, square: Step
 ) -> Derivation:
@@ -271,6 +272,7 @@ def explain_elliptic(
     )
 
 
+# Long: the derivation, written out as one record.
 def solve_general(
     model: NeuronModel, a: sp.Expr, center: sp.Expr, drive: sp.Expr, square: Step
 ) -> Derivation:

@@ -309,6 +309,7 @@ def build_projective(
     return chart, system, jump, reset, initial
 
 
+# Long: the text of the steps.
 def explain(model: NeuronModel, system: TaylorSystem) -> tuple[Step, ...]:
     """The method in steps."""
     steps = [
