@@ -21,7 +21,6 @@ from sim.events.backward import (
     SPIKES_LEFT,
     start_backward_pass,
 )
-from sim.events.differentiate import find_firsts
 from sim.events.link import link_network
 from sim.events.loop import PAUSED, get_width
 from sim.events.recording import Recording
@@ -198,8 +197,7 @@ class AdjointPass:
 def measure_size(network: Network, states: np.ndarray, adjoints: np.ndarray) -> float:
     """Length of an adjoint, by phases where coordinates are projective."""
     total = 0.0
-    for population, first in zip(network.populations, find_firsts(network), strict=True):
-        part = slice(first, first + population.size)
+    for population, part in network.parts:
         squares = adjoints[: len(population.model.coordinates), part] ** 2
         places = list(population.model.projective)
         if places:
@@ -211,8 +209,7 @@ def measure_size(network: Network, states: np.ndarray, adjoints: np.ndarray) -> 
 def draw_adjoints(network: Network, end: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Random adjoints of like size by phase; projective ones vanish on their own coordinates."""
     found = rng.normal(size=end.shape)
-    for population, first in zip(network.populations, find_firsts(network), strict=True):
-        part = slice(first, first + population.size)
+    for population, part in network.parts:
         places = list(population.model.projective)
         found[len(population.model.coordinates) :, part] = 0.0
         if places:

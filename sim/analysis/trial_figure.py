@@ -65,18 +65,17 @@ def draw_recording(recording: Recording) -> "Figure":
 
 def list_traces(recording: Recording) -> list[tuple[str, np.ndarray]]:
     """Label and values of the first state variable of each probed neuron."""
-    traces, first = [], 0
-    for population, states in zip(
-        recording.network.populations, recording.probed_state, strict=True
+    traces = []
+    for (population, part), states in zip(
+        recording.network.parts, recording.probed_state, strict=True
     ):
         own = recording.probed
-        own = own[(own >= first) & (own < first + population.size)] - first
+        own = own[(own >= part.start) & (own < part.stop)] - part.start
         variable = population.model.state[0]
         traces += [
             (f"{variable} of {population.name} {i}", states[variable][:, k])
             for k, i in enumerate(own)
         ]
-        first += population.size
     return traces
 
 
@@ -89,10 +88,8 @@ def draw_raster(axes: "Axes", recording: Recording) -> None:
         recording.spike_time[::step], recording.spike_neuron[::step], s=size, color=INK,
         linewidths=0, rasterized=True,
     )  # fmt: skip
-    first = 0
-    for population in recording.network.populations[:-1]:
-        first += population.size
-        axes.axhline(first - 0.5, color=GREY, linewidth=0.8)
+    for _, own in recording.network.parts[:-1]:
+        axes.axhline(own.stop - 0.5, color=GREY, linewidth=0.8)
     axes.set_ylim(-0.5, n - 0.5)
     axes.set_ylabel("neuron")
     shown = f", 1 in {step} shown" if step > 1 else ""

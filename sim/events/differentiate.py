@@ -153,11 +153,11 @@ class BackwardPass:
         """From derivatives by states to those by coordinates, shape of ``coordinates``."""
         found = np.zeros_like(coordinates)
         check_slopes(self.network, slopes)
-        for population, first, rows, by_state in zip(
-            self.network.populations, find_firsts(self.network), self.wiring.first_rows, slopes,
-            strict=True,
-        ):  # fmt: skip
-            inside = np.flatnonzero((neurons >= first) & (neurons < first + population.size))
+        for (population, part), rows, by_state in zip(
+            self.network.parts, self.wiring.first_rows, slopes, strict=True
+        ):
+            first = part.start
+            inside = np.flatnonzero((neurons >= first) & (neurons < part.stop))
             if not len(inside) or not by_state:
                 continue
             model, constants = (
@@ -213,11 +213,10 @@ class BackwardPass:
         times = np.zeros(sum(len(p.times) for p in network.inputs))
         times[wiring.inputs] = self.by_input
         sizes = np.cumsum([len(p.times) for p in network.inputs])
-        initial = []
-        for population, first, row in zip(
-            network.populations, find_firsts(network), wiring.first_rows, strict=True
-        ):
-            initial.append(self.collect_initial(population, first, row))
+        initial = [
+            self.collect_initial(population, part, row)
+            for (population, part), row in zip(network.parts, wiring.first_rows, strict=True)
+        ]
         return Gradients(
             weights=split_edges(network, wiring, self.by_weight),
             delays=split_edges(network, wiring, self.by_delay),
@@ -227,11 +226,11 @@ class BackwardPass:
         )
 
     def collect_initial(
-        self, population: Population, first: int, row: int
+        self, population: Population, part: slice, row: int
     ) -> dict[str, np.ndarray]:
         """Derivatives by the initial state of a population."""
         model, members = population.model, np.arange(population.size)
-        own = self.adjoints[: len(model.coordinates), first : first + population.size]
+        own = self.adjoints[: len(model.coordinates), part]
         names: tuple[str, ...]
         if population.starts_at_phase:
             names, name, start = (model.initial,), "initial_state", [population.start_phase]
@@ -277,11 +276,6 @@ def list_constants(model: CompiledModel) -> list[str]:
     if function is None:
         return []
     return list(inspect.signature(function).parameters)[len(model.parameters) :]
-
-
-def find_firsts(network: Network) -> list[int]:
-    """Number of the first neuron of each population."""
-    return [0, *np.cumsum([p.size for p in network.populations])[:-1].tolist()]
 
 
 def pick_probe(value: Any, k: int) -> Any:

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse.csgraph
 
 from sim.events.recording import Recording
-from sim.network.network import Network, Population, stack
+from sim.network.network import Population, stack
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
 
@@ -173,7 +173,7 @@ def find_pseudodynamics(recording: Recording) -> Pseudodynamics:
     found = Pseudodynamics(*np.zeros((4, n)))
     sources, under_way = list_senders(recording)
     sent = np.zeros(n + sum(p.size for p in network.inputs))  # channels have the rate 0
-    parts = split(network)
+    parts = network.parts
     for component in find_components(recording):
         own = [parts[k] for k in component.members]
         if component.has_cycle:
@@ -216,15 +216,6 @@ def list_currents(model: CompiledModel) -> list[int]:
     """Places of the coordinates beside a projective pair: input currents."""
     n = len(model.coordinates)
     return [c for c in range(n) if c not in model.projective] if model.projective else []
-
-
-def split(network: Network) -> list[tuple[Population, slice]]:
-    """Each population and its neurons."""
-    parts, first = [], 0
-    for population in network.populations:
-        parts.append((population, slice(first, first + population.size)))
-        first += population.size
-    return parts
 
 
 def list_senders(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
@@ -294,7 +285,7 @@ class PseudodynamicsBackward:
         self, recording: Recording, outputs: Outputs, like: np.ndarray, with_constants: bool
     ) -> None:
         self.recording, self.outputs, self.with_constants = recording, outputs, with_constants
-        self.parts = split(recording.network)
+        self.parts = recording.network.parts
         self.by_end = np.zeros(recording.end.shape)
         self.by_constant = np.zeros(like.shape)
 

@@ -92,13 +92,13 @@ class Recording:
         self, coordinates: np.ndarray, neurons: np.ndarray
     ) -> list[dict[str, np.ndarray]]:
         """States by variable of some neurons, for each population (empty where none is in it)."""
-        states, first = [], 0
-        for population in self.network.populations:
-            inside = (neurons >= first) & (neurons < first + population.size)
+        states = []
+        for population, part in self.network.parts:
+            inside = (neurons >= part.start) & (neurons < part.stop)
             own = coordinates[: len(population.model.coordinates), inside]
             constants = population.constants
             if not population.is_uniform:
-                constants = constants[:, neurons[inside] - first]
+                constants = constants[:, neurons[inside] - part.start]
             with np.errstate(all="ignore"):
                 values = population.call("leave_chart", *own, *constants)
             states.append(
@@ -107,7 +107,6 @@ class Recording:
                     for name, value in zip(population.model.state, values, strict=True)
                 }
             )
-            first += population.size
         return states
 
     def trains(self) -> list[np.ndarray]:

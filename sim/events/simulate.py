@@ -214,9 +214,4 @@ class EventRun:
 
     def name_of(self, neuron: int) -> str:
         """The population of a neuron."""
-        first = 0
-        for population in self.network.populations:
-            first += population.size
-            if neuron < first:
-                return population.name
-        raise AssertionError(neuron)
+        return next(p.name for p, own in self.network.parts if neuron < own.stop)

@@ -445,6 +445,11 @@ class Network:
         return found
 
     @property
+    def parts(self) -> list[tuple[Population, slice]]:
+        """Each population and its neurons."""
+        return [(p, self.slices[p.name]) for p in self.populations]
+
+    @property
     def n_channels(self) -> int:
         """Number of input channels."""
         return sum(p.size for p in self.inputs)

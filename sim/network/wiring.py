@@ -79,11 +79,8 @@ def wire(network: Network) -> Wiring:
     kinds = [np.full(p.size, models.index(p.model), np.int8) for p in network.populations]
     width = max(len(m.coordinates) for m in models)
     start = np.zeros((width, network.n_neurons))
-    first = 0
-    for population in network.populations:
-        coordinates = population.coordinates
-        start[: len(coordinates), first : first + population.size] = coordinates
-        first += population.size
+    for population, own in network.parts:
+        start[: len(population.coordinates), own] = population.coordinates
     wires = Wires(
         kinds=np.concatenate(kinds), rows=rows, table=table, **edges,
         input_times=times, input_sources=sources,

@@ -130,11 +130,8 @@ def describe_recording(
 ) -> dict[str, Any]:
     """What a run did, as plain values."""
     network = recording.network
-    counts, first = [], 0
-    for population in network.populations:
-        own = (recording.spike_neuron >= first) & (recording.spike_neuron < first + population.size)
-        counts.append(int(own.sum()))
-        first += population.size
+    by_neuron = np.bincount(recording.spike_neuron, minlength=network.n_neurons)
+    counts = [int(by_neuron[own].sum()) for _, own in network.parts]
     summary = {
         "populations": [
             {"name": p.name, "model": p.model.name, "size": p.size, "spikes": count}
