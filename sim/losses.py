@@ -9,12 +9,16 @@ the loss's numbers; the derivatives by ``times`` are written to ``gradient``.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.jit import Options, compile_function
+
+Floats: TypeAlias = NDArray[np.floating]
+Numbers: TypeAlias = tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Loss:
     n_required: int = 1
 
 
-def first_spike_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
+def first_spike_loss(times: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Cross entropy of the softmax of minus the first spike times, plus a bound on the label's.
 
     loss = -log softmax(-t)_label + gamma (exp(t_label / T) - 1); settings are (gamma, T).
@@ -56,7 +60,7 @@ def first_spike_loss(times: Any, target: Any, settings: Any, gradient: Any) -> f
     return float(late - earliest + np.log(total) + gamma * np.expm1(late / duration))
 
 
-def target_time_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
+def target_time_loss(times: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Half the squared distance of spike times to target times; NaN-free targets of inf count not.
 
     Targets are listed output by output, ``n_required`` each; ``inf`` means "any time will do".
@@ -75,7 +79,7 @@ def target_time_loss(times: Any, target: Any, settings: Any, gradient: Any) -> f
     return float(total)
 
 
-def spike_trains_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
+def spike_trains_loss(times: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Mean squared relative distance to spike trains; the spike after the last target comes late.
 
     loss = sum(((t - wanted) / (wanted + soften))^2) / n over all targets and, for each output, the
@@ -109,7 +113,7 @@ def spike_trains_loss(times: Any, target: Any, settings: Any, gradient: Any) -> 
     return float(total / n_compared)
 
 
-def linear_loss(times: Any, target: Any, settings: Any, gradient: Any) -> float:
+def linear_loss(times: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Weighted sum of spike times: pulls any given derivatives back through the network.
 
     Use it for a loss of your own: simulate, compute the derivatives of your loss by the output
@@ -152,7 +156,7 @@ def make_spike_trains_loss(*, n_required: int, silent_after: float, soften: floa
     )  # fmt: skip
 
 
-def pad_spike_trains(trains: Sequence[Any]) -> np.ndarray:
+def pad_spike_trains(trains: Sequence[Sequence[float]]) -> np.ndarray:
     """Target spike trains as an array, shape (n_outputs, most targets + 1), inf where none is.
 
     Args:

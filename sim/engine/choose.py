@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sim.engine.event_engine import EventEngine
 from sim.engine.layer_engine import LayerEngine
@@ -161,7 +162,7 @@ def differentiate(recording: Recording, **options: Any) -> Gradients:
     return differentiate_events(recording, **options)
 
 
-def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Outputs:
+def find_outputs(recording: Recording, neurons: ArrayLike, n_required: int = 1) -> Outputs:
     """The first spikes of some neurons, pseudospikes included, by the engine that ran them.
 
     See `sim.events.pseudospikes.find_outputs`.
@@ -174,7 +175,7 @@ def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Out
 def loss_and_gradient(
     network: Network,
     trials: Trials | BinnedInput | LatencyInput,
-    targets: Any,
+    targets: ArrayLike,
     loss: Loss,
     *,
     engine: str = AUTO,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sim.events import backward
 from sim.events.backward import start_backward_pass
@@ -16,12 +17,12 @@ from sim.events.recording import Recording
 from sim.events.simulate import SHARES
 from sim.events.ties import find_ties
 from sim.memory import check_memory
-from sim.network.network import Network, Population
+from sim.network.network import Given, Matrix, Network, Population
 from sim.network.wiring import split_edges
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
 
-StateSlopes = Sequence[Mapping[str, Any]]
+StateSlopes = Sequence[Mapping[str, Given]]
 """Per population by state variable derivatives of a loss, broadcast to the states' shape."""
 
 
@@ -39,11 +40,11 @@ class Gradients:
             initial state is kept as it was given. None unless asked for.
     """
 
-    weights: list[Any]
-    delays: list[Any]
+    weights: list[Matrix]
+    delays: list[Matrix]
     input_times: list[np.ndarray]
     initial: list[dict[str, np.ndarray]]
-    parameters: list[dict[str, Any]] | None
+    parameters: list[dict[str, Given]] | None
 
     def with_input_times(self, input_times: list[np.ndarray]) -> "Gradients":
         """The same with other derivatives by the input times."""
@@ -197,7 +198,7 @@ class BackwardPass:
         return population.constants if population.is_uniform else population.constants[:, members]
 
     def add_by_constant(
-        self, population: Population, row: int, values: Sequence[Any], members: np.ndarray
+        self, population: Population, row: int, values: Sequence[ArrayLike], members: np.ndarray
     ) -> None:
         """Add derivatives by the constants of some neurons of a population."""
         for c, value in enumerate(values):
@@ -247,9 +248,9 @@ class BackwardPass:
             for n, slope in zip(names, slopes, strict=True)
         }
 
-    def collect_parameters(self) -> list[dict[str, Any]]:
+    def collect_parameters(self) -> list[dict[str, Given]]:
         """Derivatives by the parameters of each population."""
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, Given]] = []
         for population, row in zip(self.network.populations, self.wiring.first_rows, strict=True):
             model = population.model
             names = list_constants(model)
@@ -278,7 +279,7 @@ def list_constants(model: CompiledModel) -> list[str]:
     return list(inspect.signature(function).parameters)[len(model.parameters) :]
 
 
-def pick_probe(value: Any, k: int) -> Any:
+def pick_probe(value: Given, k: int) -> Given:
     """Derivatives at one probe; a number stands for all."""
     return value if np.ndim(value) == 0 else np.asarray(value)[k]
 

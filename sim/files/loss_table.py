@@ -1,11 +1,10 @@
 """The table ``[loss]`` of a network file (docs/formats.md, 8): what is wanted of a readout."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from sim.files.tables import TableReader
+from sim.files.tables import Table, TableReader, TomlValue
 from sim.losses import (
     Loss,
     make_first_spike_loss,
@@ -42,7 +41,7 @@ class LossTable:
     label_times: tuple[float, float] | None = None
 
 
-def read_loss_table(reader: TableReader, table: Any, network: Network) -> LossTable:
+def read_loss_table(reader: TableReader, table: TomlValue, network: Network) -> LossTable:
     """Read what is wanted of a network."""
     where = "[loss]"
     if not isinstance(table, dict):
@@ -81,9 +80,7 @@ def read_loss_table(reader: TableReader, table: Any, network: Network) -> LossTa
     )
 
 
-def find_readout(
-    reader: TableReader, table: dict[str, Any], network: Network, where: str
-) -> Readout | None:
+def find_readout(reader: TableReader, table: Table, network: Network, where: str) -> Readout | None:
     """The readout that a loss names."""
     if "readout" not in table:
         return network.readouts[0] if network.readouts else None
@@ -92,7 +89,7 @@ def find_readout(
 
 
 def read_first_spike(
-    reader: TableReader, table: dict[str, Any], network: Network, readout: Readout | None, n: int
+    reader: TableReader, table: Table, network: Network, readout: Readout | None, n: int
 ) -> LossTable:
     """Cross entropy of first spikes; the label may stand in the file if there is one trial."""
     gamma = reader.at_least(table.get("gamma", 0.01), 0.0, "gamma of [loss]")
@@ -111,7 +108,7 @@ def read_first_spike(
 
 
 def read_spike_trains(
-    reader: TableReader, table: dict[str, Any], network: Network, readout: Readout | None, n: int
+    reader: TableReader, table: Table, network: Network, readout: Readout | None, n: int
 ) -> LossTable:
     """Relative distances to spike trains."""
     T, where = network.duration, "targets of [loss]"

@@ -6,14 +6,14 @@ A file without ``version`` is of format 1, in which a zero among dense weights i
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from sim.events.recording import Recording
 from sim.files.loss_table import LossTable, read_loss_table
 from sim.files.projection_table import read_projection
-from sim.files.tables import TableReader, read_toml
+from sim.files.tables import Table, TableReader, TomlValue, read_toml
 from sim.network.connect import draw_poisson
 from sim.network.layer_stack import PRECISIONS
 from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
@@ -60,8 +60,8 @@ class NetworkFile:
     network: Network
     learn: tuple[Learnable, ...] = ()
     loss: LossTable | None = None
-    training: Mapping[str, Any] = field(default_factory=dict)
-    tables: Mapping[str, Any] = field(default_factory=dict)
+    training: Table = field(default_factory=dict)
+    tables: Table = field(default_factory=dict)
 
 
 class Reader(TableReader):
@@ -84,7 +84,7 @@ class Reader(TableReader):
         """Names that a file of format 1 does not have."""
         return names if self.version > 1 else ()
 
-    def read(self, tables: Mapping[str, Any]) -> NetworkFile:
+    def read(self, tables: Table) -> NetworkFile:
         """The circuit, and what it should learn."""
         given = {name: value for name, value in tables.items() if name != "version"}
         known = (*SECTIONS, *self.newer(*MORE_SECTIONS))
@@ -102,7 +102,7 @@ class Reader(TableReader):
             tables=tables,
         )
 
-    def read_network(self, tables: Mapping[str, Any]) -> Network:
+    def read_network(self, tables: Table) -> Network:
         """The circuit."""
         names = (*NETWORK, *self.newer("precision"))
         network = self.check(tables["network"], "[network]", names, ("duration",))
@@ -133,14 +133,14 @@ class Reader(TableReader):
             readouts=[self.read_readout(name, table) for name, table in readouts.items()],
         )  # fmt: skip
 
-    def read_population(self, place: int, name: str, table: dict[str, Any]) -> Population:
+    def read_population(self, place: int, name: str, table: Table) -> Population:
         """One population."""
         where = f"[populations.{name}]"
         self.check(table, where, (*POPULATION, *self.newer("learn")), ("model", "size"))
         model = self.compile_model(self.text(table["model"], f"model of {where}"))
         size = self.whole(table["size"], f"size of {where}")
 
-        def read(key: str) -> dict[str, Any]:
+        def read(key: str) -> Table:
             given = table.get(key, {})
             if not isinstance(given, dict):
                 raise self.fail(f"a table for {key} of {where}", repr(given), "use {name = value}")
@@ -156,7 +156,7 @@ class Reader(TableReader):
             self.learn.append(Learnable(kind, place, wanted))
         return population
 
-    def read_learn(self, given: Any, where: str, known: tuple[str, ...]) -> list[str]:
+    def read_learn(self, given: TomlValue, where: str, known: tuple[str, ...]) -> list[str]:
         """Names of what learns."""
         names = self.listed(given, f"learn of {where}")
         for name in names:
@@ -165,7 +165,7 @@ class Reader(TableReader):
             raise self.fail(f"different names in learn of {where}", repr(names), "name each once")
         return names
 
-    def read_trains(self, name: str, table: dict[str, Any], duration: float) -> SpikeTrains:
+    def read_trains(self, name: str, table: Table, duration: float) -> SpikeTrains:
         """One input: a rate, times and channels, or (from format 2 on) channels alone."""
         where = f"[inputs.{name}]"
         self.check(table, where, (*TRAINS, *self.newer("steps")), ("size",))
@@ -187,7 +187,7 @@ class Reader(TableReader):
             name=name, size=size, times=times, channels=np.array(channels, dtype=np.int64)
         )
 
-    def refuse_steps(self, given: Any, where: str) -> InputError:
+    def refuse_steps(self, given: TomlValue, where: str) -> InputError:
         """Check current steps, and say that nothing runs them yet."""
         steps = self.rows(given, f"steps of {where}")
         if steps.shape[1] != 2 or not np.isfinite(steps).all():
@@ -208,7 +208,7 @@ class Reader(TableReader):
         )  # fmt: skip
 
     def read_connections(
-        self, place: int, table: Any, sizes: Mapping[str, int],
+        self, place: int, table: TomlValue, sizes: Mapping[str, int],
         models: Mapping[str, CompiledModel],
     ) -> Projection:  # fmt: skip
         """One projection, and what of it learns."""
@@ -224,7 +224,7 @@ class Reader(TableReader):
                 raise self.fail(f"delay of {where}, since it learns", "none", "add its start")
         return projection
 
-    def read_readout(self, name: str, table: dict[str, Any]) -> Readout:
+    def read_readout(self, name: str, table: Table) -> Readout:
         """One readout."""
         where = f"[readouts.{name}]"
         self.check(table, where, READOUT, ("population",))
@@ -240,7 +240,7 @@ class Reader(TableReader):
         )  # fmt: skip
 
 
-def read_version(path: Path, tables: Mapping[str, Any]) -> int:
+def read_version(path: Path, tables: Table) -> int:
     """Format of a network file.
 
     Raises:
@@ -255,7 +255,7 @@ def read_version(path: Path, tables: Mapping[str, Any]) -> int:
     return int(version)
 
 
-def read_network_tables(path: Path) -> dict[str, Any]:
+def read_network_tables(path: Path) -> Table:
     """The tables of a network file, those of the file that it names as its network included.
 
     Raises:
@@ -291,7 +291,7 @@ def read_network_file(path: Path, *, compile_model: Callable[[str], CompiledMode
 
 
 def read_tables(
-    path: Path, tables: Mapping[str, Any], *, compile_model: Callable[[str], CompiledModel]
+    path: Path, tables: Table, *, compile_model: Callable[[str], CompiledModel]
 ) -> NetworkFile:
     """Read the tables of a network file; see `read_network_file`."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from sim.files.tables import TableReader
+from sim.files.tables import Table, TableReader, TomlValue
 from sim.network.connect import (
     connect_edges,
     connect_fixed_in_degree,
@@ -23,7 +23,7 @@ ONE_OF = ("weights", "edges", "weight")
 
 # Long: the fields of a table, in their order.
 def read_projection(
-    reader: TableReader, table: Any, sizes: Mapping[str, int], where: str, *, version: int
+    reader: TableReader, table: TomlValue, sizes: Mapping[str, int], where: str, *, version: int
 ) -> Projection:
     """Read one projection.
 
@@ -76,7 +76,7 @@ def read_projection(
     return Projection(pre=pre, post=post, weights=weights, mask=mask, delays=delays)
 
 
-def read_edges(reader: TableReader, given: Any, where: str) -> np.ndarray:
+def read_edges(reader: TableReader, given: TomlValue, where: str) -> np.ndarray:
     """The edges of a projection, shape (n_edges, 3)."""
     if given == []:
         return np.empty((0, 3))
@@ -90,7 +90,7 @@ def read_edges(reader: TableReader, given: Any, where: str) -> np.ndarray:
 
 
 def read_mask(
-    reader: TableReader, table: Mapping[str, Any], given: str, shape: tuple[int, int], where: str
+    reader: TableReader, table: Table, given: str, shape: tuple[int, int], where: str
 ) -> np.ndarray | None:
     """The mask of a projection, if it has one; what else says what is connected is refused."""
     if given != "weight" and "connect" in table:
@@ -119,7 +119,7 @@ def read_mask(
 
 
 def read_delays(
-    reader: TableReader, given: Any, plain: Projection, where: str, *, version: int
+    reader: TableReader, given: TomlValue, plain: Projection, where: str, *, version: int
 ) -> Any:
     """The delays of a projection: a number, or a matrix of the kind of its weights."""
     name, matrix = f"delay of {where}", plain.matrix
@@ -138,7 +138,7 @@ def read_delays(
 
 
 def draw_pattern(
-    reader: TableReader, given: Any, shape: tuple[int, int], where: str, *, same: bool
+    reader: TableReader, given: TomlValue, shape: tuple[int, int], where: str, *, same: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sources and targets of the connections; a population does not connect to itself."""
     kind = next(iter(given), "") if isinstance(given, dict) else given

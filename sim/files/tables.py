@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -10,8 +10,13 @@ from spiketheory.errors import InputError
 
 DRAWS = ("normal", "uniform")
 
+TomlValue: TypeAlias = Any
+"""What a TOML file holds under a name: a number, a text, a truth value, a list or a table."""
+Table: TypeAlias = dict[str, TomlValue]
+"""A table of a TOML file."""
 
-def read_toml(path: Path, what: str, *, most: int) -> dict[str, Any]:
+
+def read_toml(path: Path, what: str, *, most: int) -> Table:
     """Read a TOML file.
 
     Args:
@@ -56,8 +61,8 @@ class TableReader:
         return InputError(f"Expected {wanted} in {self.path} but got {got}; {remedy}.")
 
     def check(
-        self, table: Any, where: str, known: tuple[str, ...], needed: tuple[str, ...]
-    ) -> dict[str, Any]:
+        self, table: TomlValue, where: str, known: tuple[str, ...], needed: tuple[str, ...]
+    ) -> Table:
         """Return a table whose names are known and of which none is missing."""
         if not isinstance(table, dict):
             raise self.fail(f"{where} to be a table", repr(table), "write name = value below it")
@@ -71,19 +76,19 @@ class TableReader:
                 raise self.fail(f"{', '.join(needed)} in {where}", f"no {name}", "add it")
         return table
 
-    def check_group(self, table: Any, name: str) -> dict[str, Any]:
+    def check_group(self, table: TomlValue, name: str) -> Table:
         """Return a table of tables."""
         if not isinstance(table, dict) or not all(isinstance(v, dict) for v in table.values()):
             raise self.fail(f"[{name}.NAME] tables", "something else", "give each a name")
         return table
 
-    def text(self, value: Any, where: str) -> str:
+    def text(self, value: TomlValue, where: str) -> str:
         """Return a text."""
         if not isinstance(value, str):
             raise self.fail(f"a text for {where}", repr(value), "quote the name")
         return value
 
-    def choice(self, value: Any, where: str, choices: tuple[str, ...]) -> str:
+    def choice(self, value: TomlValue, where: str, choices: tuple[str, ...]) -> str:
         """Return one of a few texts."""
         if value not in choices:
             raise self.fail(
@@ -91,13 +96,13 @@ class TableReader:
             )
         return str(value)
 
-    def number(self, value: Any, where: str) -> float:
+    def number(self, value: TomlValue, where: str) -> float:
         """Return a number."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.fail(f"a number for {where}", repr(value), "write one, without quotes")
         return float(value)
 
-    def at_least(self, value: Any, low: float, where: str) -> float:
+    def at_least(self, value: TomlValue, low: float, where: str) -> float:
         """Return a finite number that is not below another."""
         number = self.number(value, where)
         if not (np.isfinite(number) and number >= low):
@@ -106,30 +111,30 @@ class TableReader:
             )
         return number
 
-    def whole(self, value: Any, where: str) -> int:
+    def whole(self, value: TomlValue, where: str) -> int:
         """Return a whole number that is not negative."""
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise self.fail(f"a whole number for {where}", repr(value), "write one, >= 0")
         return value
 
-    def listed(self, value: Any, where: str) -> list[Any]:
+    def listed(self, value: TomlValue, where: str) -> list[TomlValue]:
         """Return a list."""
         if not isinstance(value, list):
             raise self.fail(f"a list for {where}", repr(value), "write it in brackets")
         return value
 
-    def numbers(self, value: Any, where: str) -> np.ndarray:
+    def numbers(self, value: TomlValue, where: str) -> np.ndarray:
         """Return a list of numbers."""
         return np.array([self.number(v, where) for v in self.listed(value, where)], dtype=float)
 
-    def rows(self, value: Any, where: str) -> np.ndarray:
+    def rows(self, value: TomlValue, where: str) -> np.ndarray:
         """Return a list of equally long lists of numbers."""
         found = [self.numbers(row, where) for row in self.listed(value, where)]
         if len({len(row) for row in found}) != 1:
             raise self.fail(f"equally long rows for {where}", "others", "give every row as many")
         return np.array(found)
 
-    def values(self, value: Any, count: int, where: str) -> Any:
+    def values(self, value: TomlValue, count: int, where: str) -> TomlValue:
         """A number, a list with one for each, or what is drawn for each."""
         if isinstance(value, list):
             return self.numbers(value, where)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sim.inputs.encoding import BinnedInput, LatencyInput, take_rows
 from spiketheory.errors import InputError, check_finite, check_shape
@@ -45,7 +45,7 @@ class Trials:
     """
 
     def __init__(
-        self, *, time: Any, channel: Any, offsets: Any, n_channels: int,
+        self, *, time: ArrayLike, channel: ArrayLike, offsets: ArrayLike, n_channels: int,
         compact: BinnedInput | LatencyInput | None = None,
     ) -> None:  # fmt: skip
         self.compact = compact
@@ -88,7 +88,7 @@ class Trials:
         )
 
     @classmethod
-    def from_bins(cls, times: Any, bins: Any) -> "Trials":
+    def from_bins(cls, times: ArrayLike, bins: ArrayLike) -> "Trials":
         """Trials in which a channel spikes at one of a few times that all share, or not.
 
         Args:
@@ -99,7 +99,7 @@ class Trials:
         return cls.of_compact(BinnedInput(times=np.asarray(times, float), bins=np.asarray(bins)))
 
     @classmethod
-    def from_latencies(cls, times: Any) -> "Trials":
+    def from_latencies(cls, times: ArrayLike) -> "Trials":
         """Trials in which each channel spikes at most once.
 
         Args:
@@ -108,7 +108,7 @@ class Trials:
         return cls.of_compact(LatencyInput(times=np.asarray(times, float)))
 
     @classmethod
-    def from_trains(cls, trains: Sequence[Sequence[Any]]) -> "Trials":
+    def from_trains(cls, trains: Sequence[Sequence[ArrayLike]]) -> "Trials":
         """Trials of spike trains.
 
         Args:
@@ -131,7 +131,7 @@ class Trials:
         )  # fmt: skip
 
     @classmethod
-    def from_padded(cls, time: Any, channel: Any, *, n_channels: int) -> "Trials":
+    def from_padded(cls, time: ArrayLike, channel: ArrayLike, *, n_channels: int) -> "Trials":
         """Trials from arrays with a row per trial, as other programs exchange them.
 
         Args:
@@ -159,7 +159,7 @@ class Trials:
         time[there], channel[there] = self.time, self.channel
         return time, channel
 
-    def take(self, indices: Any) -> "Trials":
+    def take(self, indices: ArrayLike) -> "Trials":
         """The trials at ``indices`` (whole numbers, shape (n,)), in that order."""
         if self.compact is not None:
             return Trials.of_compact(self.compact.take(indices))
@@ -178,7 +178,9 @@ class Trials:
         return self.time[own], self.channel[own]
 
 
-def check_ragged(time: Any, channel: Any, offsets: Any, n_channels: int) -> Ragged:
+def check_ragged(
+    time: ArrayLike, channel: ArrayLike, offsets: ArrayLike, n_channels: int
+) -> Ragged:
     """Check spikes and sort them within each trial."""
     time, channel, offsets = np.asarray(time, float), np.asarray(channel), np.asarray(offsets)
     check_finite("time", check_shape("time", time, (None,)))

@@ -1,9 +1,9 @@
 """The usual stack of dense layers, as a network."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
 from spiketheory.errors import InputError, check_shape
@@ -15,11 +15,11 @@ INPUT, OUTPUT = "input", "output"
 # Long: half of it says what it takes; then one record.
 def layered(
     model: CompiledModel,
-    weights: Sequence[Any],
+    weights: Sequence[ArrayLike],
     *,
     duration: float,
     parameters: Mapping[str, float] | None = None,
-    initial: Any = None,
+    initial: ArrayLike | None = None,
     n_spikes: int = 1,
     precision: str = "float64",
 ) -> Network:

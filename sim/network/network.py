@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import ArrayLike
 
 from sim.network.layer_stack import LARGEST_WEIGHT, PRECISIONS, LayerStack
 from spiketheory.errors import (
@@ -23,6 +24,13 @@ from spiketheory.errors import (
     check_shape,
 )
 from spiketheory.machine.compile import CompiledModel
+
+Sparse: TypeAlias = Any
+"""A matrix of `scipy.sparse`, which has no types."""
+Matrix: TypeAlias = Any
+"""A dense matrix, whatever NumPy makes an array of, or a `Sparse` one."""
+Given: TypeAlias = Any
+"""A number, or an array of one per neuron."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,8 +49,8 @@ class Population:
     name: str
     model: CompiledModel
     size: int
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    initial: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Given] = field(default_factory=dict)
+    initial: Mapping[str, Given] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.size, bool) or not isinstance(self.size, int | np.integer):
@@ -63,11 +71,11 @@ class Population:
                 "give smaller initial values."
             )
 
-    def check_parameters(self) -> dict[str, Any]:
+    def check_parameters(self) -> dict[str, Given]:
         """Return all parameters, defaults filled in: floats, or arrays of one per neuron."""
         model = self.model
         numbers = {n: v for n, v in self.parameters.items() if np.ndim(v) == 0}
-        checked: dict[str, Any] = dict(
+        checked: dict[str, Given] = dict(
             zip(model.parameters, model.check_parameters(numbers), strict=True)
         )
         for name in self.parameters.keys() - numbers.keys():
@@ -89,7 +97,7 @@ class Population:
                 )
         return checked
 
-    def check_initial(self) -> dict[str, Any]:
+    def check_initial(self) -> dict[str, Given]:
         """Return the initial values given, as floats or arrays of one per neuron."""
         model, given = self.model, dict(self.initial)
         alone = set(given) == {model.initial} and model.initial not in model.state
@@ -108,13 +116,13 @@ class Population:
             for name, value in given.items()
         }
 
-    def read_values(self, name: str, value: Any) -> np.ndarray:
+    def read_values(self, name: str, value: ArrayLike) -> np.ndarray:
         """Return one finite number per neuron."""
         array = np.array(value, dtype=np.float64)
         return check_finite(name, check_shape(f"{name} of {self.name}", array, (self.size,)))
 
     @property
-    def values(self) -> tuple[Any, ...]:
+    def values(self) -> tuple[Given, ...]:
         """Parameter values in the model's order: floats or arrays of one per neuron."""
         return tuple(self.parameters.values())
 
@@ -136,7 +144,7 @@ class Population:
         return not is_variable and (not self.initial or name in self.initial)
 
     @property
-    def start_phase(self) -> Any:
+    def start_phase(self) -> Given:
         """The initial coordinate, if `starts_at_phase`: a number, or one per neuron."""
         default = self.call("initial_bounds", *self.values)[2]
         return self.initial.get(self.model.initial, default)
@@ -174,14 +182,14 @@ class Population:
             for name, value in zip(self.model.state, resting, strict=True)
         }
 
-    def call(self, name: str, *arguments: Any) -> tuple[Any, ...]:
+    def call(self, name: str, *arguments: ArrayLike) -> tuple[np.ndarray, ...]:
         """Call a generated function on numbers and arrays that broadcast to (size,)."""
         arrays = [np.asarray(a, dtype=np.float64) for a in arguments]
         found = self.model.array_function(name)(*arrays)
         return found if isinstance(found, tuple) else (found,)
 
 
-def stack(rows: Sequence[Any], size: int) -> np.ndarray:
+def stack(rows: Sequence[ArrayLike], size: int) -> np.ndarray:
     """Rows of numbers or arrays as an array of shape (n_rows, size)."""
     made = [np.broadcast_to(np.asarray(r, dtype=np.float64), (size,)) for r in rows]
     return np.array(made).reshape(len(made), size)
@@ -251,10 +259,10 @@ class Projection:
 
     pre: str
     post: str
-    weights: Any
-    mask: Any = None
-    delays: Any = None
-    matrix: Any = field(init=False, repr=False)
+    weights: Matrix
+    mask: ArrayLike | None = None
+    delays: Matrix | None = None
+    matrix: Sparse = field(init=False, repr=False)
     edge_delays: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -272,7 +280,7 @@ class Projection:
         """Text that names it."""
         return f"{self.pre} -> {self.post}"
 
-    def read_matrix(self, given: Any, what: str) -> Any:
+    def read_matrix(self, given: Matrix, what: str) -> Sparse:
         """Return a matrix in COO format with each entry once, in the order given."""
         name = f"{what} of {self.label}"
         if not scipy.sparse.issparse(given):
@@ -357,7 +365,7 @@ class Projection:
         found: np.ndarray = self.matrix.toarray()
         return found
 
-    def shape_like(self, values: np.ndarray) -> Any:
+    def shape_like(self, values: np.ndarray) -> Matrix:
         """Values of the connections as a matrix of the kind of the weights."""
         matrix = self.matrix
         made = scipy.sparse.coo_array((values, (matrix.row, matrix.col)), shape=matrix.shape)

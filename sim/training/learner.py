@@ -9,6 +9,7 @@ import scipy.sparse
 
 from sim.events.differentiate import Gradients
 from sim.files.network_file import Learnable
+from sim.files.tables import Table
 from sim.network.network import Network, Population, Projection
 from spiketheory.errors import InputError
 
@@ -40,7 +41,7 @@ def fill_projection(
         delays: The same.
     """
     matrix = projection.matrix
-    made: dict[str, Any] = {}
+    made: Table = {}
     for name, values in (("weights", weights), ("delays", delays)):
         if values is not None:
             entries = (values, (matrix.row, matrix.col))
@@ -114,7 +115,7 @@ class Learner:
             value = array
             if one.kind == "parameter" and np.ndim(population.parameters[one.name]) == 0:
                 value = array[0]
-            changed: dict[str, Any] = {key: {**getattr(population, key), one.name: value}}
+            changed: Table = {key: {**getattr(population, key), one.name: value}}
             populations[one.place] = replace(population, **changed)
         return replace(self.network, projections=projections, populations=populations)
 

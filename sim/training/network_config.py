@@ -1,14 +1,13 @@
 """How a described network is trained: the table ``[training]`` of a network file."""
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sim.engine.choose import AUTO, ENGINES
+from sim.files.tables import Table
 from sim.training.config import CONVERTERS, DESCRIPTIONS, check_at_least, check_range
 from sim.training.optim import (
     OPTIMISERS,
@@ -89,7 +88,7 @@ class NetworkTraining:
         return make_schedule(self.schedule, **settings)
 
 
-def read_training(path: Path, table: Mapping[str, Any]) -> NetworkTraining:
+def read_training(path: Path, table: Table) -> NetworkTraining:
     """Read the table ``[training]``.
 
     Args:

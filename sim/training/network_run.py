@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
@@ -13,7 +12,7 @@ from sim.analysis.spike_figures import SpikePanel, plot_losses, plot_spike_panel
 from sim.analysis.training_figures import write_metrics_csv
 from sim.engine.choose import simulate
 from sim.files.network_file import MOST_TEXT, NetworkFile, read_network_tables, read_tables
-from sim.files.tables import read_toml
+from sim.files.tables import Table, TomlValue, read_toml
 from sim.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sim.training.network_config import read_training
 from sim.training.network_train import NetworkTrainer
@@ -53,7 +52,7 @@ class NetworkRun:
     trainer: NetworkTrainer
     state: TrainState
     folder: Path
-    tables: Mapping[str, Any]
+    tables: Table
     model_files: Mapping[str, bytes] = field(default_factory=dict)
     saved_epoch: int | None = None
     saved_at: float = 0.0
@@ -105,7 +104,7 @@ def start_network_run(
     path: Path,
     *,
     compile_model: Callable[[str], CompiledModel],
-    options: Mapping[str, Any],
+    options: Table,
     folder: Path | None = None,
     overwrite: bool = False,
 ) -> NetworkRun:
@@ -139,7 +138,7 @@ def start_network_run(
     )
 
 
-def merge_training(path: Path, table: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+def merge_training(path: Path, table: TomlValue, options: Table) -> Table:
     """The table ``[training]`` with options that override it, and a data set's path in full."""
     if not isinstance(table, dict):
         raise InputError(
@@ -158,7 +157,7 @@ def merge_training(path: Path, table: Any, options: Mapping[str, Any]) -> dict[s
 
 
 def make_trainer(
-    path: Path, tables: Mapping[str, Any], compile_model: Callable[[str], CompiledModel]
+    path: Path, tables: Table, compile_model: Callable[[str], CompiledModel]
 ) -> NetworkTrainer:
     """Network and data of a description."""
     file: NetworkFile = read_tables(path, tables, compile_model=compile_model)
@@ -171,9 +170,7 @@ def make_trainer(
     return NetworkTrainer(file, settings, dataset)
 
 
-def keep_model_files(
-    path: Path, tables: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, bytes]]:
+def keep_model_files(path: Path, tables: Table) -> tuple[Table, dict[str, bytes]]:
     """The tables with model files named as in a run's folder, and their content by that name."""
     populations, files = {}, {}
     for k, (name, table) in enumerate(tables["populations"].items()):

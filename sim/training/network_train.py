@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from sim.engine.choose import AUTO, loss_and_gradient
 from sim.files.network_file import NetworkFile
+from sim.files.tables import Table
 from sim.inputs.trials import Trials
 from sim.network.layer_stack import LARGEST_WEIGHT, Outcome
 from sim.network.network import Network
@@ -288,7 +289,7 @@ def count_hits(outcome: Outcome, part: Part) -> int:
     return int(np.count_nonzero(guesses == part.labels))
 
 
-def describe_outcome(outcome: Outcome, part: Part) -> dict[str, Any]:
+def describe_outcome(outcome: Outcome, part: Part) -> Table:
     """Metrics of trials."""
     found = {
         "loss": float(outcome.loss.mean()),
