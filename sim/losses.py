@@ -156,7 +156,7 @@ def make_spike_trains_loss(*, n_required: int, silent_after: float, soften: floa
     )  # fmt: skip
 
 
-def pad_spike_trains(trains: Sequence[Sequence[float]]) -> np.ndarray:
+def pad_spike_trains(trains: Sequence[Sequence[float] | np.ndarray]) -> np.ndarray:
     """Target spike trains as an array, shape (n_outputs, most targets + 1), inf where none is.
 
     Args:

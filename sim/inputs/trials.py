@@ -83,9 +83,7 @@ class Trials:
     @classmethod
     def of_compact(cls, inputs: BinnedInput | LatencyInput) -> "Trials":
         """Trials of bins or latencies, which have at most one spike per channel."""
-        return cls(
-            time=None, channel=None, offsets=None, n_channels=inputs.n_inputs, compact=inputs
-        )
+        return cls(time=(), channel=(), offsets=(0,), n_channels=inputs.n_inputs, compact=inputs)
 
     @classmethod
     def from_bins(cls, times: ArrayLike, bins: ArrayLike) -> "Trials":
