@@ -3,9 +3,13 @@
 Nothing heavier than click is imported until a command runs, so that ``--help`` answers at once.
 """
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import click
 
 from spiketheory.commands.group import LazyGroup
+from spiketheory.errors import InputError
 
 COMMANDS = {
     "accuracy": "spiketheory.commands.mathematics",
@@ -20,6 +24,25 @@ COMMANDS = {
     "simulate": "spiketheory.commands.simulate",
     "train": "spiketheory.commands.train",
 }
+
+
+PARTNERS = ("derivations", "sim")
+"""Packages that are installed with this one; their names are common enough to meet others."""
+
+
+def check_partners() -> None:
+    """Raise `InputError` if another package of the name of a partner would be imported."""
+    ours = Path(__file__).resolve().parents[2]
+    for name in PARTNERS:
+        spec = find_spec(name)
+        found = spec and (spec.origin or next(iter(spec.submodule_search_locations or ()), None))
+        place = Path(found).resolve() if found else None
+        if place is None or ours not in place.parents:
+            raise InputError(
+                f"Expected the package {name} that came with spiketheory in {ours} but Python "
+                f"finds {place or 'none'}; rename the other, or take its folder out of PYTHONPATH "
+                "and of the folder that you work in."
+            )
 
 
 @click.group(
@@ -38,3 +61,4 @@ def main() -> None:
     \b
     Exit codes: 0 success, 1 a check failed, 2 bad usage or input, 3 undecided.
     """  # noqa: D301
+    check_partners()

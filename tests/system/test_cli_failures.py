@@ -200,3 +200,18 @@ def test_ctrl_c_during_training_leaves_a_checkpoint_and_says_how_to_go_on():
     assert "cli.py train --resume run" in stderr
     assert list_files() == {"run/config.toml", "run/metrics.csv", "run/checkpoint.npz"}
     assert json.loads(run_ok("evaluate", "run", "--json").stdout)["epochs"] == epoch
+
+
+def test_a_foreign_package_of_a_name_of_ours_is_named(tmp_path):
+    foreign = tmp_path / "sim"
+    foreign.mkdir()
+    (foreign / "__init__.py").touch()
+    code = "from spiketheory.commands.main import main; main(['models'])"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert f"Error: Expected the package sim that came with spiketheory in {ROOT}" in done.stderr
+    assert str(foreign) in done.stderr
