@@ -40,6 +40,7 @@ _HOMES = {
     "properties": ("check_continuity", "check_counts", "check_digits", "check_swaps",
                    "check_symmetry"),
     "state_properties": ("check_flow", "check_prediction"),
+    "engine_properties": ("check_engines",),
     "gradient_properties": ("check_gradients", "check_pseudospikes", "check_smooth_swaps"),
 }  # fmt: skip
 _WHERE = {name: module for module, names in _HOMES.items() for name in names}

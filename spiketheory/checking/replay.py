@@ -3,6 +3,7 @@
 import numpy as np
 
 from spiketheory.checking import gradient_properties, properties
+from spiketheory.checking.engine_properties import check_engines
 from spiketheory.checking.failure import Failure, PropertyFailure
 from spiketheory.checking.gradient_properties import (
     SWAP_TOLERANCE,
@@ -33,6 +34,8 @@ def replay(subject: Subject, failure: Failure) -> bool:
         try:
             if failure.name == "gradients":
                 gradient_properties.check_gradients(subject, trial)
+            elif failure.name == "engines":
+                check_engines(subject, trial)
             elif failure.name in ("flow", "prediction"):
                 durations = extra["durations"]
                 wait = Wait(state=trial.initial[0], weight=trial.input_weights[0][0],

@@ -18,7 +18,13 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from hypothesis.internal.conjecture import providers
 
-from spiketheory.checking import gradient_properties, properties, state_properties, strategies
+from spiketheory.checking import (
+    engine_properties,
+    gradient_properties,
+    properties,
+    state_properties,
+    strategies,
+)
 from spiketheory.checking.failure import Failure, PropertyFailure
 from spiketheory.checking.paths import DEEP, Jump, confirm
 from spiketheory.checking.properties import SEARCH, SHRINK, Effort, describe
@@ -85,6 +91,8 @@ LAWS = (
         check=state_properties.check_prediction, draw=strategies.waits),
     Law(name="digits", text="the compiled code gives the spike times of 50 digits",
         check=properties.check_digits, draw=strategies.trials, share=0.3, excuse=need_digits),
+    Law(name="engines", text="all engines give the same spike times and gradients",
+        check=engine_properties.check_engines, draw=strategies.trials, share=0.3),
 )  # fmt: skip
 
 

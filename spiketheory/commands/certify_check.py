@@ -134,8 +134,9 @@ def check(
     """Search for trials in which spikes do not only shift, or the code is wrong.
 
     Draws small networks, feedforward and recurrent, and moves their weights, input times and
-    initial states. Reports smooth (every property holds), continuous (only gradients jump, where
-    an input meets a spike) or broken. What fails is shrunk, written to a file and drawn.
+    initial states; runs them in every engine, too. Reports smooth (every property holds),
+    continuous (only gradients jump, where an input meets a spike) or broken. What fails is shrunk,
+    written to a file and drawn.
 
     \b
     Exit codes: 0 smooth or continuous, 1 broken, 2 bad usage or input.

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import sim.plain.backward
 from derivations import compile_model, read_neuron_model
 from spiketheory.checking.loop import Loop
 from spiketheory.checking.runner import run_check
@@ -137,3 +138,50 @@ def test_a_loop_that_prefers_low_numbers_is_found():
         read_neuron_model("theta"), compile_model("theta", backend="numpy"), loop=Biased
     )
     assert check(subject, "symmetry", examples=100).verdict == "broken"
+
+
+def test_derivatives_through_a_spike_that_only_single_trials_take_are_found():
+    """Layers of qif flow through the spike; in the other engines the neuron fires."""
+    fire_vjp = compile_model("qif", backend="numpy").functions.fire_vjp
+
+    def flipped(*arguments):
+        *rest, by_x, by_y, by_current, by_time = arguments
+        return fire_vjp(*rest, -by_x, -by_y, by_current, by_time)
+
+    (result,) = check(plant("qif", fire_vjp=flipped), "engines").results
+    assert result.status == "failed"
+    assert "the engines layers and plain differ by" in result.reason
+    assert "on a stack of" in result.reason
+    assert "events agrees with plain" in result.reason
+
+
+def test_a_flow_that_depends_on_how_it_is_cut_is_found_by_the_engines():
+    propagator = compile_model("theta", backend="numpy").functions.propagator
+
+    def curved(duration, *constants):
+        cos_dt, sin_dt, turns = propagator(duration, *constants)
+        return cos_dt, sin_dt * (1 + 1e-6 * duration**2), turns
+
+    single = dataclasses.replace(
+        plant("theta", propagator=curved).compiled, has_pseudospikes=False
+    )  # a recurrent network alone
+    subject = make_subject(read_neuron_model("theta"), single)
+    (result,) = check(subject, "engines").results
+    assert result.status == "failed"
+    assert "the engines events and plain differ" in result.reason
+    assert "on a recurrent network of" in result.reason
+    assert result.failure.trial.n_neurons <= 2
+
+
+def test_an_engine_without_the_rule_for_ties_is_found(monkeypatch):
+    monkeypatch.setattr(sim.plain.backward, "find_ties", lambda run: {})
+    (result,) = check(prepare("theta"), "engines", examples=300).results
+    assert result.status == "failed"
+    assert "differ" in result.reason
+    assert "input times" in result.reason or "delays" in result.reason
+
+
+@pytest.mark.parametrize("name", ["theta", "qif", "qif_delta", "rapid_theta", "lif", "lif_delta"])
+def test_the_engines_agree_on_built_in_models(name):
+    (result,) = check(prepare(name), "engines").results
+    assert result.status == "passed", result.reason
