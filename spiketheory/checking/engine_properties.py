@@ -111,7 +111,7 @@ def is_unclear(run: PlainRun, others: Sequence[str], least: float) -> bool:
     """Whether something arrives at a neuron just as it spikes by itself: rounding decides then.
 
     At a finite threshold the derivative depends on which of the two comes first. The layer engine
-    may count a spike twice that comes within rounding of an arrival.
+    may count a spike twice that comes within rounding of an arrival, or lose it.
     """
     if "layers" not in others and run.network.neurons[0].model.threshold_coordinate < 0:
         return False
