@@ -20,6 +20,7 @@ from spiketheory.generation.interface import (
     FIRST_SCALED,
     LAST_SCALED,
     N_COORDINATES,
+    SIGN_PREDICTS,
     ZEROS,
     fire,
     fire_vjp,
@@ -85,8 +86,11 @@ def forward_segment(
     """Pass one event and the segment after it; flag the neurons that spike."""
     for i in range(weights.shape[0]):
         state = jump(*load(before, i), weights[i], *constants)
-        flags[i] = will_spike(*state, *step, *constants)
         end = flow(*state, *step, *constants)
+        if SIGN_PREDICTS:
+            flags[i] = will_spike(*state, *step, *constants)
+        else:  # one of the two may say so alone, by rounding: `note_one` looks closer
+            flags[i] = will_spike(*state, *step, *constants) or end[LAST_SCALED] < 0
         store(after, i, *turn(*end, end[LAST_SCALED] < 0))
 
 
@@ -122,7 +126,17 @@ def note_one(trial: Trial, layer: LayerBuffers, source: Source, k: int, i: int, 
     spikes.times[p], spikes.waits[p], spikes.remaining[p] = start, end - start, 0.0
     step = load_propagator(layer.steps, k, times)
     again: bool = will_spike(*reset(*state, *constants), *step, *constants)
-    return again
+    if SIGN_PREDICTS:
+        return again
+    return again or not find_parity(layer, state, step, constants, k, i)
+
+
+@kernel()
+def find_parity(
+    layer: LayerBuffers, state: Numbers, step: Numbers, constants: Numbers, k: int, i: int
+) -> bool:
+    """Whether neuron i spikes an odd number of times in segment k: its state was turned over."""
+    return is_turned(flow(*state, *step, *constants), load(layer.states[(k + 1) & layer.mask], i))
 
 
 @kernel()
@@ -142,22 +156,23 @@ def note_slowly(
                 if again:
                     step = load_propagator(layer.steps, k, spikes.times)
                     state = load(spikes.starts, count - 1)
-                    count = follow_several(state, step, trial.constants, spikes, count, limit)
+                    odd = find_parity(layer, state, step, trial.constants, k, i)
+                    count = follow_several(state, trial.constants, spikes, count, limit, odd)
     return count
 
 
 @kernel()
 def follow_several(
-    state: Numbers, step: Numbers, constants: Numbers, spikes: Spikes, count: int, limit: int
+    state: Numbers, constants: Numbers, spikes: Spikes, count: int, limit: int, odd: bool
 ) -> int:
     """Note the further spikes of the neuron whose first one was noted last.
 
     Where rounding decides whether a spike falls just before or just after the segment's end,
-    it falls where the sign of y says, so that no spike is lost or counted twice.
+    it falls where the sign of y says, so that no spike is lost or counted twice; ``odd`` says
+    whether that sign has changed.
     """
     first = count - 1
     now, left = spikes.times[first], spikes.waits[first]
-    odd = flow(*state, *step, *constants)[LAST_SCALED] < 0
     going = True
     while going and count < limit:
         wait = min(max(time_to_spike(*state, *constants), 0.0), left)

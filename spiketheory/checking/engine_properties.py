@@ -5,7 +5,7 @@ if the model has pseudospikes, a stack of layers. The kernels are interpreted he
 functions are those that `check` has; compiled kernels have the same text.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -98,7 +98,7 @@ def check_engines(subject: Subject, trial: Trial, effort: Effort = SEARCH) -> No
             continue
         *others, last = task.engines
         run = answers[last].run
-        if run is not None and is_unclear(run, others, LEAST_MARGIN * subject.scales.time):
+        if run is not None and is_unclear(run, LEAST_MARGIN * subject.scales.time):
             continue
         silent = silent and not any(len(t) for t in answers[last].trains)
         for other in others:
@@ -107,13 +107,12 @@ def check_engines(subject: Subject, trial: Trial, effort: Effort = SEARCH) -> No
         raise NotApplicable
 
 
-def is_unclear(run: PlainRun, others: Sequence[str], least: float) -> bool:
+def is_unclear(run: PlainRun, least: float) -> bool:
     """Whether something arrives at a neuron just as it spikes by itself: rounding decides then.
 
-    At a finite threshold the derivative depends on which of the two comes first. The layer engine
-    may count a spike twice that comes within rounding of an arrival, or lose it.
+    At a finite threshold the derivative depends on which of the two comes first.
     """
-    if "layers" not in others and run.network.neurons[0].model.threshold_coordinate < 0:
+    if run.network.neurons[0].model.threshold_coordinate < 0:
         return False
     arrivals: dict[int, list[float]] = {}
     for step in run.steps:

@@ -83,6 +83,8 @@ LAST_SCALED: int = 0
 """Place of the last of them; the sign of this coordinate turns at a spike at infinity."""
 CROSSES_INFINITY: bool = False
 """Whether the flow carries the state through the spike and its reset, one point at infinity."""
+SIGN_PREDICTS: bool = False
+"""Whether `will_spike` asks for the sign that the flow leads to; else rounding may part them."""
 HAS_THRESHOLD: bool = False
 """Whether it spikes at a finite threshold, which an input may carry it across."""
 THRESHOLD_PLACE: int = 0

@@ -192,6 +192,7 @@ class CompiledModel:
             "LAST_SCALED": max(self.projective, default=0),
             "CROSSES_INFINITY": self.crosses_infinity,
             "ZEROS": (0.0,) * len(self.coordinates),
+            "SIGN_PREDICTS": "will_spike" not in self.module.LOOPED,
             "HAS_THRESHOLD": self.threshold_coordinate >= 0,
             "THRESHOLD_PLACE": max(self.threshold_coordinate, 0),
             "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),

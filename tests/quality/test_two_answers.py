@@ -82,10 +82,6 @@ def test_a_small_shift_of_spikes_is_found(shift):
     assert compare(make(strength=3.0), TIED, other=run_late)[0] > TIMES
 
 
-@pytest.mark.xfail(
-    reason="layers count a qif spike twice, or lose it, that comes within rounding of an arrival",
-    strict=True,
-)
 def test_a_spike_of_qif_at_the_very_instant_of_an_arrival_is_one_spike():
     """Three equal layers without weights: the third neuron spikes as the second's spike arrives."""
     work = LayerStack(
