@@ -78,7 +78,10 @@ def deliver(
             waits[arrival] = dt
             arrival += 1
         pending = cells[WAIT, i] == AT_ONCE
-        left, happened, scale = receive(kinds[i], cells, i, table, row, dt, weights[edge], pending)
+        is_due = cells[DUE, i] == time
+        left, happened, scale = receive(
+            kinds[i], cells, i, table, row, dt, weights[edge], pending, is_due
+        )
         if happened == ARRIVED and scale == 1.0 and not pending:
             cells[LAST, i] = time
             cells[WAIT, i] = left

@@ -35,8 +35,12 @@ def prefetch(array: Floats | Ints, column: int) -> None:
 def receive(
     kind: int, states: Floats, i: int, table: Floats, row: int, dt: float, weight: float,
     pending: bool,
+    is_due: bool,
 ) -> tuple[float, int, float]:  # fmt: skip
     """Flow for ``dt``, then an input; ``pending`` if an input already made it spike now.
+
+    ``is_due`` says that the neuron spikes now by itself: it is on its threshold then, whatever
+    rounding has made of its state.
 
     Returns:
         Time to the next spike, what happened (ARRIVED, ...), and the power of two that the

@@ -41,9 +41,12 @@ from spiketheory.machine.link import kernel
 @kernel()
 def receive(
     kind: int, states: Floats, i: int, table: Floats, row: int, dt: float, weight: float,
-    pending: bool,
+    pending: bool, is_due: bool,
 ) -> tuple[float, int, float]:  # fmt: skip
     """Flow for ``dt``, then an input; ``pending`` if an input already made it spike now.
+
+    ``is_due`` says that the neuron spikes now by itself: it is on its threshold then, whatever
+    rounding has made of its state.
 
     Returns:
         Time to the next spike, what happened, and the power of two that the coordinates were
@@ -54,10 +57,10 @@ def receive(
     after = jump(*before, weight, *constants)
     wait = max(time_to_spike(*after, *constants), 0.0)
     happened = ARRIVED
-    if HAS_THRESHOLD and wait == 0.0 and not pending:
+    if HAS_THRESHOLD and (wait == 0.0 or is_due) and not pending:
         if not after[THRESHOLD_PLACE] > before[THRESHOLD_PLACE]:
             return dt, DEFERRED, 1.0
-        happened = CROSSED
+        happened = CROSSED if wait == 0.0 else ARRIVED
     store(states, i, *after)
     is_large = False
     for value in after:

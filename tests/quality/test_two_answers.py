@@ -9,6 +9,7 @@ import sim.events.differentiate
 import sim.events.pseudospikes
 import sim.plain.backward
 import sim.plain.pseudospikes
+from sim import Network, Population, Projection, differentiate, simulate
 from sim.events.ties import make_ties
 from sim.network.layer_stack import LayerStack
 
@@ -90,3 +91,35 @@ def test_a_spike_of_qif_at_the_very_instant_of_an_arrival_is_one_spike():
     )  # fmt: skip
     trains = run_layers(work, np.array([np.inf]), 1).trains
     assert [len(t) for t in trains] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("current", [5.0, 4.7, 6.1, 5.3, 4.1])
+def test_a_current_that_comes_as_a_twin_spikes_does_not_move_the_spike(current):
+    """Two equal neurons at a finite threshold: rounding must not decide which comes first."""
+    mask = np.array([[False, False], [True, False]])
+    network = Network(
+        populations=[
+            Population(name="n", model=compiled("lif"), size=2,
+                       initial={"V": [0.0, 0.0], "I": [current, current]})
+        ],
+        projections=[Projection(pre="n", post="n", weights=0.5 * mask, mask=mask)],
+        duration=1.5,
+    )  # fmt: skip
+    recording = simulate(network, record=True)
+    own = np.flatnonzero(recording.spike_neuron == 1)[0]
+    assert recording.spike_time[own] == recording.spike_time[0]
+    unit = np.eye(len(recording.spike_time))[own]
+    found = differentiate(recording, spike_time=unit)
+    alone = simulate(
+        Network(
+            populations=[Population(name="n", model=compiled("lif"), size=1,
+                                    initial={"V": 0.0, "I": current})],
+            duration=1.5,
+        ),
+        record=True,
+    )  # fmt: skip
+    unit = np.eye(len(alone.spike_time))[0]
+    wanted = differentiate(alone, spike_time=unit).initial[0]
+    for name in ("V", "I"):
+        assert found.initial[0][name] == pytest.approx([0.0, wanted[name][0]], rel=1e-12)
+    assert not found.weights[0].any()

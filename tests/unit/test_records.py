@@ -102,8 +102,9 @@ def test_parameters_outside_their_domain_are_refused(parameters, message):
 
 def test_spikes_of_one_sample_are_selected():
     spikes = Spikes(
-        sample=np.array([0, 0, 2]), neuron=np.array([1, 0, 3]), time=np.array([0.1, 0.2, 0.3])
-    )
+        sample=np.array([0, 0, 2]), neuron=np.array([1, 0, 3]), time=np.array([0.1, 0.2, 0.3]),
+        end=[],
+    )  # fmt: skip
     times, neurons = spikes.select(0)
     assert (times.tolist(), neurons.tolist()) == ([0.1, 0.2], [1, 0])
     assert [len(part) for part in spikes.select(1)] == [0, 0]
