@@ -58,9 +58,11 @@ def receive(
     wait = max(time_to_spike(*after, *constants), 0.0)
     happened = ARRIVED
     if HAS_THRESHOLD and (wait == 0.0 or is_due) and not pending:
-        if not after[THRESHOLD_PLACE] > before[THRESHOLD_PLACE]:
+        moved = after[THRESHOLD_PLACE] - before[THRESHOLD_PLACE]
+        if moved == 0.0 or (wait == 0.0 and not moved > 0.0):
             return dt, DEFERRED, 1.0
-        happened = CROSSED if wait == 0.0 else ARRIVED
+        if wait == 0.0:
+            happened = CROSSED
     store(states, i, *after)
     is_large = False
     for value in after:
