@@ -1,9 +1,8 @@
-import dataclasses
 import time
 
 import pytest
 import sympy as sp
-from models import make_quadratic
+from models import change_derivation, make_quadratic
 
 from derivations import list_models, read_neuron_model
 from spiketheory.documents.blocks import Heading, Table
@@ -167,8 +166,8 @@ def test_what_is_not_determined_is_said_so_and_takes_no_time(expression):
 
 
 def test_a_gradient_that_disagrees_with_the_equation_is_not_explained(theta):
-    wrong = dataclasses.replace(
-        theta, time_to_spike_gradient=tuple(2 * g for g in theta.time_to_spike_gradient)
+    wrong = change_derivation(
+        theta, time_to_spike_gradient=tuple(2 * g for g in theta.closed.time_to_spike_gradient)
     )
     assert find_slope(theta) is not None
     assert find_slope(wrong) is None

@@ -16,6 +16,7 @@ from sim.layers.batch import record_spikes
 from sim.losses import linear_loss, target_time_loss
 from spiketheory.generation.interface import load
 from spiketheory.machine import jit
+from spiketheory.machine.compile import make_model_linker
 from spiketheory.machine.link import is_kernel, kernel, list_modules
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +98,9 @@ def test_kernels_of_other_modules_are_linked_by_any_name(backend, outer):
     assert [module.__name__ for module in list_modules(outer)] == ["outer_kernels", "inner_kernels"]
 
 
-def test_a_branch_on_a_fact_that_does_not_hold_is_not_compiled():
+def test_a_branch_on_a_fact_that_does_not_hold_is_not_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))  # what is read is not built
+    make_model_linker.cache_clear()
     for name, does, does_not in (
         ("theta", "run_crossings", "run_rounds"),
         ("rapid_theta", "run_rounds", "run_crossings"),

@@ -1,10 +1,9 @@
-import dataclasses
 import re
 from functools import lru_cache
 
 import pytest
 import sympy as sp
-from models import make_quadratic
+from models import change_derivation, make_quadratic
 
 from derivations import list_models, read_neuron_model
 from spiketheory.generation.generate import generate
@@ -133,7 +132,7 @@ def test_a_parameter_that_only_a_condition_needs_is_handed_over():
     c_m = d.model.symbols["C_m"]
     first, *rest = d.closed.time_to_spike
     changed = Branch(condition=sp.And(first.condition, c_m > 1), values=first.values)
-    ir = lower(dataclasses.replace(d, time_to_spike=(changed, *rest)))
+    ir = lower(change_derivation(d, time_to_spike=(changed, *rest)))
     assert "C_m" in get_function(ir, "time_to_spike").arguments
 
 
