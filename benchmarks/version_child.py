@@ -17,31 +17,31 @@ PLACES = {
     "run_batch": ("sim.layers.batch", "sim.batch"),
     "BinnedInput": ("sim.inputs.encoding", "sim.encoding"),
     "make_first_spike_loss": ("sim.losses", "sim.loss"),
-    "LayerStack": ("sim.network.layer_stack",),
-    "Network": ("sim.network.layered", "sim.records"),
+    "LayerStack": ("sim.network.layer_stack", "sim.network.layered.Network", "sim.records.Network"),
     "simulate": ("sim.events.simulate", "sim.recurrent"),
     "differentiate": ("sim.events.differentiate", "sim.differentiate"),
-    "Circuit": ("sim.network.network", "sim.circuit"),
+    "Network": ("sim.network.network", "sim.network.network.Circuit", "sim.circuit.Circuit"),
     "Population": ("sim.network.network", "sim.circuit"),
     "Projection": ("sim.network.network", "sim.circuit"),
     "connect_fixed_in_degree": ("sim.network.connect", "sim.connect"),
     "compile_model": ("derivations",),
 }
-NEW_NAMES = {"Network": "LayerStack", "Circuit": "Network"}
-"""What two classes are called since a network is one class."""
+"""Where versions have each name, newest first; where it had another name, that stands behind."""
 SAMPLES, REPEATS, EVENT_REPEATS = 1000, 15, 3
 
 
 def find(name: str) -> Any:
-    """A name from the first module that has it."""
-    for wanted in (NEW_NAMES.get(name), name):
-        for place in PLACES.get(wanted or "", ()) + PLACES[name]:
-            try:
-                found = getattr(import_module(place), wanted or "", None)
-            except ModuleNotFoundError:
-                continue
-            if found is not None:
-                return found
+    """A name from the first place that has it."""
+    for place in PLACES[name]:
+        module, _, last = place.rpartition(".")
+        renamed = last[:1].isupper()
+        try:
+            loaded = import_module(module if renamed else place)
+        except ModuleNotFoundError:
+            continue
+        found = getattr(loaded, last if renamed else name, None)
+        if found is not None:
+            return found
     raise ModuleNotFoundError(name)
 
 
@@ -60,7 +60,7 @@ def make_layers() -> Callable[[bool], object]:
     """One step of the digit task, batch of `SAMPLES`: forward, and back if told so."""
     rng = np.random.default_rng(0)
     sizes = ((784, 100), (100, 100), (100, 10))
-    network = find("Network")(
+    network = find("LayerStack")(
         model=find("compile_model")("theta"),
         parameters={"tau": 6 / np.pi, "I0": 1.25},
         duration=2.0,
@@ -78,7 +78,7 @@ def make_events() -> tuple[Callable[[], Any], Callable[[Any], object]]:
     """A recurrent network of 1000 theta neurons: forward, and back."""
     rng = np.random.default_rng(0)
     model = find("compile_model")("theta")
-    network = find("Circuit")(
+    network = find("Network")(
         populations=[
             find("Population")(
                 name="c", model=model, size=1000, initial={"V": rng.normal(0.5, 0.5, 1000)}

@@ -21,11 +21,10 @@ from sim.events.backward import (
     SPIKES_LEFT,
     start_backward_pass,
 )
-from sim.events.link import link_network
+from sim.events.link import find_ties, link_network
 from sim.events.loop import PAUSED, get_width
 from sim.events.recording import Recording
 from sim.events.tape import N_ARRIVALS, N_DELIVERIES
-from sim.events.ties import find_ties
 from sim.network.network import Network
 from spiketheory.errors import InputError
 
@@ -127,7 +126,7 @@ class AdjointPass:
         models = recording.wiring.models
         self.kernels = link_network(models).link(backward)
         self.left = start_backward_pass(self.tape)
-        self.ties = find_ties(self.tape, recording.wiring.wires)
+        self.ties = find_ties(self.tape, recording.wiring.wires, models)
         network, wires = recording.network, self.wires
         self.adjoints = np.zeros((get_width(models), network.n_neurons), order="F")
         self.by_constant = np.zeros((1, wires.table.shape[1]), order="F")

@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike
 
 from sim.events import backward
 from sim.events.backward import start_backward_pass
-from sim.events.link import link_network
+from sim.events.link import find_ties, link_network
 from sim.events.loop import DONE
 from sim.events.pseudospikes import Outputs, outputs_vjp
 from sim.events.recording import Recording
 from sim.events.simulate import SHARES
-from sim.events.ties import find_ties
 from sim.memory import check_memory
 from sim.network.network import Given, Matrix, Network, Population
 from sim.network.wiring import split_edges
@@ -138,7 +137,7 @@ class BackwardPass:
         )  # fmt: skip
         assert recording.tape is not None
         left = start_backward_pass(recording.tape)
-        ties = find_ties(recording.tape, wires)
+        ties = find_ties(recording.tape, wires, self.wiring.models)
         share = SHARES[self.wiring.models[0].backend]
         status = DONE + 1
         while status != DONE:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from sim.events import interface, kinds, neurons
+from sim.events import interface, kinds, neurons, ties
 from sim.events.loop import get_width
+from sim.events.tape import Tape
+from sim.network.wiring import Wires
 from spiketheory.machine.compile import CompiledModel, make_linker, make_prefetch
 from spiketheory.machine.link import Linker, is_kernel
 
@@ -39,3 +41,8 @@ def link_neurons(models: tuple[CompiledModel, ...]) -> Functions:
             parts = {"first": linked[place][name], "rest": joined[name], "PLACE": place}
             joined[name] = make_linker(models, parts).link(kinds).choose
     return joined
+
+
+def find_ties(tape: Tape, wires: Wires, models: tuple[CompiledModel, ...]) -> ties.Ties:
+    """The groups of simultaneous arrivals of a run; see `sim.events.ties.find_ties`."""
+    return ties.find_ties(tape, wires, link_network(models).link(ties).list_followers)

@@ -32,7 +32,7 @@ def test_without_a_planted_difference_there_is_none(other):
 def test_derivatives_in_which_simultaneous_inputs_keep_their_order_are_found(monkeypatch):
     none = np.empty(0, np.int64)
     monkeypatch.setattr(
-        sim.events.differentiate, "find_ties", lambda tape, wires: make_ties(0, none, none)
+        sim.events.differentiate, "find_ties", lambda tape, wires, models: make_ties(0, none, none)
     )
     assert compare(make(), TIED)[1] > 1e-2
 
