@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
+LONG_ENOUGH = 60.0
+"""Seconds of a run whose parts are worth knowing."""
 COMMON = {
     "deadline": None,
     "print_blob": True,
@@ -33,6 +35,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="takes minutes; add --slow"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long the tests of each folder took: the table of README.md is made of it."""
+    seconds: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                folder = report.nodeid.split("/")[1].split("::")[0]
+                seconds[folder] = seconds.get(folder, 0.0) + report.duration
+    if sum(seconds.values()) > LONG_ENOUGH:
+        terminalreporter.section("minutes of one core per folder")
+        for folder, total in sorted(seconds.items(), key=lambda pair: -pair[1]):
+            terminalreporter.line(f"{total / 60:6.2f}  {folder}")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from sim.engine.event_engine import EventEngine
 from sim.engine.layer_engine import LayerEngine
 from sim.engine.plain_engine import PlainEngine
-from sim.engine.records import BatchRecording, Engine
+from sim.engine.records import BatchRecording, Engine, add_gradients
+from sim.engine.single_trials import order_input_times
 from sim.events import simulate as events
 from sim.events.differentiate import Gradients
 from sim.events.differentiate import differentiate as differentiate_events
@@ -27,7 +28,7 @@ from sim.plain.recording import (
     find_plain_outputs,
     simulate_plainly,
 )
-from spiketheory.errors import InputError, check_choice
+from spiketheory.errors import InputError, check_choice, check_shape
 
 ENGINES: dict[str, Engine] = {
     "layers": LayerEngine(), "events": EventEngine(), "plain": PlainEngine(),
@@ -150,16 +151,47 @@ def simulate_one(network: Network, engine: str, **options: Any) -> Recording:
     return events.simulate(network, **options)
 
 
-def differentiate(recording: Recording, **options: Any) -> Gradients:
+def differentiate(recording: Recording | BatchRecording, **options: Any) -> Gradients:
     """Go back through a run by the engine that ran it.
 
     Args:
-        recording: The run of a single trial; that of the event engine with ``record=True``.
-        options: See `sim.events.differentiate.differentiate`.
+        recording: The run of a single trial, or of a batch; that of the event engine with
+            ``record=True``.
+        options: See `sim.events.differentiate.differentiate`. Of a batch ``spike_time``, the
+            derivatives by its spike times, shape (n_spikes,), and ``parameters``.
+
+    Returns:
+        The gradients; of a batch their sum over the trials, with the derivatives by the input times
+        as `loss_and_gradient` returns them.
+
+    Raises:
+        InputError: If the run was not recorded, or shapes do not fit.
     """
+    if isinstance(recording, BatchRecording):
+        return differentiate_batch(recording, **options)
     if isinstance(recording, PlainRecording):
         return differentiate_plainly(recording, **options)
     return differentiate_events(recording, **options)
+
+
+def differentiate_batch(
+    recording: BatchRecording, *, spike_time: ArrayLike, parameters: bool = False
+) -> Gradients:
+    """The sum of the gradients of a batch's trials; see `differentiate`."""
+    if len(recording.recordings) != len(recording):
+        raise InputError(
+            f"Expected a batch that was recorded trial by trial but got one by the engine "
+            f"{recording.engine!r}; call simulate(network, trials, record=True), or "
+            "loss_and_gradient."
+        )
+    slopes = np.asarray(spike_time, dtype=np.float64)
+    check_shape("derivatives by spike_time", slopes, recording.spike_time.shape)
+    ends = np.searchsorted(recording.spike_trial, np.arange(1, len(recording)))
+    parts = [
+        differentiate(one, spike_time=own, parameters=parameters)
+        for one, own in zip(recording.recordings, np.split(slopes, ends), strict=True)
+    ]
+    return order_input_times(recording.network, recording.trials, add_gradients(parts))
 
 
 def find_outputs(recording: Recording, neurons: ArrayLike, n_required: int = 1) -> Outputs:

@@ -13,6 +13,7 @@ from sim import (
     SpikeTrains,
     Trials,
     choose_engine,
+    differentiate,
     layered,
     loss_and_gradient,
     make_first_spike_loss,
@@ -310,3 +311,28 @@ def test_an_initial_potential_counts_under_either_name():
     )
     assert np.array_equal(one.coordinates, other.coordinates)
     assert one.coordinates[0].tolist() == [0.3, -0.2]
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+def test_a_batch_is_gone_back_through_as_its_trials_are(engine):
+    network = make_stack()
+    recording = simulate(network, TRIALS, engine=engine, record=True)
+    slopes = np.cos(np.arange(len(recording.spike_time)))
+    found = differentiate(recording, spike_time=slopes, parameters=True)
+    total, first = 0.0, 0
+    for k, one in enumerate(recording.recordings):
+        own = slopes[recording.spike_trial == k]
+        gradients = differentiate(one, spike_time=own)
+        total = total + gradients.weights[0]
+        inside = slice(TRIALS.offsets[k], TRIALS.offsets[k + 1])
+        assert np.array_equal(found.input_times[0][inside], gradients.input_times[0])
+        first += len(own)
+    assert first == len(slopes) > 0
+    assert np.array_equal(found.weights[0], total)
+    assert set(found.parameters[0]) == {"tau", "I0"}
+
+
+def test_a_batch_of_layers_is_not_gone_back_through():
+    recording = simulate(make_stack(), TRIALS)
+    with pytest.raises(InputError, match="recorded trial by trial but got one by the engine 'la"):
+        differentiate(recording, spike_time=np.zeros(len(recording.spike_time)))
