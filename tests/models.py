@@ -3,9 +3,12 @@
 import dataclasses
 import importlib.util
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+
+import pytest
 
 from derivations import read_neuron_model
 from spiketheory.generation.generate import generate
@@ -21,6 +24,11 @@ CHECKS = (
     Check(name="residual of the flow", method="symbolic", detail="0"),
     Check(name="time to spike", method="50 digits", detail="largest error 3e-49"),
 )
+
+
+def mark_slow(names: Iterable[str], *slow: str) -> list[object]:
+    """Parameters of a test, some of which run by hand only: others show the same in less time."""
+    return [pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in names]
 
 
 def change_derivation(derivation: Derivation, **changes: object) -> Derivation:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from exact import DIGITS, make_exact
+from models import mark_slow
 from mpmath import mpf
 from networks import compiled, latencies
 
@@ -111,7 +112,7 @@ BETWEEN_BACKENDS = {"lif": 16, "lif_alpha": 16, "rapid_theta": 32, "adex": 64, "
 """Compiled code has its own elementary functions, and the C library's; 8 for other models."""
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", mark_slow(list_models(), "adex", "eif"))
 def test_array_functions_and_compiled_functions_agree(name):
     plain, fast, table = compiled(name), compiled(name, "numba"), draw_arguments(name)
     tolerance = BETWEEN_BACKENDS.get(name, 8)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from models import mark_slow
 from pinned_networks import LAYERED, NETWORKS
 from pinned_store import (
     FOLDER,
@@ -30,7 +31,7 @@ def list_models_of(network):
     return {network.model} if groups is None else {group.model for group in groups}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", mark_slow(NETWORKS, "layered_qif_float32"))
 def test_a_network_gives_the_numbers_that_were_pinned(name):
     drawn, pinned = read(name)
     tolerance = choose_tolerance(name, get_precision(name), describe_machine())

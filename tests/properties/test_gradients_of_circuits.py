@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from circuits import INTEGRATED, Trial, run_exactly
 from exact import DIGITS
+from models import mark_slow
 from mpmath import mpf
 
 from sim.events.differentiate import differentiate
@@ -212,7 +213,7 @@ def compare(kinds, seed):
 CLOSED = [kind for kind, (name, *_) in KINDS.items() if name not in INTEGRATED]
 
 
-@pytest.mark.parametrize("kind", CLOSED)
+@pytest.mark.parametrize("kind", mark_slow(CLOSED, "lif_alpha"))
 def test_the_plain_engine_goes_back_in_50_digits(kind):
     """Its derivatives of spike times are differences with a step of 1e-20, to 25 digits."""
     trial = draw_trial([kind], 3)

@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from models import generate_text, import_text, make_quadratic, pretend_verified
+from models import generate_text, import_text, make_quadratic, mark_slow, pretend_verified
 
 from derivations import compile_model, list_models, read_neuron_model
 from spiketheory.documents.figure_data import (
@@ -187,7 +187,10 @@ def test_the_direction_field_is_the_models_equation():
     assert [list(s) for s in speeds] == [[2.5, 3.0], [-2.0, -2.0]]
 
 
-@pytest.mark.parametrize("name", [n for n in list_models() if n not in MODELS])
+OTHERS = mark_slow([n for n in list_models() if n not in MODELS], "adex", "eif")
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_every_other_model_is_drawn_without_complaint(name):
     figures = draw_figures(
         pretend_verified(derive(read_neuron_model(name))),
