@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from spiketheory.commands.group import LazyGroup
-from spiketheory.errors import InputError
 
 COMMANDS = {
     "accuracy": "spiketheory.commands.mathematics",
@@ -38,6 +37,8 @@ def check_partners() -> None:
         found = spec and (spec.origin or next(iter(spec.submodule_search_locations or ()), None))
         place = Path(found).resolve() if found else None
         if place is None or ours not in place.parents:
+            from spiketheory.errors import InputError  # brings NumPy
+
             raise InputError(
                 f"Expected the package {name} that came with spiketheory in {ours} but Python "
                 f"finds {place or 'none'}; rename the other, or take its folder out of PYTHONPATH "
