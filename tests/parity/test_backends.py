@@ -272,8 +272,8 @@ def draw_network(name, backend, rng):
     return network, inputs, rng.uniform(0, 5, (3, sizes[-1], 2))
 
 
-NETWORKS = {"theta": 25, "qif_delta": 25, "qif": 12, "rapid_theta": 12}
-SPIKES = {"theta": 300, "qif_delta": 300, "qif": 10, "rapid_theta": 300}
+NETWORKS = {"theta": 25, "qif_delta": 25, "qif": 5, "rapid_theta": 6}
+SPIKES = {"theta": 300, "qif_delta": 300, "qif": 4, "rapid_theta": 150}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -128,7 +128,12 @@ def test_the_gradient_of_a_batch_is_the_mean_over_its_samples(backend):
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("crosses", [True, False])
 @pytest.mark.parametrize(
-    ("name", "backend"), [("theta", "numpy"), ("theta", "numba"), ("qif", "numpy")]
+    ("name", "backend"),
+    [
+        ("theta", "numpy"),
+        pytest.param("theta", "numba", marks=pytest.mark.slow),  # compiles four times
+        ("qif", "numpy"),
+    ],
 )
 def test_gradients_are_the_same_whether_states_are_kept_or_computed_again(
     name, backend, crosses, precision, monkeypatch
