@@ -37,7 +37,7 @@ def run(load, tmp_path):
         assert str(out) in done.output
         suffixes = ["gif", "json", "png", "svg"] if name == "spike_film" else ["json", "png", "svg"]
         assert sorted(p.name for p in out.iterdir()) == [f"{name}.{s}" for s in suffixes]
-        assert all(p.stat().st_size > 500 for p in out.iterdir())
+        assert all(p.stat().st_size > 300 for p in out.iterdir())
         return json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
 
     return run_example
