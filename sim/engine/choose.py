@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.engine.event_engine import EventEngine
+from sim.engine.event_engine import EVENTS
 from sim.engine.layer_engine import LayerEngine
-from sim.engine.plain_engine import PlainEngine
+from sim.engine.plain_engine import PLAIN
 from sim.engine.records import BatchRecording, Engine, add_gradients
 from sim.engine.single_trials import order_input_times
 from sim.events import simulate as events
@@ -31,7 +31,7 @@ from sim.plain.recording import (
 from spiketheory.errors import InputError, check_choice, check_shape
 
 ENGINES: dict[str, Engine] = {
-    "layers": LayerEngine(), "events": EventEngine(), "plain": PlainEngine(),
+    "layers": LayerEngine(), "events": EVENTS, "plain": PLAIN,
 }  # fmt: skip
 """Engines by name, the faster ones first; ``plain`` must be asked for."""
 AUTO = "auto"

@@ -57,13 +57,12 @@ class BatchRecording:
 
 
 class Engine(Protocol):
-    """Runs networks and goes back through them.
+    """Runs networks and goes back through them."""
 
-    Attributes:
-        name: What it is called.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
     def why_not(self, network: Network) -> str:
         """Why it cannot run a network; empty if it can."""

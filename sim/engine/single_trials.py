@@ -1,7 +1,7 @@
 """Batches run trial by trial: what the engines have in common that know one trial only."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from sim.network.wiring import count_fan_out, wire
 from spiketheory.errors import SimulationError
 
 
-class TrialMethods(NamedTuple):
-    """How an engine runs one trial.
+@dataclass(frozen=True)
+class TrialEngine:
+    """An engine that knows one trial only, and runs every network.
 
     Attributes:
-        name: The engine.
+        name: What it is called.
         prepare: Takes a network and returns what runs it with other input spikes, as
             `sim.events.simulate.simulate` does.
         find_outputs: As `sim.events.pseudospikes.find_outputs`.
@@ -34,9 +35,33 @@ class TrialMethods(NamedTuple):
     find_outputs: Callable[..., Outputs]
     differentiate: Callable[..., Gradients]
 
+    def why_not(self, network: Network) -> str:
+        """It runs every network."""
+        return ""
+
+    def simulate(
+        self, network: Network, trials: Trials, *, record: bool, max_spikes: int,
+        on_advance: Callable[[Advance], bool] | None = None,
+    ) -> BatchRecording:  # fmt: skip
+        """Run a batch; see `sim.engine.choose.simulate`."""
+        return simulate_trials(
+            self, network, trials, record=record, max_spikes=max_spikes, on_advance=on_advance
+        )
+
+    def loss_and_gradient(
+        self, network: Network, trials: Trials, targets: np.ndarray, loss: Loss, *,
+        readout: Readout | None = None, gradient: bool = True, parameters: bool = False,
+        max_spikes: int,
+    ) -> tuple[Outcome, Gradients | None]:  # fmt: skip
+        """See `sim.engine.choose.loss_and_gradient`."""
+        return differentiate_trials(
+            self, network, trials, targets, loss, readout=readout, gradient=gradient,
+            parameters=parameters, max_spikes=max_spikes,
+        )  # fmt: skip
+
 
 def simulate_trials(
-    methods: TrialMethods, network: Network, trials: Trials, *, record: bool, max_spikes: int,
+    methods: TrialEngine, network: Network, trials: Trials, *, record: bool, max_spikes: int,
     on_advance: Callable[[Advance], bool] | None = None,
 ) -> BatchRecording:  # fmt: skip
     """Run a batch; see `sim.engine.choose.simulate`."""
@@ -50,7 +75,7 @@ def simulate_trials(
 
 
 def differentiate_trials(
-    methods: TrialMethods, network: Network, trials: Trials, targets: np.ndarray, loss: Loss, *,
+    methods: TrialEngine, network: Network, trials: Trials, targets: np.ndarray, loss: Loss, *,
     readout: Readout | None, gradient: bool, parameters: bool, max_spikes: int,
 ) -> tuple[Outcome, Gradients | None]:  # fmt: skip
     """See `sim.engine.choose.loss_and_gradient`."""
