@@ -8,7 +8,7 @@ which the spike is a finite point crossed (if it is crossed) at a finite speed:
 - $V \to \infty$ like $A e^{\kappa V}$: $\rho = e^{-\kappa V}$, so $\dot\rho = -\kappa A$.
 
 After a reset to $-\infty$ the neuron leaves in $\rho = (-V)^{1-k}$, else in its own state. What
-the conditions of `spiketheory.certification.certify` need of a chart is written down here on the
+the obligations of `spiketheory.certification.obligations` need of a chart is written down here on the
 spike itself: velocity, input jump and the jump's derivatives, as limits for rho to 0.
 """
 
@@ -57,6 +57,7 @@ class Boundary:
         landing: Coordinates of the leaving chart after the reset.
         landing_slope: Derivatives of ``landing`` by (rho, others).
         leaving: The leaving chart where the reset lands.
+        far_velocity: Velocity at minus infinity, by the variables there; None after a finite reset.
         distance: The variable rho, for expressions below.
         distance_jumped: Distance after an input at distance rho; None for a blow-up.
         stretch: Positive if an input leaves V infinite; None for a threshold.
@@ -71,10 +72,16 @@ class Boundary:
     landing: tuple[sp.Expr, ...]
     landing_slope: sp.Matrix
     leaving: Side
+    far_velocity: tuple[sp.Expr, ...] | None
     distance: sp.Symbol
     distance_jumped: sp.Expr | None
     stretch: sp.Expr | None
     requirements: tuple[tuple[sp.Expr, str], ...]
+
+    @property
+    def leaves_infinity(self) -> bool:
+        """Whether the neuron comes back from minus infinity."""
+        return self.far_velocity is not None
 
     def move(self, expression: sp.Expr, values: Sequence[sp.Expr]) -> sp.Expr:
         """An expression of the surface at other values of the variables that do not spike."""
@@ -137,6 +144,7 @@ def find_threshold(model: NeuronModel) -> Boundary:
         landing=tuple(e.subs(on) for e in landing),
         landing_slope=sp.Matrix(landing).jacobian(coordinates).subs(on),
         leaving=leave_in_state(model, tuple(e.subs(on) for e in landing)),
+        far_velocity=None,
         distance=rho,
         distance_jumped=jumped[0],
         stretch=None,
@@ -223,6 +231,8 @@ def find_infinity(model: NeuronModel, side: int) -> Infinity:
             f"Expected d{V}/dt to grow with one exponential of {V} but got {rate}; write it so."
         )
     rate = sp.expand(rate.xreplace({sp.exp(e): sp.S.Zero for e in falling}), power_exp=False)
+    if rate.has(sp.zoo, sp.nan, sp.oo):
+        raise Unsupported(f"Expected d{V}/dt without a pole far out but got {rate}; write it so.")
     if rising:
         kappa = rising[0].diff(V)
         whole = rate.coeff(sp.exp(rising[0])) * sp.exp(rising[0].subs(V, 0))
@@ -255,6 +265,7 @@ def find_infinite_boundary(model: NeuronModel) -> Boundary:
     ]
     reset, resets = split(model, model.reset)
     arriving, stretch = describe_far(model, far, 1)
+    far_velocity = None
     if reset == -sp.oo:
         back = find_infinity(model, -1)
         if back.exponent is not None or back.degree < 2:
@@ -264,8 +275,9 @@ def find_infinite_boundary(model: NeuronModel) -> Boundary:
             )
         sign = -1 if back.degree % 2 else 1
         requirements.append((sign * back.coefficient, f"{V} comes back from -oo in finite time"))
-        leaving, _ = describe_far(model, back, -1)
-        leaving = shift(leaving, others, resets)
+        far_side, _ = describe_far(model, back, -1)
+        far_velocity = far_side.velocity
+        leaving = shift(far_side, others, resets)
         landing: tuple[sp.Expr, ...] = (sp.S.Zero, *resets)
     else:
         landing = tuple(model.reset)
@@ -279,6 +291,7 @@ def find_infinite_boundary(model: NeuronModel) -> Boundary:
         landing=landing,
         landing_slope=sp.Matrix(landing).jacobian((rho, *others)),
         leaving=leaving,
+        far_velocity=far_velocity,
         distance=rho,
         distance_jumped=None,
         stretch=stretch,

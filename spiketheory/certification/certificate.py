@@ -7,7 +7,8 @@ import numpy as np
 import sympy as sp
 from mpmath import mpf
 
-from spiketheory.certification.proofs import Finding
+from spiketheory.certification.claims import Finding
+from spiketheory.certification.region import Range
 from spiketheory.language.model import NeuronModel
 
 PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
@@ -15,13 +16,15 @@ SMOOTH, CONTINUOUS = "smooth", "continuous"
 VERDICTS = (SMOOTH, CONTINUOUS, REFUTED, UNDECIDED)
 
 STATEMENTS = {
+    "H": "well posed: the equations are defined and regular on all that is admissible",
     "C1": "transversality: every state on the spike surface crosses it at positive speed",
     "C2": "no spike by jump: an input leaves a state before the surface before it",
     "C3": "neutral jump: an input just before a spike does not delay it by a finite time",
     "C4": "order does not matter: reset and input commute on the spike surface",
-    "C5": "no pile-up: after a reset, the time to the next spike is bounded below",
+    "C5": "no pile-up: finitely many spikes in finite time, and no state becomes infinite",
     "C6": "smooth swap: reset and input commute to first order as well",
 }
+NAMES = tuple(STATEMENTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,10 @@ class Evidence:
         expression: What it is about, in the model's symbols; None for an argument in words.
         relation: ``= 0``, ``> 0`` or ``>= 0``; "" for an argument in words.
         finding: A proof, a counterexample, or None if it was neither proved nor refuted.
-        holds: Whether an argument in words is complete; None for a claim about an expression.
+        holds: Whether ranks were found; None for a claim about an expression.
+        key: The obligation that it belongs to.
+        lemma: The lemma that it serves.
+        ranges: Ranges of the free symbols in which the claim is written.
     """
 
     text: str
@@ -41,14 +47,17 @@ class Evidence:
     relation: str = ""
     finding: Finding = None
     holds: bool | None = None
+    key: str = ""
+    lemma: str = ""
+    ranges: Mapping[sp.Symbol, Range] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One of the conditions C1 to C6.
+    """One of the conditions H, C1 to C6.
 
     Attributes:
-        name: ``C1`` to ``C6``.
+        name: ``H``, ``C1`` to ``C6``.
         status: ``proved``, ``refuted`` or ``undecided``.
         evidence: What the status rests on.
         holds_under: Bounds under which it would hold, if it does not in general.
@@ -164,28 +173,50 @@ class Certificate:
 
     Attributes:
         model: The model.
-        assumptions: What was assumed of weights, states and parameters.
+        assumptions: What was assumed of weights, states and parameters beside the model's own.
+        split: Closed ends of domains of parameters that were looked at apart, as (name, end).
         verdict: One of `VERDICTS`.
-        conditions: C1 to C6.
-        witnesses: One for every refuted condition that a trial shows to fail.
-        suggestion: Assumptions under which spikes would only shift; empty if none was found.
-        suggested: The verdict under them.
+        strength: What the verdict rests on, in one line.
+        conditions: H, C1 to C6.
+        witnesses: One for every refuted condition.
+        under: The certificate under further assumptions with which spikes only shift, if some
+            were found.
         notes: What else a reader must know.
-        ending: What happens at the end of a trial.
+        waived: Proofs for which a note is not needed.
         regularity: Whether gradients stay bounded, or where they diverge and how.
+        ending: What happens at the end of a trial. (Not a part of what is rechecked.)
     """
 
     model: NeuronModel
     assumptions: tuple[sp.Basic, ...]
+    split: tuple[tuple[str, str], ...]
     verdict: str
+    strength: str
     conditions: tuple[Condition, ...]
     witnesses: tuple[Witness, ...] = ()
-    suggestion: tuple[sp.Basic, ...] = ()
-    suggested: str = ""
+    under: "Certificate | None" = None
     notes: tuple[str, ...] = ()
-    ending: str = ""
+    waived: tuple[Evidence, ...] = ()
     regularity: str = ""
+    ending: str = ""
     by_name: Mapping[str, Condition] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {c.name: c for c in self.conditions})
+
+    @property
+    def assumed(self) -> tuple[sp.Basic, ...]:
+        """Everything that was assumed, the model's own assumptions first."""
+        return tuple(a for a in (*self.model.assumptions, *self.assumptions) if a != sp.true)
+
+    @property
+    def suggestion(self) -> tuple[sp.Basic, ...]:
+        """Further assumptions under which spikes would only shift; empty if none was found."""
+        if self.under is None:
+            return ()
+        return self.under.assumptions[len(self.assumptions) :]
+
+    @property
+    def suggested(self) -> str:
+        """The verdict under them."""
+        return self.under.verdict if self.under is not None else ""

@@ -1,32 +1,33 @@
 """Certify that the spikes of a model only shift, or show a trial in which one vanishes."""
 
-import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import sympy as sp
-from sympy.core.relational import Relational
 
-from spiketheory.certification import certificate as records
-from spiketheory.certification.boundary import Boundary, Unsupported, find_boundary
+from spiketheory.certification.boundary import Boundary
 from spiketheory.certification.certificate import (
+    CONTINUOUS,
+    NAMES,
     PROVED,
-    REFUTED,
-    UNDECIDED,
+    SMOOTH,
     Certificate,
     Condition,
-    Evidence,
     Witness,
 )
-from spiketheory.certification.conditions import NAMES, examine
-from spiketheory.certification.proofs import Counterexample, Proof, prove
-from spiketheory.certification.region import Region, build_region, isolate
-from spiketheory.certification.regularity import (
-    check_regular,
-    describe_ending,
-    describe_gradients,
-    note_kinks,
+from spiketheory.certification.claims import Claim, Decide, Finding, Proof
+from spiketheory.certification.discharge import Conclusion, assemble, conclude
+from spiketheory.certification.obligations import (
+    Duties,
+    Edge,
+    list_edges,
+    list_keeping,
+    list_obligations,
 )
+from spiketheory.certification.proofs import prove
+from spiketheory.certification.region import build_region
+from spiketheory.certification.regularity import describe_ending
 from spiketheory.certification.witness import Searcher
 from spiketheory.errors import InputError
 from spiketheory.language.model import NeuronModel, make_relation
@@ -34,12 +35,13 @@ from spiketheory.language.symbols import WEIGHT
 
 MOST_SUGGESTIONS = 40
 Show = Callable[[str], None]
+Found = tuple[Duties, Conclusion]
 
 
 def certify(
     model: NeuronModel, assumptions: Sequence[sp.Basic] = (), *, show: Show | None = None
 ) -> Certificate:
-    """Prove or refute C1 to C6 and draw the verdict (docs/mathematics.md, 10).
+    """Prove that spikes only shift (theorems A and B of docs/certificates.md), or refute it.
 
     Args:
         model: Any neuron model; it need not be one that `derive` can solve.
@@ -48,70 +50,91 @@ def certify(
         show: Called with what is being done.
 
     Returns:
-        The certificate. A condition is refuted only with a trial that shows it, confirmed in
+        The certificate. The model is refuted only with a trial that shows it, confirmed in
         50-digit arithmetic.
 
     Raises:
         InputError: If nothing obeys the assumptions.
     """
     say = show or (lambda text: None)
-    region = build_region(model, assumptions)
-    check_possible(region)
-    assumed = tuple(a for a in (*model.assumptions, *assumptions) if a != sp.true)
+    check_possible(model, assumptions)
     say(f"Proving conditions of {model.name}")
-    try:
-        check_regular(model)
-        boundary = find_boundary(model)
-    except Unsupported as err:
-        return give_up(model, assumed, str(err))
-    conditions = examine(boundary, region)
-    witnesses = find_witnesses(boundary, region, conditions, say)
-    verdict = decide(conditions)
-    say(f"Looking for assumptions under which spikes of {model.name} only shift")
-    suggestion, suggested = suggest(boundary, region, assumptions, conditions, verdict)
-    return Certificate(
-        model=model,
-        assumptions=assumed,
-        verdict=verdict,
-        conditions=tuple(conditions[name] for name in NAMES),
-        witnesses=witnesses,
-        suggestion=suggestion,
-        suggested=suggested,
-        notes=tuple(list_notes(boundary, region)),
-        ending=describe_ending(model),
-        regularity=describe_gradients(boundary, conditions),
-    )
+    decide = remember(prove)
+    split, (duties, found) = prove_conditions(model, assumptions, decide)
+    witnesses = find_witnesses(duties, found, say)
+    certificate = assemble(duties, assumptions, split, found, witnesses)
+    if certificate.verdict not in (SMOOTH, CONTINUOUS):
+        say(f"Looking for assumptions under which spikes of {model.name} only shift")
+        under = suggest(duties, assumptions, certificate, decide)
+        certificate = replace(certificate, under=under)
+    return replace(certificate, ending=describe_ending(model))
+
+
+def remember(decide: Decide) -> Decide:
+    """Decide every claim once."""
+    known: dict[tuple[object, ...], Finding] = {}
+
+    def decide_once(claim: Claim) -> Finding:
+        region = claim.region
+        key = (claim.expression, claim.relation, tuple(claim.ranges.items()), region.relations)
+        if key not in known:
+            known[key] = decide(claim)
+        return known[key]
+
+    return decide_once
+
+
+def prove_conditions(
+    model: NeuronModel, assumptions: Sequence[sp.Basic], decide: Decide
+) -> tuple[tuple[Edge, ...], Found]:
+    """Discharge the obligations; closed ends of domains are looked at apart where that helps."""
+    first = try_split(model, assumptions, (), decide)
+    if is_decided(first):
+        return (), first
+    edges = list_edges(model, first[0].region)
+    for split in [*((e,) for e in edges), *([edges] if len(edges) > 1 else [])]:
+        found = try_split(model, assumptions, split, decide)
+        if is_decided(found):
+            return split, found
+    return (), first
+
+
+def try_split(
+    model: NeuronModel, assumptions: Sequence[sp.Basic], split: Sequence[Edge], decide: Decide
+) -> Found:
+    """What is found with some ends looked at apart."""
+    duties = list_obligations(model, assumptions, split)
+    return duties, conclude(duties.obligations, decide)
+
+
+def is_decided(found: Found) -> bool:
+    """Whether spikes are proved to only shift."""
+    return found[1].verdict in (SMOOTH, CONTINUOUS)
 
 
 def find_witnesses(
-    boundary: Boundary, region: Region, conditions: dict[str, Condition], say: Show
+    duties: Duties, found: Conclusion, say: Show
 ) -> tuple[Witness, ...]:
-    """Trials that break conditions; those that none was found for become undecided in place."""
+    """Trials that break conditions which are not proved."""
+    if duties.boundary is None:
+        return ()
+    conditions = found.conditions
     searcher: Searcher | None = None
     witnesses = []
-    for name in NAMES:
-        condition = conditions[name]
-        may_pile_up = name == "C5" and condition.status == UNDECIDED
-        if condition.status != REFUTED and not may_pile_up:
-            continue
-        if name == "C6" and decide(conditions) != records.CONTINUOUS:
-            tried = "it is false as it stands; no trial was sought, since C1 to C5 do not all hold"
-            conditions[name] = dataclasses.replace(condition, status=UNDECIDED, tried=tried)
+    for name in NAMES[1:]:
+        if conditions[name].status == PROVED or (name == "C6" and found.verdict != CONTINUOUS):
             continue
         say(f"Looking for a trial that breaks {name}")
-        searcher = searcher or Searcher(boundary, region, conditions)
-        witness = searcher.search(condition)
+        searcher = searcher or Searcher(duties.boundary, duties.region, conditions)
+        witness = searcher.search(conditions[name])
         if witness is not None:
             witnesses.append(witness)
-        if not may_pile_up:
-            conditions[name] = settle(condition, witness, conditions, boundary)
-        elif witness is not None:
-            conditions[name] = dataclasses.replace(condition, status=REFUTED, tried="")
     return tuple(witnesses)
 
 
-def check_possible(region: Region) -> None:
+def check_possible(model: NeuronModel, assumptions: Sequence[sp.Basic]) -> None:
     """Raise `InputError` if no point obeys the assumptions."""
+    region = build_region(model, assumptions)
     if region.is_empty:
         raise InputError(
             "Expected assumptions that some state, weight and parameters obey but got "
@@ -119,92 +142,27 @@ def check_possible(region: Region) -> None:
         )
 
 
-def give_up(model: NeuronModel, assumed: tuple[sp.Basic, ...], reason: str) -> Certificate:
-    """The certificate of a model whose spike no chart covers."""
-    evidence = (Evidence(text=reason, holds=False),)
-    return Certificate(
-        model=model,
-        assumptions=assumed,
-        verdict=UNDECIDED,
-        conditions=tuple(
-            Condition(name=name, status=UNDECIDED, evidence=evidence, tried=reason)
-            for name in NAMES
-        ),
-        ending=describe_ending(model),
-    )
-
-
-def settle(
-    condition: Condition, witness: Witness | None, conditions: dict[str, Condition],
-    boundary: Boundary,
-) -> Condition:  # fmt: skip
-    """A refuted condition with its witness, or an undecided one; and bounds that would save it."""
-    under = find_bounds(condition, boundary)
-    if witness is not None:
-        return dataclasses.replace(condition, holds_under=under)
-    point = next(e.finding for e in condition.evidence if isinstance(e.finding, Counterexample))
-    at = ", ".join(f"{s} = {v}" for s, v in sorted(point.point.items(), key=str))
-    tried = (
-        f"it is false as it stands (at {at}), but no trial was found in which a spike appears, "
-        "vanishes or jumps for it: none may exist"
-    )
-    if condition.name == "C2" and conditions["C1"].status == PROVED:
-        tried += ", since every state that an input carries to the surface crosses it (C1)"
-    return dataclasses.replace(condition, status=UNDECIDED, holds_under=under, tried=tried)
-
-
-def decide(conditions: dict[str, Condition]) -> str:
-    """The verdict that the conditions amount to."""
-    statuses = [conditions[name].status for name in NAMES[:5]]
-    if REFUTED in statuses:
-        return REFUTED
-    if UNDECIDED in statuses:
-        return UNDECIDED
-    return records.SMOOTH if conditions["C6"].status == PROVED else records.CONTINUOUS
-
-
-def find_bounds(condition: Condition, boundary: Boundary) -> tuple[sp.Basic, ...]:
-    """Bounds on single symbols under which the false claims of a condition would hold.
-
-    Of a state variable if the claim depends on one, else of a parameter.
-    """
-    found: list[sp.Basic] = []
-    for e in condition.evidence:
-        if not isinstance(e.finding, Counterexample) or e.expression is None or e.relation == "= 0":
-            continue
-        factors = sp.Mul.make_args(sp.factor(e.expression))
-        sign = sp.Mul(*(f for f in factors if f.is_number))
-        for factor in factors:
-            if factor.is_number or factor.is_positive or boundary.distance in factor.free_symbols:
-                continue
-            states = [s for s in boundary.others if factor.has(s)]
-            parameters = [p.symbol for p in boundary.model.parameters if factor.has(p.symbol)]
-            for symbol in states or [s for s in (WEIGHT,) if factor.has(s)] or parameters[:1]:
-                solved = isolate(sign * factor, ">" if e.relation == "> 0" else ">=", symbol)
-                if solved is not None:
-                    found.append(make_relation(*solved))
-    return tuple(dict.fromkeys(found))
-
-
 def suggest(
-    boundary: Boundary, region: Region, assumptions: Sequence[sp.Basic],
-    conditions: dict[str, Condition], verdict: str,
-) -> tuple[tuple[sp.Basic, ...], str]:  # fmt: skip
-    """Simple assumptions under which spikes only shift, and the verdict under them."""
-    if verdict in (records.SMOOTH, records.CONTINUOUS):
-        return (), ""
-    for extra in itertools.islice(list_candidates(boundary, conditions), MOST_SUGGESTIONS):
-        tried = build_region(boundary.model, (*assumptions, *extra))
-        if tried.is_empty or tried.is_point or not is_kept(boundary.model, tried, extra):
+    duties: Duties, assumptions: Sequence[sp.Basic], certificate: Certificate, decide: Decide
+) -> Certificate | None:
+    """The certificate under simple further assumptions with which spikes only shift."""
+    model, boundary = duties.model, duties.boundary
+    if boundary is None or certificate.by_name["H"].status != PROVED:
+        return None
+    candidates = list_candidates(boundary, certificate.by_name)
+    for extra in itertools.islice(candidates, MOST_SUGGESTIONS):
+        more = (*assumptions, *extra)
+        tried = build_region(model, more)
+        if tried.is_empty or tried.is_point or not is_kept(duties, more, extra, decide):
             continue
-        reached = decide(examine(boundary, tried))
-        if reached in (records.SMOOTH, records.CONTINUOUS):
-            return tuple(extra), reached
-    return (), ""
+        found = try_split(model, more, (), decide)
+        if is_decided(found):
+            return assemble(found[0], more, (), found[1], ())
+    return None
 
 
 def list_candidates(
-    boundary: Boundary, conditions: dict[str, Condition]
+    boundary: Boundary, conditions: Mapping[str, Condition]
 ) -> Iterator[tuple[sp.Basic, ...]]:
     """Assumptions to try: about the weight, a bound that a condition asks for, or both."""
     zero, one = sp.S.Zero, sp.S.One
@@ -223,48 +181,14 @@ def list_candidates(
     yield from itertools.product(weights, bounds)
 
 
-def is_kept(model: NeuronModel, region: Region, relations: Sequence[sp.Basic]) -> bool:
-    """Whether trials from rest never leave bounds on the state (their closure, to be exact)."""
-    return all(keeps(model, region, r) for r in relations if r.free_symbols & set(model.state))
-
-
-def keeps(model: NeuronModel, region: Region, relation: sp.Basic) -> bool:
-    """Whether rest, flow, input and reset keep a bound ``state > bound`` or ``state < bound``."""
-    assert isinstance(relation, Relational)
-    difference = relation.lhs - relation.rhs
-    inside = difference if relation.rel_op[0] == ">" else -difference
-    state = dict(zip(model.state, model.state, strict=True))
-    at_rest = inside.subs(dict(zip(model.state, model.rest, strict=True)), simultaneous=True)
-    moved = inside.subs(dict(zip(model.state, model.jump, strict=True)), simultaneous=True)
-    after = inside.subs(dict(zip(model.state, model.reset, strict=True)), simultaneous=True)
-    symbols = sorted(inside.free_symbols & set(state), key=str)
-    if len(symbols) != 1 or model.spike.variable in symbols or after.has(sp.oo):
-        return False
-    solved = isolate(inside, ">=", symbols[0])
-    if solved is None:
-        return False
-    drift = sum(
-        (inside.diff(s) * f for s, f in zip(model.state, model.derivatives, strict=True)),
-        sp.S.Zero,
-    )
-    edge = build_region(model, [])
-    on_edge = drift.subs(symbols[0], solved[2])
-    closed = make_relation(solved[0], solved[1], solved[2])
-    weights = [r for r in region.relations if r.free_symbols == {WEIGHT}]
-    within = build_region(model, [closed, *weights])
-    claims = ((at_rest, edge), (on_edge, edge), (moved, within), (after, within))
-    return all(isinstance(prove(value, ">= 0", where), Proof) for value, where in claims)
-
-
-def list_notes(boundary: Boundary, region: Region) -> Iterator[str]:
-    """What else a reader must know."""
-    model = boundary.model
-    for relation in region.unused:
-        yield f"No proof uses the assumption {relation}: it is not a bound on a single symbol."
-    bound = [r for r in region.relations if r.free_symbols & set(model.state)]
-    if bound and not is_kept(model, region, bound):
-        yield (
-            f"The dynamics do not keep {', '.join(map(str, bound))} by themselves: the certificate "
-            "speaks of trials that do."
-        )
-    yield from note_kinks(model)
+def is_kept(
+    duties: Duties, assumptions: Sequence[sp.Basic], extra: Sequence[sp.Basic], decide: Decide
+) -> bool:
+    """Whether trials from rest never leave bounds on the state."""
+    region = build_region(duties.model, assumptions)
+    for relation in extra:
+        if relation.free_symbols & set(duties.model.state):
+            claims = list_keeping(duties.model, region, relation)
+            if claims is None or not all(isinstance(decide(c), Proof) for c in claims):
+                return False
+    return True

@@ -11,18 +11,26 @@ that `spiketheory.certification.recheck` goes through again in another arithmeti
 import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import flint
 import sympy as sp
 from mpmath import iv
 
+from spiketheory.certification.claims import (
+    MOST_OPERATIONS,
+    Claim,
+    Counterexample,
+    Finding,
+    Point,
+    Proof,
+    Tree,
+    write_simply,
+)
 from spiketheory.certification.region import Range, Region
 from spiketheory.language.symbols import distance_symbol
 from spiketheory.reference.integrate import BALLS
 
-RELATIONS = ("= 0", "> 0", ">= 0")
 BITS = 128
 MOST_LEAVES = 4000
 DEEPEST = 60
@@ -31,115 +39,30 @@ SEED = 1
 CUT = 4
 """Where the tail of an unbounded range begins."""
 
-MOST_OPERATIONS = 400
-"""Larger expressions are not simplified."""
-
 Box = dict[sp.Symbol, tuple[sp.Expr, sp.Expr]]
-Point = dict[sp.Symbol, sp.Expr]
 
 
-@dataclass(frozen=True)
-class Tree:
-    """How a region was cut up until intervals decided.
-
-    Attributes:
-        kind: ``leaf``, ``halves`` or ``tails``.
-        symbol: The symbol whose range was cut.
-        parts: Both halves; or below, middle and above (None where the range has no such tail).
-    """
-
-    kind: str = "leaf"
-    symbol: sp.Symbol | None = None
-    parts: tuple["Tree | None", ...] = ()
-
-    @property
-    def leaves(self) -> int:
-        """Number of boxes."""
-        return 1 if self.kind == "leaf" else sum(p.leaves for p in self.parts if p is not None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proof:
-    """That ``expression relation`` holds everywhere in the region.
-
-    Attributes:
-        expression: In terms of the region's free symbols.
-        relation: One of `RELATIONS`.
-        method: ``identity``, ``signs`` or ``intervals``.
-        ranges: Ranges of the free symbols.
-        tree: The boxes; None for other methods.
-    """
-
-    expression: sp.Expr
-    relation: str
-    method: str
-    ranges: Mapping[sp.Symbol, Range] = field(default_factory=dict)
-    tree: Tree | None = None
-
-    def describe(self) -> str:
-        """The method in words."""
-        if self.method == "identity":
-            return "an identity"
-        if self.method == "signs":
-            return "by the signs of its parts"
-        assert self.tree is not None
-        return f"by interval arithmetic on {self.tree.leaves} boxes"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counterexample:
-    """A point of the region at which a claim is false.
-
-    Attributes:
-        expression: What was claimed to be zero, positive or not negative.
-        relation: The claim.
-        point: Values of all symbols that occur, rational.
-        value: Value of the expression there.
-    """
-
-    expression: sp.Expr
-    relation: str
-    point: Point
-    value: sp.Expr
-
-
-Finding = Proof | Counterexample | None
-
-
-def prove(expression: sp.Expr, relation: str, region: Region) -> Finding:
-    """Prove or refute ``expression relation`` on a region.
-
-    Args:
-        expression: In terms of the model's symbols.
-        relation: One of `RELATIONS`.
-        region: Where it is to hold.
+def prove(claim: Claim) -> Finding:
+    """Prove or refute a claim.
 
     Returns:
         A proof, a counterexample, or None if neither was found.
     """
-    written = region.express(expression)
-    ranges = {s: region.ranges[s] for s in sorted(written.free_symbols, key=str)}
+    written, ranges, relation = claim.written, claim.ranges, claim.relation
     if relation == "= 0":
         if is_identically_zero(written):
             return Proof(expression=written, relation=relation, method="identity", ranges=ranges)
-        return find_counterexample(expression, relation, region)
-    simple = simplify(written)
+        return find_counterexample(claim.expression, relation, claim.region)
+    simple = write_simply(written)
     if has_sign(simple, relation, ranges):
         return Proof(expression=simple, relation=relation, method="signs", ranges=ranges)
-    found = find_counterexample(expression, relation, region)
+    found = find_counterexample(claim.expression, relation, claim.region)
     if found is not None:
         return found
     tree = cover(simple, relation, ranges)
     if tree is None:
         return None
     return Proof(expression=simple, relation=relation, method="intervals", ranges=ranges, tree=tree)
-
-
-def simplify(expression: sp.Expr) -> sp.Expr:
-    """The expression as a product, if that is not too much work."""
-    if expression.count_ops() > MOST_OPERATIONS or expression.has(sp.Piecewise):
-        return expression
-    return sp.factor(sp.together(expression))
 
 
 def is_identically_zero(expression: sp.Expr) -> bool:

@@ -1,80 +1,16 @@
 """What a certificate says beside its conditions: smoothness, gradients, the trial's end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import sympy as sp
 
-from spiketheory.certification.boundary import Boundary, Unsupported
+from spiketheory.certification.boundary import Boundary
 from spiketheory.certification.certificate import PROVED, REFUTED, Condition
 from spiketheory.errors import SpiketheoryError
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.notation import write_plain
 from spiketheory.language.symbols import WEIGHT, constant_symbol, distance_symbol, pick_name
 from spiketheory.symbolic.derivation import Derivation, Pseudospike
-
-SMOOTH = (sp.exp, sp.sin, sp.cos, sp.tanh, sp.sinh, sp.cosh, sp.atan)
-
-
-def check_regular(model: NeuronModel) -> None:
-    """Refuse models whose equations jump or have poles: nothing here covers those.
-
-    Raises:
-        Unsupported: Names the expression.
-    """
-    for what, values in (
-        ("dynamics", model.derivatives), ("input", model.jump), ("reset", model.reset),
-        ("threshold", (model.spike.value,)),
-    ):  # fmt: skip
-        for value in values:
-            fault = find_fault(value, model, kinks=what == "dynamics")
-            if fault:
-                raise Unsupported(
-                    f"Expected the {what} of {model.name} to be smooth functions of state and "
-                    f"weight but got {value}, {fault}; rewrite it, or rely on `check`."
-                )
-
-
-def find_fault(value: sp.Expr, model: NeuronModel, *, kinks: bool) -> str:
-    """What is not smooth in an expression; "" if nothing is.
-
-    Kinks of the field do no harm in one dimension: the flow crosses them at a speed or never.
-    """
-    moving = {*model.state, WEIGHT}
-    for branch in value.atoms(sp.Piecewise):
-        allowed = kinks and len(model.state) == 1 and is_continuous(branch)
-        if branch.free_symbols & moving and not allowed:
-            return "which has branches"
-    for absolute in value.atoms(sp.Abs):
-        if absolute.free_symbols & moving and not (kinks and len(model.state) == 1):
-            return "which has a kink at a zero of an absolute value"
-    for power in value.atoms(sp.Pow):
-        base, exponent = power.as_base_exp()
-        if base is sp.E or not power.free_symbols & moving:
-            continue
-        if not (exponent.is_integer and exponent.is_nonnegative):
-            return f"which is singular where {base} is 0"
-    for function in value.atoms(sp.Function):
-        known = (*SMOOTH, sp.Abs, sp.Piecewise)
-        if function.free_symbols & moving and not isinstance(function, known):
-            return f"which is singular at places of {function}"
-    return ""
-
-
-def is_continuous(branch: sp.Piecewise) -> bool:
-    """Whether two branches meet where the condition between them turns."""
-    if len(branch.args) != 2:
-        return False
-    (first, condition), (second, _) = branch.args
-    if not isinstance(condition, sp.core.relational.Relational):
-        return False
-    difference = sp.expand(condition.lhs - condition.rhs)
-    for symbol in sorted(difference.free_symbols, key=str):
-        slope = difference.diff(symbol)
-        if slope.is_number and slope != 0:
-            place = -difference.subs(symbol, 0) / slope
-            return bool(sp.simplify((first - second).subs(symbol, place)) == 0)
-    return False
-
 
 def second_weight(model: NeuronModel) -> sp.Symbol:
     """The weight of a second input at the same time, called apart from the model's names."""
@@ -88,33 +24,6 @@ def apply_inputs(model: NeuronModel, *weights: sp.Symbol) -> tuple[sp.Expr, ...]
         before = dict(zip(model.state, state, strict=True))
         state = tuple(e.subs(WEIGHT, weight).subs(before, simultaneous=True) for e in model.jump)
     return state
-
-
-def note_kinks(model: NeuronModel) -> Iterator[str]:
-    """Where derivatives by an input's time jump although the conditions hold.
-
-    With F the field and additive inputs w and v, the state's derivative by the time of one of two
-    simultaneous inputs differs by F(s) - F(s + w) - F(s + v) + F(s + w + v) between their orders.
-    """
-    second = second_weight(model)
-    states = [
-        model.state,
-        apply_inputs(model, WEIGHT),
-        apply_inputs(model, second),
-        apply_inputs(model, WEIGHT, second),
-    ]
-    for symbol, rate, jump in zip(model.state, model.derivatives, model.jump, strict=True):
-        if jump != symbol and sp.expand(jump - symbol - WEIGHT) != 0:
-            return
-        values = [rate.subs(dict(zip(model.state, s, strict=True)), simultaneous=True)
-                  for s in states]  # fmt: skip
-        difference = sp.simplify(values[0] - values[1] - values[2] + values[3])
-        if difference != 0:
-            yield (
-                f"Where two inputs of weights w and {second} reach the neuron at once, spike "
-                "times are continuous, but their derivatives by the inputs' times are one-sided: "
-                f"d{symbol}/dt differs by {difference} between the two orders."
-            )
 
 
 def describe_gradients(boundary: Boundary, conditions: Mapping[str, Condition]) -> str:

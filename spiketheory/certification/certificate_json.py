@@ -1,37 +1,49 @@
 """A certificate for machines: JSON that holds everything a checker needs (docs/formats.md)."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from spiketheory.certification.certificate import Certificate, Condition, Evidence, Witness
-from spiketheory.certification.proofs import Counterexample, Proof, Tree
+from spiketheory.certification.claims import Counterexample, Proof, Tree
 from spiketheory.certification.region import Range
 from spiketheory.language.model import format_expression
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def render_certificate_json(certificate: Certificate) -> str:
     """The certificate as JSON text."""
+    content = describe_certificate(certificate)
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def describe_certificate(certificate: Certificate) -> dict[str, Any]:
+    """The certificate as it is written down, with the digest of all the rest."""
     content = {
         "schema": SCHEMA,
         "model": certificate.model.name,
         "model_file": certificate.model.to_toml(),
-        "verdict": certificate.verdict,
         "assumptions": [format_expression(a) for a in certificate.assumptions],
+        "split": [list(edge) for edge in certificate.split],
+        "verdict": certificate.verdict,
+        "strength": certificate.strength,
         "conditions": {c.name: describe_condition(c) for c in certificate.conditions},
-        "witness": describe_witness(certificate, certificate.witnesses[0])
-        if certificate.witnesses else None,
+        "waived_notes": list(map(describe_evidence, certificate.waived)),
         "witnesses": [describe_witness(certificate, w) for w in certificate.witnesses],
-        "suggestion": {
-            "assumptions": [format_expression(a) for a in certificate.suggestion],
-            "verdict": certificate.suggested,
-        } if certificate.suggestion else None,
+        "suggestion": describe_certificate(certificate.under) if certificate.under else None,
         "notes": list(certificate.notes),
-        "ending": certificate.ending,
         "regularity": certificate.regularity,
-    }  # fmt: skip
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    }
+    return content | {"digest": find_digest(content)}
+
+
+def find_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of everything but the digest itself."""
+    rest = {key: value for key, value in content.items() if key != "digest"}
+    text = json.dumps(rest, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def describe_condition(condition: Condition) -> dict[str, Any]:
@@ -47,9 +59,12 @@ def describe_condition(condition: Condition) -> dict[str, Any]:
 
 def describe_evidence(evidence: Evidence) -> dict[str, Any]:
     """One claim and what was found."""
-    described: dict[str, Any] = {"text": evidence.text}
+    described: dict[str, Any] = {
+        "obligation": evidence.key, "lemma": evidence.lemma, "text": evidence.text,
+    }  # fmt: skip
     if evidence.expression is not None:
         described["claim"] = f"{format_expression(evidence.expression)} {evidence.relation}"
+        described["ranges"] = describe_ranges(evidence.ranges)
     if evidence.holds is not None:
         described["holds"] = evidence.holds
     if isinstance(evidence.finding, Proof):
@@ -64,17 +79,18 @@ def describe_proof(proof: Proof) -> dict[str, Any]:
     return {
         "method": proof.method,
         "expression": format_expression(proof.expression),
-        "relation": proof.relation,
-        "ranges": {s.name: describe_range(r) for s, r in proof.ranges.items()},
         "tree": describe_tree(proof.tree) if proof.tree is not None else None,
     }
 
 
-def describe_range(span: Range) -> dict[str, Any]:
-    """A range; infinite ends are "oo" and "-oo"."""
+def describe_ranges(ranges: Mapping[Any, Range]) -> dict[str, Any]:
+    """Ranges of free symbols; infinite ends are "oo" and "-oo"."""
     return {
-        "low": str(span.low), "high": str(span.high),
-        "low_open": span.low_open, "high_open": span.high_open,
+        s.name: {
+            "low": str(r.low), "high": str(r.high), "low_open": r.low_open,
+            "high_open": r.high_open,
+        }
+        for s, r in ranges.items()
     }  # fmt: skip
 
 

@@ -1,0 +1,553 @@
+r"""Ranks: how fast a model may grow from spike to spike; lemmas L5 and L6 (docs/certificates.md).
+
+A quantity has rank k if $|x| \le A (1 + n)^k$ up to spike n + 1 and time T, where n counts spikes
+since the last input and A may depend on the trial, never on n. Variables are ranked block by block
+of those that depend on each other; V itself by $V^- = \max(0, -V)$, since it is bounded above by
+its threshold. Claims about signs and bounds that come up on the way go to a function that decides
+them: the prover, or recheck, which looks up what the prover found.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import sympy as sp
+from sympy.core.relational import Relational
+from sympy.utilities.iterables import strongly_connected_components
+
+from spiketheory.certification.at_the_spike import find_gap
+from spiketheory.certification.boundary import split
+from spiketheory.certification.claims import Claim, Decide, GrowthProblem, Proof
+from spiketheory.certification.region import Range, Region
+from spiketheory.certification.well_posed import cut_at_threshold
+
+INFINITE = sp.oo
+BOUNDED = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.asin, sp.acos)
+
+
+@dataclass(frozen=True)
+class Bound:
+    r"""$|f| \le A (1 + n)^l \sum_y |y| + A (1 + n)^k$ with y the variables of a block.
+
+    Attributes:
+        linear: l; None if no y occurs.
+        constant: k; ``oo`` if there is no such bound.
+    """
+
+    linear: sp.Expr | None
+    constant: sp.Expr
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a rank, with no variable of the block."""
+        return self.linear is None and self.constant != INFINITE
+
+
+NOTHING = Bound(None, sp.S.Zero)
+UNKNOWN = Bound(None, INFINITE)
+
+
+def add(bounds: Sequence[Bound]) -> Bound:
+    """The bound of a sum."""
+    linear = [b.linear for b in bounds if b.linear is not None]
+    constants = [b.constant for b in bounds]
+    return Bound(sp.Max(*linear) if linear else None, sp.Max(*constants, 0))
+
+
+def multiply(bounds: Sequence[Bound]) -> Bound:
+    """The bound of a product: at most one factor may hold variables of the block."""
+    if any(b.constant == INFINITE for b in bounds) or sum(b.linear is not None for b in bounds) > 1:
+        return UNKNOWN
+    others = sum((b.constant for b in bounds if b.linear is None), sp.S.Zero)
+    for b in bounds:
+        if b.linear is not None:
+            return Bound(b.linear + others, b.constant + others)
+    return Bound(None, others)
+
+
+class Failed(Exception):
+    """No rank was found; says of what and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Variables that depend on each other, and their rank.
+
+    Attributes:
+        names: The variables; V stands for its negative part.
+        rank: Their rank.
+        why: In words.
+    """
+
+    names: tuple[str, ...]
+    rank: sp.Expr
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """What came out.
+
+    Attributes:
+        blocks: Ranks, in the order in which they follow from each other.
+        exponent: Intervals are at least of the order n**-exponent; None if no spikes are possible.
+        text: The result in words, or why there is none.
+        claims: What was proved for it.
+        holds: Whether spikes cannot pile up and nothing escapes.
+    """
+
+    blocks: tuple[Block, ...]
+    exponent: sp.Expr | None
+    text: str
+    claims: tuple[tuple[Claim, Proof], ...]
+    holds: bool
+
+
+def find_growth(problem: GrowthProblem, decide: Decide) -> Growth:
+    """Rank all variables and the shortest intervals.
+
+    Args:
+        problem: The model.
+        decide: Proves claims.
+    """
+    ranking = Ranking(problem, decide)
+    try:
+        ranking.rank_variables()
+        if problem.boundary is None:
+            ranking.bound_above()
+            exponent, text = None, (
+                f"{problem.model.spike.variable} grows at most exponentially: there are no spikes"
+            )
+        else:
+            exponent, text = ranking.measure_strip()
+    except Failed as err:
+        return Growth(blocks=tuple(ranking.blocks), exponent=None, text=f"not shown: {err}",
+                      claims=tuple(ranking.claims), holds=False)  # fmt: skip
+    return Growth(blocks=tuple(ranking.blocks), exponent=exponent, text=text,
+                  claims=tuple(ranking.claims), holds=True)  # fmt: skip
+
+
+class Ranking:
+    """Works out ranks for one model."""
+
+    def __init__(self, problem: GrowthProblem, decide: Decide) -> None:
+        self.problem, self.decide = problem, decide
+        self.model, self.region = problem.model, problem.region
+        self.V = self.model.spike.variable
+        self.reset_V, self.resets = split(self.model, self.model.reset)
+        self.others = tuple(s for s in self.model.state if s != self.V)
+        self.is_blowup = self.model.spike.is_blowup
+        self.comes_back = self.reset_V == -sp.oo
+        self.inside = cut_at_threshold(self.model, self.region)
+        self.negative = self.cut_negative()
+        self.ranks: dict[sp.Symbol, sp.Expr] = {}
+        self.blocks: list[Block] = []
+        self.claims: list[tuple[Claim, Proof]] = []
+
+    def cut_negative(self) -> Region:
+        """Where V < 0."""
+        span = self.region.ranges.get(self.V)
+        if span is None:
+            return self.region
+        ranges = {**self.region.ranges, self.V: span.cut("<", sp.S.Zero)}
+        return replace(self.region, ranges=ranges)
+
+    def ask(self, text: str, expression: sp.Expr, relation: str, region: Region) -> bool:
+        """Whether a claim is proved; kept if so."""
+        claim = Claim(text=text, expression=expression, relation=relation, region=region)
+        found = self.decide(claim)
+        if isinstance(found, Proof):
+            if all(claim != c for c, _ in self.claims):
+                self.claims.append((claim, found))
+            return True
+        return False
+
+    def is_assumed_bounded(self, symbol: sp.Symbol) -> bool:
+        """Whether the region bounds a variable from both sides by numbers."""
+        span = self.region.ranges.get(symbol)
+        return span is not None and bool(span.low.is_finite and span.high.is_finite)
+
+    def rank_variables(self) -> None:
+        """Rank block by block (G1 and G2)."""
+        nodes = [s for s in self.model.state if not self.is_assumed_bounded(s)]
+        for s in self.model.state:
+            if s not in nodes:
+                self.ranks[s] = sp.S.Zero
+        depends = {s: self.list_dependencies(s) & set(nodes) for s in nodes}
+        edges = [(s, other) for s in nodes for other in sorted(depends[s], key=str)]
+        for block in strongly_connected_components((nodes, edges)):
+            self.rank_block(sorted(block, key=str))
+
+    def list_dependencies(self, symbol: sp.Symbol) -> set[sp.Symbol]:
+        """Variables in the flow and the reset of one."""
+        index = self.model.state.index(symbol)
+        rate, reset = self.model.derivatives[index], self.model.reset[index]
+        if symbol == self.V:
+            rate = self.resolve(rate, -1)
+        found = set(rate.free_symbols)
+        if reset.is_finite is not False:
+            found |= self.on_surface(reset).free_symbols
+        if self.V in found and symbol != self.V and not self.is_blowup:
+            found |= self.model.spike.value.free_symbols
+        return (found & set(self.model.state)) - {symbol}
+
+    def resolve(self, rate: sp.Expr, side: int) -> sp.Expr:
+        """A speed for V beyond a number, with the kinks that V alone decides there resolved.
+
+        Between 0 and that number, which is free of states, V is bounded anyway.
+        """
+        kinks: dict[sp.Basic, sp.Basic] = {}
+        for part in rate.atoms(sp.Abs, Relational):
+            inner = part.args[0] if isinstance(part, sp.Abs) else part.lhs - part.rhs
+            expanded = sp.expand(inner)
+            slope = expanded.diff(self.V)
+            rest = expanded.subs(self.V, 0)
+            if not slope.is_number or slope == 0 or rest.free_symbols & set(self.model.state):
+                continue
+            sign = side if slope.is_positive else -side
+            if isinstance(part, sp.Abs):
+                kinks[part] = sign * inner
+            elif part.rel_op in ("<", "<=", ">", ">="):
+                kinks[part] = sp.true if (sign > 0) == (part.rel_op[0] == ">") else sp.false
+        return rate.subs(kinks) if kinks else rate
+
+    def on_surface(self, value: sp.Expr) -> sp.Expr:
+        """A value at the spike."""
+        return value if self.is_blowup else value.subs(self.V, self.model.spike.value)
+
+    def rank_block(self, block: list[sp.Symbol]) -> None:
+        """Rank variables that depend on each other."""
+        flow = sp.Max(*(self.bound_flow(x, block) for x in block))
+        rows = [self.bound_reset(x, block) for x in block if not (x == self.V and self.comes_back)]
+        names = ", ".join(self.name(x) for x in block)
+        added = [b for _, b in rows if b is not None]
+        if not rows or (not added and all(self.is_at_most(q, strict=False) for q, _ in rows)):
+            rank, why = flow, "the reset does not enlarge them"
+        elif all(self.is_at_most(q, strict=True) for q, _ in rows):
+            rank = sp.Max(flow, *added)
+            why = "the reset forgets them, or shrinks them by a factor"
+        elif all(self.is_at_most(q, strict=False) for q, _ in rows):
+            rank = sp.Max(flow, sp.Max(*added) + 1)
+            why = "the reset adds to them"
+        else:
+            raise Failed(f"a reset may multiply {names} by more than 1")
+        for x in block:
+            self.ranks[x] = rank
+        self.blocks.append(Block(names=tuple(map(self.name, block)), rank=rank, why=why))
+
+    def name(self, symbol: sp.Symbol) -> str:
+        """A variable; of V it is the negative part."""
+        return f"max(0, -{symbol})" if symbol == self.V else str(symbol)
+
+    def is_at_most(self, factor: sp.Expr, *, strict: bool) -> bool:
+        """Whether the factors of a reset add up to at most 1, or to less by a fixed amount."""
+        if strict and factor.free_symbols & set(self.model.state):
+            return False
+        words = f"factors of the reset add up to {factor} {'<' if strict else '<='} 1"
+        return self.ask(words, 1 - factor, "> 0" if strict else ">= 0", self.region)
+
+    def make_environment(self, block: Sequence[sp.Symbol]) -> dict[sp.Symbol, Bound]:
+        """Bounds of the variables where V is anywhere before the spike."""
+        found = {
+            s: Bound(sp.S.Zero, sp.S.Zero) if s in block else
+            Bound(None, self.ranks[s]) if s in self.ranks else UNKNOWN
+            for s in self.model.state
+        }  # fmt: skip
+        if self.V in self.ranks and self.is_assumed_bounded(self.V):
+            return found
+        if self.is_blowup:
+            found[self.V] = UNKNOWN
+        else:
+            theta = self.bound(self.model.spike.value, found, self.inside)
+            found[self.V] = add([found[self.V], theta])
+        return found
+
+    def bound_flow(self, x: sp.Symbol, block: list[sp.Symbol]) -> sp.Expr:
+        """G1: rank of what drives |x|, if |x| grows at most linearly with its block."""
+        rate = self.model.derivatives[self.model.state.index(x)]
+        environment, region = self.make_environment(block), self.inside
+        if x == self.V:
+            rate, region = self.resolve(rate, -1), self.negative
+            known = self.ranks.get(self.V)
+            environment[x] = Bound(sp.S.Zero, sp.S.Zero) if known is None else Bound(None, known)
+        elif rate.has(self.V) and self.comes_back:
+            raise Failed(f"d{x}/dt depends on {self.V}, which comes from -oo")
+        terms = sp.Add.make_args(sp.expand(rate, power_exp=False))
+        power = self.find_absorbing(x, terms)
+        largest = sp.S.Zero
+        for term in terms:
+            largest = sp.Max(largest, self.bound_term(x, term, power, environment, region))
+        return largest
+
+    def bound_term(
+        self, x: sp.Symbol, term: sp.Expr, power: int,
+        environment: Mapping[sp.Symbol, Bound], region: Region,
+    ) -> sp.Expr:  # fmt: skip
+        """Rank of one term of a speed: dropped, linear in the block, or absorbed."""
+        found = self.bound(term, environment, region)
+        linear = found.linear is None or found.linear <= 0
+        if linear and found.constant <= 0:
+            return sp.S.Zero
+        against = term if x == self.V else -term * x
+        words = f"{term} does not enlarge {self.name(x)}"
+        if self.ask(words, against, ">= 0", region):
+            return sp.S.Zero
+        if linear and found.constant != INFINITE:
+            return found.constant
+        if power:
+            for exponent in range(power):
+                factor = sp.cancel(term / x**exponent) if term.is_polynomial(x) else term
+                outer = self.bound(factor, environment, region)
+                if exponent and not factor.has(x) and outer.is_known:
+                    return outer.constant * sp.Rational(power, power - exponent)
+        sense = "-oo" if x == self.V else "infinity"
+        raise Failed(f"{x} may run to {sense} between spikes: {term} in d{x}/dt has no bound")
+
+    def find_absorbing(self, x: sp.Symbol, terms: Sequence[sp.Expr]) -> int:
+        """The highest power in a speed that drives a variable back with a factor free of states."""
+        best = 0
+        for term in terms:
+            factor, power = term.as_independent(x, as_Add=False)
+            base, exponent = power.as_base_exp()
+            if base != x or not exponent.is_Integer or exponent < 2 or exponent <= best:
+                continue
+            if factor.free_symbols & set(self.model.state):
+                continue
+            even = exponent % 2 == 0
+            if even and x != self.V:
+                continue
+            back = factor if even else -factor
+            if self.ask(f"{term} drives {x} back: {back} > 0", back, "> 0", self.region):
+                best = int(exponent)
+        return best
+
+    def bound_reset(
+        self, x: sp.Symbol, block: list[sp.Symbol]
+    ) -> tuple[sp.Expr, sp.Expr | None]:
+        """G2: sum of the factors before the block's variables, and rank of what is added."""
+        value = self.on_surface(self.model.reset[self.model.state.index(x)])
+        environment = self.make_environment(block)
+        environment[self.V] = UNKNOWN
+        factors: dict[sp.Symbol, sp.Expr] = {}
+        added: list[sp.Expr] = []
+        for term in sp.Add.make_args(sp.expand(value, power_exp=False)):
+            if term == 0:
+                continue
+            found = self.bound(term, environment, self.region)
+            if found.is_known:
+                added.append(found.constant)
+                continue
+            held = [y for y in block if term.has(y)]
+            factor = sp.cancel(term / held[0]) if len(held) == 1 else None
+            if factor is None or factor.has(held[0]):
+                factor = sp.cancel(term / sp.Abs(held[0])) if len(held) == 1 else None
+            if factor is None or factor.has(*block) or found.linear is None:
+                raise Failed(f"the reset of {x} has {term}, which has no bound")
+            y = held[0]
+            factors[y] = factors.get(y, sp.S.Zero) + factor
+        total = sum((sp.Abs(f) for f in factors.values()), sp.S.Zero)
+        return total, sp.Max(*added) if added else None
+
+    def bound(
+        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> Bound:
+        """A bound of an expression from those of its symbols."""
+        moving = value.free_symbols & set(environment)
+        if not moving:
+            return NOTHING
+        if isinstance(value, sp.Symbol):
+            return environment[value]
+
+        def of(part: sp.Expr) -> Bound:
+            return self.bound(part, environment, region)
+
+        if isinstance(value, sp.Add):
+            return add([of(a) for a in value.args])
+        if isinstance(value, sp.Mul):
+            return multiply([of(a) for a in value.args])
+        if isinstance(value, sp.exp):
+            return self.bound_exponential(value.args[0], environment, region)
+        if isinstance(value, sp.Pow):
+            return self.bound_power(value, environment, region)
+        if isinstance(value, BOUNDED):
+            return NOTHING
+        if isinstance(value, sp.Abs):
+            return of(value.args[0])
+        if isinstance(value, sp.Piecewise):
+            return add([of(branch) for branch, _ in value.args])
+        if isinstance(value, sp.cosh | sp.sinh):
+            inner = of(value.args[0])
+            return NOTHING if inner.is_known and inner.constant <= 0 else UNKNOWN
+        return UNKNOWN
+
+    def bound_power(
+        self, value: sp.Pow, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> Bound:
+        """A bound of a power with a number as exponent."""
+        base, exponent = value.as_base_exp()
+        if not exponent.is_Rational:
+            return UNKNOWN
+        if exponent < 0:
+            rank = self.rank_reciprocal(base, environment, region)
+            return Bound(None, rank * -exponent) if rank != INFINITE else UNKNOWN
+        inner = self.bound(base, environment, region)
+        if inner.is_known:
+            return Bound(None, inner.constant * exponent)
+        if inner.constant != INFINITE and exponent <= 1:
+            return inner  # |f|**q <= 1 + |f|
+        return UNKNOWN
+
+    def bound_exponential(
+        self, exponent: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> Bound:
+        """A bound of an exponential: it has one if its exponent is bounded above."""
+        written = exponent
+        if region is self.inside and self.V in region.values:
+            written = exponent.subs(self.V, region.values[self.V])
+        rest = []
+        for term in sp.Add.make_args(sp.expand(written)):
+            found = self.bound(term, environment, region)
+            if term.free_symbols & set(region.ranges) - set(environment) - self.parameters:
+                rest.append(term)  # the distance to the threshold
+            elif not (found.is_known and found.constant <= 0):
+                rest.append(term)
+        whole = sum(rest, sp.S.Zero)
+        if whole == 0 or self.ask(f"{whole} <= 0", -whole, ">= 0", region):
+            return NOTHING
+        return UNKNOWN
+
+    @property
+    def parameters(self) -> set[sp.Symbol]:
+        """Symbols that do not move."""
+        return {p.symbol for p in self.model.parameters}
+
+    def rank_reciprocal(
+        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> sp.Expr:
+        """Rank of 1/value: factor by factor; 0 for what is at least a positive number."""
+        total = sp.S.Zero
+        for factor in sp.Mul.make_args(sp.factor(value)):
+            total += self.rank_inverse_factor(factor, environment, region)
+        return total
+
+    def rank_inverse_factor(
+        self, factor: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> sp.Expr:
+        """Rank of 1/factor."""
+        if not factor.free_symbols & set(environment):
+            return sp.S.Zero
+        base, exponent = factor.as_base_exp()
+        if isinstance(factor, sp.exp):
+            found = self.bound_exponential(-factor.args[0], environment, region)
+            return found.constant if found.is_known else INFINITE
+        if exponent.is_Rational and exponent != 1:
+            if exponent > 0:
+                return exponent * self.rank_reciprocal(base, environment, region)
+            inner = self.bound(base, environment, region)
+            return -exponent * inner.constant if inner.is_known else INFINITE
+        if isinstance(factor, sp.cosh):
+            return sp.S.Zero
+        for sign in (1, -1):
+            terms = sp.Add.make_args(sp.expand(sign * factor))
+            fixed = sum((t for t in terms if not t.free_symbols & set(environment)), sp.S.Zero)
+            rest = sum(terms, sp.S.Zero) - fixed
+            if (
+                fixed != 0
+                and self.ask(f"{fixed} > 0", fixed, "> 0", region)
+                and self.ask(f"{rest} >= 0", rest, ">= 0", region)
+            ):
+                return sp.S.Zero
+        return INFINITE
+
+    def rank_above(
+        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> sp.Expr:
+        """Rank of an upper bound of a speed: what is never positive does not count."""
+        largest = sp.S.Zero
+        for term in sp.Add.make_args(sp.expand(value, power_exp=False)):
+            found = self.bound(term, environment, region)
+            if found.is_known and found.constant <= 0:
+                continue
+            if self.ask(f"{term} <= 0", -term, ">= 0", region):
+                continue
+            if not found.is_known:
+                raise Failed(f"the speed towards the spike has {term}, which has no bound")
+            largest = sp.Max(largest, found.constant)
+        return largest
+
+    def measure_strip(self) -> tuple[sp.Expr, str]:
+        """The exponent e of the shortest intervals, n**-e, and what follows, in words."""
+        if self.is_blowup:
+            exponent, speed, width = self.measure_blowup()
+        else:
+            exponent, speed, width = self.measure_threshold()
+        if exponent > 1:
+            raise Failed(
+                f"intervals may shrink like n**-({exponent}) (speed of rank {speed}, width of "
+                f"rank {width}), and the sum of such is finite"
+            )
+        return exponent, (
+            f"the speed before a spike has rank {speed} on a strip of rank {width}: intervals are "
+            f"at least of the order n**-({exponent}), whose sum diverges"
+        )
+
+    def measure_threshold(self) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+        """For a threshold the strip is the gap that the reset leaves."""
+        boundary = self.problem.boundary
+        assert boundary is not None
+        known = {s: Bound(None, self.ranks.get(s, INFINITE)) for s in self.others}
+        gap = find_gap(boundary)
+        width = self.rank_reciprocal(gap, known, self.region)
+        if width == INFINITE:
+            raise Failed(f"the reset leaves a gap {gap} that has no lower bound")
+        V, theta = self.V, self.model.spike.value
+        speed = self.model.derivatives[self.model.state.index(V)] - sum(
+            theta.diff(z) * self.model.derivatives[self.model.state.index(z)] for z in self.others
+        )
+        rho = boundary.distance
+        inside = replace(
+            self.region, ranges={**self.region.ranges, rho: Range(low=sp.S.Zero, low_open=False)}
+        )
+        rank = self.rank_above(speed.subs(V, theta - rho), {**known, rho: NOTHING}, inside)
+        return rank + width, rank, -width
+
+    def measure_blowup(self) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+        """For a blow-up it is a strip that V must pass: behind its reset, or above a number."""
+        known = {s: Bound(None, self.ranks.get(s, INFINITE)) for s in self.others}
+        start = sp.S.Zero
+        if not self.comes_back:
+            found = self.bound(self.reset_V, known, self.region)
+            if not found.is_known:
+                raise Failed(f"the reset {self.V} = {self.reset_V} has no bound")
+            start = found.constant
+        speed = self.model.derivatives[self.model.state.index(self.V)]
+        if self.comes_back:
+            speed = self.resolve(speed, 1)
+
+        def measure(width: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+            where = {**known, self.V: Bound(None, sp.Max(width, start))}
+            rank = self.rank_above(speed, where, self.region)
+            return rank - width, rank, width
+
+        best = measure(sp.S.Zero)
+        for degree in (2, 3, 4):
+            if best[0] > 1:
+                try:
+                    best = min(best, measure(best[1] / degree), key=lambda found: found[0])
+                except Failed:
+                    break
+        return best
+
+    def bound_above(self) -> None:
+        """Where no spike is possible: V grows at most linearly with what is bounded."""
+        rate = self.model.derivatives[self.model.state.index(self.V)]
+        known = {s: Bound(None, self.ranks.get(s, INFINITE)) for s in self.others}
+        known[self.V] = Bound(sp.S.Zero, sp.S.Zero)
+        span = self.region.ranges.get(self.V, Range())
+        above = replace(
+            self.region, ranges={**self.region.ranges, self.V: span.cut(">", sp.S.Zero)}
+        )
+        for term in sp.Add.make_args(sp.expand(rate, power_exp=False)):
+            found = self.bound(term, known, above)
+            fine = found.constant != INFINITE and (found.linear is None or found.linear <= 0)
+            if not fine and not self.ask(f"{term} <= 0", -term, ">= 0", above):
+                raise Failed(f"{self.V} may blow up: {term} in d{self.V}/dt has no bound")
