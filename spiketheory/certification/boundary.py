@@ -360,14 +360,3 @@ def describe_far(model: NeuronModel, far: Infinity, side: int) -> tuple[Side, sp
         ),
         stretch,
     )
-
-
-def list_saltation(boundary: Boundary) -> sp.Matrix:
-    r"""Saltation matrix $\mathrm{D}R + (F^- - \mathrm{D}R\,F^+) (\nabla\rho)^T / \dot\rho$."""
-    arrive = sp.Matrix(boundary.arriving.velocity)
-    leave = sp.Matrix(boundary.leaving.velocity)
-    matrix = sp.Matrix(boundary.landing_slope)
-    change = (leave - matrix * arrive) / boundary.arriving.velocity[0]
-    for row in range(matrix.shape[0]):
-        matrix[row, 0] += change[row]
-    return matrix

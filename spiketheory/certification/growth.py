@@ -21,6 +21,9 @@ from spiketheory.certification.region import Range, Region
 from spiketheory.certification.well_posed import cut_at_threshold
 
 INFINITE = sp.oo
+LEAST = (sp.Rational(1, 2), sp.Rational(1, 64))
+"""Lower bounds that are tried."""
+
 BOUNDED = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.asin, sp.acos)
 
 
@@ -424,6 +427,8 @@ class Ranking:
         self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
     ) -> sp.Expr:
         """Rank of 1/value: factor by factor; 0 for what is at least a positive number."""
+        if self.has_lower_bound(value, environment, region):
+            return sp.S.Zero
         total = sp.S.Zero
         for factor in sp.Mul.make_args(sp.factor(value)):
             total += self.rank_inverse_factor(factor, environment, region)
@@ -446,17 +451,28 @@ class Ranking:
             return -exponent * inner.constant if inner.is_known else INFINITE
         if isinstance(factor, sp.cosh):
             return sp.S.Zero
-        for sign in (1, -1):
-            terms = sp.Add.make_args(sp.expand(sign * factor))
+        bounded = self.has_lower_bound(factor, environment, region)
+        return sp.S.Zero if bounded or self.has_lower_bound(-factor, environment, region) else (
+            INFINITE
+        )  # fmt: skip
+
+    def has_lower_bound(
+        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> bool:
+        """Whether a value is at least something positive that knows no state."""
+        for form in dict.fromkeys((value, sp.expand(value))):
+            terms = sp.Add.make_args(form)
             fixed = sum((t for t in terms if not t.free_symbols & set(environment)), sp.S.Zero)
-            rest = sum(terms, sp.S.Zero) - fixed
+            rest = sum((t for t in terms if t.free_symbols & set(environment)), sp.S.Zero)
             if (
                 fixed != 0
                 and self.ask(f"{fixed} > 0", fixed, "> 0", region)
                 and self.ask(f"{rest} >= 0", rest, ">= 0", region)
             ):
-                return sp.S.Zero
-        return INFINITE
+                return True
+        return any(
+            self.ask(f"{value} > {least}", value - least, "> 0", region) for least in LEAST
+        )
 
     def rank_above(
         self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
@@ -529,12 +545,12 @@ class Ranking:
             return rank - width, rank, width
 
         best = measure(sp.S.Zero)
-        for degree in (2, 3, 4):
-            if best[0] > 1:
-                try:
-                    best = min(best, measure(best[1] / degree), key=lambda found: found[0])
-                except Failed:
-                    break
+        rank = sp.Max(best[1], start)
+        for degree in (1, 2, 3, 4):
+            try:
+                best = min(best, measure(rank / degree), key=lambda found: found[0])
+            except Failed:  # an exponential has no bound on wide strips
+                break
         return best
 
     def bound_above(self) -> None:

@@ -298,7 +298,10 @@ def is_certain(expression: sp.Expr, relation: str, box: Box) -> bool:
             except (ZeroDivisionError, ValueError):
                 return False
             return bool(value > 0) or (relation == ">= 0" and bool(value >= 0))
-    lowest = evaluate_interval(expression, box).a
+    try:
+        lowest = evaluate_interval(expression, box).a
+    except (ZeroDivisionError, ValueError):  # not defined on all of the box
+        return False
     return bool(lowest > 0) or (relation == ">= 0" and bool(lowest >= 0))
 
 

@@ -1,37 +1,61 @@
 """Go through a certificate again: small, and in another arithmetic than what made it.
 
-Nothing of `spiketheory.certification.proofs`, `spiketheory.certification.conditions` or
-`spiketheory.certification.witness` is used here. Boxes are evaluated in mpmath's interval
-arithmetic; identities and signs at rational points in the same arithmetic, beside a second
-simplification; trials are run again with more digits.
+The obligations are made anew from the model and the assumptions; what the file says of them is only
+looked up, claim by claim, and checked. Boxes are evaluated in mpmath's interval arithmetic (the
+prover uses balls); identities by normal form and, beside it, at random points in 60 digits; trials
+are run again in 60 digits. From what holds the certificate is put together again, and it must be
+the one in the file, to the last character. Nothing of `spiketheory.certification.proofs` or of the
+searches for trials is used here (docs/certificates.md says what is trusted).
 """
 
 import itertools
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
-import mpmath
 import sympy as sp
-from mpmath import iv, mpf
+from mpmath import iv
 
-from spiketheory.certification.certificate import STATEMENTS
-from spiketheory.errors import InputError, VerificationError
-from spiketheory.language.parse import parse_model
-from spiketheory.language.symbols import distance_symbol, state_symbol
-from spiketheory.language.syntax import parse_expression
-from spiketheory.reference.neuron import Neuron
+from spiketheory.certification.certificate import NAMES, Certificate
+from spiketheory.certification.certificate_json import (
+    SCHEMA,
+    describe_certificate,
+    describe_ranges,
+    find_digest,
+)
+from spiketheory.certification.claims import (
+    Claim,
+    Counterexample,
+    Finding,
+    Proof,
+    Tree,
+    write_simply,
+)
+from spiketheory.certification.discharge import PROVING, assemble, conclude
+from spiketheory.certification.obligations import list_edges, list_obligations
+from spiketheory.certification.recheck_witness import check_witness
+from spiketheory.certification.region import Range, build_region
+from spiketheory.errors import InputError, SpiketheoryError, VerificationError
+from spiketheory.language.model import NeuronModel, format_expression
+from spiketheory.language.parse import parse_assumption, parse_model
+from spiketheory.language.symbols import distance_symbol
 
-DIGITS = 60
 POINTS = 50
 SEED = 20250109
+DIGITS = 60
 FUNCTIONS: dict[str, Any] = {
     "exp": iv.exp, "log": iv.log, "sqrt": iv.sqrt, "sin": iv.sin, "cos": iv.cos,
     "tanh": lambda x: 1 - 2 / (iv.exp(2 * x) + 1),
-    "mpf": iv.mpf, "pi": iv.pi,
+    "cosh": lambda x: (iv.exp(x) + iv.exp(-x)) / 2,
+    "sinh": lambda x: (iv.exp(x) - iv.exp(-x)) / 2,
+    "mpf": iv.mpf, "pi": iv.pi, "Abs": abs,
 }  # fmt: skip
+Box = dict[sp.Symbol, tuple[Fraction | None, Fraction | None]]
 
 
 def recheck(text: str) -> list[str]:
@@ -44,31 +68,48 @@ def recheck(text: str) -> list[str]:
         What was checked, line by line.
 
     Raises:
-        InputError: If the text is not such a certificate.
+        InputError: If the text is not a certificate, or one of an older schema.
         VerificationError: If something in it is wrong.
     """
     try:
-        content = json.loads(text)
-        model = parse_model(content["model_file"])
-        conditions, witnesses = content["conditions"], content["witnesses"]
-        verdict = content["verdict"]
-    except (ValueError, KeyError, TypeError, AttributeError) as err:
-        raise InputError(
-            f"Expected the JSON of a certificate but got something else ({err}); write it with "
-            "`spiketheory certify --format json --out FILE`."
-        ) from err
-    lines = []
-    for name, condition in conditions.items():
-        check_status(name, condition, [w for w in witnesses if w["condition"] == name])
-        for evidence in condition["evidence"]:
-            if evidence.get("proof"):
-                check_proof(evidence["proof"])
-                lines.append(f"{name}: {evidence['text']}: {evidence['proof']['method']}")
-    for witness in witnesses:
-        check_witness(model, witness)
-        lines.append(f"{witness['condition']}: {witness['change']}: simulated again")
-    check_verdict(verdict, {n: c["status"] for n, c in conditions.items()})
-    return [*lines, f"the verdict {verdict} follows"]
+        content = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=read_object)
+    except ValueError as err:
+        raise no_certificate(str(err)) from err
+    if not isinstance(content, dict) or "model_file" not in content or "schema" not in content:
+        raise no_certificate("it is no object with a model_file and a schema")
+    if type(content["schema"]) is not int or content["schema"] != SCHEMA:
+        raise no_certificate(f"schema {content['schema']!r}; this version reads schema {SCHEMA}")
+    try:
+        certificate, lines = rebuild(content)
+        again = describe_certificate(certificate)
+    except (VerificationError, InputError):
+        raise
+    except (SpiketheoryError, ArithmeticError, LookupError, TypeError, ValueError,
+            AttributeError, NotImplementedError, RecursionError) as err:  # fmt: skip
+        raise wrong("entries that can be read", f"{type(err).__name__} ({err})") from err
+    compare(content, again)
+    return [*lines, f"the verdict {certificate.verdict} follows"]
+
+
+def refuse_constant(name: str) -> None:
+    """NaN and infinities are no JSON."""
+    raise ValueError(f"{name} is not a number")
+
+
+def read_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no key stands twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def no_certificate(why: str) -> InputError:
+    """The error of a file that is something else."""
+    return InputError(
+        f"Expected the JSON of a certificate but got something else ({why}); write it with "
+        "`spiketheory certify --format json --out FILE`."
+    )
 
 
 def wrong(what: str, got: object) -> VerificationError:
@@ -78,105 +119,226 @@ def wrong(what: str, got: object) -> VerificationError:
     )
 
 
-def check_status(name: str, condition: Mapping[str, Any], witnesses: list[Any]) -> None:
-    """A proved condition has proofs or arguments only; a refuted one has a witness."""
-    if condition["status"] == "proved" and not all(
-        e.get("proof") or e.get("holds") for e in condition["evidence"]
-    ):
-        raise wrong(f"a proof of every claim of {name}", "one without")
-    if condition["status"] == "refuted" and not witnesses:
-        raise wrong(f"a witness of {name}", "none")
+def rebuild(content: Mapping[str, Any]) -> tuple[Certificate, list[str]]:
+    """The certificate that the model, and what holds of the file's proofs and trials, amount to."""
+    try:
+        model = parse_model(content["model_file"])
+    except (SpiketheoryError, TypeError, AttributeError) as err:
+        raise wrong("a model file", err) from err
+    assumptions = [parse_assumption(a, model) for a in content["assumptions"]]
+    region = build_region(model, assumptions)
+    if region.is_empty:
+        raise wrong("assumptions that something obeys", content["assumptions"])
+    split = tuple((name, end) for name, end in content["split"])
+    if not set(split) <= set(list_edges(model, region)):
+        raise wrong("closed ends of domains", split)
+    duties = list_obligations(model, assumptions, split)
+    reader = Reader(content)
+    found = conclude(duties.obligations, reader.decide)
+    witnesses = []
+    for described in content["witnesses"]:
+        witnesses.append(check_witness(model, assumptions, described))
+        reader.lines.append(f"{described['condition']}: {described['change']}: simulated again")
+    certificate = assemble(duties, assumptions, split, found, witnesses)
+    under, lines = None, reader.lines
+    if content["suggestion"] is not None:
+        under, more = rebuild(content["suggestion"])
+        if under.model != model or under.verdict not in PROVING or (
+            under.assumptions[: len(assumptions)] != certificate.assumptions
+        ):  # fmt: skip
+            raise wrong("a suggestion for this model", content["suggestion"]["assumptions"])
+        lines = [*lines, *(f"under the suggestion: {line}" for line in more)]
+    return replace(certificate, under=under), lines
 
 
-def check_verdict(verdict: str, statuses: Mapping[str, str]) -> None:
-    """The verdict follows from the conditions."""
-    first = [statuses[name] for name in list(STATEMENTS)[:5]]
-    expected = (
-        "refuted" if "refuted" in first
-        else "undecided" if "undecided" in first
-        else "smooth" if statuses["C6"] == "proved"
-        else "continuous"
-    )  # fmt: skip
-    if verdict != expected:
-        raise wrong(f"the verdict {expected}", verdict)
+def compare(content: Mapping[str, Any], again: Mapping[str, Any]) -> None:
+    """What was put together again is what the file says, to the last character."""
+    for key in again:
+        if key not in content:
+            raise wrong(f"an entry {key}", "none")
+        written, expected = (json.dumps(c[key], sort_keys=True) for c in (content, again))
+        if key != "digest" and written != expected:
+            raise wrong(f"{key} to be {shorten(expected)}", shorten(written))
+    if set(content) != set(again):
+        raise wrong("no other entries", sorted(set(content) - set(again)))
+    if content["digest"] != find_digest(content):
+        raise wrong(f"the digest {find_digest(content)}", content["digest"])
 
 
-def check_proof(proof: Mapping[str, Any]) -> None:
-    """Go through one proof."""
-    names = {n: state_symbol(n) for n in proof["ranges"]}
-    expression = parse_expression(proof["expression"], names, where="a certificate")
-    ranges = {
-        names[n]: (read_end(r["low"]), read_end(r["high"])) for n, r in proof["ranges"].items()
-    }
-    if proof["method"] == "intervals":
-        check_tree(expression, proof["relation"], ranges, proof["tree"])
-        return
-    if proof["method"] == "identity" and not (
-        sp.expand(expression) == 0 or sp.simplify(expression) == 0
-    ):
-        raise wrong(f"{expression} to be zero", "something else")
-    if proof["method"] == "signs":
-        check_signs(expression, proof)
-    for point in draw_points(ranges):
-        value = evaluate(expression, {s: (v, v) for s, v in point.items()})
-        holds = {"= 0": value.a <= 0 <= value.b, "> 0": value.b > 0, ">= 0": value.b >= 0}
-        if not holds[proof["relation"]]:
-            raise wrong(f"{expression} {proof['relation']}", f"{value} at {point}")
+def shorten(text: str) -> str:
+    """A text of bearable length."""
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def read_end(text: str) -> Fraction | None:
+class Reader:
+    """Looks up what a file says of claims, and checks it."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.entries: dict[str, Mapping[str, Any]] = {}
+        self.known: dict[str, Finding] = {}
+        self.lines: list[str] = []
+        groups = [content["conditions"][name]["evidence"] for name in NAMES]
+        for entry in itertools.chain(*groups, content["waived_notes"]):
+            if "claim" in entry:
+                key = json.dumps([entry["claim"], entry["ranges"]], sort_keys=True)
+                if self.entries.get(key, entry).get("proof") is None or key not in self.entries:
+                    self.entries[key] = entry
+
+    def decide(self, claim: Claim) -> Finding:
+        """What the file says of a claim, if it holds; None if it says nothing."""
+        text = f"{format_expression(claim.expression)} {claim.relation}"
+        key = json.dumps([text, describe_ranges(claim.ranges)], sort_keys=True)
+        if key not in self.known:
+            entry = self.entries.get(key)
+            self.known[key] = None if entry is None else self.check(claim, entry)
+        return self.known[key]
+
+    def check(self, claim: Claim, entry: Mapping[str, Any]) -> Finding:
+        """A proof or a counterexample, gone through again."""
+        if "proof" in entry and "counterexample" in entry:
+            raise wrong("a proof or a counterexample", "both")
+        if "proof" in entry:
+            found = check_proof(claim, entry["proof"])
+            self.lines.append(f"{entry['obligation']}: {claim.text}: {found.method}")
+            return found
+        if "counterexample" in entry:
+            return check_counterexample(claim, entry["counterexample"]["point"])
+        return None
+
+
+def check_proof(claim: Claim, proof: Mapping[str, Any]) -> Proof:
+    """Go through one proof of a claim; the formula is the claim's own, not the file's."""
+    method, tree = proof["method"], read_tree(proof["tree"], claim.ranges)
+    written, ranges = claim.written, claim.ranges
+    expression = written if claim.relation == "= 0" else write_simply(written)
+    allowed = {"= 0": ("identity",), "> 0": ("signs", "intervals"), ">= 0": ("signs", "intervals")}
+    if method not in allowed[claim.relation] or (tree is None) == (method == "intervals"):
+        raise wrong(f"a method for {claim.relation}", method)
+    if method == "intervals":
+        box = {s: (read_end(r.low), read_end(r.high)) for s, r in ranges.items()}
+        assert tree is not None
+        check_tree(expression, claim.relation, box, tree)
+    elif method == "signs":
+        check_signs(expression, claim.relation, ranges)
+    elif not (sp.expand(written) == 0 or sp.simplify(written) == 0):
+        raise wrong(f"{written} to be zero", "something else")
+    check_at_points(claim, written, ranges)
+    return Proof(
+        expression=expression, relation=claim.relation, method=method, ranges=ranges, tree=tree
+    )
+
+
+def read_tree(described: Any, ranges: Mapping[sp.Symbol, Range]) -> Tree | None:
+    """A tree of boxes from JSON."""
+    if described is None:
+        return None
+    if described == "leaf":
+        return Tree()
+    kind = next(k for k in described if k != "parts")
+    if kind not in ("halves", "tails") or len(described) != 2:
+        raise wrong("a tree of halves and tails", list(described))
+    symbol = {s.name: s for s in ranges}[described[kind]]
+    return Tree(kind, symbol, tuple(read_tree(p, ranges) for p in described["parts"]))
+
+
+def read_end(end: sp.Expr) -> Fraction | None:
     """An end of a range; None if there is none."""
-    return None if text in ("oo", "-oo") else Fraction(text)
+    return Fraction(int(end.p), int(end.q)) if end.is_Rational else enclose(end)
 
 
-def check_signs(expression: sp.Expr, proof: Mapping[str, Any]) -> None:
+def enclose(end: sp.Expr) -> None:
+    """Infinite ends are None; others than rational ones are not covered."""
+    if end.is_finite is not False:
+        raise wrong("rational ends of ranges", end)
+
+
+def check_signs(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> None:
     """That an expression has its sign because its parts have theirs."""
     ways = []
-    for name, span in proof["ranges"].items():
-        bounds: list[tuple[sp.Expr, int, bool]] = []
-        if span["low"] != "-oo":
-            bounds.append((sp.Rational(span["low"]), 1, span["low_open"]))
-        if span["high"] != "oo":
-            bounds.append((sp.Rational(span["high"]), -1, span["high_open"]))
-        symbol = state_symbol(name)
-        ways.append([
-            (symbol, bound + side * distance_symbol(name, is_open=is_open))
-            for bound, side, is_open in bounds
-        ] or [(symbol, symbol)])  # fmt: skip
+    for symbol, span in ranges.items():
+        bounds = []
+        if span.low.is_finite:
+            bounds.append(span.low + distance_symbol(symbol.name, is_open=span.low_open))
+        if span.high.is_finite:
+            bounds.append(span.high - distance_symbol(symbol.name, is_open=span.high_open))
+        ways.append([(symbol, bound) for bound in bounds] or [(symbol, symbol)])
     for chosen in itertools.product(*ways):
-        form = expression.subs(dict(chosen))
+        form = expression.xreplace(dict(chosen))
         for one in (form, sp.factor(form), sp.expand(form)):
-            if one.is_positive or (proof["relation"] == ">= 0" and one.is_nonnegative):
+            if one.is_positive or (relation == ">= 0" and one.is_nonnegative):
                 return
     raise wrong(f"the sign of {expression} to follow from its parts", "that it does not")
 
 
-def draw_points(
-    ranges: Mapping[sp.Symbol, tuple[Fraction | None, Fraction | None]],
-) -> Iterator[dict[sp.Symbol, Fraction]]:
+def check_at_points(claim: Claim, written: sp.Expr, ranges: Mapping[sp.Symbol, Range]) -> None:
+    """Points can only refute; the formula is evaluated as it stands, before any simplification."""
+    if written.has(sp.Piecewise):
+        return
+    with many_digits():
+        function = compile_intervals(written, tuple(ranges))
+        for point in draw_points(ranges):
+            try:
+                value = iv.convert(function(*(make_interval(v, v) for v in point)))
+            except (ZeroDivisionError, ValueError, TypeError):
+                continue
+            holds = {"= 0": value.a <= 0 <= value.b, "> 0": value.b > 0, ">= 0": value.b >= 0}
+            if not holds[claim.relation]:
+                raise wrong(f"{written} {claim.relation}", f"{value} at {list(point)}")
+
+
+def draw_points(ranges: Mapping[sp.Symbol, Range]) -> Iterator[list[Fraction]]:
     """Rational points inside of ranges."""
     draw = random.Random(SEED)
     for _ in range(POINTS):
-        point = {}
-        for symbol, (low, high) in ranges.items():
+        point = []
+        for span in ranges.values():
             size = Fraction(draw.randint(1, 400), draw.choice((1, 7, 64)))
+            low, high = read_end(span.low), read_end(span.high)
             if low is not None and high is not None:
-                point[symbol] = low + (high - low) * Fraction(draw.randint(1, 99), 100)
+                point.append(low + (high - low) * Fraction(draw.randint(1, 99), 100))
             elif low is not None:
-                point[symbol] = low + size
+                point.append(low + size)
             elif high is not None:
-                point[symbol] = high - size
+                point.append(high - size)
             else:
-                point[symbol] = draw.choice((-1, 1)) * size
+                point.append(draw.choice((-1, 1)) * size)
         yield point
 
 
-def evaluate(
-    expression: sp.Expr, box: Mapping[sp.Symbol, tuple[Fraction | None, Fraction | None]]
-) -> Any:
-    """Range of an expression on a box."""
-    function = sp.lambdify(tuple(box), expression, [FUNCTIONS, "mpmath"])
-    return iv.convert(function(*(make_interval(*span) for span in box.values())))
+def check_counterexample(claim: Claim, point: Mapping[str, str]) -> Counterexample:
+    """A point of the region at which a claim is false."""
+    symbols = {s.name: s for s in claim.expression.free_symbols}
+    symbols |= {s.name: s for r in claim.region.relations for s in r.free_symbols}
+    symbols |= {s.name: s for s in claim.region.ranges}
+    values = {symbols[n]: sp.Rational(v) for n, v in point.items()}
+    value = claim.expression.subs(values)
+    if value.free_symbols or not claim.region.admits(values):
+        raise wrong(f"an admissible point for {claim.expression}", dict(point))
+    with many_digits():
+        ball = iv.convert(compile_intervals(value, ())())
+    false = {"= 0": not ball.a <= 0 <= ball.b, "> 0": ball.b <= 0, ">= 0": ball.b < 0}
+    if not false[claim.relation] and not (claim.relation == "> 0" and sp.simplify(value) == 0):
+        raise wrong(f"{claim.expression} {claim.relation} to be false", f"{ball} at {dict(point)}")
+    return Counterexample(
+        expression=claim.expression, relation=claim.relation, point=values, value=value
+    )
+
+
+@contextmanager
+def many_digits() -> Iterator[None]:
+    """Intervals of `DIGITS` digits."""
+    before = iv.dps
+    iv.dps = DIGITS
+    try:
+        yield
+    finally:
+        iv.dps = before
+
+
+@lru_cache(maxsize=256)
+def compile_intervals(expression: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> Any:
+    """An expression as a function of intervals."""
+    return sp.lambdify(symbols, expression, [FUNCTIONS, "mpmath"])
 
 
 def make_interval(low: Fraction | None, high: Fraction | None) -> Any:
@@ -186,41 +348,39 @@ def make_interval(low: Fraction | None, high: Fraction | None) -> Any:
     return iv.mpf([first, last])
 
 
-def check_tree(
-    expression: sp.Expr, relation: str,
-    box: Mapping[sp.Symbol, tuple[Fraction | None, Fraction | None]], tree: Any,
-) -> None:  # fmt: skip
+def check_tree(expression: sp.Expr, relation: str, box: Box, tree: Tree) -> None:
     """Every leaf of a tree proves the claim on its box, and the boxes cover the region."""
-    if tree == "leaf":
-        value = evaluate(expression, box)
+    if tree.kind == "leaf":
+        function = compile_intervals(expression, tuple(box))
+        value = iv.convert(function(*(make_interval(*span) for span in box.values())))
         if not (value.a > 0 or (relation == ">= 0" and value.a >= 0)):
             raise wrong(f"{expression} {relation} on {dict(box)}", value)
         return
-    kind, parts = next(k for k in tree if k != "parts"), tree["parts"]
-    symbol = state_symbol(tree[kind])
-    low, high = box[symbol]
-    if kind == "halves":
-        if low is None or high is None:
-            raise wrong("a finite range to halve", (low, high))
-        middle = (low + high) / 2
-        check_tree(expression, relation, {**box, symbol: (low, middle)}, parts[0])
-        check_tree(expression, relation, {**box, symbol: (middle, high)}, parts[1])
+    assert tree.symbol is not None
+    low, high = box[tree.symbol]
+    if tree.kind == "tails":
+        check_tails(expression, relation, box, tree)
         return
-    check_tails(expression, relation, box, symbol, parts)
+    if low is None or high is None or len(tree.parts) != 2:
+        raise wrong("two halves of a finite range", (low, high))
+    middle = (low + high) / 2
+    for span, part in zip(((low, middle), (middle, high)), tree.parts, strict=True):
+        assert part is not None
+        check_tree(expression, relation, {**box, tree.symbol: span}, part)
 
 
-def check_tails(
-    expression: sp.Expr, relation: str,
-    box: Mapping[sp.Symbol, tuple[Fraction | None, Fraction | None]], symbol: sp.Symbol, parts: Any,
-) -> None:  # fmt: skip
+def check_tails(expression: sp.Expr, relation: str, box: Box, tree: Tree) -> None:
     """The tails of an unbounded range, in 1/x where that is possible, and the rest."""
+    symbol = tree.symbol
+    assert symbol is not None
     low, high = box[symbol]
     cut = Fraction(4)
     start = min(-cut, high - cut) if high is not None else -cut
     stop = max(cut, low + cut) if low is not None else cut
-    below, middle, above = parts
+    below, middle, above = tree.parts
     if (low is None) != (below is not None) or (high is None) != (above is not None):
         raise wrong("a tail wherever the range has no end", f"{low}, {high}")
+    assert middle is not None
     inner = (low if low is not None else start, high if high is not None else stop)
     check_tree(expression, relation, {**box, symbol: inner}, middle)
     for side, tail, end in ((-1, below, start), (1, above, stop)):
@@ -234,40 +394,3 @@ def check_tails(
         inverse = sp.expand(expression.subs(symbol, 1 / symbol) * (side * symbol) ** degree)
         reach = (Fraction(0), 1 / end) if side > 0 else (1 / end, Fraction(0))
         check_tree(sp.expand(inverse), relation, {**box, symbol: reach}, tail)
-
-
-def check_witness(model: Any, witness: Mapping[str, Any]) -> None:
-    """Run a witness's trial again, at both values, with more digits."""
-    low, high = witness["values"]
-    if not 0 < high - low < 1e-9:
-        raise wrong("two values less than 1e-9 apart", witness["values"])
-    runs = [run(model, witness, value) for value in (low, high)]
-    for got, stated in zip(runs, witness["spikes"], strict=True):
-        for a, b in zip(got, stated, strict=False):
-            if abs(a - mpf(b)) > mpf("1e-12") * max(1, abs(a)):
-                raise wrong(f"a spike at {b}", mpmath.nstr(a, 15))
-        if witness["condition"] != "C5" and len(got) != len(stated):
-            raise wrong(f"{len(stated)} spikes", len(got))
-
-
-def run(model: Any, witness: Mapping[str, Any], value: float) -> list[mpf]:
-    """Spike times of a witness's trial at one value."""
-    trial = witness["trial"]
-    times, weights = list(trial["input_times"]), list(trial["input_weights"][0])
-    names = {p.name for p in model.parameters}
-    keys = {s.name: f"initial_{s.name}" if f"{s.name}0" in names else f"{s.name}0"
-            for s in model.state}  # fmt: skip
-    initial = {name: trial[key][0] for name, key in keys.items()}
-    parameter = witness["parameter"]
-    if parameter.startswith("weight of input "):
-        weights[int(parameter.split()[-1]) - 1] = value
-    elif parameter.startswith("time of input "):
-        times[int(parameter.split()[-1]) - 1] = value
-    else:
-        initial[parameter.removesuffix("0")] = value
-    values = {p.name: mpf(trial[p.name]) for p in model.parameters}
-    neuron = Neuron(model, values, digits=DIGITS)
-    inputs = sorted(zip(map(mpf, times), map(mpf, weights), strict=True), key=lambda i: i[0])
-    start = [mpf(initial[s.name]) for s in model.state]
-    most = 400 if witness["condition"] == "C5" else 50
-    return neuron.run(start, inputs, mpf(trial["T"]), most=most)[0]

@@ -14,19 +14,19 @@ from spiketheory.certification.certificate import (
     Condition,
     Witness,
 )
-from spiketheory.certification.proofs import Counterexample, Proof
+from spiketheory.certification.certificate_json import render_certificate_json
+from spiketheory.certification.claims import Counterexample, Proof
 from spiketheory.documents import renderers
 from spiketheory.documents.blocks import Block, Figure, Heading, Listing, Paragraph, Summary, Table
-from spiketheory.documents.certificate_json import render_certificate_json
 from spiketheory.errors import check_choice
 from spiketheory.language.model import format_expression
 
 CERTIFICATE_FORMATS = ("text", "json", "markdown", "html")
 MEANINGS = {
     SMOOTH: (
-        "Spikes only shift: spike times are continuous in weights, input times and initial states, "
-        "the number of spikes changes only through the trial's end, and derivatives are continuous "
-        "even where an input and a spike swap their order."
+        "Spikes only shift: spike times are continuous in weights, input times, initial states and "
+        "parameters, the number of spikes changes only through the trial's end, and derivatives are "
+        "continuous even where an input and a spike swap their order."
     ),
     CONTINUOUS: (
         "Spikes only shift: spike times are continuous in weights, input times and initial states, "
@@ -75,6 +75,7 @@ def build_blocks(certificate: Certificate, *, figures: Sequence[Figure] = ()) ->
         Heading(text=f"Certificate of {name}: {certificate.verdict}", level=1),
         summarize(certificate),
         Paragraph(text=MEANINGS[certificate.verdict]),
+        Paragraph(text=f"Strength: {certificate.strength}."),
         *list_assumptions(certificate),
         Heading(text="Conditions"),
         Listing(items=tuple(f"{c.name} {c.status}: {c.statement}" for c in certificate.conditions)),
@@ -116,8 +117,8 @@ def join(relations: Sequence[sp.Basic]) -> str:
 def list_assumptions(certificate: Certificate) -> list[Block]:
     """What was assumed, and what to assume."""
     blocks: list[Block] = []
-    if certificate.assumptions:
-        blocks.append(Paragraph(text=f"Assumed: {join(certificate.assumptions)}."))
+    if certificate.assumed:
+        blocks.append(Paragraph(text=f"Assumed: {join(certificate.assumed)}."))
     if certificate.suggestion:
         blocks.append(
             Paragraph(
@@ -141,7 +142,9 @@ def explain_condition(condition: Condition) -> list[Block]:
             text += f": false at {point}" if point else ": false"
         elif e.expression is not None:
             text += ": neither proved nor refuted"
-        items.append(f"{text}.")
+        if e.holds is False and e.key:
+            text = f"{e.key}: {text}"
+        items.append(f"{e.lemma}: {text}." if e.lemma else f"{text}.")
     blocks: list[Block] = [
         Heading(text=f"{condition.name}: {condition.status}", level=3),
         Listing(items=tuple(items)),

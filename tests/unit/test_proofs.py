@@ -5,10 +5,11 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiketheory.certification.proofs import Counterexample, Proof, draw_points, prove
+from spiketheory.certification.claims import Claim, Counterexample, Proof
+from spiketheory.certification.proofs import draw_points, prove
 from spiketheory.certification.recheck import check_proof
 from spiketheory.certification.region import Range, Region
-from spiketheory.documents.certificate_json import describe_proof
+from spiketheory.certification.certificate_json import describe_proof
 from spiketheory.errors import VerificationError
 
 x, y = sp.symbols("x y", real=True)
@@ -19,6 +20,10 @@ def region(**ranges):
     return Region(
         ranges={symbols[n]: ranges.get(n, Range()) for n in symbols}, values={}, relations=()
     )
+
+
+def claim(expression, relation, where):
+    return Claim(text="it holds", expression=expression, relation=relation, region=where)
 
 
 PLANE = region()
@@ -55,15 +60,15 @@ FALSE = [
 def test_what_is_true_is_proved_and_the_proof_passes_the_other_arithmetic(
     expression, relation, where, method
 ):
-    found = prove(expression, relation, where)
+    found = prove(claim(expression, relation, where))
     assert isinstance(found, Proof)
     assert found.method == method
-    check_proof(describe_proof(found))
+    assert check_proof(claim(expression, relation, where), describe_proof(found)) == found
 
 
 @pytest.mark.parametrize(("expression", "relation", "where"), FALSE)
 def test_what_is_false_has_a_point_in_the_region_that_shows_it(expression, relation, where):
-    found = prove(expression, relation, where)
+    found = prove(claim(expression, relation, where))
     assert isinstance(found, Counterexample)
     value = expression.subs(found.point)
     holds = {"> 0": value > 0, ">= 0": value >= 0, "= 0": sp.Eq(value, 0)}[relation]
@@ -75,18 +80,18 @@ def test_what_is_false_has_a_point_in_the_region_that_shows_it(expression, relat
 
 
 def test_what_touches_zero_in_the_region_is_neither():
-    assert prove((x**2 - 2) ** 2, "> 0", PLANE) is None  # zero at sqrt(2), which is not rational
+    assert prove(claim((x**2 - 2) ** 2, "> 0", PLANE)) is None  # zero at sqrt(2), which is not rational
 
 
 def test_branches_are_not_covered_by_intervals():
     branches = sp.Piecewise((x**2 + 1, x > 0), (x**2 + 2, True))
-    assert not isinstance(prove(branches - x, "> 0", PLANE), Proof)
+    assert not isinstance(prove(claim(branches - x, "> 0", PLANE)), Proof)
 
 
 @given(st.integers(-4, 4), st.integers(-4, 4), st.integers(-4, 4), st.integers(-4, 4))
 def test_no_cubic_gets_a_wrong_proof(a, b, c, d):
     expression = a * x**3 + b * x**2 + c * x + d
-    found = prove(expression, "> 0", region(x=Range(low=sp.S.Zero, high=sp.Integer(3))))
+    found = prove(claim(expression, "> 0", region(x=Range(low=sp.S.Zero, high=sp.Integer(3)))))
     values = [expression.subs(x, sp.Rational(k, 8)) for k in range(1, 24)]
     if isinstance(found, Proof):
         assert min(values) > 0
@@ -94,36 +99,42 @@ def test_no_cubic_gets_a_wrong_proof(a, b, c, d):
         assert expression.subs(found.point) <= 0
 
 
+POSITIVE_PARABOLA = claim(x**2 - x + 1, "> 0", PLANE)
+TRUE_PROOF = describe_proof(prove(POSITIVE_PARABOLA))
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("false", "message"),
     [
-        (lambda p: p.update(expression="x**2 - x"), r"expected .*"),
-        (lambda p: p.update(tree="leaf"), "on"),
-        (lambda p: p["ranges"]["x"].update(low="-10", low_open=True), "expected"),
+        (claim(x**2 - x, "> 0", PLANE), "on"),
+        (claim(x**2 - 3 * x + 1, ">= 0", PLANE), "on"),
+        (claim(x**2 - x + 1, "= 0", PLANE), "a method for = 0"),
     ],
 )
-def test_a_forged_proof_is_refused(change, message):
-    proof = describe_proof(prove(x**2 - x + 1, "> 0", PLANE))
-    change(proof)
+def test_a_proof_of_something_else_is_refused(false, message):
     with pytest.raises(VerificationError, match=message):
-        check_proof(proof)
+        check_proof(false, TRUE_PROOF)
+
+
+def test_a_coarser_tree_is_refused():
+    with pytest.raises(VerificationError, match="on"):
+        check_proof(POSITIVE_PARABOLA, TRUE_PROOF | {"tree": "leaf"})
 
 
 def test_a_tree_that_leaves_a_tail_out_is_refused():
-    proof = describe_proof(prove(x**2 - x + 1, "> 0", PLANE))
-    assert "tails" in proof["tree"]
-    proof["tree"]["parts"][2] = None
+    parts = TRUE_PROOF["tree"]["parts"]
+    forged = TRUE_PROOF | {"tree": {"tails": "x", "parts": [parts[0], parts[1], None]}}
     with pytest.raises(VerificationError, match="a tail wherever the range has no end"):
-        check_proof(proof)
+        check_proof(POSITIVE_PARABOLA, forged)
 
 
-@pytest.mark.parametrize("method", ["identity", "signs"])
+@pytest.mark.parametrize("method", ["identity", "signs", "words"])
 def test_a_proof_by_a_word_alone_is_refused(method):
-    relation = "= 0" if method == "identity" else "> 0"
-    proof = describe_proof(prove(x**2 - x + 1, "> 0", PLANE))
-    proof |= {"method": method, "relation": relation, "tree": None}
-    with pytest.raises(VerificationError):
-        check_proof(proof)
+    for relation in ("= 0", "> 0"):
+        with pytest.raises(VerificationError):
+            check_proof(
+                claim(x**2 - x + 1, relation, PLANE), {"method": method, "tree": None}
+            )
 
 
 def test_points_obey_relations_that_no_range_stands_for():

@@ -1,0 +1,3 @@
+"""stub"""
+def check_witness(model, assumptions, described):
+    raise NotImplementedError
