@@ -214,9 +214,8 @@ def check_proof(claim: Claim, proof: Mapping[str, Any]) -> Proof:
     allowed = {"= 0": ("identity",), "> 0": ("signs", "intervals"), ">= 0": ("signs", "intervals")}
     if method not in allowed[claim.relation] or (tree is None) == (method == "intervals"):
         raise wrong(f"a method for {claim.relation}", method)
-    if method == "intervals":
+    if tree is not None:
         box = {s: (read_end(r.low), read_end(r.high)) for s, r in ranges.items()}
-        assert tree is not None
         check_tree(expression, claim.relation, box, tree)
     elif method == "signs":
         check_signs(expression, claim.relation, ranges)
@@ -234,11 +233,12 @@ def read_tree(described: Any, ranges: Mapping[sp.Symbol, Range]) -> Tree | None:
         return None
     if described == "leaf":
         return Tree()
-    kind = next(k for k in described if k != "parts")
-    if kind not in ("halves", "tails") or len(described) != 2:
-        raise wrong("a tree of halves and tails", list(described))
-    symbol = {s.name: s for s in ranges}[described[kind]]
-    return Tree(kind, symbol, tuple(read_tree(p, ranges) for p in described["parts"]))
+    if isinstance(described, dict) and len(described) == 2 and "parts" in described:
+        kind = min(described, key="parts".__eq__)
+        parts = tuple(read_tree(p, ranges) for p in described["parts"])
+        if kind == "tails" or (kind == "halves" and None not in parts):
+            return Tree(kind, {s.name: s for s in ranges}[described[kind]], parts)
+    raise wrong("a tree of halves and tails", shorten(str(described)))
 
 
 def read_end(end: sp.Expr) -> Fraction | None:
@@ -380,7 +380,8 @@ def check_tails(expression: sp.Expr, relation: str, box: Box, tree: Tree) -> Non
     below, middle, above = tree.parts
     if (low is None) != (below is not None) or (high is None) != (above is not None):
         raise wrong("a tail wherever the range has no end", f"{low}, {high}")
-    assert middle is not None
+    if middle is None:
+        raise wrong("a part between the tails", "none")
     inner = (low if low is not None else start, high if high is not None else stop)
     check_tree(expression, relation, {**box, symbol: inner}, middle)
     for side, tail, end in ((-1, below, start), (1, above, stop)):
