@@ -1,6 +1,8 @@
 """Commands about whether spikes only shift: certify, check."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -63,7 +65,8 @@ def certify(
     """Prove that spikes of a model only shift, or show a trial in which one vanishes.
 
     \b
-    Exit codes: 0 smooth or continuous, 1 refuted, 2 bad usage or input, 3 undecided.
+    Exit codes: 0 smooth or continuous, 1 refuted, 2 bad usage or input, 3 undecided, also for
+    lack of time.
 
     \b
     Examples:
@@ -75,10 +78,7 @@ def certify(
     if (model is None) == (recheck is None):
         raise click.UsageError("Expected either --model or --recheck; give one of them.")
     if recheck is not None:
-        from spiketheory.certification.recheck import recheck as go_through
-
-        lines = go_through(recheck.read_text(encoding="utf-8"))
-        write_output("\n".join(lines), out)
+        recheck_certificate(ctx, recheck, timeout=timeout, out=out)
         return
     from derivations import read_neuron_model
     from spiketheory.certification.certify import certify as certify_model
@@ -86,7 +86,7 @@ def certify(
     from spiketheory.language.parse import parse_assumption
     from spiketheory.time_limit import limit_time
 
-    with show_progress() as show:
+    with end_undecided(ctx), show_progress() as show:
         neuron = read_neuron_model(str(model))
         relations = [parse_assumption(text, neuron) for text in assumptions]
         with limit_time(timeout, f"the certificate of {neuron.name}"):
@@ -94,6 +94,30 @@ def certify(
             text = write_certificate(certificate, format="json" if as_json else style)
     write_output(text, out)
     ctx.exit(EXIT_OF_VERDICT[certificate.verdict])
+
+
+@contextmanager
+def end_undecided(ctx: click.Context) -> Iterator[None]:
+    """Give the exit code of what is undecided if the time is over."""
+    from spiketheory.errors import TimeLimitError
+
+    try:
+        yield
+    except TimeLimitError as err:
+        click.echo(f"Undecided: {err}", err=True)
+        ctx.exit(EXIT_OF_VERDICT["undecided"])
+
+
+def recheck_certificate(
+    ctx: click.Context, path: Path, *, timeout: float, out: Path | None
+) -> None:
+    """Go through a certificate again and say what was checked."""
+    from spiketheory.certification.recheck import recheck
+    from spiketheory.time_limit import limit_time
+
+    with end_undecided(ctx), limit_time(timeout, f"going through {path} again"):
+        lines = recheck(path.read_text(encoding="utf-8"))
+    write_output("\n".join(lines), out)
 
 
 @click.command()
