@@ -17,7 +17,7 @@ class OutOfTime(BaseException):
     """
 
 
-class limit_time:  # noqa: N801 - reads as a function: ``with limit_time(3, "it"):``
+class limit_time:
     """Raise `TimeLimitError` from the block if it takes longer.
 
     What a signal handler raises may be lost: in a callback of compiled code, in ``__del__``, or in
