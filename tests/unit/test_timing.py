@@ -74,9 +74,12 @@ def test_what_is_swallowed_all_the_same_comes_again():
 
 
 def test_a_block_that_lost_the_end_and_came_to_its_own_has_failed():
-    with pytest.raises(TimeLimitError), limit_time(0.05, "it"):
-        with contextlib.suppress(BaseException):
-            time.sleep(5)
+    with (
+        pytest.raises(TimeLimitError),
+        limit_time(0.05, "it"),
+        contextlib.suppress(BaseException),
+    ):
+        time.sleep(5)
 
 
 def turn_into_another_error():
