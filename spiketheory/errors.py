@@ -25,6 +25,10 @@ class DerivationError(SpiketheoryError):
     """No method can derive what was asked of the model."""
 
 
+class TimeLimitError(SpiketheoryError):
+    """Mathematics took longer than it was allowed to."""
+
+
 class VerificationError(SpiketheoryError):
     """A derivation failed one of its checks; the message names the step."""
 

@@ -2,42 +2,77 @@
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
-from spiketheory.errors import DerivationError
+from spiketheory.errors import TimeLimitError
+
+AGAIN = 0.1
+"""Seconds after which a running block is told once more that its time is over."""
 
 
-@contextmanager
-def limit_time(seconds: float, what: str) -> Iterator[None]:
-    """Raise `DerivationError` in the block if it takes longer.
+class OutOfTime(BaseException):
+    """Says in the block that its time is over.
+
+    No error, so that ``except Exception`` lets it pass; only `limit_time` catches it.
+    """
+
+
+class limit_time:
+    """Raise `TimeLimitError` from the block if it takes longer.
+
+    What a signal handler raises may be lost: in a callback of compiled code, in ``__del__``, or in
+    an ``except`` that takes everything. So it is raised again until it has come through, and a
+    block that lost it and came to an end all the same has failed, too.
+
+    Blocks may be nested; the first time to be over counts.
 
     Args:
         seconds: How long it may take; 0 is no limit.
         what: What takes place, for the message.
 
     Raises:
-        DerivationError: When the time is over. Outside the main thread, and on systems without
+        TimeLimitError: When the time is over. Outside the main thread, and on systems without
             interval timers, there is no limit.
     """
-    usable = hasattr(signal, "setitimer") and (
-        threading.current_thread() is threading.main_thread()
-    )
-    if not usable or seconds <= 0:
-        yield
-        return
 
-    def stop(_: int, __: FrameType | None) -> None:
-        raise DerivationError(
-            f"Expected {what} to take at most {seconds:g} s but it is not done; simplify the "
-            "model, give its parameters domains, or allow more time (--timeout)."
+    def __init__(self, seconds: float, what: str) -> None:
+        self.seconds, self.what = seconds, what
+        self.is_over = self.is_set = False
+
+    def __enter__(self) -> None:
+        usable = hasattr(signal, "setitimer") and (
+            threading.current_thread() is threading.main_thread()
         )
+        if not usable or self.seconds <= 0:
+            return
+        outer, _ = signal.getitimer(signal.ITIMER_REAL)
+        if 0 < outer <= self.seconds:
+            return
+        self.outer = outer
+        self.before = signal.signal(signal.SIGALRM, self.stop)
+        self.is_set = True
+        signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    def stop(self, _: int, frame: FrameType | None) -> None:
+        """Interrupt the block; not its beginning or end, which may be under way."""
+        self.is_over = True
+        if frame is None or frame.f_code not in (
+            limit_time.__enter__.__code__, limit_time.__exit__.__code__
+        ):  # fmt: skip
+            raise OutOfTime
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if not self.is_set:
+            return
+        left, _again = signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.before)
+        if self.outer:
+            passed = self.seconds - left if not self.is_over else self.seconds
+            signal.setitimer(signal.ITIMER_REAL, max(self.outer - passed, AGAIN), AGAIN)
+        if self.is_over and (err is None or isinstance(err, (Exception, OutOfTime))):
+            raise TimeLimitError(
+                f"Expected {self.what} to take at most {self.seconds:g} s but it is not done; "
+                "simplify the model, give its parameters domains, or allow more time (--timeout)."
+            ) from None

@@ -170,7 +170,7 @@ def list_keeping(
     model: NeuronModel, region: Region, relation: sp.Basic
 ) -> tuple[Claim, ...] | None:
     """That rest, flow, input and reset keep a bound on one variable, or its closure, to be exact."""
-    if not isinstance(relation, Relational):
+    if not isinstance(relation, Relational) or relation.rel_op not in ("<", "<=", ">", ">="):
         return None
     difference = relation.lhs - relation.rhs
     inside = difference if relation.rel_op[0] == ">" else -difference

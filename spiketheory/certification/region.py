@@ -1,11 +1,14 @@
 """The region a certificate speaks about: states, parameters and weights, with bounds removed.
 
 Every symbol of a model is written in terms of *free* symbols whose range is an interval with
-numbers at its ends: ``u < a + V_peak`` becomes ``u = a + V_peak - gap_u`` with ``gap_u > 0``.
+numbers at its ends: ``u < a + V_peak`` becomes ``u = a + V_peak - gap_u`` with ``gap_u > 0``. An
+equality takes a symbol away: ``tau_m = 2*tau_s`` writes tau_m so, and the domain of tau_m becomes
+one of tau_s.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -57,12 +60,16 @@ class Region:
         values: Every symbol of the model that is not free itself, in terms of free ones.
         relations: Everything that was assumed; a point must obey all of it.
         unused: Relations that no range stands for: a proof does not use them.
+        solved: What equalities make of a symbol, in terms of the model's other symbols.
+        is_contradictory: Whether relations became one of numbers that is false.
     """
 
     ranges: Mapping[sp.Symbol, Range]
     values: Mapping[sp.Symbol, sp.Expr]
     relations: tuple[sp.Basic, ...]
     unused: tuple[sp.Basic, ...] = ()
+    solved: Mapping[sp.Symbol, sp.Expr] = field(default_factory=dict)
+    is_contradictory: bool = False
 
     def express(self, expression: sp.Basic) -> sp.Basic:
         """Write an expression in terms of free symbols."""
@@ -71,12 +78,25 @@ class Region:
     def admits(self, point: Mapping[sp.Symbol, sp.Expr]) -> bool:
         """Whether values of the model's symbols obey every relation among them.
 
-        A relation of symbols that ``point`` leaves out says nothing.
+        A relation of symbols that ``point`` leaves out says nothing. An equality holds also where
+        both sides are nearest to the same double: points may be doubles, as those of trials are.
         """
-        for relation in self.relations:
-            if relation.free_symbols <= set(point) and relation.subs(dict(point)) != sp.true:
-                return False
-        return True
+        return all(
+            holds(relation, point)
+            for relation in self.relations
+            if relation.free_symbols <= set(point)
+        )
+
+    def impose(self, point: Mapping[sp.Symbol, Any]) -> dict[sp.Symbol, Any]:
+        """The point with what equalities say in place of what it says, to all digits.
+
+        A symbol that equalities make of others is left alone where the point leaves those out.
+        """
+        imposed = dict(point)
+        for symbol, value in self.solved.items():
+            if symbol in point and value.free_symbols <= set(point):
+                imposed[symbol] = value.subs(dict(point))
+        return imposed
 
     @property
     def is_point(self) -> bool:
@@ -85,8 +105,8 @@ class Region:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no number obeys one of the ranges."""
-        return any(
+        """Whether no number obeys one of the ranges, or a relation of numbers is false."""
+        return self.is_contradictory or any(
             r.low > r.high or (r.low == r.high and (r.low_open or r.high_open))
             for r in self.ranges.values()
         )
@@ -106,23 +126,95 @@ def build_region(model: NeuronModel, assumptions: Iterable[sp.Basic] = ()) -> Re
     relations = [*domains, *model.assumptions, *(c for a in assumptions for c in conjuncts(a))]
     relations = [r for r in relations if r != sp.true]
     symbols = (*(p.symbol for p in model.parameters), *model.state, WEIGHT)
-    ranges = {s: Range(low=sp.S.Zero) if s.is_positive else Range() for s in symbols}
-    values: dict[sp.Symbol, sp.Expr] = {}
-    bounds = [bound for relation in relations for bound in split_relation(relation)]
-    coupled = []
-    for left, operator, right in bounds:
-        solved = isolate(left - right, operator)
-        if solved is None or not solved[2].is_number:
-            coupled.append((left, operator, right))
-            continue
-        symbol, direction, number = solved
-        ranges[symbol] = ranges[symbol].cut(direction, number)
-    unused = []
+    solved, unused, is_contradictory = solve_equalities(relations)
+    values = dict(solved)
+    ranges = {
+        s: Range(low=sp.S.Zero) if s.is_positive else Range() for s in symbols if s not in values
+    }
+    bounds = [(value, ">", sp.S.Zero) for s, value in values.items() if s.is_positive]
+    bounds += [bound for relation in relations for bound in split_relation(relation)]
+    coupled = [b for b in bounds if not cut_range(b, ranges, values)]
     taken = {s.name for s in symbols}
     for left, operator, right in coupled:
-        if not remove_bound(left - right, operator, ranges, values, taken):
+        difference = sp.expand((left - right).subs(values))
+        if not difference.free_symbols:
+            verdict = make(difference, operator, sp.S.Zero).doit()
+            is_contradictory |= verdict == sp.false
+            if verdict in (sp.true, sp.false):
+                continue
+        if cut_range((left, operator, right), ranges, values):
+            continue
+        if not remove_bound(difference, operator, ranges, values, taken):
             unused.append(make(left, operator, right))
-    return Region(ranges=ranges, values=values, relations=tuple(relations), unused=tuple(unused))
+    return Region(
+        ranges=ranges, values=values, relations=tuple(relations), unused=tuple(unused),
+        solved=solved, is_contradictory=is_contradictory,
+    )  # fmt: skip
+
+
+def choose_parameters(model: NeuronModel, region: Region) -> dict[str, float]:
+    """Default values of parameters, or what equalities say in their place."""
+    defaults = {p.symbol: sp.Rational(repr(p.default)) for p in model.parameters}
+    imposed = region.impose(defaults)
+    return {p.name: float(imposed[p.symbol]) for p in model.parameters}
+
+
+def holds(relation: sp.Basic, point: Mapping[sp.Symbol, sp.Expr]) -> bool:
+    """Whether a relation is true at a point; an equality, of doubles."""
+    if relation.subs(dict(point)) == sp.true:
+        return True
+    if not isinstance(relation, sp.Eq):
+        return False
+    left, right = (side.subs(dict(point)) for side in relation.args)
+    return bool(left.is_real and right.is_real and float(left) == float(right))
+
+
+def solve_equalities(
+    relations: Iterable[sp.Basic],
+) -> tuple[dict[sp.Symbol, sp.Expr], list[sp.Basic], bool]:
+    """Write symbols in terms of others, as far as equalities are linear in one.
+
+    Returns:
+        What symbols are; the equalities that gave none; whether one is false.
+    """
+    solved: dict[sp.Symbol, sp.Expr] = {}
+    unused: list[sp.Basic] = []
+    is_contradictory = False
+    for relation in relations:
+        if not isinstance(relation, sp.Eq):
+            continue
+        difference = sp.expand((relation.lhs - relation.rhs).subs(solved))
+        if not difference.free_symbols:
+            is_zero = sp.simplify(difference).is_zero
+            is_contradictory |= is_zero is False
+            if is_zero is None:
+                unused.append(relation)
+            continue
+        alone = [side for side in relation.args if side in difference.free_symbols]
+        order = dict.fromkeys([*alone, *sorted(difference.free_symbols, key=str)])
+        found = (isolate(difference, "=", symbol) for symbol in order)
+        symbol, _, value = next(filter(None, found), (None, "", difference))
+        if symbol is None:
+            unused.append(relation)
+            continue
+        solved = {s: sp.expand(e.subs(symbol, value)) for s, e in solved.items()}
+        solved[symbol] = value
+    return solved, unused, is_contradictory
+
+
+def cut_range(
+    bound: tuple[sp.Expr, str, sp.Expr],
+    ranges: dict[sp.Symbol, Range],
+    values: Mapping[sp.Symbol, sp.Expr],
+) -> bool:
+    """Cut the range of a single free symbol at a number; whether the bound is of that kind."""
+    left, operator, right = bound
+    solved = isolate((left - right).subs(values), operator)
+    if solved is None or not solved[2].is_number:
+        return False
+    symbol, direction, number = solved
+    ranges[symbol] = ranges[symbol].cut(direction, number)
+    return True
 
 
 def make(left: sp.Expr, operator: str, right: sp.Expr) -> sp.Basic:
@@ -180,7 +272,6 @@ def remove_bound(
 
     Only a symbol without a bound of its own can be replaced, or one whose bound is implied.
     """
-    difference = difference.subs(values)
     order = sorted(difference.free_symbols & set(ranges), key=str, reverse=True)
     for symbol in order:
         solved = isolate(difference, operator, symbol)

@@ -11,7 +11,7 @@ from mpmath import mpf
 from spiketheory.certification.boundary import Boundary
 from spiketheory.certification.certificate import PROVED, Condition, Trial, Witness
 from spiketheory.certification.proofs import Point, draw_points
-from spiketheory.certification.region import Region
+from spiketheory.certification.region import Region, choose_parameters
 from spiketheory.errors import SpiketheoryError
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.neuron import DIGITS, Neuron
@@ -68,7 +68,7 @@ class Bench:
         self.found = dict(found)
         self.neurons: dict[tuple[tuple[float, ...], int], Neuron] = {}
         self.trials = 0
-        self.defaults = {p.name: p.default for p in self.model.parameters}
+        self.defaults = choose_parameters(self.model, region)
         taus = [v for n, v in self.defaults.items() if n.startswith("tau")]
         self.scale = min(taus, default=LONG)
         if not taus:  # ten times what a spike takes to come

@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 
 from spiketheory.checking.loop import Run, list_weights
+from spiketheory.errors import InputError
 from spiketheory.language.model import NeuronModel, conjuncts, format_expression
 from spiketheory.language.parse import parse_assumption
 from spiketheory.language.symbols import WEIGHT
@@ -76,6 +77,7 @@ def read_assumptions(
 
     Raises:
         ParseError: If a text is no relation; the message points at the place.
+        InputError: If the parameters do not obey one that is about them alone.
     """
     given = [parse_assumption(text, model) for text in texts]
     relations = [*model.assumptions, *(part for r in given for part in conjuncts(r))]
@@ -84,6 +86,9 @@ def read_assumptions(
     for relation in relations:
         weighted = WEIGHT in relation.free_symbols
         of_state = bool(relation.free_symbols & set(model.state))
+        if not weighted and not of_state:
+            check_obeyed(relation, parameters)
+            continue
         arguments = [*(model.state if of_state else ()), *([WEIGHT] if weighted else [])]
         kind = "both" if weighted and of_state else "w" if weighted else "state"
         bound = relation.func(*(side.subs(values) for side in relation.args), evaluate=False)
@@ -94,6 +99,18 @@ def read_assumptions(
         of_state=tuple(groups["state"]),
         of_both=tuple(groups["both"]),
     )
+
+
+def check_obeyed(relation: sp.Basic, parameters: Mapping[str, float]) -> None:
+    """Raise `InputError` unless parameters, as the decimals that they are, obey a relation."""
+    names = sorted(s.name for s in relation.free_symbols)
+    exact = {s: sp.Rational(repr(parameters[s.name])) for s in relation.free_symbols}
+    if relation.subs(exact) != sp.true:
+        got = ", ".join(f"{n}={parameters[n]!r}" for n in names)
+        raise InputError(
+            f"Expected parameters that obey {format_expression(relation)} but got {got}; give "
+            f"others with --param, or drop the assumption."
+        )
 
 
 def make_predicate(arguments: Sequence[sp.Symbol], relation: sp.Basic) -> Callable[..., bool]:

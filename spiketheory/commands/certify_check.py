@@ -1,10 +1,14 @@
 """Commands about whether spikes only shift: certify, check."""
 
 import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
+from spiketheory.commands.certify_ranges import Axis, parse_axes
 from spiketheory.commands.common import (
     AS_JSON_OPTION,
     EXIT_CHECK_FAILED,
@@ -19,6 +23,7 @@ from spiketheory.commands.train_options import parse_parameters
 EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
 
 
+# Long: options and examples.
 @click.command()
 @click.option(
     "--model",
@@ -33,6 +38,18 @@ EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
     help='Assume this of weights, states or parameters, such as "w >= 0"; may be repeated.  '
     "[default: the assumptions of the model file]",
 )
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
+              callback=parse_parameters,
+              help="Certify for this value of a parameter alone; repeatable.  "
+              "[default: all of its domain]")  # fmt: skip
+@click.option("--blame", is_flag=True,
+              help="Show for which range of each parameter, the others at their values, the "
+              "verdict is which.  [default: one verdict]")  # fmt: skip
+@click.option("--map", "axes", metavar="NAME,NAME", callback=parse_axes,
+              help="Draw the verdict over two parameters to --out, a figure; a range may be given: "
+              "tau_m=0.1:10,tau_s=0.1:10.  [default: one verdict]")  # fmt: skip
+@click.option("--grid", type=click.IntRange(min=2), default=17, show_default=True,
+              help="Cells along each axis of a map.")  # fmt: skip
 @click.option(
     "--format",
     "style",
@@ -54,6 +71,10 @@ def certify(
     ctx: click.Context,
     model: str | None,
     assumptions: tuple[str, ...],
+    parameters: dict[str, float] | None,
+    blame: bool,
+    axes: tuple[Axis, Axis] | None,
+    grid: int,
     style: str,
     as_json: bool,
     recheck: Path | None,
@@ -63,37 +84,122 @@ def certify(
     """Prove that spikes of a model only shift, or show a trial in which one vanishes.
 
     \b
-    Exit codes: 0 smooth or continuous, 1 refuted, 2 bad usage or input, 3 undecided.
+    Exit codes: 0 smooth or continuous, 1 refuted, 2 bad usage or input, 3 undecided, also for
+    lack of time. --blame and --map exit with 0, since they show several verdicts.
 
     \b
     Examples:
       spiketheory certify --model qif
       spiketheory certify --model nlif --assume "w >= 0" --assume "I > 0"
+      spiketheory certify --model lif --param tau_m=2 --assume "tau_s = V_th"
+      spiketheory certify --model my_neuron.toml --map tau_m,tau_s --out map.png
       spiketheory certify --model lif --format json --out lif.json
       spiketheory certify --recheck lif.json
     """  # noqa: D301
     if (model is None) == (recheck is None):
         raise click.UsageError("Expected either --model or --recheck; give one of them.")
     if recheck is not None:
-        from spiketheory.certification.recheck import recheck as go_through
-
-        lines = go_through(recheck.read_text(encoding="utf-8"))
-        write_output("\n".join(lines), out)
+        recheck_certificate(ctx, recheck, timeout=timeout, out=out)
         return
     from derivations import read_neuron_model
-    from spiketheory.certification.certify import certify as certify_model
-    from spiketheory.documents.certificate import write_certificate
+    from spiketheory.certification.parameter_ranges import fix_parameters
     from spiketheory.language.parse import parse_assumption
     from spiketheory.time_limit import limit_time
 
-    with show_progress() as show:
-        neuron = read_neuron_model(str(model))
-        relations = [parse_assumption(text, neuron) for text in assumptions]
+    check_views(blame=blame, axes=axes, out=out)
+    with end_undecided(ctx), show_progress() as show:
+        neuron, relations = fix_parameters(read_neuron_model(str(model)), parameters or {})
+        relations = (*relations, *(parse_assumption(text, neuron) for text in assumptions))
         with limit_time(timeout, f"the certificate of {neuron.name}"):
-            certificate = certify_model(neuron, relations, show=show)
-            text = write_certificate(certificate, format="json" if as_json else style)
+            if axes is not None:
+                text = write_map(neuron, relations, axes, cells=grid, out=out, as_json=as_json,
+                                 show=show)  # fmt: skip
+            elif blame:
+                text = write_blame(neuron, relations, as_json=as_json, show=show,
+                                   fixed=parameters or ())  # fmt: skip
+            else:
+                style = "json" if as_json else style
+                text, verdict = write_verdict(neuron, relations, style=style, show=show)
+    if axes is not None:
+        click.echo(text)
+        return
     write_output(text, out)
-    ctx.exit(EXIT_OF_VERDICT[certificate.verdict])
+    if not blame:
+        ctx.exit(EXIT_OF_VERDICT[verdict])
+
+
+def check_views(*, blame: bool, axes: object, out: Path | None) -> None:
+    """Raise `click.UsageError` unless one thing is to be shown, and a figure has a name."""
+    if blame and axes is not None:
+        raise click.UsageError("Expected either --blame or --map but got both; give one of them.")
+    if axes is not None and (out is None or out.suffix.lower() not in (".svg", ".png", ".pdf")):
+        raise click.UsageError(
+            f"Expected --out FILE.png, .svg or .pdf for the map but got {out or 'none'}; "
+            "name a figure."
+        )
+
+
+def write_verdict(
+    neuron: Any, relations: Sequence[Any], *, style: str, show: Any
+) -> tuple[str, str]:
+    """The certificate as text, and its verdict."""
+    from spiketheory.certification.certify import certify as certify_model
+    from spiketheory.documents.certificate import write_certificate
+
+    certificate = certify_model(neuron, relations, show=show)
+    return write_certificate(certificate, format=style), certificate.verdict
+
+
+def write_blame(
+    neuron: Any, relations: Sequence[Any], *, fixed: Collection[str], as_json: bool, show: Any
+) -> str:
+    """Ranges of every parameter that is not fixed."""
+    from spiketheory.commands.certify_ranges import describe_blame, find_blame, format_blame
+    from spiketheory.commands.display import format_json
+
+    free = [p.name for p in neuron.parameters if p.name not in fixed]
+    found = find_blame(neuron, relations, free, show)
+    return format_json(describe_blame(neuron, found)) if as_json else format_blame(neuron, found)
+
+
+def write_map(
+    neuron: Any, relations: Sequence[Any], axes: tuple[Axis, Axis], *, cells: int,
+    out: Path | None, as_json: bool, show: Any,
+) -> str:  # fmt: skip
+    """Draw a map, and say what is in it."""
+    from spiketheory.certification.parameter_map import find_map
+    from spiketheory.commands.certify_ranges import describe_map, format_map, make_verdict
+    from spiketheory.commands.display import format_json
+    from spiketheory.documents.parameter_map_figure import draw_map
+
+    assert out is not None
+    found = find_map(neuron, relations, axes, make_verdict(neuron), cells=cells, say=show)
+    draw_map(out, found, neuron.name)
+    return format_json(describe_map(neuron, found)) if as_json else format_map(found, out)
+
+
+@contextmanager
+def end_undecided(ctx: click.Context) -> Iterator[None]:
+    """Give the exit code of what is undecided if the time is over."""
+    from spiketheory.errors import TimeLimitError
+
+    try:
+        yield
+    except TimeLimitError as err:
+        click.echo(f"Undecided: {err}", err=True)
+        ctx.exit(EXIT_OF_VERDICT["undecided"])
+
+
+def recheck_certificate(
+    ctx: click.Context, path: Path, *, timeout: float, out: Path | None
+) -> None:
+    """Go through a certificate again and say what was checked."""
+    from spiketheory.certification.recheck import recheck
+    from spiketheory.time_limit import limit_time
+
+    with end_undecided(ctx), limit_time(timeout, f"going through {path} again"):
+        lines = recheck(path.read_text(encoding="utf-8"))
+    write_output("\n".join(lines), out)
 
 
 @click.command()

@@ -273,6 +273,9 @@ class _TextPrinter(StrPrinter):
     def _print_And(self, expr: sp.And) -> str:
         return " and ".join(map(self._print, expr.args))
 
+    def _print_Equality(self, expr: sp.Eq) -> str:
+        return f"{self._print(expr.lhs)} = {self._print(expr.rhs)}"
+
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:
         # The last branch holds where no other does, whatever its condition says.
         *branches, (last, _) = expr.args
@@ -285,7 +288,9 @@ def format_expression(expression: sp.Basic) -> str:
     return str(_TextPrinter().doprint(expression))
 
 
-_OPERATORS: dict[str, Callable[..., sp.Basic]] = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}
+_OPERATORS: dict[str, Callable[..., sp.Basic]] = {
+    "<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq,
+}  # fmt: skip
 
 
 def make_relation(left: sp.Expr, operator: str, right: sp.Expr) -> sp.Basic:

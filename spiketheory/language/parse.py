@@ -345,14 +345,15 @@ def parse_assumption(text: str, model: NeuronModel) -> sp.Basic:
     """Read an assumption about a model's weight ``w``, states or parameters.
 
     Args:
-        text: A relation such as ``w >= 0``, ``I > -50`` or ``abs(w) < 1``; ``real`` says nothing.
+        text: A relation such as ``w >= 0``, ``I > -50``, ``abs(w) < 1`` or ``tau_m = 2*tau_s``;
+            ``real`` says nothing.
         model: The model whose names it uses.
 
     Raises:
         ParseError: If it is no relation, or relates none of these names.
     """
     names = {**model.symbols, symbols.WEIGHT.name: symbols.WEIGHT}
-    return parse_relation(text, names, where="assumption")
+    return parse_relation(text, names, where="assumption", equalities=True)
 
 
 def _read_ports(input: str | None, inputs: Mapping[str, str] | None, place: str) -> tuple[str, str]:
@@ -540,7 +541,9 @@ def _read_assumptions(
     _check_keys(table, tuple(names), (), "assumptions" + place)
     relations, texts = [], {}
     for name, text in table.items():
-        relation = parse_relation(text, names, where=f"assumption on {name}{place}")
+        relation = parse_relation(
+            text, names, where=f"assumption on {name}{place}", equalities=True
+        )
         if relation is not sp.true and names[name] not in relation.free_symbols:
             raise ParseError(
                 f"Expected an assumption on {name}{place} that mentions {name} but got "

@@ -59,7 +59,11 @@ _BINARY: dict[type[ast.operator], Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
     ast.Pow: lambda a, b: a**b,
 }
 
-_COMPARISONS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==",
+}  # fmt: skip
+
+_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 
 _DESCRIPTIONS: dict[type[ast.AST], str] = {
     ast.Attribute: "an attribute (a dot behind a name)",
@@ -138,13 +142,16 @@ def parse_expression(text: str, names: Mapping[str, sp.Expr], *, where: str) -> 
     return read_expression(make_line(text, where), names)
 
 
-def parse_relation(text: str, names: Mapping[str, sp.Expr], *, where: str) -> sp.Basic:
+def parse_relation(
+    text: str, names: Mapping[str, sp.Expr], *, where: str, equalities: bool = False
+) -> sp.Basic:
     """Read a relation: ``tau > 0``, ``0 < x < 1``, ``abs(w) <= 5``, ``x > 0 and y > x``, ``real``.
 
     Args:
         text: One line. ``real`` says nothing, since every number is real.
         names: What each name stands for.
         where: What the text is, for error messages.
+        equalities: Whether ``tau_m = 2*tau_s`` is one, also written with ``==``.
 
     Returns:
         An unevaluated relation, several joined by `sympy.And`, or `sympy.true` for ``real``.
@@ -152,10 +159,11 @@ def parse_relation(text: str, names: Mapping[str, sp.Expr], *, where: str) -> sp
     Raises:
         ParseError: If the text is no such relation; the message points at the place.
     """
-    source = make_line(text, where)
+    check_kind(text, str, "text", where)
+    source = make_line(_EQUALS.sub("==", text) if equalities else text, where)
     if source.piece == "real":
         return sp.true
-    return Reader(source, names).read_relation(_parse_tree(source))
+    return Reader(source, names, equalities=equalities).read_relation(_parse_tree(source))
 
 
 def cut_text(text: str) -> str:
@@ -238,9 +246,12 @@ def _count_bits(number: sp.Rational) -> int:
 class Reader:
     """Translates one syntax tree, node by node; whatever is not listed here is refused."""
 
-    def __init__(self, text: Text, names: Mapping[str, sp.Expr]) -> None:
+    def __init__(
+        self, text: Text, names: Mapping[str, sp.Expr], *, equalities: bool = False
+    ) -> None:
         self.text = text
         self.names = names
+        self.equalities = equalities
 
     def fail(self, node: ast.AST, expected: str, got: str, remedy: str) -> NoReturn:
         """Raise `ParseError` pointing at ``node``."""
@@ -392,12 +403,14 @@ class Reader:
         sides = [self.read(side, depth + 1) for side in (node.left, *node.comparators)]
         relations = []
         for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
-            if type(operator) not in _COMPARISONS:
+            if type(operator) not in _COMPARISONS or (
+                isinstance(operator, ast.Eq) and not self.equalities
+            ):
                 self.fail(
                     node,
-                    "one of < <= > >=",
+                    "one of < <= > >=" + (" =" if self.equalities else ""),
                     f"Python's {type(operator).__name__}",
-                    "Use these four.",
+                    f"Use these {'five' if self.equalities else 'four'}.",
                 )
             if not (left.free_symbols | right.free_symbols):
                 self.fail(

@@ -187,6 +187,14 @@ def test_assumptions_of_weights_states_and_both_are_told_apart():
     assert (found.allow_input((0.0, 0.0), 2.9), found.allow_input((0.5, 0.0), 2.9)) == (True, False)
 
 
+def test_assumptions_of_parameters_alone_are_looked_at_once():
+    neuron = read_neuron_model("nlif")
+    values = neuron.check_parameters({"tau_m": 0.3, "tau_s": 0.1})
+    assert read_assumptions(neuron, values, ["tau_m = 3*tau_s"]).allow_state((0.0, 0.0))
+    with pytest.raises(InputError, match="Expected parameters that obey tau_m = 2\\*tau_s but got"):
+        read_assumptions(neuron, values, ["tau_m = 2*tau_s"])
+
+
 def test_a_trial_that_breaks_an_assumption_on_its_way_says_nothing():
     subject = prepare("nlif", "I > -0.5")
     with pytest.raises(NotApplicable):

@@ -1,3 +1,4 @@
+import pickle
 import re
 import time
 
@@ -328,6 +329,42 @@ def test_relations_are_read_and_not_evaluated(text, expected):
 )
 def test_what_is_no_relation_is_refused(text, message):
     assert message in get_message(parse_relation, text, NAMES, where="domain")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tau_m = 2*V", [(TAU_M, "==", 2 * V)]),
+        ("tau_m==2", [(TAU_M, "==", 2)]),
+        ("V <= I = tau_m", [(V, "<=", I), (I, "==", TAU_M)]),
+        ("V >= 1 and I = 0.5", [(V, ">=", 1), (I, "==", sp.Rational(1, 2))]),
+    ],
+)
+def test_equalities_are_relations_where_they_are_allowed(text, expected):
+    relation = parse_relation(text, NAMES, where="assumption", equalities=True)
+    parts = relation.args if isinstance(relation, sp.And) else [relation]
+    assert set(parts) == {make_relation(a, op, sp.sympify(b)) for a, op, b in expected}
+    again = parse_relation(format_expression(relation), NAMES, where="assumption", equalities=True)
+    assert again == relation
+
+
+def test_what_is_no_equality_either_is_refused():
+    for text in ("V != 1", "V => 1", "V = ", "V === 1"):
+        with pytest.raises(ParseError, match="Expected"):
+            parse_relation(text, NAMES, where="assumption", equalities=True)
+
+
+def test_a_model_file_may_assume_an_equality_and_keeps_it():
+    model = build_model(
+        name="m", equations="dV/dt = -V/a + I/b\ndI/dt = -I/b", spike="V = 1", reset="V = 0",
+        input="I += w", rest={"V": 0, "I": 0},
+        parameters={"a": {"default": 2, "domain": "a > 0"}, "b": {"default": 1, "domain": "b > 0"}},
+        assumptions={"a": "a = 2*b"},
+    )  # fmt: skip
+    again = parse_model(model.to_toml())
+    assert again.assumptions == model.assumptions
+    assert format_expression(again.assumptions[0]) == "a = 2*b"
+    assert pickle.loads(pickle.dumps(model)).assumptions == model.assumptions
 
 
 # --- equations, statements, spikes -------------------------------------------------------------
