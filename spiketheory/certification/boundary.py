@@ -16,15 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy as sp
-from sympy.core.relational import Relational
 
-from spiketheory.errors import ModelError
+from spiketheory.certification.far import Infinity, Unsupported, find_growth_far, find_limit_far
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.symbols import constant_symbol, pick_name
-
-
-class Unsupported(ModelError):
-    """The behaviour of a model at its spike is of a kind that no chart here covers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,92 +162,11 @@ def leave_in_state(model: NeuronModel, landing: Sequence[sp.Expr]) -> Side:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Infinity:
-    """How V moves where it is very large or very negative.
-
-    Attributes:
-        degree: V' goes like V**degree; 0 for an exponential.
-        coefficient: Its coefficient.
-        exponent: Steepness kappa of the exponential; None for a power.
-    """
-
-    degree: int
-    coefficient: sp.Expr
-    exponent: sp.Expr | None = None
-
-
-def resolve_far(expression: sp.Expr, V: sp.Symbol, side: int) -> sp.Expr:
-    """Resolve absolute values and branches for V to plus or minus infinity.
-
-    Raises:
-        Unsupported: If a branch does not depend on V alone being large.
-    """
-    replaced: dict[sp.Basic, sp.Basic] = {}
-    for absolute in expression.atoms(sp.Abs):
-        inner = absolute.args[0]
-        if inner.has(V):
-            slope = sp.expand(inner).diff(V)
-            if not slope.is_number or slope == 0:
-                raise Unsupported(f"Expected |{V} - number| far from 0 but got |{inner}|.")
-            replaced[absolute] = inner * sp.sign(slope) * side
-    for relation in expression.atoms(Relational):
-        if relation.has(V):
-            difference = sp.expand(relation.lhs - relation.rhs)
-            slope = difference.diff(V)
-            if not slope.is_number or slope == 0:
-                raise Unsupported(
-                    f"Expected a branch that {V} alone decides far from 0 but got {relation}."
-                )
-            grows = bool(sp.sign(slope) * side > 0)
-            replaced[relation] = sp.true if grows == (relation.rel_op[0] == ">") else sp.false
-    return expression.subs(replaced) if replaced else expression
-
-
-def find_infinity(model: NeuronModel, side: int) -> Infinity:
-    """How V' behaves as V goes to plus or minus infinity.
-
-    Raises:
-        Unsupported: If it is neither a power nor an exponential.
-    """
-    V = model.spike.variable
-    rate = sp.expand(resolve_far(split(model, model.derivatives)[0], V, side), power_exp=False)
-    exponents = {e.args[0] for e in rate.atoms(sp.exp) if e.has(V)}
-    rising = [
-        e for e in exponents
-        if e.is_polynomial(V) and sp.degree(e, V) == 1 and (side * e.diff(V)).is_positive
-    ]  # fmt: skip
-    falling = [
-        e for e in exponents
-        if e.is_polynomial(V) and sp.degree(e, V) == 1 and (side * e.diff(V)).is_negative
-    ]  # fmt: skip
-    if len(rising) + len(falling) != len(exponents) or len(rising) > 1:
-        raise Unsupported(
-            f"Expected d{V}/dt to grow with one exponential of {V} but got {rate}; write it so."
-        )
-    rate = sp.expand(rate.xreplace({sp.exp(e): sp.S.Zero for e in falling}), power_exp=False)
-    if rate.has(sp.zoo, sp.nan, sp.oo):
-        raise Unsupported(f"Expected d{V}/dt without a pole far out but got {rate}; write it so.")
-    if rising:
-        kappa = rising[0].diff(V)
-        whole = rate.coeff(sp.exp(rising[0])) * sp.exp(rising[0].subs(V, 0))
-        if whole.has(V):
-            raise Unsupported(f"Expected a constant before exp({rising[0]}) but got {whole}.")
-        return Infinity(degree=0, coefficient=whole, exponent=kappa)
-    if not rate.is_polynomial(V):
-        raise Unsupported(
-            f"Expected d{V}/dt to grow like a power or an exponential of {V} but got {rate}; give "
-            f"{V} a finite threshold."
-        )
-    degree = int(sp.degree(rate, V)) if rate.has(V) else 0
-    return Infinity(degree=degree, coefficient=rate.coeff(V, degree))
-
-
 def find_infinite_boundary(model: NeuronModel) -> Boundary:
     """A blow-up of V."""
     V = model.spike.variable
     others = tuple(s for s in model.state if s != V)
-    far = find_infinity(model, 1)
+    far = find_growth_far(find_rate(model), V, 1, others)
     if far.exponent is None and far.degree < 2:
         raise Unsupported(
             f"Expected {V} to reach infinity in finite time but d{V}/dt grows at most like {V}; "
@@ -267,7 +181,7 @@ def find_infinite_boundary(model: NeuronModel) -> Boundary:
     arriving, stretch = describe_far(model, far, 1)
     far_velocity = None
     if reset == -sp.oo:
-        back = find_infinity(model, -1)
+        back = find_growth_far(find_rate(model), V, -1, others)
         if back.exponent is not None or back.degree < 2:
             raise Unsupported(
                 f"Expected {V} to come back from -oo in finite time but d{V}/dt grows at most "
@@ -310,18 +224,26 @@ def shift(side: Side, others: Sequence[sp.Symbol], values: Sequence[sp.Expr]) ->
     )
 
 
+def find_rate(model: NeuronModel) -> sp.Expr:
+    """The speed of the variable that spikes."""
+    return split(model, model.derivatives)[0]
+
+
 def describe_far(model: NeuronModel, far: Infinity, side: int) -> tuple[Side, sp.Expr]:
     """The chart at plus or minus infinity, on the spike; and the factor by which V is stretched."""
     V = model.spike.variable
     others = tuple(s for s in model.state if s != V)
     _, rates = split(model, model.derivatives)
     jump, jumps = split(model, model.jump)
+    limits = []
     for z, value in zip(others, rates, strict=True):
-        if resolve_far(value, V, side).has(V):
+        limit = find_limit_far(value, V, side, others)
+        if limit is None:
             raise Unsupported(
                 f"Expected d{z}/dt to stay finite at the spike but it depends on {V}, which does "
                 f"not: {value}; give {V} a finite threshold."
             )
+        limits.append(limit)
     for z, value in zip(others, jumps, strict=True):
         if value.has(V):
             raise Unsupported(
@@ -354,7 +276,7 @@ def describe_far(model: NeuronModel, far: Infinity, side: int) -> tuple[Side, sp
     return (
         Side(
             name=name,
-            velocity=(speed, *(resolve_far(r, V, side) for r in rates)),
+            velocity=(speed, *limits),
             jumped=(sp.S.Zero, *jumps),
             slope=slope,
         ),

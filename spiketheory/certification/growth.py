@@ -129,6 +129,11 @@ def find_growth(problem: GrowthProblem, decide: Decide) -> Growth:
                   claims=tuple(ranking.claims), holds=True)  # fmt: skip
 
 
+def mask_bounded(value: sp.Expr) -> sp.Expr:
+    """An expression without what stands in bounded functions alone."""
+    return value.replace(lambda e: isinstance(e, BOUNDED), lambda _: sp.S.One)
+
+
 class Ranking:
     """Works out ranks for one model."""
 
@@ -186,9 +191,9 @@ class Ranking:
         rate, reset = self.model.derivatives[index], self.model.reset[index]
         if symbol == self.V:
             rate = self.resolve(rate, -1)
-        found = set(rate.free_symbols)
+        found = mask_bounded(rate).free_symbols
         if reset.is_finite is not False:
-            found |= self.on_surface(reset).free_symbols
+            found |= mask_bounded(self.on_surface(reset)).free_symbols
         if self.V in found and symbol != self.V and not self.is_blowup:
             found |= self.model.spike.value.free_symbols
         return (found & set(self.model.state)) - {symbol}
@@ -272,7 +277,7 @@ class Ranking:
             rate, region = self.resolve(rate, -1), self.negative
             known = self.ranks.get(self.V)
             environment[x] = Bound(sp.S.Zero, sp.S.Zero) if known is None else Bound(None, known)
-        elif rate.has(self.V) and self.comes_back:
+        elif mask_bounded(rate).has(self.V) and self.comes_back:
             raise Failed(f"d{x}/dt depends on {self.V}, which comes from -oo")
         terms = sp.Add.make_args(sp.expand(rate, power_exp=False))
         power = self.find_absorbing(x, terms)

@@ -82,3 +82,54 @@ def test_what_no_chart_covers_is_refused_with_its_reason(equations, texts, messa
         return
     with pytest.raises(Unsupported, match=message):
         find(equations, **texts)
+
+
+@pytest.mark.parametrize(
+    ("equation", "grows", "speed"),
+    [
+        ("dV/dt = V**2 + tanh(V) + sin(V)", "V**2", 1),
+        ("dV/dt = V**2*(2 + tanh(3*V))", "V**2", 3),
+        ("dV/dt = V**2 + V/(1 + exp(-V)) + 1/(1 + V**2)", "V**2", 1),
+        ("dV/dt = V**3 + V*sin(a*V)", "V**3", 2),
+        ("dV/dt = 6*cosh(V) - V", "exp(1*V)", 3),
+        ("dV/dt = exp(2*V)*5 + V**3 + exp(-V)*V", "exp(2*V)", 10),
+    ],
+)
+def test_bounded_functions_beside_the_leading_term_do_not_count(equation, grows, speed):
+    found = find(equation, spike="V -> oo", reset="V = -1", input="V += w", positive="a")
+    assert found.growth == grows
+    assert sp.simplify(found.arriving.velocity[0] + speed) == 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "limit"),
+    [
+        ("1/(1 + exp(-(V - 2)/a)) - u", 1), ("tanh(V) - u", 1), ("atan(-V) - u", -sp.pi / 2),
+        ("V**2*exp(-V) - u", 0), ("V/(1 + V**2) - u", 0),
+    ],
+)  # fmt: skip
+def test_other_variables_may_know_v_through_what_has_a_limit(rate, limit):
+    found = find(
+        f"dV/dt = V**2\ndu/dt = {rate}", spike="V -> oo", reset="V = -1", input="V += w",
+        positive="a",
+    )  # fmt: skip
+    assert sp.simplify(found.arriving.velocity[1] + symbol(found, "u") - limit) == 0
+
+
+@pytest.mark.parametrize(
+    "equations",
+    [
+        "dV/dt = exp(V) + cosh(2*V)",  # cosh is steeper than what would lead
+        "dV/dt = V**2 + V*sin(a*V)",  # its derivative by a is of the order of the leading term
+        "dV/dt = V**2 + sin(u*V)\ndu/dt = -u",
+        "dV/dt = V**2*(2 + sin(V))",
+        "dV/dt = V**2 + tan(V)",
+        "dV/dt = V**2 + exp(u*V)\ndu/dt = -u",
+        "dV/dt = V**2\ndu/dt = sin(V) - u",
+        "dV/dt = V**2\ndu/dt = 1/(1 + exp(-V)) * V - u",
+        "dV/dt = V**2 + log(V)",
+    ],
+)
+def test_what_has_no_leading_term_with_a_continuous_rest_is_refused(equations):
+    with pytest.raises(Unsupported):
+        find(equations, spike="V -> oo", reset="V = -1", input="V += w", positive="a")
