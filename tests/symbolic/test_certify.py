@@ -3,7 +3,6 @@
 The verdicts here were worked out by hand from the conditions (DESIGN 4.5), not read off.
 """
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from derivations import list_models, read_neuron_model
 from spiketheory.certification.certificate import STATEMENTS, Certificate
 from spiketheory.certification.certify import certify
 from spiketheory.certification.recheck import recheck
-from spiketheory.documents.certificate_json import render_certificate_json
-from spiketheory.errors import InputError, VerificationError
+from spiketheory.certification.certificate_json import render_certificate_json
+from spiketheory.errors import InputError
 from spiketheory.language.parse import parse_assumption
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
@@ -38,15 +37,27 @@ TRUTH = {
     "qif_current_kink": "refuted", "scaled_jump": "refuted", "loses_charge": "refuted",
     "self_exciting": "refuted", "orders_of_inputs": "refuted", "adex_small": "refuted",
     "cubic_finite_reset": "no neuron", "qif_adaptation_driven": "no neuron",
+    "burster": "smooth", "qif_adapt": "smooth", "qif_edge": "smooth", "qif_edge_open": "smooth",
+    "qif_gain": "smooth", "qif_z_scale": "smooth", "theta_phase_slow": "smooth",
+    "no_input": "smooth",
+    "inflection": "continuous", "kink_equilibrium": "continuous", "qif_mult_input": "continuous",
+    "active_rotator": "refuted", "eif_delta": "refuted", "lif_inh_driven": "refuted",
+    "phase_sin2": "refuted", "qif_peak": "refuted", "qif_set": "refuted",
+    "reset_exp_gap": "refuted", "tri_pileup": "refuted", "tanh_runaway": "no neuron",
 }  # fmt: skip
 """What is true. Of what is no neuron (a state that becomes infinite) nothing may be claimed."""
-UNDECIDED = {"integrator_charge", "cubic_finite_reset", "qif_adaptation_driven"}
+UNDECIDED = {"integrator_charge", "cubic_finite_reset", "qif_adaptation_driven", "tanh_runaway"}
+NOTED = {"theta", "qif_delta", "rapid_theta", "qif_gain", "qif_z_scale", "qif_edge", "qif_edge_open",
+         "qif_afterhyperpolarisation"}  # fmt: skip
+"""Smooth but for the times of two simultaneous inputs."""
 BREAKS = {
     "lif_driven": "C1", "resonator_current": "C1", "loses_charge": "C4", "scaled_jump": "C4",
     "threshold_adapts": "C3", "qif_forgets_current": "C4", "self_exciting": "C5",
     "threshold_shifts": "C3",
     "orders_of_inputs": "C4", "lif_oscillating": "C3", "adex_small": "C2",
-    "eif_steep": "C6", "quartic_finite_reset": "C6",
+    "eif_steep": "C6", "quartic_finite_reset": "C6", "kink_equilibrium": "C6",
+    "tri_pileup": "C5", "reset_exp_gap": "C5", "qif_set": "C4", "phase_sin2": "C4",
+    "qif_peak": "C1", "lif_inh_driven": "C1", "active_rotator": "C1", "eif_delta": "C4",
 }  # fmt: skip
 CONDITIONAL = {
     "nlif": ({"w >= 0", "I > 0"}, "continuous"),
@@ -79,6 +90,10 @@ def test_the_verdict_is_true_has_witnesses_and_passes_the_checker(name):
         assert BREAKS[name] in broken
     for witness in certificate.witnesses:
         assert 0 < witness.values[1] - witness.values[0] < 1e-9
+        assert witness.ladder.rungs[-1][0] == pytest.approx(1e-30)
+        assert witness.ladder.is_kink or witness.ladder.rungs[-1][1] > 1e-3
+    if certificate.verdict == "smooth":
+        assert (name in NOTED) == any("reach the neuron at once" in n for n in certificate.notes)
     lines = recheck(render_certificate_json(certificate))
     assert lines[-1] == f"the verdict {certificate.verdict} follows"
 
@@ -109,25 +124,3 @@ def test_leaky_neurons_are_not_saved_by_weights_of_one_sign(name, sign):
 def test_assumptions_that_nothing_obeys_are_refused():
     with pytest.raises(InputError, match="Expected assumptions that some state"):
         certify_once("lif", "w > 1", "w < 0")
-
-
-def test_a_certificate_that_was_tampered_with_does_not_pass():
-    text = render_certificate_json(certify_once("lif"))
-    for change in (
-        lambda c: c.update(verdict="smooth"),
-        lambda c: c["conditions"]["C1"].update(status="proved"),
-        lambda c: c.update(witnesses=[]),
-        lambda c: c["witnesses"][0]["spikes"].reverse(),
-        lambda c: c["witnesses"][0]["trial"].update(V0=[0.5]),
-        lambda c: c["witnesses"][0].update(values=[3.0, 4.1]),
-    ):
-        content = json.loads(text)
-        change(content)
-        with pytest.raises(VerificationError, match="Check 'certificate' failed"):
-            recheck(json.dumps(content))
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"model_file": 3}'])
-def test_what_is_no_certificate_is_refused(text):
-    with pytest.raises(InputError, match="Expected the JSON of a certificate"):
-        recheck(text)

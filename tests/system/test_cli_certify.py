@@ -23,8 +23,8 @@ def test_a_refuted_model_exits_with_1_and_its_json_can_be_checked_again(tmp_path
     content = json.loads(file.read_text())
     assert content["model"] == "lif"
     assert content["verdict"] == "refuted"
-    assert list(content["conditions"]) == ["C1", "C2", "C3", "C4", "C5", "C6"]
-    witness = content["witness"]
+    assert list(content["conditions"]) == ["H", "C1", "C2", "C3", "C4", "C5", "C6"]
+    witness = content["witnesses"][0]
     assert witness["condition"] == "C1"
     assert abs(witness["values"][1] - witness["values"][0]) < 1e-9
     assert len(witness["spikes"][0]) != len(witness["spikes"][1])
