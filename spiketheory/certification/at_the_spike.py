@@ -18,7 +18,7 @@ from dataclasses import replace
 import sympy as sp
 
 from spiketheory.certification.boundary import Boundary, split
-from spiketheory.certification.claims import Claim, Obligation, Way, ask_for
+from spiketheory.certification.claims import Claim, Obligation, Way, ask_for, tidy
 from spiketheory.certification.region import Range, Region
 from spiketheory.certification.regularity import apply_inputs, second_weight
 from spiketheory.language.model import NeuronModel
@@ -184,14 +184,14 @@ def list_jump(boundary: Boundary, region: Region) -> Iterator[Obligation]:
     rho, jumped = boundary.distance, boundary.distance_jumped
     if jumped is None:  # V, and what is added to it, are finite: H2
         return
-    jumped = sp.simplify(jumped)
+    jumped = tidy(jumped)
     inside = include_distance(boundary, region)
     words = f"at a distance {rho} > 0 an input leaves the distance {jumped} > 0"
     if jumped == rho:
         words = "an input leaves the distance to the threshold alone"
     whole = Claim(text=words, expression=jumped, relation="> 0", region=inside)
     ways = [Way(lemma="L2", claims=(whole,))]
-    start, slope = jumped.subs(rho, 0), sp.simplify(jumped.diff(rho))
+    start, slope = jumped.subs(rho, 0), tidy(jumped.diff(rho))
     if not slope.has(sp.Derivative):
         closed = replace(inside, ranges={
             **inside.ranges, rho: Range(low=sp.S.Zero, low_open=False),
@@ -217,7 +217,7 @@ def list_neutral(boundary: Boundary, region: Region) -> Iterator[Obligation]:
             f"{boundary.stretch} is positive", boundary.stretch, "> 0", region,
         )  # fmt: skip
         return
-    left = sp.simplify(boundary.arriving.jumped[0])
+    left = tidy(boundary.arriving.jumped[0])
     words = "an input on the surface leaves the state on it"
     if left != 0:
         words = f"an input on the surface moves the state away from it by {left} = 0"
@@ -242,7 +242,7 @@ def list_order(boundary: Boundary, region: Region) -> Iterator[Obligation]:
     """C4 by L4: input and reset commute, and so do two inputs."""
     for symbol, (first, second) in zip(list_leaving(boundary), apply_both(boundary), strict=True):
         words = f"{symbol} is {second} after reset and input in either order"
-        if sp.simplify(first - second) != 0:
+        if tidy(first - second) != 0:
             words = f"{symbol} is {first} after input and reset, {second} after reset and input"
         yield ask_for(f"L4.order.{symbol}", "C4", "L4", words, first - second, "= 0", region)
     model = boundary.model
@@ -250,7 +250,7 @@ def list_order(boundary: Boundary, region: Region) -> Iterator[Obligation]:
     one = apply_inputs(model, WEIGHT, second_input)
     other = apply_inputs(model, second_input, WEIGHT)
     for symbol, first, last in zip(model.state, one, other, strict=True):
-        difference = sp.simplify(first - last)
+        difference = tidy(first - last)
         words = f"{symbol} is the same after two simultaneous inputs in either order"
         if difference != 0:
             words = f"{symbol} differs by {difference} between the orders of two inputs"
@@ -285,7 +285,7 @@ def find_gap(boundary: Boundary) -> sp.Expr:
     V = boundary.model.spike.variable
     reset, resets = split(boundary.model, boundary.model.reset)
     at = boundary.move(boundary.threshold, [r.subs(V, boundary.threshold) for r in resets])
-    return sp.simplify(at - reset.subs(V, boundary.threshold))
+    return tidy(at - reset.subs(V, boundary.threshold))
 
 
 def list_swap(boundary: Boundary, region: Region) -> Iterator[Obligation]:
@@ -299,7 +299,7 @@ def list_swap(boundary: Boundary, region: Region) -> Iterator[Obligation]:
     shift = boundary.arriving.slope * arrive - arrive.applyfunc(after)
     yield ask_for(
         "L7a", "C6", "L7a", "the derivative of the spike's own time by an input's time is 0 just "
-        f"before the spike, as it is behind it: {sp.simplify(shift[0])} = 0", shift[0], "= 0",
+        f"before the spike, as it is behind it: {tidy(shift[0])} = 0", shift[0], "= 0",
         region,
     )  # fmt: skip
     behind = boundary.leaving.slope * leave - move_landing(boundary)
@@ -308,7 +308,7 @@ def list_swap(boundary: Boundary, region: Region) -> Iterator[Obligation]:
         difference = second - first
         yield ask_for(
             f"L7b.{symbol}", "C6", "L7b", f"derivative of {symbol} after the swap by the input's "
-            f"time: the two orders differ by {sp.simplify(difference)}", difference, "= 0", region,
+            f"time: the two orders differ by {tidy(difference)}", difference, "= 0", region,
         )  # fmt: skip
 
 
@@ -333,7 +333,7 @@ def list_simultaneous(model: NeuronModel, region: Region) -> Iterator[Obligation
     first = sp.Matrix([c.subs(moved, simultaneous=True) for c in change])
     last = slope * sp.Matrix(change)
     for symbol, one, other in zip(model.state, first, last, strict=True):
-        difference = sp.simplify(other - one)
+        difference = tidy(other - one)
         claim = Claim(
             text=f"derivatives of {symbol} by the times of two simultaneous inputs do not depend "
             "on their order", expression=difference, relation="= 0", region=both,

@@ -13,6 +13,9 @@ RELATIONS = ("= 0", "> 0", ">= 0")
 MOST_OPERATIONS = 400
 """Larger expressions are not simplified."""
 
+SMALL = 16
+"""Larger expressions with functions are not simplified for people."""
+
 Point = dict[sp.Symbol, sp.Expr]
 
 
@@ -176,3 +179,12 @@ def ask_for(
     """The obligation to prove a single claim."""
     claim = Claim(text=text, expression=expression, relation=relation, region=region)
     return Obligation(key=key, condition=condition, ways=(Way(lemma=lemma, claims=(claim,)),))
+
+
+def tidy(expression: sp.Expr) -> sp.Expr:
+    """A shorter form of an expression, for people; large ones stay as they are."""
+    if expression.is_rational_function():
+        return sp.factor(expression) if expression.count_ops() <= MOST_OPERATIONS else expression
+    return (
+        sp.simplify(expression) if expression.count_ops() <= SMALL else sp.expand(expression)
+    )

@@ -129,11 +129,6 @@ def find_growth(problem: GrowthProblem, decide: Decide) -> Growth:
                   claims=tuple(ranking.claims), holds=True)  # fmt: skip
 
 
-def mask_bounded(value: sp.Expr) -> sp.Expr:
-    """An expression without what stands in bounded functions alone."""
-    return value.replace(lambda e: isinstance(e, BOUNDED), lambda _: sp.S.One)
-
-
 class Ranking:
     """Works out ranks for one model."""
 
@@ -191,12 +186,22 @@ class Ranking:
         rate, reset = self.model.derivatives[index], self.model.reset[index]
         if symbol == self.V:
             rate = self.resolve(rate, -1)
-        found = mask_bounded(rate).free_symbols
+        found = self.mask_bounded(rate).free_symbols
         if reset.is_finite is not False:
-            found |= mask_bounded(self.on_surface(reset)).free_symbols
+            found |= self.mask_bounded(self.on_surface(reset)).free_symbols
         if self.V in found and symbol != self.V and not self.is_blowup:
             found |= self.model.spike.value.free_symbols
         return (found & set(self.model.state)) - {symbol}
+
+    def mask_bounded(self, value: sp.Expr) -> sp.Expr:
+        """An expression without the states that stand in bounded functions alone."""
+        unknown = dict.fromkeys(self.model.state, UNKNOWN)
+        moving = set(self.model.state)
+        return value.replace(
+            lambda e: isinstance(e, sp.Function | sp.Pow) and bool(e.free_symbols & moving)
+            and self.bound(e, unknown, self.region).is_known,
+            lambda _: sp.S.One,
+        )  # fmt: skip
 
     def resolve(self, rate: sp.Expr, side: int) -> sp.Expr:
         """A speed for V beyond a number, with the kinks that V alone decides there resolved.
@@ -277,7 +282,7 @@ class Ranking:
             rate, region = self.resolve(rate, -1), self.negative
             known = self.ranks.get(self.V)
             environment[x] = Bound(sp.S.Zero, sp.S.Zero) if known is None else Bound(None, known)
-        elif mask_bounded(rate).has(self.V) and self.comes_back:
+        elif self.mask_bounded(rate).has(self.V) and self.comes_back:
             raise Failed(f"d{x}/dt depends on {self.V}, which comes from -oo")
         terms = sp.Add.make_args(sp.expand(rate, power_exp=False))
         power = self.find_absorbing(x, terms)
@@ -382,10 +387,26 @@ class Ranking:
             return of(value.args[0])
         if isinstance(value, sp.Piecewise):
             return add([of(branch) for branch, _ in value.args])
+        if isinstance(value, sp.log):
+            return self.bound_logarithm(value.args[0], environment, region)
         if isinstance(value, sp.cosh | sp.sinh):
             inner = of(value.args[0])
             return NOTHING if inner.is_known and inner.constant <= 0 else UNKNOWN
         return UNKNOWN
+
+    def bound_logarithm(
+        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> Bound:
+        """A bound of log f: of f itself if f has a lower bound; of sums of exponentials, of g."""
+        if not self.has_lower_bound(value, environment, region):
+            return UNKNOWN
+        exponents = []
+        for term in sp.Add.make_args(value):
+            factor, moving = term.as_independent(*environment, as_Add=False)
+            if not factor.is_positive or not (moving == 1 or isinstance(moving, sp.exp)):
+                return self.bound(value, environment, region)
+            exponents.append(sp.S.Zero if moving == 1 else moving.args[0])
+        return add([self.bound(g, environment, region) for g in exponents])
 
     def bound_power(
         self, value: sp.Pow, environment: Mapping[sp.Symbol, Bound], region: Region

@@ -50,9 +50,11 @@ def prove(claim: Claim) -> Finding:
     """
     written, ranges, relation = claim.written, claim.ranges, claim.relation
     if relation == "= 0":
-        if is_identically_zero(written):
-            return Proof(expression=written, relation=relation, method="identity", ranges=ranges)
-        return find_counterexample(claim.expression, relation, claim.region)
+        if not expands_to_zero(written):
+            found = find_counterexample(claim.expression, relation, claim.region)
+            if found is not None or not simplifies_to_zero(written):
+                return found
+        return Proof(expression=written, relation=relation, method="identity", ranges=ranges)
     simple = write_simply(written)
     if has_sign(simple, relation, ranges):
         return Proof(expression=simple, relation=relation, method="signs", ranges=ranges)
@@ -65,13 +67,18 @@ def prove(claim: Claim) -> Finding:
     return Proof(expression=simple, relation=relation, method="intervals", ranges=ranges, tree=tree)
 
 
-def is_identically_zero(expression: sp.Expr) -> bool:
-    """Whether an expression simplifies to zero."""
+def expands_to_zero(expression: sp.Expr) -> bool:
+    """Whether multiplying out leaves nothing: cheap."""
     if expression == 0:
         return True
     if expression.count_ops() > MOST_OPERATIONS:
         return False
-    return bool(sp.expand(sp.together(expression)) == 0 or sp.simplify(expression) == 0)
+    return bool(sp.expand(sp.together(expression)) == 0)
+
+
+def simplifies_to_zero(expression: sp.Expr) -> bool:
+    """Whether an expression simplifies to zero: may take seconds."""
+    return expression.count_ops() <= MOST_OPERATIONS and bool(sp.simplify(expression) == 0)
 
 
 def has_sign(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> bool:
