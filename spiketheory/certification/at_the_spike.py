@@ -107,9 +107,7 @@ def find_gaps(
     return found
 
 
-def list_touching(
-    boundary: Boundary, speed: sp.Expr, region: Region
-) -> tuple[Claim, ...] | None:
+def list_touching(boundary: Boundary, speed: sp.Expr, region: Region) -> tuple[Claim, ...] | None:
     """The claims of L1t, if the zeros of the speed on the surface can be solved for."""
     model = boundary.model
     if model.spike.is_blowup or any(d.has(sp.Abs, sp.Piecewise) for d in model.derivatives):
@@ -117,17 +115,20 @@ def list_touching(
     V, theta = model.spike.variable, boundary.threshold
     claims = [
         Claim(
-            text=f"the speed {speed} is nowhere negative on the surface", expression=speed,
-            relation=">= 0", region=region,
-        )  # fmt: skip
+            text=f"the speed {speed} is nowhere negative on the surface",
+            expression=speed,
+            relation=">= 0",
+            region=region,
+        )
     ]
     factors = [f.as_base_exp()[0] for f in sp.Mul.make_args(speed) if f.free_symbols]
     for factor in factors:
         zero = find_zero(factor, boundary.others)
         if zero is None:
             claims.append(
-                Claim(text=f"{factor} is positive", expression=factor, relation="> 0",
-                      region=region)  # fmt: skip
+                Claim(
+                    text=f"{factor} is positive", expression=factor, relation="> 0", region=region
+                )
             )
             continue
         symbol, place = zero
@@ -139,15 +140,15 @@ def list_touching(
             Claim(
                 text=f"at {symbol} = {place} the derivative of order {order} of {V} - {theta}, the "
                 f"first that does not vanish, is {rise} > 0 and of odd order",
-                expression=rise, relation="> 0", region=region,
-            )  # fmt: skip
+                expression=rise,
+                relation="> 0",
+                region=region,
+            )
         )
     return tuple(claims)
 
 
-def find_zero(
-    factor: sp.Expr, symbols: Sequence[sp.Symbol]
-) -> tuple[sp.Symbol, sp.Expr] | None:
+def find_zero(factor: sp.Expr, symbols: Sequence[sp.Symbol]) -> tuple[sp.Symbol, sp.Expr] | None:
     """Where a factor that is linear in one of some symbols, with a number before it, is zero."""
     for symbol in symbols:
         slope = sp.expand(factor).diff(symbol)

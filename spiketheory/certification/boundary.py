@@ -8,8 +8,8 @@ which the spike is a finite point crossed (if it is crossed) at a finite speed:
 - $V \to \infty$ like $A e^{\kappa V}$: $\rho = e^{-\kappa V}$, so $\dot\rho = -\kappa A$.
 
 After a reset to $-\infty$ the neuron leaves in $\rho = (-V)^{1-k}$, else in its own state. What
-the obligations of `spiketheory.certification.obligations` need of a chart is written down here on the
-spike itself: velocity, input jump and the jump's derivatives, as limits for rho to 0.
+`spiketheory.certification.obligations` needs of a chart is written down here on the spike itself:
+velocity, input jump and the jump's derivatives, as limits for rho to 0.
 """
 
 from collections.abc import Sequence

@@ -112,9 +112,7 @@ def is_decided(found: Found) -> bool:
     return found[1].verdict in (SMOOTH, CONTINUOUS)
 
 
-def find_witnesses(
-    duties: Duties, found: Conclusion, say: Show
-) -> tuple[Witness, ...]:
+def find_witnesses(duties: Duties, found: Conclusion, say: Show) -> tuple[Witness, ...]:
     """Trials that break conditions which are not proved."""
     if duties.boundary is None:
         return ()

@@ -185,6 +185,4 @@ def tidy(expression: sp.Expr) -> sp.Expr:
     """A shorter form of an expression, for people; large ones stay as they are."""
     if expression.is_rational_function():
         return sp.factor(expression) if expression.count_ops() <= MOST_OPERATIONS else expression
-    return (
-        sp.simplify(expression) if expression.count_ops() <= SMALL else sp.expand(expression)
-    )
+    return sp.simplify(expression) if expression.count_ops() <= SMALL else sp.expand(expression)

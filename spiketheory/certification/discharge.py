@@ -66,9 +66,7 @@ def examine(key: str, way: Way, decide: Decide) -> Iterator[Evidence]:
         growth = find_growth(way.growth, decide)
         for claim, proof in growth.claims:
             yield write_down(key, way.lemma, claim, proof)
-        ranks = "; ".join(
-            f"{', '.join(b.names)}: rank {b.rank} ({b.why})" for b in growth.blocks
-        )
+        ranks = "; ".join(f"{', '.join(b.names)}: rank {b.rank} ({b.why})" for b in growth.blocks)
         yield Evidence(key=key, lemma=way.lemma, holds=growth.holds,
                        text=f"{ranks}. {growth.text}" if ranks else growth.text)  # fmt: skip
 
@@ -101,9 +99,7 @@ class Conclusion:
         return decide_verdict(self.conditions)
 
 
-def conclude(
-    obligations: tuple[Obligation, ...], decide: Decide
-) -> Conclusion:
+def conclude(obligations: tuple[Obligation, ...], decide: Decide) -> Conclusion:
     """The conditions with all that was found, and notes; nothing is refuted yet.
 
     Args:

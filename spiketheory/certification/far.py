@@ -205,7 +205,7 @@ def find_limit_of_bounded(
     limit = factor.xreplace(replaced)
     for symbol, far in ((grown, sp.oo), (V, side * sp.oo)):
         if limit.has(symbol):
-            if limit.has(V) and limit.has(grown) or not limit.is_rational_function(symbol):
+            if (limit.has(V) and limit.has(grown)) or not limit.is_rational_function(symbol):
                 raise refused
             limit = sp.limit(limit, symbol, far)
     if limit.has(V, sp.oo, sp.zoo, sp.nan) or limit.is_finite is False:

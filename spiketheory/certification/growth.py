@@ -16,55 +16,10 @@ from sympy.utilities.iterables import strongly_connected_components
 
 from spiketheory.certification.at_the_spike import find_gap
 from spiketheory.certification.boundary import split
+from spiketheory.certification.bounds import INFINITE, NOTHING, UNKNOWN, Bound, Bounds, add
 from spiketheory.certification.claims import Claim, Decide, GrowthProblem, Proof
 from spiketheory.certification.region import Range, Region
 from spiketheory.certification.well_posed import cut_at_threshold
-
-INFINITE = sp.oo
-LEAST = (sp.Rational(1, 2), sp.Rational(1, 64))
-"""Lower bounds that are tried."""
-
-BOUNDED = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.asin, sp.acos)
-
-
-@dataclass(frozen=True)
-class Bound:
-    r"""$|f| \le A (1 + n)^l \sum_y |y| + A (1 + n)^k$ with y the variables of a block.
-
-    Attributes:
-        linear: l; None if no y occurs.
-        constant: k; ``oo`` if there is no such bound.
-    """
-
-    linear: sp.Expr | None
-    constant: sp.Expr
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it is a rank, with no variable of the block."""
-        return self.linear is None and self.constant != INFINITE
-
-
-NOTHING = Bound(None, sp.S.Zero)
-UNKNOWN = Bound(None, INFINITE)
-
-
-def add(bounds: Sequence[Bound]) -> Bound:
-    """The bound of a sum."""
-    linear = [b.linear for b in bounds if b.linear is not None]
-    constants = [b.constant for b in bounds]
-    return Bound(sp.Max(*linear) if linear else None, sp.Max(*constants, 0))
-
-
-def multiply(bounds: Sequence[Bound]) -> Bound:
-    """The bound of a product: at most one factor may hold variables of the block."""
-    if any(b.constant == INFINITE for b in bounds) or sum(b.linear is not None for b in bounds) > 1:
-        return UNKNOWN
-    others = sum((b.constant for b in bounds if b.linear is None), sp.S.Zero)
-    for b in bounds:
-        if b.linear is not None:
-            return Bound(b.linear + others, b.constant + others)
-    return Bound(None, others)
 
 
 class Failed(Exception):
@@ -117,23 +72,22 @@ def find_growth(problem: GrowthProblem, decide: Decide) -> Growth:
         ranking.rank_variables()
         if problem.boundary is None:
             ranking.bound_above()
-            exponent, text = None, (
-                f"{problem.model.spike.variable} grows at most exponentially: there are no spikes"
-            )
+            V = problem.model.spike.variable
+            exponent, text = None, f"{V} grows at most exponentially: there are no spikes"
         else:
             exponent, text = ranking.measure_strip()
     except Failed as err:
         return Growth(blocks=tuple(ranking.blocks), exponent=None, text=f"not shown: {err}",
-                      claims=tuple(ranking.claims), holds=False)  # fmt: skip
+                      claims=tuple(ranking.bounds.claims), holds=False)  # fmt: skip
     return Growth(blocks=tuple(ranking.blocks), exponent=exponent, text=text,
-                  claims=tuple(ranking.claims), holds=True)  # fmt: skip
+                  claims=tuple(ranking.bounds.claims), holds=True)  # fmt: skip
 
 
 class Ranking:
     """Works out ranks for one model."""
 
     def __init__(self, problem: GrowthProblem, decide: Decide) -> None:
-        self.problem, self.decide = problem, decide
+        self.problem = problem
         self.model, self.region = problem.model, problem.region
         self.V = self.model.spike.variable
         self.reset_V, self.resets = split(self.model, self.model.reset)
@@ -144,7 +98,7 @@ class Ranking:
         self.negative = self.cut_negative()
         self.ranks: dict[sp.Symbol, sp.Expr] = {}
         self.blocks: list[Block] = []
-        self.claims: list[tuple[Claim, Proof]] = []
+        self.bounds = Bounds(self.model, self.region, self.inside, decide)
 
     def cut_negative(self) -> Region:
         """Where V < 0."""
@@ -153,16 +107,6 @@ class Ranking:
             return self.region
         ranges = {**self.region.ranges, self.V: span.cut("<", sp.S.Zero)}
         return replace(self.region, ranges=ranges)
-
-    def ask(self, text: str, expression: sp.Expr, relation: str, region: Region) -> bool:
-        """Whether a claim is proved; kept if so."""
-        claim = Claim(text=text, expression=expression, relation=relation, region=region)
-        found = self.decide(claim)
-        if isinstance(found, Proof):
-            if all(claim != c for c, _ in self.claims):
-                self.claims.append((claim, found))
-            return True
-        return False
 
     def is_assumed_bounded(self, symbol: sp.Symbol) -> bool:
         """Whether the region bounds a variable from both sides by numbers."""
@@ -186,22 +130,12 @@ class Ranking:
         rate, reset = self.model.derivatives[index], self.model.reset[index]
         if symbol == self.V:
             rate = self.resolve(rate, -1)
-        found = self.mask_bounded(rate).free_symbols
+        found = self.bounds.mask_bounded(rate).free_symbols
         if reset.is_finite is not False:
-            found |= self.mask_bounded(self.on_surface(reset)).free_symbols
+            found |= self.bounds.mask_bounded(self.on_surface(reset)).free_symbols
         if self.V in found and symbol != self.V and not self.is_blowup:
             found |= self.model.spike.value.free_symbols
         return (found & set(self.model.state)) - {symbol}
-
-    def mask_bounded(self, value: sp.Expr) -> sp.Expr:
-        """An expression without the states that stand in bounded functions alone."""
-        unknown = dict.fromkeys(self.model.state, UNKNOWN)
-        moving = set(self.model.state)
-        return value.replace(
-            lambda e: isinstance(e, sp.Function | sp.Pow) and bool(e.free_symbols & moving)
-            and self.bound(e, unknown, self.region).is_known,
-            lambda _: sp.S.One,
-        )  # fmt: skip
 
     def resolve(self, rate: sp.Expr, side: int) -> sp.Expr:
         """A speed for V beyond a number, with the kinks that V alone decides there resolved.
@@ -256,7 +190,7 @@ class Ranking:
         if strict and factor.free_symbols & set(self.model.state):
             return False
         words = f"factors of the reset add up to {factor} {'<' if strict else '<='} 1"
-        return self.ask(words, 1 - factor, "> 0" if strict else ">= 0", self.region)
+        return self.bounds.ask(words, 1 - factor, "> 0" if strict else ">= 0", self.region)
 
     def make_environment(self, block: Sequence[sp.Symbol]) -> dict[sp.Symbol, Bound]:
         """Bounds of the variables where V is anywhere before the spike."""
@@ -270,7 +204,7 @@ class Ranking:
         if self.is_blowup:
             found[self.V] = UNKNOWN
         else:
-            theta = self.bound(self.model.spike.value, found, self.inside)
+            theta = self.bounds.bound(self.model.spike.value, found, self.inside)
             found[self.V] = add([found[self.V], theta])
         return found
 
@@ -282,7 +216,7 @@ class Ranking:
             rate, region = self.resolve(rate, -1), self.negative
             known = self.ranks.get(self.V)
             environment[x] = Bound(sp.S.Zero, sp.S.Zero) if known is None else Bound(None, known)
-        elif self.mask_bounded(rate).has(self.V) and self.comes_back:
+        elif self.bounds.mask_bounded(rate).has(self.V) and self.comes_back:
             raise Failed(f"d{x}/dt depends on {self.V}, which comes from -oo")
         terms = sp.Add.make_args(sp.expand(rate, power_exp=False))
         power = self.find_absorbing(x, terms)
@@ -296,20 +230,20 @@ class Ranking:
         environment: Mapping[sp.Symbol, Bound], region: Region,
     ) -> sp.Expr:  # fmt: skip
         """Rank of one term of a speed: dropped, linear in the block, or absorbed."""
-        found = self.bound(term, environment, region)
+        found = self.bounds.bound(term, environment, region)
         linear = found.linear is None or found.linear <= 0
         if linear and found.constant <= 0:
             return sp.S.Zero
         against = term if x == self.V else -term * x
         words = f"{term} does not enlarge {self.name(x)}"
-        if self.ask(words, against, ">= 0", region):
+        if self.bounds.ask(words, against, ">= 0", region):
             return sp.S.Zero
         if linear and found.constant != INFINITE:
             return found.constant
         if power:
             for exponent in range(power):
                 factor = sp.cancel(term / x**exponent) if term.is_polynomial(x) else term
-                outer = self.bound(factor, environment, region)
+                outer = self.bounds.bound(factor, environment, region)
                 if exponent and not factor.has(x) and outer.is_known:
                     return outer.constant * sp.Rational(power, power - exponent)
         sense = "-oo" if x == self.V else "infinity"
@@ -329,13 +263,11 @@ class Ranking:
             if even and x != self.V:
                 continue
             back = factor if even else -factor
-            if self.ask(f"{term} drives {x} back: {back} > 0", back, "> 0", self.region):
+            if self.bounds.ask(f"{term} drives {x} back: {back} > 0", back, "> 0", self.region):
                 best = int(exponent)
         return best
 
-    def bound_reset(
-        self, x: sp.Symbol, block: list[sp.Symbol]
-    ) -> tuple[sp.Expr, sp.Expr | None]:
+    def bound_reset(self, x: sp.Symbol, block: list[sp.Symbol]) -> tuple[sp.Expr, sp.Expr | None]:
         """G2: sum of the factors before the block's variables, and rank of what is added."""
         value = self.on_surface(self.model.reset[self.model.state.index(x)])
         environment = self.make_environment(block)
@@ -345,7 +277,7 @@ class Ranking:
         for term in sp.Add.make_args(sp.expand(value, power_exp=False)):
             if term == 0:
                 continue
-            found = self.bound(term, environment, self.region)
+            found = self.bounds.bound(term, environment, self.region)
             if found.is_known:
                 added.append(found.constant)
                 continue
@@ -360,156 +292,16 @@ class Ranking:
         total = sum((sp.Abs(f) for f in factors.values()), sp.S.Zero)
         return total, sp.Max(*added) if added else None
 
-    def bound(
-        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
-    ) -> Bound:
-        """A bound of an expression from those of its symbols."""
-        moving = value.free_symbols & set(environment)
-        if not moving:
-            return NOTHING
-        if isinstance(value, sp.Symbol):
-            return environment[value]
-
-        def of(part: sp.Expr) -> Bound:
-            return self.bound(part, environment, region)
-
-        if isinstance(value, sp.Add):
-            return add([of(a) for a in value.args])
-        if isinstance(value, sp.Mul):
-            return multiply([of(a) for a in value.args])
-        if isinstance(value, sp.exp):
-            return self.bound_exponential(value.args[0], environment, region)
-        if isinstance(value, sp.Pow):
-            return self.bound_power(value, environment, region)
-        if isinstance(value, BOUNDED):
-            return NOTHING
-        if isinstance(value, sp.Abs):
-            return of(value.args[0])
-        if isinstance(value, sp.Piecewise):
-            return add([of(branch) for branch, _ in value.args])
-        if isinstance(value, sp.log):
-            return self.bound_logarithm(value.args[0], environment, region)
-        if isinstance(value, sp.cosh | sp.sinh):
-            inner = of(value.args[0])
-            return NOTHING if inner.is_known and inner.constant <= 0 else UNKNOWN
-        return UNKNOWN
-
-    def bound_logarithm(
-        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
-    ) -> Bound:
-        """A bound of log f: of f itself if f has a lower bound; of sums of exponentials, of g."""
-        if not self.has_lower_bound(value, environment, region):
-            return UNKNOWN
-        exponents = []
-        for term in sp.Add.make_args(value):
-            factor, moving = term.as_independent(*environment, as_Add=False)
-            if not factor.is_positive or not (moving == 1 or isinstance(moving, sp.exp)):
-                return self.bound(value, environment, region)
-            exponents.append(sp.S.Zero if moving == 1 else moving.args[0])
-        return add([self.bound(g, environment, region) for g in exponents])
-
-    def bound_power(
-        self, value: sp.Pow, environment: Mapping[sp.Symbol, Bound], region: Region
-    ) -> Bound:
-        """A bound of a power with a number as exponent."""
-        base, exponent = value.as_base_exp()
-        if not exponent.is_Rational:
-            return UNKNOWN
-        if exponent < 0:
-            rank = self.rank_reciprocal(base, environment, region)
-            return Bound(None, rank * -exponent) if rank != INFINITE else UNKNOWN
-        inner = self.bound(base, environment, region)
-        if inner.is_known:
-            return Bound(None, inner.constant * exponent)
-        if inner.constant != INFINITE and exponent <= 1:
-            return inner  # |f|**q <= 1 + |f|
-        return UNKNOWN
-
-    def bound_exponential(
-        self, exponent: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
-    ) -> Bound:
-        """A bound of an exponential: it has one if its exponent is bounded above."""
-        written = exponent
-        if region is self.inside and self.V in region.values:
-            written = exponent.subs(self.V, region.values[self.V])
-        rest = []
-        for term in sp.Add.make_args(sp.expand(written)):
-            found = self.bound(term, environment, region)
-            if term.free_symbols & set(region.ranges) - set(environment) - self.parameters:
-                rest.append(term)  # the distance to the threshold
-            elif not (found.is_known and found.constant <= 0):
-                rest.append(term)
-        whole = sum(rest, sp.S.Zero)
-        if whole == 0 or self.ask(f"{whole} <= 0", -whole, ">= 0", region):
-            return NOTHING
-        return UNKNOWN
-
-    @property
-    def parameters(self) -> set[sp.Symbol]:
-        """Symbols that do not move."""
-        return {p.symbol for p in self.model.parameters}
-
-    def rank_reciprocal(
-        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
-    ) -> sp.Expr:
-        """Rank of 1/value: factor by factor; 0 for what is at least a positive number."""
-        if self.has_lower_bound(value, environment, region):
-            return sp.S.Zero
-        total = sp.S.Zero
-        for factor in sp.Mul.make_args(sp.factor(value)):
-            total += self.rank_inverse_factor(factor, environment, region)
-        return total
-
-    def rank_inverse_factor(
-        self, factor: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
-    ) -> sp.Expr:
-        """Rank of 1/factor."""
-        if not factor.free_symbols & set(environment):
-            return sp.S.Zero
-        base, exponent = factor.as_base_exp()
-        if isinstance(factor, sp.exp):
-            found = self.bound_exponential(-factor.args[0], environment, region)
-            return found.constant if found.is_known else INFINITE
-        if exponent.is_Rational and exponent != 1:
-            if exponent > 0:
-                return exponent * self.rank_reciprocal(base, environment, region)
-            inner = self.bound(base, environment, region)
-            return -exponent * inner.constant if inner.is_known else INFINITE
-        if isinstance(factor, sp.cosh):
-            return sp.S.Zero
-        bounded = self.has_lower_bound(factor, environment, region)
-        return sp.S.Zero if bounded or self.has_lower_bound(-factor, environment, region) else (
-            INFINITE
-        )  # fmt: skip
-
-    def has_lower_bound(
-        self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
-    ) -> bool:
-        """Whether a value is at least something positive that knows no state."""
-        for form in dict.fromkeys((value, sp.expand(value))):
-            terms = sp.Add.make_args(form)
-            fixed = sum((t for t in terms if not t.free_symbols & set(environment)), sp.S.Zero)
-            rest = sum((t for t in terms if t.free_symbols & set(environment)), sp.S.Zero)
-            if (
-                fixed != 0
-                and self.ask(f"{fixed} > 0", fixed, "> 0", region)
-                and self.ask(f"{rest} >= 0", rest, ">= 0", region)
-            ):
-                return True
-        return any(
-            self.ask(f"{value} > {least}", value - least, "> 0", region) for least in LEAST
-        )
-
     def rank_above(
         self, value: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
     ) -> sp.Expr:
         """Rank of an upper bound of a speed: what is never positive does not count."""
         largest = sp.S.Zero
         for term in sp.Add.make_args(sp.expand(value, power_exp=False)):
-            found = self.bound(term, environment, region)
+            found = self.bounds.bound(term, environment, region)
             if found.is_known and found.constant <= 0:
                 continue
-            if self.ask(f"{term} <= 0", -term, ">= 0", region):
+            if self.bounds.ask(f"{term} <= 0", -term, ">= 0", region):
                 continue
             if not found.is_known:
                 raise Failed(f"the speed towards the spike has {term}, which has no bound")
@@ -538,7 +330,7 @@ class Ranking:
         assert boundary is not None
         known = {s: Bound(None, self.ranks.get(s, INFINITE)) for s in self.others}
         gap = find_gap(boundary)
-        width = self.rank_reciprocal(gap, known, self.region)
+        width = self.bounds.rank_reciprocal(gap, known, self.region)
         if width == INFINITE:
             raise Failed(f"the reset leaves a gap {gap} that has no lower bound")
         V, theta = self.V, self.model.spike.value
@@ -557,7 +349,7 @@ class Ranking:
         known = {s: Bound(None, self.ranks.get(s, INFINITE)) for s in self.others}
         start = sp.S.Zero
         if not self.comes_back:
-            found = self.bound(self.reset_V, known, self.region)
+            found = self.bounds.bound(self.reset_V, known, self.region)
             if not found.is_known:
                 raise Failed(f"the reset {self.V} = {self.reset_V} has no bound")
             start = found.constant
@@ -589,7 +381,7 @@ class Ranking:
             self.region, ranges={**self.region.ranges, self.V: span.cut(">", sp.S.Zero)}
         )
         for term in sp.Add.make_args(sp.expand(rate, power_exp=False)):
-            found = self.bound(term, known, above)
+            found = self.bounds.bound(term, known, above)
             fine = found.constant != INFINITE and (found.linear is None or found.linear <= 0)
-            if not fine and not self.ask(f"{term} <= 0", -term, ">= 0", above):
+            if not fine and not self.bounds.ask(f"{term} <= 0", -term, ">= 0", above):
                 raise Failed(f"{self.V} may blow up: {term} in d{self.V}/dt has no bound")

@@ -58,12 +58,12 @@ def list_obligations(
     inner = replace(region, ranges=open_edges(model, region, split))
     found = [*well_posed.list_definedness(model, region),
              *well_posed.list_smoothness(model, region)]  # fmt: skip
+    boundary: Boundary | None = None
     try:
         boundary = find_boundary(model)
     except Unsupported as err:
-        boundary = None
         found.append(Obligation(key="H2", condition="H", text=str(err)))
-    else:
+    if boundary is not None:
         found += list_regular(model, boundary, inner)
         for edge in split:
             found += list_face(model, boundary, region, edge)
@@ -71,9 +71,7 @@ def list_obligations(
     return Duties(model=model, region=region, boundary=boundary, obligations=tuple(found))
 
 
-def list_regular(
-    model: NeuronModel, boundary: Boundary, region: Region
-) -> Iterator[Obligation]:
+def list_regular(model: NeuronModel, boundary: Boundary, region: Region) -> Iterator[Obligation]:
     """C1 to C6 where the neuron may spike."""
     yield from at_the_spike.list_crossing(boundary, region)
     yield from at_the_spike.list_jump(boundary, region)
@@ -100,9 +98,7 @@ def list_edges(model: NeuronModel, region: Region) -> tuple[Edge, ...]:
     return tuple(found)
 
 
-def open_edges(
-    model: NeuronModel, region: Region, split: Sequence[Edge]
-) -> dict[sp.Symbol, Range]:
+def open_edges(model: NeuronModel, region: Region, split: Sequence[Edge]) -> dict[sp.Symbol, Range]:
     """The ranges without the ends that are looked at apart."""
     ranges = dict(region.ranges)
     for name, end in split:
@@ -169,7 +165,7 @@ def list_notes(model: NeuronModel, region: Region) -> Iterator[Obligation]:
 def list_keeping(
     model: NeuronModel, region: Region, relation: sp.Basic
 ) -> tuple[Claim, ...] | None:
-    """That rest, flow, input and reset keep a bound on one variable, or its closure, to be exact."""
+    """That rest, flow, input and reset keep a bound on one variable (its closure)."""
     if not isinstance(relation, Relational) or relation.rel_op not in ("<", "<=", ">", ">="):
         return None
     difference = relation.lhs - relation.rhs

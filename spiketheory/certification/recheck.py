@@ -41,7 +41,7 @@ from spiketheory.certification.obligations import list_edges, list_obligations
 from spiketheory.certification.recheck_witness import check_witness
 from spiketheory.certification.region import Range, build_region
 from spiketheory.errors import InputError, SpiketheoryError, VerificationError
-from spiketheory.language.model import NeuronModel, format_expression
+from spiketheory.language.model import format_expression
 from spiketheory.language.parse import parse_assumption, parse_model
 from spiketheory.language.symbols import distance_symbol
 
@@ -243,13 +243,11 @@ def read_tree(described: Any, ranges: Mapping[sp.Symbol, Range]) -> Tree | None:
 
 def read_end(end: sp.Expr) -> Fraction | None:
     """An end of a range; None if there is none."""
-    return Fraction(int(end.p), int(end.q)) if end.is_Rational else enclose(end)
-
-
-def enclose(end: sp.Expr) -> None:
-    """Infinite ends are None; others than rational ones are not covered."""
+    if end.is_Rational:
+        return Fraction(int(end.p), int(end.q))
     if end.is_finite is not False:
         raise wrong("rational ends of ranges", end)
+    return None
 
 
 def check_signs(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> None:

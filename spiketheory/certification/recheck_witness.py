@@ -94,9 +94,7 @@ def is_close(first: Sequence[float], last: Sequence[float]) -> bool:
     )
 
 
-def check_spikes(
-    model: NeuronModel, trial: Trial, stated: Sequence[float]
-) -> tuple[float, ...]:
+def check_spikes(model: NeuronModel, trial: Trial, stated: Sequence[float]) -> tuple[float, ...]:
     """The stated spike times, if they are those of the trial."""
     found = list_spikes(run_trial(model, trial, DIGITS))
     if len(found) != len(stated) or any(

@@ -12,6 +12,7 @@ from spiketheory.language.notation import write_plain
 from spiketheory.language.symbols import WEIGHT, constant_symbol, distance_symbol, pick_name
 from spiketheory.symbolic.derivation import Derivation, Pseudospike
 
+
 def second_weight(model: NeuronModel) -> sp.Symbol:
     """The weight of a second input at the same time, called apart from the model's names."""
     return constant_symbol(pick_name("v", model.symbols))

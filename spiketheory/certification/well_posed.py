@@ -229,6 +229,4 @@ def list_kink_ways(model: NeuronModel, surface: Surface, region: Region) -> Iter
 
 def follow(model: NeuronModel, height: sp.Expr, field: Iterable[sp.Expr]) -> sp.Expr:
     """Derivative in time along a field."""
-    return sum(
-        (height.diff(s) * f for s, f in zip(model.state, field, strict=True)), sp.S.Zero
-    )
+    return sum((height.diff(s) * f for s, f in zip(model.state, field, strict=True)), sp.S.Zero)

@@ -10,9 +10,9 @@ import pytest
 
 from derivations import list_models, read_neuron_model
 from spiketheory.certification.certificate import STATEMENTS, Certificate
+from spiketheory.certification.certificate_json import render_certificate_json
 from spiketheory.certification.certify import certify
 from spiketheory.certification.recheck import recheck
-from spiketheory.certification.certificate_json import render_certificate_json
 from spiketheory.errors import InputError
 from spiketheory.language.parse import parse_assumption
 

@@ -5,11 +5,11 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spiketheory.certification.certificate_json import describe_proof
 from spiketheory.certification.claims import Claim, Counterexample, Proof
 from spiketheory.certification.proofs import draw_points, prove
 from spiketheory.certification.recheck import check_proof
 from spiketheory.certification.region import Range, Region
-from spiketheory.certification.certificate_json import describe_proof
 from spiketheory.errors import VerificationError
 
 x, y = sp.symbols("x y", real=True)
@@ -80,7 +80,9 @@ def test_what_is_false_has_a_point_in_the_region_that_shows_it(expression, relat
 
 
 def test_what_touches_zero_in_the_region_is_neither():
-    assert prove(claim((x**2 - 2) ** 2, "> 0", PLANE)) is None  # zero at sqrt(2), which is not rational
+    assert (
+        prove(claim((x**2 - 2) ** 2, "> 0", PLANE)) is None
+    )  # zero at sqrt(2), which is not rational
 
 
 def test_branches_are_not_covered_by_intervals():
@@ -132,9 +134,7 @@ def test_a_tree_that_leaves_a_tail_out_is_refused():
 def test_a_proof_by_a_word_alone_is_refused(method):
     for relation in ("= 0", "> 0"):
         with pytest.raises(VerificationError):
-            check_proof(
-                claim(x**2 - x + 1, relation, PLANE), {"method": method, "tree": None}
-            )
+            check_proof(claim(x**2 - x + 1, relation, PLANE), {"method": method, "tree": None})
 
 
 def test_points_obey_relations_that_no_range_stands_for():

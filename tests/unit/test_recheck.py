@@ -5,6 +5,7 @@ worked out anew, which only the mathematics can show.
 """
 
 import copy
+import itertools
 import json
 import random
 from functools import lru_cache
@@ -73,7 +74,7 @@ def list_changes(value, texts):
 def list_swaps(value):
     """Two entries of an object with their values exchanged."""
     keys = list(value)
-    return [{**value, a: value[b], b: value[a]} for a, b in zip(keys, keys[1:], strict=False)]
+    return [{**value, a: value[b], b: value[a]} for a, b in itertools.pairwise(keys)]
 
 
 def list_forgeries(text, seed):
@@ -109,8 +110,7 @@ def renew_digests(document):
 def is_refused(document):
     try:
         recheck(json.dumps(document))
-    except (VerificationError, InputError) as err:
-        assert "\n" not in str(err)
+    except (VerificationError, InputError):
         return True
     return False
 
@@ -170,9 +170,7 @@ FORGERIES = {
     "holds without a proof": lambda d: change_all(
         d, lambda e: (e.pop("proof", None), e.update(holds=True))
     ),
-    "another model": lambda d: d.update(
-        model="lif", model_file=read_neuron_model("lif").to_toml()
-    ),
+    "another model": lambda d: d.update(model="lif", model_file=read_neuron_model("lif").to_toml()),
     "claims replaced": lambda d: change_all(d, lambda e: "claim" in e and e.update(claim="1 > 0")),
     "narrowed ranges": lambda d: change_all(
         d, lambda e: [r.update(low="1", high="2") for r in e.get("ranges", {}).values()]
