@@ -25,13 +25,13 @@ CERTIFICATE_FORMATS = ("text", "json", "markdown", "html")
 MEANINGS = {
     SMOOTH: (
         "Spikes only shift: spike times are continuous in weights, input times, initial states and "
-        "parameters, the number of spikes changes only through the trial's end, and derivatives are "
+        "parameters, spikes come and go only through the trial's end, and derivatives are "
         "continuous even where an input and a spike swap their order."
     ),
     CONTINUOUS: (
-        "Spikes only shift: spike times are continuous in weights, input times and initial states, "
-        "and the number of spikes changes only through the trial's end. Where an input and a spike "
-        "swap their order, derivatives may jump: the two one-sided ones differ."
+        "Spikes only shift: spike times are continuous in weights, input times, initial states and "
+        "parameters, and spikes come and go only through the trial's end. Derivatives may jump, as "
+        "where an input and a spike swap their order: the two one-sided ones differ."
     ),
     REFUTED: "Spikes can appear, vanish or jump in mid-trial: the trial below shows it.",
     UNDECIDED: "Neither a proof nor a trial that breaks it was found.",

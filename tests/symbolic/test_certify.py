@@ -47,8 +47,10 @@ TRUTH = {
 }  # fmt: skip
 """What is true. Of what is no neuron (a state that becomes infinite) nothing may be claimed."""
 UNDECIDED = {"integrator_charge", "cubic_finite_reset", "qif_adaptation_driven", "tanh_runaway"}
-NOTED = {"theta", "qif_delta", "rapid_theta", "qif_gain", "qif_z_scale", "qif_edge", "qif_edge_open",
-         "qif_afterhyperpolarisation"}  # fmt: skip
+NOTED = {
+    "theta", "qif_delta", "rapid_theta", "qif_gain", "qif_z_scale", "qif_edge", "qif_edge_open",
+    "qif_afterhyperpolarisation",
+}  # fmt: skip
 """Smooth but for the times of two simultaneous inputs."""
 BREAKS = {
     "lif_driven": "C1", "resonator_current": "C1", "loses_charge": "C4", "scaled_jump": "C4",
