@@ -233,34 +233,14 @@ def describe_far(model: NeuronModel, far: Infinity, side: int) -> tuple[Side, sp
     """The chart at plus or minus infinity, on the spike; and the factor by which V is stretched."""
     V = model.spike.variable
     others = tuple(s for s in model.state if s != V)
-    _, rates = split(model, model.derivatives)
-    jump, jumps = split(model, model.jump)
-    limits = []
-    for z, value in zip(others, rates, strict=True):
-        limit = find_limit_far(value, V, side, others)
-        if limit is None:
-            raise Unsupported(
-                f"Expected d{z}/dt to stay finite at the spike but it depends on {V}, which does "
-                f"not: {value}; give {V} a finite threshold."
-            )
-        limits.append(limit)
-    for z, value in zip(others, jumps, strict=True):
-        if value.has(V):
-            raise Unsupported(
-                f"Expected an input to change {z} by an amount that does not depend on {V}, which "
-                f"is infinite at a spike, but got {z} = {value}."
-            )
-    expanded = sp.expand(jump)
-    if not expanded.is_polynomial(V) or sp.degree(expanded, V) != 1:
-        raise Unsupported(
-            f"Expected an input to shift {V}, or to leave it alone, but got {V} = {jump}."
-        )
-    stretch, offset = expanded.coeff(V, 1), expanded.coeff(V, 0)
+    _, jumps = split(model, model.jump)
+    limits = find_limits(model, side)
+    stretch, offset = read_stretch(model)
     if far.exponent is not None:
         if stretch != 1:
             raise Unsupported(
-                f"Expected an input to shift {V} but got {V} = {jump}; with an exponential blow-up "
-                "only a shift is known to leave the spike regular."
+                f"Expected an input to shift {V} but got {V} = {split(model, model.jump)[0]}; with "
+                "an exponential blow-up only a shift is known to leave the spike regular."
             )
         speed = -far.exponent * far.coefficient
         factor = sp.exp(-far.exponent * offset)
@@ -273,12 +253,47 @@ def describe_far(model: NeuronModel, far: Infinity, side: int) -> tuple[Side, sp
         name = f"{V}**-{power}" if side > 0 else f"(-{V})**-{power}"
     slope = sp.Matrix([0, *jumps]).jacobian((sp.Dummy(), *others))
     slope[0, 0] = factor
-    return (
-        Side(
-            name=name,
-            velocity=(speed, *limits),
-            jumped=(sp.S.Zero, *jumps),
-            slope=slope,
-        ),
-        stretch,
-    )
+    jumped = (sp.S.Zero, *jumps)
+    return Side(name=name, velocity=(speed, *limits), jumped=jumped, slope=slope), stretch
+
+
+def find_limits(model: NeuronModel, side: int) -> list[sp.Expr]:
+    """Velocities of the variables that do not spike, far out.
+
+    Raises:
+        Unsupported: If one depends on V there.
+    """
+    V = model.spike.variable
+    others = tuple(s for s in model.state if s != V)
+    limits = []
+    for z, value in zip(others, split(model, model.derivatives)[1], strict=True):
+        limit = find_limit_far(value, V, side, others)
+        if limit is None:
+            raise Unsupported(
+                f"Expected d{z}/dt to stay finite at the spike but it depends on {V}, which does "
+                f"not: {value}; give {V} a finite threshold."
+            )
+        limits.append(limit)
+    return limits
+
+
+def read_stretch(model: NeuronModel) -> tuple[sp.Expr, sp.Expr]:
+    """Factor and offset of what an input makes of V.
+
+    Raises:
+        Unsupported: If an input is of another form, or other variables see V in it.
+    """
+    V = model.spike.variable
+    jump, jumps = split(model, model.jump)
+    for z, value in zip((s for s in model.state if s != V), jumps, strict=True):
+        if value.has(V):
+            raise Unsupported(
+                f"Expected an input to change {z} by an amount that does not depend on {V}, which "
+                f"is infinite at a spike, but got {z} = {value}."
+            )
+    expanded = sp.expand(jump)
+    if not expanded.is_polynomial(V) or sp.degree(expanded, V) != 1:
+        raise Unsupported(
+            f"Expected an input to shift {V}, or to leave it alone, but got {V} = {jump}."
+        )
+    return expanded.coeff(V, 1), expanded.coeff(V, 0)
