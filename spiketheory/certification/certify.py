@@ -12,6 +12,7 @@ from spiketheory.certification.certificate import (
     NAMES,
     PROVED,
     SMOOTH,
+    UNDECIDED,
     Certificate,
     Condition,
     Witness,
@@ -120,7 +121,7 @@ def find_witnesses(duties: Duties, found: Conclusion, say: Show) -> tuple[Witnes
     searcher: Searcher | None = None
     witnesses = []
     for name in NAMES[1:]:
-        if conditions[name].status == PROVED or (name == "C6" and found.verdict != CONTINUOUS):
+        if conditions[name].status != UNDECIDED or (name == "C6" and found.verdict != CONTINUOUS):
             continue
         say(f"Looking for a trial that breaks {name}")
         searcher = searcher or Searcher(duties.boundary, duties.region, conditions)

@@ -29,6 +29,7 @@ from spiketheory.certification.claims import (
 )
 from spiketheory.certification.growth import find_growth
 from spiketheory.certification.obligations import Duties, Edge
+from spiketheory.certification.pile_up import find_pile_up
 from spiketheory.certification.region import isolate
 from spiketheory.certification.regularity import describe_gradients
 from spiketheory.language.model import format_expression, make_relation
@@ -71,6 +72,17 @@ def examine(key: str, way: Way, decide: Decide) -> Iterator[Evidence]:
                        text=f"{ranks}. {growth.text}" if ranks else growth.text)  # fmt: skip
 
 
+def show_pile_up(obligations: Sequence[Obligation], decide: Decide) -> list[Evidence]:
+    """The evidence that spikes pile up (rule R5); empty if that is not shown."""
+    for obligation in obligations:
+        for way in obligation.ways:
+            found = find_pile_up(way.growth, decide) if way.growth is not None else None
+            if found is not None:
+                rows = [write_down("R5", "R5", claim, finding) for claim, finding in found.claims]
+                return [*rows, Evidence(key="R5", lemma="R5", text=found.text, holds=True)]
+    return []
+
+
 def write_down(key: str, lemma: str, claim: Claim, finding: Finding) -> Evidence:
     """A claim and what was found of it."""
     return Evidence(
@@ -84,7 +96,7 @@ class Conclusion:
     """What follows from obligations before trials are looked for.
 
     Attributes:
-        conditions: Proved or undecided.
+        conditions: Proved, undecided, or refuted by a proof.
         notes: What must be said beside the verdict.
         waived: Proofs of what need not be said.
     """
@@ -128,8 +140,15 @@ def conclude(obligations: tuple[Obligation, ...], decide: Decide) -> Conclusion:
             evidence.append(Evidence(key="H2", text="no chart covers the spike", holds=False))
             proved = False
         status = PROVED if proved else UNDECIDED
+        if name == "C5" and not proved:
+            shown = show_pile_up(own, decide)
+            evidence += shown
+            status = REFUTED if shown else status
         conditions[name] = Condition(
-            name=name, status=status, evidence=tuple(evidence), tried="" if proved else TRIED
+            name=name,
+            status=status,
+            evidence=tuple(evidence),
+            tried=TRIED if status == UNDECIDED else "",
         )
     for obligation in obligations:
         if obligation.condition == "note":
@@ -186,7 +205,7 @@ def assemble(
 
 def settle(condition: Condition, *, shown: bool, boundary: Boundary | None) -> Condition:
     """A condition that a trial refutes, or that stays as it is, with bounds that would save it."""
-    if condition.status == PROVED:
+    if condition.status != UNDECIDED:
         return condition
     under = find_bounds(condition, boundary) if boundary is not None else ()
     if shown:
@@ -237,7 +256,9 @@ def describe_strength(certificate: Certificate) -> str:
         parts = [f"theorem {letter} by {', '.join(lemmas)}; assumptions: {assumed}"]
     elif certificate.verdict == REFUTED:
         shown = ", ".join(w.condition for w in certificate.witnesses)
-        parts = [f"no theorem; a trial breaks {shown}, its jump confirmed numerically"]
+        parts = [f"a trial breaks {shown}, its jump confirmed numerically"] if shown else []
+        if any(e.lemma == "R5" for c in conditions for e in c.evidence):
+            parts.append("theorem R5: spikes pile up")
     else:
         parts = ["no theorem and no trial"]
     if certificate.verdict == CONTINUOUS and certificate.witnesses:
