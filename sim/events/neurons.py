@@ -12,6 +12,7 @@ from sim.kernels.types import Floats, Numbers
 from spiketheory.generation.interface import (
     HAS_PARAMETERS,
     HAS_THRESHOLD,
+    INPUTS_ADD_UP,
     IS_PROJECTIVE,
     N_COORDINATES,
     SCALED,
@@ -155,6 +156,9 @@ def ties_vjp(
     rescale(adjoints, i, ties.scales[first])
     adjoint = load(adjoints, i)
     rescale(adjoints, i, 1.0 / ties.scales[first])
+    if not INPUTS_ADD_UP:
+        ties_in_turn_vjp(state, ties, first, end, constants, adjoint)
+        return
     total = 0.0
     for m in range(first, end):
         total += ties.weights[m]
@@ -183,6 +187,64 @@ def tie_vjp(
     before = jump_vjp(*state, weight, *constants, *later[:N_COORDINATES])
     by_time: float = 0.5 * (before[N_COORDINATES + 1] + behind[N_COORDINATES + 1])
     return by_time
+
+
+@kernel()
+def ties_in_turn_vjp(
+    state: Numbers, ties: Ties, first: int, end: int, constants: Numbers, adjoint: Numbers
+) -> None:
+    """`ties_vjp` where inputs commute but do not add up: they act one after the other."""
+    for m in range(first, end):
+        ties.by_arrival[m] = tie_in_turn_vjp(state, ties, first, end, m, m + 1, constants, adjoint)
+        if m > first and ties.events[m] == ties.events[m - 1]:
+            continue
+        other = m + 1
+        while other < end and ties.events[other] == ties.events[m]:
+            other += 1
+        ties.by_event[m] = tie_in_turn_vjp(state, ties, first, end, m, other, constants, adjoint)
+
+
+@kernel()
+def tie_in_turn_vjp(
+    state: Numbers, ties: Ties, first: int, end: int, low: int, high: int, constants: Numbers,
+    adjoint: Numbers,
+) -> float:  # fmt: skip
+    """The mean derivative by the common time of members ``low`` to ``high`` - 1 of a group."""
+    rest = take_in_turn(state, ties, first, end, low, high, False, constants)
+    _, behind = turns_vjp(rest, ties, first, end, low, high, True, constants, adjoint)
+    own = take_in_turn(state, ties, first, end, low, high, True, constants)
+    later, _ = turns_vjp(own, ties, first, end, low, high, False, constants, adjoint)
+    _, before = turns_vjp(state, ties, first, end, low, high, True, constants, later)
+    by_time: float = 0.5 * (before + behind)
+    return by_time
+
+
+@kernel()
+def take_in_turn(
+    state: Numbers, ties: Ties, first: int, end: int, low: int, high: int, inside: bool,
+    constants: Numbers,
+) -> Numbers:  # fmt: skip
+    """The state after those members of a group that are ``low`` to ``high`` - 1, or the others."""
+    for m in range(first, end):
+        if (low <= m < high) == inside:
+            state = jump(*state, ties.weights[m], *constants)
+    return state
+
+
+@kernel()
+def turns_vjp(
+    state: Numbers, ties: Ties, first: int, end: int, low: int, high: int, inside: bool,
+    constants: Numbers, adjoint: Numbers,
+) -> tuple[Numbers, float]:  # fmt: skip
+    """Undo `take_in_turn`; the adjoint before, and the derivative by the members' common time."""
+    by_time = 0.0
+    for m in range(end - 1, first - 1, -1):
+        if (low <= m < high) == inside:
+            before = take_in_turn(state, ties, first, m, low, high, inside, constants)
+            slopes = jump_vjp(*before, ties.weights[m], *constants, *adjoint)
+            by_time += slopes[N_COORDINATES + 1]
+            adjoint = slopes[:N_COORDINATES]
+    return adjoint, by_time
 
 
 @kernel()

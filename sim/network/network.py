@@ -436,8 +436,10 @@ class Network:
             )
         targets = {p.name: p.size for p in self.populations}
         sources = {p.name: p.size for p in members}
+        models = {p.name: p.model for p in self.populations}
         for projection in self.projections:
             check_ends(projection, sources, targets)
+            check_input(projection, models[projection.post])
         for readout in self.readouts:
             check_readout(readout, targets)
 
@@ -534,6 +536,15 @@ def check_ends(
             f"{got}; transpose them."
         )
     check_shape(f"weights of {projection.label}", projection.matrix, wanted)
+
+
+def check_input(projection: Projection, model: CompiledModel) -> None:
+    """Raise `InputError` if weights other than 0 lead to neurons that take no input."""
+    if model.inputs == "none" and np.any(projection.matrix.data):
+        raise InputError(
+            f"Expected {projection.label} to lead to neurons that take input but {model.name} "
+            "takes none; leave these connections out, or give the model an input."
+        )
 
 
 def check_readout(readout: Readout, sizes: Mapping[str, int]) -> None:

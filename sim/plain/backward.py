@@ -178,34 +178,57 @@ class Backward:
         neuron, state = self.neurons[i], arrivals[0].before
         scale = prod(a.scale for a in arrivals)
         adjoint = rescale(self.slopes.states[i], neuron.model.projective, scale)
-        total = sum(weights)
-        for arrival, weight in zip(arrivals, weights, strict=True):
-            slope = self.find_mean_slope(neuron, state, weight, total - weight, adjoint)
+        for k, arrival in enumerate(arrivals):
+            others = weights[:k] + weights[k + 1 :]
+            slope = self.find_mean_slope(neuron, state, [weights[k]], others, adjoint)
             self.slopes.delays[arrival.connection] += slope
         for event in dict.fromkeys(a.event for a in arrivals):
-            pairs = zip(arrivals, weights, strict=True)
-            own = sum(w for a, w in pairs if a.event == event)
-            slope = self.find_mean_slope(neuron, state, own, total - own, adjoint)
+            pairs = list(zip(arrivals, weights, strict=True))
+            own = [w for a, w in pairs if a.event == event]
+            others = [w for a, w in pairs if a.event != event]
+            slope = self.find_mean_slope(neuron, state, own, others, adjoint)
             self.slopes.times[event.kind][event.number] += slope
 
     def find_mean_slope(
-        self, neuron: Neuron, state: State, weight: Number, rest: Number, adjoint: State
-    ) -> Number:
-        """The derivative by the time of an input that meets others, the mean of both sides.
+        self, neuron: Neuron, state: State, own: Sequence[Number], others: Sequence[Number],
+        adjoint: State,
+    ) -> Number:  # fmt: skip
+        """The derivative by the common time of inputs that meet others, the mean of both sides.
 
-        An input later by dt follows F(s) longer and F(J s) shorter.
+        Inputs later by dt follow F(s) longer and F(J s) shorter.
         """
-        *before_rest, _, _ = neuron.call(
-            "jump_vjp", *neuron.at("jump", state, weight), rest, *neuron.constants, *adjoint
-        )
-        ahead = self.find_slope(neuron, state, weight, tuple(before_rest))
-        behind = self.find_slope(neuron, neuron.at("jump", state, rest), weight, adjoint)
+        after_own = self.take(neuron, state, own)[-1]
+        before_others, _ = self.undo(neuron, after_own, others, adjoint)
+        _, ahead = self.undo(neuron, state, own, before_others)
+        after_others = self.take(neuron, state, others)[-1]
+        _, behind = self.undo(neuron, after_others, own, adjoint)
         return (ahead + behind) / 2
 
-    def find_slope(self, neuron: Neuron, state: State, weight: Number, adjoint: State) -> Number:
-        """The derivative by the time of an input that comes alone."""
-        *_, slope = neuron.call("jump_vjp", *state, weight, *neuron.constants, *adjoint)
-        return slope
+    def take(self, neuron: Neuron, state: State, weights: Sequence[Number]) -> list[State]:
+        """The state, and after each of some inputs; those that add up are one."""
+        states = [state]
+        for weight in self.join(neuron, weights):
+            states.append(neuron.at("jump", states[-1], weight))
+        return states
+
+    def undo(
+        self, neuron: Neuron, state: State, weights: Sequence[Number], adjoint: State
+    ) -> tuple[State, Number]:
+        """The adjoint before inputs at one time, and the derivative by that time."""
+        by_time = neuron.number(0)
+        joined = self.join(neuron, weights)
+        for before, weight in reversed(
+            list(zip(self.take(neuron, state, weights), joined, strict=False))
+        ):
+            *covector, _, slope = neuron.call(
+                "jump_vjp", *before, weight, *neuron.constants, *adjoint
+            )
+            adjoint, by_time = tuple(covector), by_time + slope
+        return adjoint, by_time
+
+    def join(self, neuron: Neuron, weights: Sequence[Number]) -> Sequence[Number]:
+        """Weights of simultaneous inputs; their sum if they add up."""
+        return weights if neuron.model.inputs == "commute" or not weights else [sum(weights)]
 
 
 def find_ties(run: PlainRun) -> dict[int, list[int]]:

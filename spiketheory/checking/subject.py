@@ -177,6 +177,8 @@ def measure_scales(neuron: NeuronModel, loop: Loop, parameters: Mapping[str, flo
         known = values | dict(zip(neuron.state, rest, strict=True))
         ceiling = float(neuron.spike.value.subs(known))
     unit = find_critical_weight(lambda w: loop.wait(loop.jump(at_rest, w)))
+    if unit is None and math.isfinite(loop.wait(at_rest)):
+        unit = 1.0  # it spikes by itself, and no input moves it from rest
     if unit is None:
         raise InputError(
             f"Expected a model that an input can make spike but {neuron.name} at rest did not, "

@@ -180,7 +180,12 @@ def explain_model(model: NeuronModel) -> list[Block]:
     rows: list[tuple[Cell, ...]] = [
         ("Spike", write_spike(model)),
         ("Reset", write_name(model.source["reset"], write_changes(model, model.reset))),
-        ("Input of weight w", write_name(model.source["input"], write_changes(model, model.jump))),
+        (
+            "Input of weight w",
+            write_name(model.source["input"], write_changes(model, model.jump))
+            if model.takes_input
+            else "none: the neuron takes no input",
+        ),
         ("Rest", write_name(rest, write_changes(model, model.rest, arrow="=", all_of_them=True))),
     ]
     if model.assumptions:

@@ -39,6 +39,7 @@ from spiketheory.language.model import format_expression
 from spiketheory.language.printers import print_numpy, print_scalar
 from spiketheory.language.symbols import pick_name
 from spiketheory.symbolic.derivation import Derivation
+from spiketheory.symbolic.inputs import ADD, classify_inputs
 
 NUMERICAL = (
     *("flow", "flow_vjp", "flow_constants_vjp", "time_to_spike", "will_spike"),
@@ -166,6 +167,7 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
     """The module's constants; `spiketheory.machine.compile` reads them."""
     derivation = ir.derivation
     model = derivation.model
+    inputs = classify_inputs(model)
     return {
         "NAME": model.name,
         "DIGEST": model.digest,
@@ -189,6 +191,8 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         ),
         "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
         "WITHOUT_PSEUDOSPIKES": derivation.without_pseudospikes,
+        # Where nothing is said, simultaneous inputs add up.
+        **({} if inputs == ADD else {"INPUTS": inputs}),
     }
 
 

@@ -89,6 +89,8 @@ HAS_THRESHOLD: bool = False
 """Whether it spikes at a finite threshold, which an input may carry it across."""
 THRESHOLD_PLACE: int = 0
 """Place of the coordinate that has the threshold; 0 if none has."""
+INPUTS_ADD_UP: bool = True
+"""Whether simultaneous inputs are one input of the sum of their weights."""
 HAS_PARAMETERS: bool = False
 """Whether there are functions for derivatives by the constants."""
 

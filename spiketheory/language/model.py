@@ -133,8 +133,15 @@ class NeuronModel:
         return {s.name: s for s in (*self.state, *(p.symbol for p in self.parameters))}
 
     @property
+    def takes_input(self) -> bool:
+        """Whether an input does anything."""
+        return self.jump != self.state
+
+    @property
     def ports(self) -> tuple[str, ...]:
-        """Names of the ports that take input: one port, which may have two names."""
+        """Names of the ports that take input: one port, which may have two names; or none."""
+        if not self.takes_input:
+            return ()
         return ("default", self.input_name) if self.input_name else ("default",)
 
     @property
@@ -447,10 +454,10 @@ def _check_spike_and_jump(model: NeuronModel) -> None:
             f"Expected the reset of {model.name} to move {variable.name} off the spike but got "
             f"one that leaves it there; add a value, such as {variable.name} = 0."
         )
-    if not any(symbols.WEIGHT in e.free_symbols for e in model.jump):
+    if model.takes_input and not any(symbols.WEIGHT in e.free_symbols for e in model.jump):
         raise ModelError(
             f"Expected the input of {model.name} to depend on the weight w but got one without "
-            f"it; write for example {variable.name} += w."
+            f'it; write for example {variable.name} += w, or input = "" if it takes none.'
         )
 
 

@@ -214,7 +214,8 @@ def build_model(
         equations: Lines ``dX/dt = ...``.
         spike: ``V -> oo`` or ``V = V_th``.
         reset: Statements at a spike, such as ``V = V_r; u += d``.
-        input: Statements at an input of weight ``w``, such as ``I += w``.
+        input: Statements at an input of weight ``w``, such as ``I += w``; empty if the neuron takes
+            none.
         inputs: The same under the name of its port, in place of ``input``; one entry so far.
         rest: State at the start of a trial: numbers, or expressions of the parameters.
         parameters: Default values, or mappings with ``default``, ``domain`` and ``unit``.
@@ -244,7 +245,9 @@ def build_model(
     weighted = names | {"w": symbols.WEIGHT}
     condition = parse_spike(spike, names, state=state, where="spike" + place)
     after_reset = parse_statements(reset, names, targets=state, where="reset" + place)
-    after_input = parse_statements(input, weighted, targets=state, where="input" + place)
+    after_input: dict[str, sp.Expr] = dict(state)
+    if input.strip():
+        after_input = parse_statements(input, weighted, targets=state, where="input" + place)
     starts, rest_texts = _read_rest(tables["rest"], state, known, place)
     relations, assumption_texts = _read_assumptions(tables["assumptions"], weighted, place)
     statements = {"reset": reset, "input": input}
@@ -365,8 +368,9 @@ def _read_ports(input: str | None, inputs: Mapping[str, str] | None, place: str)
         if input is None:
             raise ParseError(
                 f"Expected input or inputs{place} but got neither; add for example "
-                f"{_EXAMPLES['input']}."
+                f'{_EXAMPLES["input"]}, or input = "" if the neuron takes none.'
             )
+        check_kind(input, str, "text", "input" + place)
         return input, ""
     check_kind(inputs, Mapping, "a table of names", "inputs" + place)
     if input is not None:

@@ -61,7 +61,10 @@ class CompiledModel:
         module: The generated module.
         key: Hash of the source text, for caches.
         specialised: Whether its functions are those of `spiketheory.runtime.special_half`, see
-        `at`.
+            `at`.
+        ports: Names of the ports that take input.
+        inputs: ``add`` where simultaneous inputs add up, ``commute`` where they act one after the
+            other in any order, ``none`` if the neuron takes none.
     """
 
     name: str
@@ -83,6 +86,7 @@ class CompiledModel:
     key: str
     specialised: bool = False
     ports: tuple[str, ...] = ("default",)
+    inputs: str = "add"
 
     def at(self, constants: tuple[float, ...]) -> "CompiledModel":
         """The same model, compiled for these constants, where that is faster.
@@ -195,6 +199,7 @@ class CompiledModel:
             "SIGN_PREDICTS": "will_spike" not in self.module.LOOPED,
             "HAS_THRESHOLD": self.threshold_coordinate >= 0,
             "THRESHOLD_PLACE": max(self.threshold_coordinate, 0),
+            "INPUTS_ADD_UP": self.inputs != "commute",
             "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),
         }
 
@@ -336,6 +341,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         functions=make_module(module.__name__, functions),
         module=module,
         key=key,
+        inputs=getattr(module, "INPUTS", "add"),
     )
 
 

@@ -10,6 +10,7 @@ from spiketheory.language.domains import is_positive
 from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import Derivation
+from spiketheory.symbolic.inputs import classify_inputs
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 
 METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
@@ -32,6 +33,7 @@ def derive(model: NeuronModel) -> Derivation:
     """
     check_start(model)
     check_reset(model)
+    classify_inputs(model)
     mismatches: list[tuple[str, str]] = []
     for method in METHODS:
         mismatch = method.explain_mismatch(model)

@@ -78,7 +78,8 @@ def find_gradient_limits(d: Derivation) -> tuple[GradientLimit, ...]:
 def find_slope(d: Derivation) -> sp.Expr | None:
     """The derivative of the spike time by the state variable, if there is one only.
 
-    It is -1/F; the derivation's own gradient, taken along the chart, must agree with it.
+    It is -1/F; the derivation's own gradient, taken along the chart, must agree with it. A model
+    that is integrated has none in closed form.
 
     Returns:
         None for several state variables, or if the two differ.
@@ -87,7 +88,7 @@ def find_slope(d: Derivation) -> sp.Expr | None:
         return None
     variable = d.model.state[0]
     expected = -1 / d.model.derivatives[0]
-    if not agrees(d, expected):
+    if not d.is_integrated and not agrees(d, expected):
         return None
     return sp.cancel(expected) if expected.is_rational_function(variable) else expected
 

@@ -1,0 +1,54 @@
+"""How two inputs at the same time go together: do they add up, or at least commute?"""
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from spiketheory.errors import DerivationError
+from spiketheory.language.model import NeuronModel, format_expression
+from spiketheory.language.symbols import WEIGHT, constant_symbol
+
+NONE, ADD, COMMUTE = "none", "add", "commute"
+"""The neuron takes no input; J_v J_w = J_(v + w); J_v J_w = J_w J_v only."""
+
+LONG = 60
+"""Characters of a formula that a message leaves out."""
+
+
+def classify_inputs(model: NeuronModel) -> str:
+    """`NONE`, `ADD` or `COMMUTE`.
+
+    Raises:
+        DerivationError: If the order of simultaneous inputs matters, or cannot be shown not to.
+    """
+    if not model.takes_input:
+        return NONE
+    first, second = constant_symbol("w__1"), constant_symbol("w__2")
+    once = follow(model, first, second)
+    if are_equal(once, [e.subs(WEIGHT, first + second) for e in model.jump]):
+        return ADD
+    swapped = follow(model, second, first)
+    if are_equal(once, swapped):
+        return COMMUTE
+    place = next(
+        k for k, pair in enumerate(zip(once, swapped, strict=True)) if not are_equal(*zip(pair))
+    )
+    got = format_expression(sp.simplify(once[place] - swapped[place])).replace("w__", "w_")
+    by = got if len(got) < LONG else "an expression that does not simplify to 0"
+    raise DerivationError(
+        f"Expected two simultaneous inputs of {model.name} to lead to the same state in either "
+        f"order but {model.state[place]} differs by {by} between them, so that spike times jump "
+        f"where two inputs swap; let inputs add to a state variable, or multiply it."
+    )
+
+
+def follow(model: NeuronModel, first: sp.Expr, second: sp.Expr) -> list[sp.Expr]:
+    """The state after an input of one weight and then another."""
+    once = [e.xreplace({WEIGHT: first}) for e in model.jump]
+    before = dict(zip(model.state, once, strict=True))
+    return [e.xreplace({WEIGHT: second}).subs(before, simultaneous=True) for e in model.jump]
+
+
+def are_equal(left: Sequence[sp.Expr], right: Sequence[sp.Expr]) -> bool:
+    """Whether expressions are the same, as far as simplification shows."""
+    return all(a == b or sp.simplify(a - b) == 0 for a, b in zip(left, right, strict=True))
