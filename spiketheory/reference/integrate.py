@@ -107,6 +107,7 @@ class Reference:
                 f"Check 'direct integration' failed: expected a spike at a constant value but got "
                 f"{spike.variable} = {spike.value}; extend spiketheory.reference.integrate first."
             )
+        self.steps = 0
         self.index = model.state.index(spike.variable)
         rate = model.derivatives[self.index]
         grows = [e for e in rate.atoms(sp.exp) if e.has(spike.variable)]
@@ -170,6 +171,7 @@ class Reference:
                     return near, duration - left + reached
                 safe = True
             step = min(step, left)
+            self.steps += 1
             field = self.fields[inverted, self.above]
             end, rows = extrapolate_step(field, vector, step, self.tolerance)
             if not rows:
@@ -305,6 +307,7 @@ class Reference:
             step = 1 / self.steepness
         for _ in range(MAX_STEPS):
             step = step if abs(step) < abs(left) else left
+            self.steps += 1
             end, rows = extrapolate_step(by_variable, extended, step, self.tolerance)
             if not rows:
                 step /= 2
