@@ -1,4 +1,4 @@
-"""Trials that show a condition to fail: found in 20 digits, confirmed in 50.
+"""Trials that show a condition to fail: found in 13 digits, confirmed in 50.
 
 A witness is a trial of one neuron with one number moved by less than 1e-9, so that a spike that
 comes in mid-trial appears, vanishes or moves by more than 1e-3, and does so still as the two values
@@ -24,19 +24,23 @@ from spiketheory.certification.witness_reach import (
     try_jump,
     try_parameters,
     try_weights,
+    try_weights_at_edges,
 )
 from spiketheory.certification.witness_swap import try_inputs, try_swaps
 
 Search = Callable[[Bench, Condition], Witness | None]
 
 SEARCHES: dict[str, tuple[Search, ...]] = {
-    "C1": (try_weights, try_swaps, try_graze, try_inhibition, try_jump, try_parameters),
+    "C1": (
+        try_weights, try_inhibition, try_swaps, try_graze, try_jump, try_weights_at_edges,
+        try_parameters,
+    ),
     "C2": (try_weights, try_jump),
     "C3": (try_swaps, try_inputs),
     "C4": (try_swaps, try_inputs),
     "C5": (),
     "C6": (try_kinks_of_swaps, try_kinks),
-}
+}  # fmt: skip
 
 
 class Searcher:
@@ -53,8 +57,8 @@ class Searcher:
 
     def search(self, condition: Condition) -> Witness | None:
         """A confirmed trial that shows a condition to fail; None if none was found."""
-        self.bench.start()
         for attempt in SEARCHES[condition.name]:
+            self.bench.start()
             witness = attempt(self.bench, condition)
             if witness is not None:
                 return witness

@@ -1,4 +1,4 @@
-"""Where trials are run in search of one that breaks a condition: in 20 digits, confirmed in 50."""
+"""Where trials are run in search of one that breaks a condition: in 13 digits, confirmed in 50."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from mpmath import mpf
 from spiketheory.certification.boundary import Boundary
 from spiketheory.certification.certificate import Condition, Witness
 from spiketheory.certification.ladder import (
+    MOVED,
     NO_TRIAL,
     Ladder,
     Spikes,
@@ -30,16 +31,16 @@ from spiketheory.certification.witness_sample import Sampler, Surface, Values
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.neuron import DIGITS, Neuron, Visit
 
-SEARCH_DIGITS = 20
+SEARCH_DIGITS = 13
 BESIDE = 4e-10
 """The two values of a witness are so far apart."""
 MOST_IN_SEARCH = 24
 """Trials of more spikes are not looked into."""
 
-MOST_WORK = 24000
-"""Integration steps that a search for one condition may take."""
-MOST_CONFIRMED = 6
-"""So many finds are put to the ladder for one condition."""
+MOST_WORK = 4000
+"""Integration steps that one search may take."""
+MOST_CONFIRMED = 3
+"""So many finds of one search are put to the ladder."""
 
 SIZES = tuple(2.0**k for k in range(-3, 10))
 LONG = 100.0
@@ -382,11 +383,10 @@ def shorten(bench: Bench, family: Family, low: float, high: float) -> Trial:
     index = find_jump(trains[0], trains[1], end)
     if index is None:
         return base
-    late = max(find_time(t, index, end) for t in trains)
-    early = min(find_time(t, index, end) for t in trains)
+    early, late = sorted(float(find_time(t, index, end)) for t in trains)
     scale = bench.find_scale(base.parameters)
-    until = float(min(late, early + scale)) + scale / 8
-    if not max([float(early) + 0.01, *base.times]) < until < base.duration:
+    until = late + scale / 8 if late - early < scale / 2 else early + scale / 4
+    if not max([early + 10 * float(MOVED), *base.times]) < until < base.duration:
         return base
     return replace(base, duration=until)
 

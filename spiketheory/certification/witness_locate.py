@@ -7,7 +7,7 @@ is grazed the moved number is, as a function of the spike's time, a smooth funct
 at the graze, so a polynomial through a few points predicts it; otherwise the interval is halved.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import mpmath
@@ -26,9 +26,9 @@ from spiketheory.certification.trial import TIME_OF, WEIGHT_OF, Trial
 from spiketheory.language.model import NeuronModel
 from spiketheory.reference.neuron import BEFORE, DIGITS
 
-CLOSE = mpf("1e-33")
+CLOSE = mpf("1e-32")
 """The two sides are brought as close as this."""
-MOST_HALVINGS = 130
+MOST_HALVINGS = 40
 POINTS = 5
 """Through so many the extremum is predicted."""
 SPARE = 13
@@ -119,33 +119,29 @@ def close_in(run: Runner, low: mpf, high: mpf, end: mpf) -> str | None:
         end: The trial's end.
     """
     first, last = run(low, high - low), run(high, high - low)
-    tries = 0
-    guess = True
-    while high - low > CLOSE:
-        tries += 1
+    for _ in range(MOST_HALVINGS):
+        if high - low <= CLOSE:
+            return mpmath.nstr((low + high) / 2, DIGITS)
         index = find_jump(first, last, end)
-        if index is None or tries > MOST_HALVINGS:
+        if index is None:
             return None
         ahead = find_time(first, index, end) < find_time(last, index, end)
-        predicted = predict(run, low, high, index, above=not ahead) if guess else None
-        guess = predicted is not None
-        if predicted is not None:
-            near, far = (max(low, predicted[0] - predicted[1]), min(high, sum(predicted, mpf(0))))
+        for near, far in predict(run, low, high, index, above=not ahead):
             one, other = run(near, far - near), run(far, far - near)
-            if near < far and find_jump(one, other, end) == index:
+            if find_jump(one, other, end) == index:
                 low, high, first, last = near, far, one, other
-                continue
-            guess = False
-        middle = (low + high) / 2
-        between = run(middle, high - low)
-        below, above = (find_jump(first, between, end), find_jump(between, last, end))
-        if below is None and above is None:
-            return None
-        if above is None or (below is not None and below <= above):
-            high, last = middle, between
+                break
         else:
-            low, first = middle, between
-    return mpmath.nstr((low + high) / 2, DIGITS)
+            middle = (low + high) / 2
+            between = run(middle, high - low)
+            below, above = find_jump(first, between, end), find_jump(between, last, end)
+            if below is None and above is None:
+                return None
+            if above is None or (below is not None and below <= above):
+                high, last = middle, between
+            else:
+                low, first = middle, between
+    return None
 
 
 def find_jump(first: Spikes, last: Spikes, end: mpf) -> int | None:
@@ -156,8 +152,10 @@ def find_jump(first: Spikes, last: Spikes, end: mpf) -> int | None:
     return None
 
 
-def predict(run: Runner, low: mpf, high: mpf, index: int, *, above: bool) -> tuple[mpf, mpf] | None:
-    """Where the surface is grazed, and how uncertain that is, from spike times on one side."""
+def predict(
+    run: Runner, low: mpf, high: mpf, index: int, *, above: bool
+) -> Iterator[tuple[mpf, mpf]]:
+    """Closer intervals around where the surface is grazed, from spike times on one side."""
     gap = high - low
     edge, side = (high, 1) if above else (low, -1)
     points: list[tuple[mpf, mpf]] = []
@@ -165,15 +163,18 @@ def predict(run: Runner, low: mpf, high: mpf, index: int, *, above: bool) -> tup
         value = edge + side * gap * (2**k - 1)
         spikes = run(value, gap**2)
         if len(spikes) <= index:
-            return None
+            return
         points.append((spikes[index], value))
     if len({t for t, _ in points}) < POINTS:
-        return None
+        return
     guesses = [find_extremum(points[:m]) for m in (POINTS - 1, POINTS)]
     if guesses[0] is None or guesses[1] is None or not low <= guesses[1] <= high:
-        return None
-    spread = max(4 * abs(guesses[1] - guesses[0]), gap**3, CLOSE / 8)
-    return (guesses[1], spread) if 4 * spread < gap else None
+        return
+    spread = max(4 * abs(guesses[1] - guesses[0]), CLOSE / 8)
+    for factor in (1, 1000):
+        half = factor * spread
+        if 4 * half < gap:
+            yield max(low, guesses[1] - half), min(high, guesses[1] + half)
 
 
 def find_extremum(points: Sequence[tuple[mpf, mpf]]) -> mpf | None:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import sympy as sp
 from mpmath import mpf
@@ -22,15 +22,26 @@ ROUNDING = 1e-9
 
 
 def try_weights(bench: Bench, condition: Condition) -> Witness | None:
-    """One input from rest; its weight is moved."""
+    """One input from rest with parameters at their defaults; its weight is moved."""
+    return scan_weights(bench, condition, [bench.defaults])
+
+
+def try_weights_at_edges(bench: Bench, condition: Condition) -> Witness | None:
+    """The same where the condition is known to be false, and next to ends of domains."""
     points = filter(None, map(bench.complete_point, bench.list_points(condition)))
     found = [bench.name_parameters(p) for p in points]
-    for parameters in itertools.islice([bench.defaults, *found, *bench.sampler.list_edges()], 8):
-        rest = bench.find_rest(parameters)
+    return scan_weights(bench, condition, [*found, *bench.sampler.list_edges()])
+
+
+def scan_weights(
+    bench: Bench, condition: Condition, parameters: Iterable[dict[str, float]]
+) -> Witness | None:
+    """One input from rest at several parameters; its weight is moved."""
+    for values in parameters:
+        rest = bench.find_rest(values)
         if rest is None:
             continue
-        scale = bench.find_scale(parameters)
-        base = bench.make([1.0], [scale / 2], initial=rest, parameters=parameters)
+        base = bench.make([1.0], [bench.find_scale(values) / 2], initial=rest, parameters=values)
         family = Family(base, WEIGHT_OF)
         weights = bench.signed_sizes()
         for side in ([w for w in weights if w > 0], [w for w in weights if w < 0]):

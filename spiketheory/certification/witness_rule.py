@@ -68,7 +68,8 @@ def classify_swap(surface: Surface, trial: Trial, sides: Sides, moved: mpf) -> s
     counts = [count_near(list_spikes(v), moved) for v in sides]
     if counts[0] >= counts[1]:
         return "R4"
-    after = next(v for v in sides[0] if v.what == INPUT and v.time == moved)
+    inputs = [v for v in sides[0] if v.what == INPUT]
+    after = min(inputs, key=lambda v: abs(v.time - moved))
     if surface.model.spike.is_blowup:
         return "R3"
     values = name_values(surface, trial, after)

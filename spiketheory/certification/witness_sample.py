@@ -162,6 +162,11 @@ class Find:
     size: float
     values: Values
 
+    @property
+    def promise(self) -> float:
+        """The effect, less where numbers are extreme."""
+        return min(self.size, 1.0) / (1 + sum(math.log2(1 + abs(v)) for v in self.values.values()))
+
 
 class Surface:
     """What inputs and resets do on the spike surface and before it, in floats.

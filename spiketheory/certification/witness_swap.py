@@ -59,7 +59,7 @@ def list_finds(bench: Bench, condition: Condition, *, across: bool) -> list[Find
     seen: set[tuple[float, ...]] = set()
     for points in (known, drawn):
         found = [f for f in map(judge, points) if f is not None and condition.name in BREAKS[f.rule]]
-        found.sort(key=lambda f: -f.size)
+        found.sort(key=lambda f: -f.promise)
         usual = [f for f in found if bench.is_usual(f.values)]
         rare = [f for f in found if not bench.is_usual(f.values)]
         for find in (*usual[:BEST], *rare[:BEST]):
