@@ -1,14 +1,14 @@
 """The records that `certify` returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import numpy as np
 import sympy as sp
-from mpmath import mpf
 
 from spiketheory.certification.claims import Finding
+from spiketheory.certification.ladder import Ladder
 from spiketheory.certification.region import Range
+from spiketheory.certification.trial import Trial
 from spiketheory.language.model import NeuronModel
 
 PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
@@ -77,65 +77,6 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
-    """A trial of one neuron.
-
-    Attributes:
-        parameters: Values by name.
-        initial: Initial state by name of the variable.
-        weights: Weight of each input, shape (n_inputs,).
-        times: Time of each input, shape (n_inputs,).
-        duration: The trial's end T.
-    """
-
-    parameters: Mapping[str, float]
-    initial: Mapping[str, float]
-    weights: tuple[float, ...]
-    times: tuple[float, ...]
-    duration: float
-
-    def moved(self, place: str, number: int, value: float) -> "Trial":
-        """The trial with one number changed.
-
-        Args:
-            place: ``weight`` or ``time`` of an input, or the name of a state variable.
-            number: Which input, from 0.
-            value: The new value.
-        """
-        if place in ("weight", "time"):
-            values = list(self.weights if place == "weight" else self.times)
-            values[number] = value
-            if place == "weight":
-                return replace(self, weights=tuple(values))
-            return replace(self, times=tuple(values))
-        return replace(self, initial={**self.initial, place: value})
-
-    def list_inputs(self) -> list[tuple[mpf, mpf]]:
-        """Time and weight of every input in the order of time; equal times keep their order."""
-        pairs = zip(map(mpf, self.times), map(mpf, self.weights), strict=True)
-        return sorted(pairs, key=lambda pair: pair[0])
-
-    def list_initial(self, model: NeuronModel) -> list[mpf]:
-        """The initial state, in the model's order."""
-        return [mpf(self.initial[s.name]) for s in model.state]
-
-    def name_initial(self, variable: str) -> str:
-        """Key of a variable's initial value: ``I0``; ``initial_I`` if that is a parameter."""
-        return f"initial_{variable}" if f"{variable}0" in self.parameters else f"{variable}0"
-
-    def to_arrays(self, model: str) -> dict[str, np.ndarray]:
-        """The trial as a trial file holds it (docs/formats.md)."""
-        arrays: dict[str, np.ndarray] = {"model": np.array(model), "T": np.array(self.duration)}
-        arrays |= {name: np.array(value) for name, value in self.parameters.items()}
-        arrays |= {self.name_initial(n): np.array([v]) for n, v in self.initial.items()}
-        arrays["weights"] = np.zeros((1, 1))
-        arrays["input_weights"] = np.array([self.weights]).reshape(1, -1)
-        arrays["input_times"] = np.array(self.times)
-        arrays["input_neurons"] = np.arange(len(self.times))
-        return arrays
-
-
-@dataclass(frozen=True, kw_only=True)
 class Witness:
     """A trial in which moving one parameter by less than 1e-9 breaks a condition.
 
@@ -149,6 +90,9 @@ class Witness:
         change: What happens between the values, in words.
         trial: The trial at the first value.
         digits: Digits of the arithmetic that confirmed it.
+        rule: Which kind of counterexample it is, ``R1`` to ``R6`` (docs/certificates.md).
+        ladder: How the jump stays as the two values are brought together.
+        from_rest: Whether both trials start from rest.
     """
 
     condition: str
@@ -160,6 +104,9 @@ class Witness:
     change: str
     trial: Trial
     digits: int
+    rule: str
+    ladder: Ladder
+    from_rest: bool
 
     @property
     def what_moves(self) -> str:

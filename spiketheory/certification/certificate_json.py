@@ -7,6 +7,7 @@ from typing import Any
 
 from spiketheory.certification.certificate import Certificate, Condition, Evidence, Witness
 from spiketheory.certification.claims import Counterexample, Proof, Tree
+from spiketheory.certification.ladder import Ladder
 from spiketheory.certification.region import Range
 from spiketheory.language.model import format_expression
 
@@ -117,10 +118,26 @@ def describe_witness(certificate: Certificate, witness: Witness) -> dict[str, An
     arrays = witness.trial.to_arrays(certificate.model.name)
     return {
         "condition": witness.condition,
+        "rule": witness.rule,
         "parameter": witness.parameter,
+        "place": witness.place,
+        "number": witness.number,
         "values": list(witness.values),
         "spikes": [list(s) for s in witness.spikes],
         "change": witness.change,
         "digits": witness.digits,
+        "from_rest": witness.from_rest,
+        "ladder": describe_ladder(witness.ladder),
         "trial": {name: array.tolist() for name, array in arrays.items()},
+    }
+
+
+def describe_ladder(ladder: Ladder) -> dict[str, Any]:
+    """How a jump stays as two values are brought together."""
+    return {
+        "critical": ladder.critical,
+        "spike": ladder.spike,
+        "is_kink": ladder.is_kink,
+        "rungs": [list(rung) for rung in ladder.rungs],
+        "limits": list(ladder.limits),
     }

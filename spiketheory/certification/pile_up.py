@@ -98,7 +98,9 @@ class LowerRanks:
         assert problem.boundary is not None
         self.boundary = problem.boundary
         self.V = self.model.spike.variable
-        defaults = {p.symbol: sp.nsimplify(p.default, rational=True) for p in self.model.parameters}
+        defaults = problem.region.impose(
+            {p.symbol: sp.nsimplify(p.default, rational=True) for p in self.model.parameters}
+        )
         if not problem.region.admits(defaults):
             raise NotShown
         self.defaults = defaults

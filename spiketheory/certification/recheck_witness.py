@@ -7,8 +7,14 @@ from typing import Any
 import sympy as sp
 from mpmath import mpf
 
-from spiketheory.certification.certificate import BREAKS, Witness
-from spiketheory.certification.ladder import climb, describe_ladder, list_spikes, run_trial
+from spiketheory.certification.certificate import Witness
+from spiketheory.certification.ladder import (
+    BREAKS,
+    climb,
+    describe_ladder,
+    list_spikes,
+    run_trial,
+)
 from spiketheory.certification.trial import Trial
 from spiketheory.errors import VerificationError
 from spiketheory.language.model import NeuronModel

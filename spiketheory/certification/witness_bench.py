@@ -1,56 +1,69 @@
-"""Where trials are run in search of one that breaks a condition: in 20 digits, confirmed in 50."""
+"""Where trials are run in search of one that breaks a condition: in 13 digits, confirmed in 50."""
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import mpmath
 import sympy as sp
 from mpmath import mpf
 
 from spiketheory.certification.boundary import Boundary
-from spiketheory.certification.certificate import PROVED, Condition, Trial, Witness
-from spiketheory.certification.proofs import Point, draw_points
+from spiketheory.certification.certificate import Condition, Witness
+from spiketheory.certification.claims import Counterexample, Point
+from spiketheory.certification.ladder import (
+    BREAKS,
+    MOVED,
+    NO_TRIAL,
+    Spikes,
+    climb,
+    describe_ladder,
+    find_time,
+    list_spikes,
+    make_neuron,
+    run_trial,
+)
 from spiketheory.certification.region import Region, choose_parameters
-from spiketheory.errors import SpiketheoryError
+from spiketheory.certification.regularity import second_weight
+from spiketheory.certification.trial import Trial
+from spiketheory.certification.witness_locate import find_jump, locate
+from spiketheory.certification.witness_rule import classify
+from spiketheory.certification.witness_sample import Sampler, Surface, Values
 from spiketheory.language.symbols import WEIGHT
-from spiketheory.reference.neuron import DIGITS, Neuron
+from spiketheory.reference.neuron import DIGITS, Neuron, Visit
 
-SEARCH_DIGITS = 20
-GAP = 1e-9
-MOVED = mpf("1e-3")
-EXTRA = 1000
-"""What a spike that only one of two trials has counts beside shifts."""
-
-MOST_TRIALS = 400
+SEARCH_DIGITS = 13
+BESIDE = 4e-10
+"""The two values of a witness are so far apart."""
 MOST_IN_SEARCH = 24
 """Trials of more spikes are not looked into."""
+
+MOST_WORK = 4000
+"""Integration steps that one search may take."""
+MOST_CONFIRMED = 3
+"""So many finds of one search are put to the ladder."""
 
 SIZES = tuple(2.0**k for k in range(-3, 10))
 LONG = 100.0
 """Within a few times of this a neuron without time constants must spike to tell its scale."""
 
-Spikes = list[mpf]
-
 
 @dataclass(frozen=True)
 class Family:
-    """Trials that differ in one parameter.
+    """Trials that differ in one number.
 
     Attributes:
         base: The trial at some value.
-        parameter: What is moved, in words.
-        place: ``weight``, ``time`` or the name of a state variable.
+        place: ``weight``, ``time``, or the name of a state variable or of a parameter.
         number: Which input, from 0.
     """
 
     base: Trial
-    parameter: str
     place: str
     number: int = 0
 
     def at(self, value: float) -> Trial:
-        """The trial at a value of the parameter."""
+        """The trial at a value of the number."""
         return self.base.moved(self.place, self.number, value)
 
 
@@ -60,106 +73,91 @@ class Bench:
     Args:
         boundary: The model on its spike surface.
         region: What is admissible.
-        found: What is known of the conditions.
     """
 
-    def __init__(self, boundary: Boundary, region: Region, found: Mapping[str, Condition]) -> None:
+    def __init__(self, boundary: Boundary, region: Region) -> None:
         self.boundary, self.region, self.model = boundary, region, boundary.model
-        self.found = dict(found)
-        self.neurons: dict[tuple[tuple[float, ...], int], Neuron] = {}
-        self.trials = 0
+        self.work, self.confirmed = 0, 0
+        self.second = second_weight(self.model)
+        self.sampler = Sampler(boundary, region, self.second)
+        self.surface = Surface(boundary, self.second)
+        self.V = self.model.spike.variable.name
         self.defaults = choose_parameters(self.model, region)
-        taus = [v for n, v in self.defaults.items() if n.startswith("tau")]
-        self.scale = min(taus, default=LONG)
-        if not taus:  # ten times what a spike takes to come
+        self.unit = 1.0
+        if not self.list_scales(self.defaults):  # ten times what a spike takes to come
+            self.unit = LONG
             spiking = self.find_flow_spike(self.defaults, {}, 1.0)
-            self.scale = 10 * spiking[1] if spiking else 1.0
+            self.unit = 10 * spiking[1] if spiking else 1.0
+
+    def list_scales(self, parameters: Mapping[str, float]) -> list[float]:
+        """Time constants, as far as names tell."""
+        return [v for n, v in parameters.items() if n.startswith("tau") and v > 0]
+
+    def find_scale(self, parameters: Mapping[str, float]) -> float:
+        """How long things take."""
+        return min(self.list_scales(parameters), default=self.unit)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether this search has taken as much work as it may."""
+        return self.work > MOST_WORK or self.confirmed >= MOST_CONFIRMED
+
+    def start(self) -> None:
+        """Begin a search of its own amount of work."""
+        self.work = self.confirmed = 0
 
     def get_neuron(self, parameters: Mapping[str, float], digits: int) -> Neuron:
         """The neuron at some parameters, made once."""
-        key = (tuple(parameters.values()), digits)
-        if key not in self.neurons:
-            self.neurons[key] = Neuron(
-                self.model, {n: mpf(v) for n, v in parameters.items()}, digits=digits
-            )
-        return self.neurons[key]
+        return make_neuron(self.model, tuple((n, mpf(v)) for n, v in parameters.items()), digits)
 
-    def run(
-        self, trial: Trial, digits: int = SEARCH_DIGITS, *, most: int = MOST_IN_SEARCH
-    ) -> Spikes:
-        """Spike times of a trial, the first ``most`` of them."""
-        self.trials += 1
+    def visit(self, trial: Trial, digits: int = SEARCH_DIGITS) -> list[Visit] | None:
+        """The states of a trial; None if it cannot be integrated, which shows nothing."""
         neuron = self.get_neuron(trial.parameters, digits)
-        return neuron.run(
-            trial.list_initial(self.model), trial.list_inputs(), mpf(trial.duration), most=most
-        )[0]
-
-    def run_exactly(self, family: Family, value: mpf, digits: int) -> Spikes:
-        """Spike times with the moved number at a value of so many digits."""
-        self.trials += 1
-        trial = family.base.moved(family.place, family.number, value)
-        neuron = self.get_neuron(trial.parameters, digits)
-        return neuron.run(
-            trial.list_initial(self.model), trial.list_inputs(), mpf(trial.duration),
-            most=MOST_IN_SEARCH,
-        )[0]  # fmt: skip
-
-    def try_to_run(self, trial: Trial) -> Spikes | None:
-        """Spike times of a trial; None if it cannot be integrated, which shows nothing."""
+        before = neuron.reference.steps
         try:
-            return self.run(trial)
-        except SpiketheoryError:
+            return neuron.visit(
+                trial.list_initial(self.model), trial.list_inputs(), mpf(trial.duration),
+                most=MOST_IN_SEARCH,
+            )  # fmt: skip
+        except NO_TRIAL:
             return None
+        finally:
+            self.work += neuron.reference.steps - before + 10
+
+    def run(self, trial: Trial) -> Spikes | None:
+        """Spike times of a trial, the first few of them; None if it cannot be integrated."""
+        visits = self.visit(trial)
+        return None if visits is None else list_spikes(visits)
+
+    def admits(self, trial: Trial) -> bool:
+        """Whether a trial's own numbers obey the assumptions, as far as floats can tell."""
+        values = self.name_values(trial.parameters, trial.initial)
+        weights = trial.weights or (self.find_weight(),)
+        return all(self.sampler.admits({**values, WEIGHT: w}) for w in weights)
+
+    def find_weight(self) -> float:
+        """Some admissible weight."""
+        return next((w for w in (1.0, *self.signed_sizes())), 0.0)
 
     def name_values(
-        self, parameters: Mapping[str, float], initial: Mapping[str, float] | None = None
-    ) -> Point:
-        """Values of parameters, and of states, by symbol, as the rational numbers they are."""
-        values = {p.symbol: number(parameters[p.name]) for p in self.model.parameters}
-        states = {s: number(initial[s.name]) for s in self.model.state} if initial else {}
-        return values | states
+        self, parameters: Mapping[str, float], initial: Mapping[str, float]
+    ) -> Values:
+        """Values of parameters and states by symbol."""
+        values = {p.symbol: float(parameters[p.name]) for p in self.model.parameters}
+        return values | {s: float(initial[s.name]) for s in self.model.state}
 
     def find_threshold(
         self, initial: Mapping[str, float], parameters: Mapping[str, float]
-    ) -> float:
+    ) -> float | None:
         """The threshold where the other variables are those of a state."""
-        return float(self.boundary.threshold.subs(self.name_values(parameters, initial)))
-
-    def admits(self, trial: Trial) -> bool:
-        """Whether a trial obeys the assumptions, as far as its own numbers tell."""
-        values = self.name_values(trial.parameters, trial.initial)
-        if not self.region.admits(values):
-            return False
-        return all(self.region.admits({**values, WEIGHT: number(w)}) for w in trial.weights)
-
-    def stays(self, trial: Trial) -> bool:
-        """Whether a trial obeys the assumptions from input to input."""
-        if not self.admits(trial):
-            return False
-        states = set(self.model.state)
-        if not any(r.free_symbols & states for r in self.region.relations):
-            return True
-        neuron = self.get_neuron(trial.parameters, SEARCH_DIGITS)
-        values = self.name_values(trial.parameters)
-        initial, inputs = trial.list_initial(self.model), trial.list_inputs()
-        for count, end in enumerate([t for t, _ in inputs] + [mpf(trial.duration)]):
-            for before in {count, min(count + 1, len(inputs))}:
-                _, state = neuron.run(initial, inputs[:before], end, most=MOST_IN_SEARCH)
-                found = {
-                    s: sp.Rational(str(v)) for s, v in zip(self.model.state, state, strict=True)
-                    if mpmath.isfinite(v)
-                }  # fmt: skip
-                if not self.region.admits({**values, **found}):
-                    return False
-        return True
+        values = self.name_values(parameters, initial) | {WEIGHT: 0.0}
+        found = self.surface.threshold(values)
+        return None if found is None else found[0]
 
     def rest(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """The state at rest."""
-        values = {p.symbol: sp.Float(parameters[p.name], 30) for p in self.model.parameters}
-        return {
-            s.name: float(r.subs(values))
-            for s, r in zip(self.model.state, self.model.rest, strict=True)
-        }
+        neuron = self.get_neuron(parameters, SEARCH_DIGITS)
+        return {s.name: float(r) for s, r in zip(self.model.state, neuron.rest, strict=True)}
 
     def make(
         self,
@@ -177,95 +175,170 @@ class Bench:
             initial=dict(self.rest(parameters) if initial is None else initial),
             weights=tuple(map(float, weights)),
             times=tuple(map(float, times)),
-            duration=6 * self.scale if duration is None else duration,
+            duration=6 * self.find_scale(parameters) if duration is None else duration,
         )
-
-    def move_across(
-        self, trial: Trial, spike: float, weights: Sequence[float], later: Sequence[float]
-    ) -> Family:
-        """Trials in which the first of more inputs is moved across a spike."""
-        count = len(trial.weights)
-        base = self.make(
-            [*trial.weights, *weights], [*trial.times, spike, *later], initial=trial.initial,
-            parameters=trial.parameters, duration=spike + 4 * self.scale,
-        )  # fmt: skip
-        return Family(base, f"time of input {count + 1}", "time", count)
 
     def find_flow_spike(
         self, parameters: Mapping[str, float], others: Mapping[str, float], distance: float
     ) -> tuple[Trial, float] | None:
         """A trial that starts at a distance from the surface and spikes; and when."""
-        initial = {**self.rest(parameters), **others}
-        V = self.model.spike.variable.name
+        rest = self.rest(parameters)
+        initial = {**rest, **others}
         if self.model.spike.is_blowup:
-            initial[V] = initial[V] + 4 / (1 + distance)
+            initial[self.V] = rest[self.V] + 4 / (1 + distance)
         else:
             theta = self.find_threshold(initial, parameters)
-            size = max(abs(theta - self.rest(parameters)[V]), 1e-3)
-            initial[V] = theta - distance / 3 * size
-        scale = self.scale
+            if theta is None:
+                return None
+            size = max(abs(theta - rest[self.V]), 1e-3)
+            initial[self.V] = theta - distance / 3 * size
+        scale = self.find_scale(parameters)
         trial = self.make(initial=initial, parameters=parameters, duration=10 * scale)
         if not self.admits(trial):
             return None
-        spikes = self.try_to_run(trial)
+        spikes = self.run(trial)
         if not spikes or not 1e-6 * scale < spikes[0] < 3 * scale:
             return None
         return trial, float(spikes[0])
 
-    def list_parameters(self, points: Sequence[Point]) -> Iterator[dict[str, float]]:
-        """Parameter values to try: the defaults, those of points, and some that spike."""
-        yield self.defaults
-        speed = -self.boundary.arriving.velocity[0]
-        driven = [
-            p for p in itertools.islice(draw_points(self.region, speed.free_symbols), 40)
-            if speed.subs(p) > 0
-        ]  # fmt: skip
-        for point in [*points, *driven[:2]]:
-            changed = {
-                p.name: float(point[p.symbol]) for p in self.model.parameters if p.symbol in point
-            }
-            if changed:
-                yield {**self.defaults, **changed}
-
     def signed_sizes(self) -> list[float]:
-        """Weights to try, in order, both signs where they are admissible."""
+        """Weights to try, in order, both signs where they are admissible by themselves."""
         sizes = [-s for s in reversed(SIZES)] + list(SIZES)
-        return [s for s in sizes if self.region.admits({WEIGHT: number(s)})]
+        found = [s for s in sizes if self.region.admits({WEIGHT: sp.Rational(s)})]
+        low, high, _, _ = self.sampler.spans.get(WEIGHT, (-math.inf, math.inf, True, True))
+        if math.isfinite(low) and math.isfinite(high):
+            found += [low + (high - low) * part for part in (0.01, 0.5, 0.99)]
+        return sorted(set(found))
 
-    def is_proved(self, name: str) -> bool:
-        """Whether another condition is known to hold."""
-        return name in self.found and self.found[name].status == PROVED
+    def list_points(self, condition: Condition) -> list[Point]:
+        """Where the condition is known to be false."""
+        return [
+            e.finding.point for e in condition.evidence if isinstance(e.finding, Counterexample)
+        ]
+
+    def name_parameters(self, values: Values) -> dict[str, float]:
+        """The parameters among values by symbol."""
+        return {p.name: values[p.symbol] for p in self.model.parameters}
+
+    def is_usual(self, values: Values) -> bool:
+        """Whether all parameters are at their defaults."""
+        return self.name_parameters(values) == self.defaults
+
+    def complete_point(self, point: Point) -> Values | None:
+        """A point as floats, with defaults and the state at rest for what it leaves out."""
+        known = {s: float(v) for s, v in point.items()}
+        parameters = {p.name: known.get(p.symbol, float(p.default)) for p in self.model.parameters}
+        rest = self.find_rest(parameters)
+        if rest is None:
+            return None
+        values = self.name_values(parameters, rest)
+        weight = known.get(WEIGHT, self.find_weight())
+        values |= {WEIGHT: weight, self.second: weight} | known
+        return values if self.sampler.admits(values) else None
+
+    def put_at_rest(self, values: Values) -> Values | None:
+        """Values with the state at rest, if that is admissible."""
+        parameters = self.name_parameters(values)
+        if parameters != self.defaults:
+            return None
+        rest = self.find_rest(parameters)
+        if rest is None:
+            return None
+        moved = values | self.name_values(parameters, rest)
+        return moved if self.sampler.admits(moved) else None
+
+    def find_rest(self, parameters: Mapping[str, float]) -> dict[str, float] | None:
+        """The state at rest; None where it is not defined."""
+        try:
+            return self.rest(parameters)
+        except NO_TRIAL:
+            return None
+
+    def try_family(
+        self, condition: str, family: Family, low: float, high: float
+    ) -> Witness | None:
+        """The witness that two values less than 1e-9 apart are, if they are one of a condition."""
+        trials = [family.at(v) for v in (low, high)]
+        if not all(map(self.admits, trials)):
+            return None
+        first, last = (self.visit(t) for t in trials)
+        if first is None or last is None:
+            return None
+        end = mpf(family.base.duration)
+        index = find_jump(list_spikes(first), list_spikes(last), end)
+        if index is None or index >= MOST_IN_SEARCH:
+            return None
+        rule = classify(
+            self.surface, trials[0], family.place, family.number, (first, last), index
+        )
+        if condition not in BREAKS.get(rule, ()):
+            return None
+        return self.confirm(condition, rule, family, low, high)
+
+    def confirm(
+        self, condition: str, rule: str, family: Family, low: float, high: float
+    ) -> Witness | None:
+        """The witness, if its jump stays on the ladder in 50 digits."""
+        if self.is_spent:
+            return None
+        self.confirmed += 1
+        base = shorten(self, family, low, high)
+        for trial in (base, family.base) if base != family.base else (base,):
+            critical = locate(self.model, trial, family.place, family.number, low, high)
+            if critical is None:
+                continue
+            witness = self.climb(condition, rule, replace_base(family, trial), critical)
+            if witness is not None:
+                return witness
+        return None
+
+    def climb(
+        self, condition: str, rule: str, family: Family, critical: str, *, is_kink: bool = False
+    ) -> Witness | None:
+        """The witness at a critical value, if the difference stays."""
+        values = surround(critical)
+        ladder = climb(
+            self.model, self.region.relations, family.base, family.place, family.number, values,
+            critical, is_kink=is_kink,
+        )  # fmt: skip
+        if ladder is None:
+            return None
+        trials = [family.at(v) for v in values]
+        spikes = [tuple(map(float, list_spikes(run_trial(self.model, t, DIGITS)))) for t in trials]
+        return Witness(
+            condition=condition,
+            parameter=family.base.name_place(family.place, family.number),
+            place=family.place,
+            number=family.number,
+            values=values,
+            spikes=(spikes[0], spikes[1]),
+            change=describe_ladder(ladder, trials[0], family.place, family.number),
+            trial=trials[0],
+            digits=DIGITS,
+            rule=rule,
+            ladder=ladder,
+            from_rest=all(self.rest(t.parameters) == dict(t.initial) for t in trials),
+        )
 
     def bisect(self, family: Family, low: float, high: float) -> tuple[float, float] | None:
-        """Two values less than 1e-9 apart between which spikes change, or None."""
+        """Two values less than 1e-9 apart between which spikes jump, or None."""
         first, last = self.run(family.at(low)), self.run(family.at(high))
-        duration = family.base.duration
-        while high - low > GAP / 2:
+        end = mpf(family.base.duration)
+        while high - low > BESIDE:
             middle = (low + high) / 2
-            if self.trials > MOST_TRIALS or not low < middle < high:
+            if self.is_spent or not low < middle < high or first is None or last is None:
                 return None
             between = self.run(family.at(middle))
-            below, above = differ(first, between, duration), differ(between, last, duration)
-            if below >= EXTRA or (below >= above and above < EXTRA):
+            if between is None:
+                return None
+            below, above = find_jump(first, between, end), find_jump(between, last, end)
+            if below is None and above is None:
+                return None
+            if above is None or (below is not None and below <= above):
                 high, last = middle, between
             else:
                 low, first = middle, between
-            if differ(first, last, duration) < MOVED / 10:
-                return None
-        return (low, high) if describe_change(first, last, duration) else None
-
-    def confirm(
-        self, condition: str, family: Family, values: tuple[float, float]
-    ) -> Witness | None:
-        """The witness, if 50 digits say the same."""
-        trials = [family.at(v) for v in values]
-        if not all(map(self.stays, trials)) or not 0 < values[1] - values[0] < GAP:
-            return None
-        first, last = (self.run(t, DIGITS) for t in trials)
-        change = describe_change(first, last, family.base.duration)
-        if not change:
-            return None
-        return make_witness(condition, family, values, (first, last), change)
+        return low, high
 
     def scan(
         self, condition: str, family: Family, values: Sequence[float], *, most: int = 3
@@ -273,68 +346,47 @@ class Bench:
         """Bisect wherever the number of spikes changes between neighbouring values."""
         last: tuple[float, Spikes] | None = None
         for value in values:
-            if most == 0 or self.trials > MOST_TRIALS:
+            if most == 0 or self.is_spent:
                 return None
             trial = family.at(value)
-            spikes = self.try_to_run(trial) if self.admits(trial) else None
+            spikes = self.run(trial) if self.admits(trial) else None
             if spikes is None:
                 continue
             if last is not None and len(last[1]) != len(spikes) < MOST_IN_SEARCH:
                 most -= 1
                 found = self.bisect(family, *sorted((last[0], value)))
-                witness = self.confirm(condition, family, found) if found is not None else None
+                witness = self.try_family(condition, family, *found) if found is not None else None
                 if witness is not None:
                     return witness
             last = value, spikes
         return None
 
 
-def number(value: float) -> sp.Expr:
-    """A float as the rational number that it is."""
-    return sp.Rational(value)
+def replace_base(family: Family, base: Trial) -> Family:
+    """The same number moved in another trial."""
+    return Family(base, family.place, family.number)
 
 
-def differ(first: Spikes, last: Spikes, duration: float) -> mpf:
-    """How far two spike trains differ: the largest shift, or more if the numbers differ."""
-    shift = max((abs(a - b) for a, b in zip(first, last, strict=False)), default=mpf(0))
-    longer = first if len(first) > len(last) else last
-    extra = [t for t in longer[min(len(first), len(last)) :] if duration - t > MOVED]
-    return shift + EXTRA * len(extra)
+def surround(critical: str) -> tuple[float, float]:
+    """Two floats around a critical value, as far apart as those of a witness."""
+    with mpmath.workdps(DIGITS):
+        center, half = mpf(critical), mpf(BESIDE) / 2
+        return float(center - half), float(center + half)
 
 
-def describe_change(first: Spikes, last: Spikes, duration: float) -> str:
-    """What happens in mid-trial between two spike trains; "" if spikes only shift."""
-    if max(len(first), len(last)) >= MOST_IN_SEARCH:
-        return ""
-    for number_of, (a, b) in enumerate(zip(first, last, strict=False), start=1):
-        if abs(a - b) > MOVED:
-            if len(first) != len(last):
-                break
-            return f"spike {number_of} jumps from {mpmath.nstr(a, 10)} to {mpmath.nstr(b, 10)}"
-    longer, shorter = (first, last) if len(first) > len(last) else (last, first)
-    for index, time in enumerate(longer):
-        matched = index < len(shorter) and abs(shorter[index] - time) <= MOVED
-        if not matched:
-            if len(longer) == len(shorter) or duration - time <= MOVED:
-                return ""
-            verb = "vanishes" if longer is first else "appears"
-            return f"the spike at {mpmath.nstr(time, 10)} {verb}"
-    return ""
-
-
-def make_witness(
-    condition: str, family: Family, values: tuple[float, float],
-    spikes: tuple[Spikes, Spikes], change: str,
-) -> Witness:  # fmt: skip
-    """The record of a confirmed witness."""
-    return Witness(
-        condition=condition,
-        parameter=family.parameter,
-        place=family.place,
-        number=family.number,
-        values=values,
-        spikes=(tuple(map(float, spikes[0])), tuple(map(float, spikes[1]))),
-        change=change,
-        trial=family.at(values[0]),
-        digits=DIGITS,
-    )
+def shorten(bench: Bench, family: Family, low: float, high: float) -> Trial:
+    """The trial up to soon after the jump: what comes later costs time and shows nothing."""
+    trains = [bench.run(family.at(v)) for v in (low, high)]
+    base = family.base
+    if trains[0] is None or trains[1] is None:
+        return base
+    end = mpf(base.duration)
+    index = find_jump(trains[0], trains[1], end)
+    if index is None:
+        return base
+    early, late = sorted(float(find_time(t, index, end)) for t in trains)
+    scale = bench.find_scale(base.parameters)
+    until = late + scale / 8 if late - early < scale / 2 else early + scale / 4
+    if not max([early + 10 * float(MOVED), *base.times]) < until < base.duration:
+        return base
+    return replace(base, duration=until)

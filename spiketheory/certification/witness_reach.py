@@ -1,267 +1,247 @@
-"""Searches for grazes, jumps across the surface and pile-ups (C1, C2, C5)."""
+"""Searches for grazes and for jumps across the surface (C1, C2)."""
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterable, Iterator
 
-import mpmath
 import sympy as sp
 from mpmath import mpf
 
-from spiketheory.certification.certificate import Condition, Trial, Witness
-from spiketheory.certification.proofs import Counterexample, draw_points
-from spiketheory.certification.witness_bench import (
-    GAP,
-    SEARCH_DIGITS,
-    SIZES,
-    Bench,
-    Family,
-    Spikes,
-    make_witness,
-    number,
-)
-from spiketheory.certification.witness_swap import BESIDE, list_weights
-from spiketheory.reference.integrate import extrapolate_step
-from spiketheory.reference.neuron import DIGITS, MOST_SPIKES, Neuron
+from spiketheory.certification.certificate import Condition, Witness
+from spiketheory.certification.trial import TIME_OF, WEIGHT_OF
+from spiketheory.certification.witness_bench import BESIDE, SIZES, Bench, Family
+from spiketheory.certification.witness_sample import Find, Values, compile_floats
+from spiketheory.certification.witness_swap import DRAWN, SPANS, carry_back, list_driven
+from spiketheory.language.symbols import WEIGHT
+from spiketheory.reference.neuron import MARK
+
+MOST_GRAZES = 8
+MOST_PAIRS = 60
+HALVINGS = 200
+ROUNDING = 1e-9
 
 
 def try_weights(bench: Bench, condition: Condition) -> Witness | None:
-    """One input from rest; its weight is moved."""
-    base = bench.make([1.0], [bench.scale / 2])
-    family = Family(base, "weight of input 1", "weight")
-    weights = bench.signed_sizes()
-    positive = [w for w in weights if w > 0]
-    negative = [w for w in weights if w < 0]
-    for side in (positive, negative):
-        witness = bench.scan(condition.name, family, side)
-        if witness is not None:
-            return witness
+    """One input from rest with parameters at their defaults; its weight is moved."""
+    return scan_weights(bench, condition, [bench.defaults])
+
+
+def try_weights_at_edges(bench: Bench, condition: Condition) -> Witness | None:
+    """The same where the condition is known to be false, and next to ends of domains."""
+    points = filter(None, map(bench.complete_point, bench.list_points(condition)))
+    found = [bench.name_parameters(p) for p in points]
+    return scan_weights(bench, condition, [*found, *bench.sampler.list_edges()])
+
+
+def scan_weights(
+    bench: Bench, condition: Condition, parameters: Iterable[dict[str, float]]
+) -> Witness | None:
+    """One input from rest at several parameters; its weight is moved."""
+    for values in parameters:
+        rest = bench.find_rest(values)
+        if rest is None:
+            continue
+        base = bench.make([1.0], [bench.find_scale(values) / 2], initial=rest, parameters=values)
+        family = Family(base, WEIGHT_OF)
+        weights = bench.signed_sizes()
+        for side in ([w for w in weights if w > 0], [w for w in weights if w < 0]):
+            witness = bench.scan(condition.name, family, side)
+            if witness is not None or bench.is_spent:
+                return witness
+    return None
+
+
+def try_inhibition(bench: Bench, condition: Condition) -> Witness | None:
+    """An input that makes the neuron spike, and an opposite one whose time is moved."""
+    for trial, spike in itertools.islice(list_driven(bench), 2):
+        start, size = trial.times[0], trial.weights[0]
+        for factor in (-2.0, -8.0):
+            base = bench.make([size, factor * size], [start, start])
+            if not bench.admits(base):
+                continue
+            family = Family(base, TIME_OF, 1)
+            values = [(start + 3 * spike) / 4, (spike + 9 * base.duration) / 10]
+            witness = bench.scan(condition.name, family, values)
+            if witness is not None or bench.is_spent:
+                return witness
     return None
 
 
 def try_jump(bench: Bench, condition: Condition) -> Witness | None:
     """An input to a state from which V does not rise to the threshold; its weight is moved."""
-    if bench.is_proved("C3") or bench.model.spike.is_blowup:
+    if bench.model.spike.is_blowup:
         return None
-    for parameters, others in list_falling(bench):
-        found = place_below(bench, parameters, others)
-        if found is None:
-            continue
-        initial, height, wait = found
-        base = bench.make(
-            [1.0], [wait], initial=initial, parameters=parameters,
-            duration=max(4 * wait, bench.scale / 32),
-        )  # fmt: skip
-        family = Family(base, "weight of input 1", "weight")
-        for sign in (1.0, -1.0):
-            weights = [sign * height * 2.0**k for k in (-1, 0, 1, 2, 3, 4)]
-            witness = bench.scan(condition.name, family, weights)
-            if witness is not None:
-                return witness
+    finds = []
+    for values in bench.sampler.draw(DRAWN):
+        found = judge_jump(bench, values)
+        if found is not None:
+            finds.append(found)
+    finds.sort(key=lambda f: (not bench.is_usual(f.values), -f.size))
+    for find in finds[:MOST_GRAZES]:
+        witness = show_jump(bench, condition, find)
+        if witness is not None or bench.is_spent:
+            return witness
     return None
 
 
-def list_falling(bench: Bench) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
-    """Parameters and other variables at which V falls on the surface."""
-    defaults = {p.symbol: number(p.default) for p in bench.model.parameters}
-    speed = bench.boundary.arriving.velocity[0].subs(defaults)
-    for symbol in bench.boundary.others:
-        rest = {
-            s: number(bench.rest(bench.defaults)[s.name])
-            for s in bench.boundary.others if s != symbol
-        }  # fmt: skip
-        for root in solve_for(speed.subs(rest), symbol):
-            for side in (-1, 1):
-                beyond = root + side * sp.Max(abs(root), 1) / 2
-                yield bench.defaults, {symbol.name: float(beyond)}
-    for e in bench.found["C1"].evidence:
-        if isinstance(e.finding, Counterexample):
-            point = e.finding.point
-            others = {s.name: float(point[s]) for s in bench.boundary.others if s in point}
-            for parameters in itertools.islice(bench.list_parameters([point]), 2):
-                for factor in (1.0, 4.0, 64.0):
-                    yield parameters, {n: factor * v for n, v in others.items()}
-
-
-def place_below(
-    bench: Bench, parameters: Mapping[str, float], others: Mapping[str, float]
-) -> tuple[dict[str, float], float, float] | None:
-    """A state below the surface with V falling, its distance from it, and a short time."""
-    initial = {**bench.rest(parameters), **others}
-    values = bench.name_values(parameters, initial)
-    fall = bench.boundary.arriving.velocity[0].subs(values)
-    if not fall > 0:
+def judge_jump(bench: Bench, values: Values) -> Find | None:
+    """A weight that takes a state exactly to the surface, where V falls."""
+    weight = find_touching_weight(bench, values)
+    if weight is None:
         return None
-    V = bench.model.spike.variable.name
-    theta = bench.find_threshold(initial, parameters)
-    height = max(abs(theta - bench.rest(parameters)[V]), 1e-3) / 16
-    wait = min(bench.scale / 64, height / float(fall) / 4)
-    return {**initial, V: theta - height}, height, wait
-
-
-def try_inhibition(bench: Bench, condition: Condition) -> Witness | None:
-    """An input that makes the neuron spike, and an opposite one whose time is moved."""
-    if not bench.is_proved("C3"):  # it would show that an input delays a spike
+    jumped = bench.surface.jump({**values, WEIGHT: weight})
+    if jumped is None:
         return None
-    start = bench.scale / 2
-    for size in SIZES[3:]:
-        for sign in (1.0, -1.0):
-            base = bench.make([sign * size], [start])
-            if not bench.admits(base):
-                continue
-            spikes = bench.run(base)
-            if not spikes or not start + bench.scale / 50 < spikes[0] < base.duration / 2:
-                continue
-            for factor in (-2.0, -8.0):
-                trial = bench.make([sign * size, factor * sign * size], [start, start])
-                if not bench.admits(trial):
-                    continue
-                family = Family(trial, "time of input 2", "time", 1)
-                first = float(spikes[0])
-                values = [(start + 3 * first) / 4, (first + 9 * base.duration) / 10]
-                witness = bench.scan(condition.name, family, values)
-                if witness is not None:
-                    return witness
-            return None
-    return None
+    speed = bench.surface.speed(bench.surface.put(values, jumped))
+    if speed is None or not speed[0] < -ROUNDING:
+        return None
+    return Find(rule="R2", size=-speed[0], values={**values, WEIGHT: weight})
+
+
+def find_touching_weight(bench: Bench, values: Values) -> float | None:
+    """A weight between the two of a point with which an input leads exactly to the surface."""
+    surface = bench.surface
+
+    def distance(weight: float) -> float:
+        jumped = surface.jump({**values, WEIGHT: weight})
+        found = None if jumped is None else surface.distance(surface.put(values, jumped))
+        return math.nan if found is None else found[0]
+
+    start = surface.distance(values)
+    if start is None or not start[0] > 0:
+        return None
+    return find_zero(distance, values[WEIGHT], values[bench.second])
+
+
+def find_zero(function: Callable[[float], float], first: float, last: float) -> float | None:
+    """A zero between two places at which a function has different signs."""
+    at_first, at_last = function(first), function(last)
+    if not at_first * at_last < 0:
+        return None
+    for _ in range(HALVINGS):
+        middle = (first + last) / 2
+        value = function(middle)
+        if math.isnan(value) or middle in (first, last):
+            break
+        if (value > 0) == (at_first > 0):
+            first = middle
+        else:
+            last = middle
+    return (first + last) / 2
+
+
+def show_jump(bench: Bench, condition: Condition, find: Find) -> Witness | None:
+    """The witness of a jump onto the surface, from a short time after the start."""
+    parameters = bench.name_parameters(find.values)
+    scale = bench.find_scale(parameters)
+    initial = {s.name: find.values[s] for s in bench.model.state}
+    time = scale / 256
+    alone = bench.visit(bench.make(initial=initial, parameters=parameters, duration=time))
+    if alone is None or any(v.what != MARK for v in alone[1:]):
+        return None
+    state = dict(zip(bench.model.state, map(float, alone[-1].state), strict=True))
+    spread = 1e-2 * (1 + abs(find.values[WEIGHT]))
+    near = {WEIGHT: find.values[WEIGHT] - spread, bench.second: find.values[WEIGHT] + spread}
+    weight = find_touching_weight(bench, find.values | state | near)
+    if weight is None:
+        return None
+    base = bench.make([weight], [time], initial=initial, parameters=parameters,
+                      duration=time + 4 * scale)  # fmt: skip
+    return bench.try_family(
+        condition.name, Family(base, WEIGHT_OF), weight - BESIDE / 2, weight + BESIDE / 2
+    )
 
 
 def try_graze(bench: Bench, condition: Condition) -> Witness | None:
     """A state carried back from where the surface is grazed; V at the start is moved."""
     if bench.model.spike.is_blowup:
         return None
-    for count, (parameters, place) in enumerate(list_grazes(bench)):
-        if count >= 6:
-            return None
-        neuron = bench.get_neuron(parameters, SEARCH_DIGITS)
-        with mpmath.workdps(SEARCH_DIGITS):
-            before = carry_back(bench, neuron, place)
-        if before is None:
-            continue
-        state, span = before
-        initial = {s.name: float(v) for s, v in zip(bench.model.state, state, strict=True)}
-        base = bench.make(initial=initial, parameters=parameters, duration=3 * span)
-        V = bench.model.spike.variable.name
-        family = Family(base, f"{V}0", V)
-        for reach in (1e-3, 1e-2, 1e-1):
-            spread = reach * max(abs(initial[V]), abs(float(place[neuron.index])), 1e-3)
-            witness = bench.scan(condition.name, family, [initial[V] - spread, initial[V] + spread])
-            if witness is not None:
+    for values in itertools.islice(list_grazes(bench, condition), MOST_GRAZES):
+        parameters = bench.name_parameters(values)
+        scale = bench.find_scale(parameters)
+        place = [mpf(values[s]) for s in bench.model.state]
+        for part in (1 / 2, *SPANS):
+            state = carry_back(bench, parameters, place, part * scale)
+            if state is None:
+                continue
+            initial = {s.name: float(v) for s, v in zip(bench.model.state, state, strict=True)}
+            base = bench.make(initial=initial, parameters=parameters,
+                              duration=part * scale + 4 * scale)  # fmt: skip
+            family, start = Family(base, bench.V), initial[bench.V]
+            witness = bench.try_family(
+                condition.name, family, start - BESIDE / 2, start + BESIDE / 2
+            )
+            if witness is None:
+                spread = 1e-3 * max(abs(start), abs(values[bench.model.spike.variable]), 1e-3)
+                witness = bench.scan(condition.name, family, [start - spread, start + spread])
+            if witness is not None or bench.is_spent:
                 return witness
     return None
 
 
-def carry_back(bench: Bench, neuron: Neuron, place: list[mpf]) -> tuple[list[mpf], float] | None:
-    """A state some time before a graze, below the surface, and the time."""
-    field = neuron.reference.fields[False, True]
-    for span in (bench.scale / 2, bench.scale / 8, bench.scale / 64):
-        measured, rows = extrapolate_step(
-            field, neuron.measure(place), mpf(-span), mpf(10) ** -SEARCH_DIGITS
-        )
-        if rows and measured[neuron.index] < neuron.reference.target:
-            return neuron.restore(measured), span
-    return None
-
-
-def list_grazes(bench: Bench) -> Iterator[tuple[dict[str, float], list[mpf]]]:
+def list_grazes(bench: Bench, condition: Condition) -> Iterator[Values]:
     """Places on the surface where V stands still and turns down."""
-    model, V = bench.model, bench.model.spike.variable
-    rate = -bench.boundary.arriving.velocity[0]
-    theta = bench.boundary.threshold
-    height = V - theta
-    speed = sum(
-        (height.diff(s) * f for s, f in zip(model.state, model.derivatives, strict=True)),
+    surface, model = bench.surface, bench.model
+    height = model.spike.variable - bench.boundary.threshold
+    turn = compile_floats(bench.surface.known, [find_rate(bench, find_rate(bench, height))])
+    points = [*filter(None, map(bench.complete_point, bench.list_points(condition)))]
+    rising, falling = [], []
+    for values in (*points, *bench.sampler.draw(DRAWN)):
+        at = surface.place(values)
+        speed = surface.speed(at) if at is not None else None
+        if at is None or speed is None or not bench.sampler.admits(at):
+            continue
+        (rising if speed[0] > 0 else falling).append(at)
+    for group in (falling, rising):
+        group.sort(key=lambda v: not bench.is_usual(v))
+    for one, other in itertools.islice(zip(rising, itertools.cycle(falling or [{}]), strict=False),
+                                       MOST_PAIRS):  # fmt: skip
+        found = find_standstill(bench, one, other) if other else None
+        if found is None:
+            continue
+        bend = turn(found)
+        if bend is not None and bend[0] < -ROUNDING:
+            yield found
+
+
+def find_rate(bench: Bench, expression: sp.Expr) -> sp.Expr:
+    """The time derivative of an expression along the flow."""
+    model = bench.model
+    return sum(
+        (expression.diff(s) * f for s, f in zip(model.state, model.derivatives, strict=True)),
         sp.S.Zero,
     )
-    turn = sum(
-        (speed.diff(s) * f for s, f in zip(model.state, model.derivatives, strict=True)),
-        sp.S.Zero,
-    ).subs(V, theta)
-    symbols = rate.free_symbols | turn.free_symbols | theta.free_symbols
-    symbols |= set(bench.boundary.others)
-    defaults = {p.symbol: number(p.default) for p in model.parameters}
-    states = [s for s in bench.boundary.others if rate.has(s)]
-    for symbol in states:
-        for point in itertools.islice(draw_points(bench.region, symbols), 40):
-            values = {**point, **defaults}
-            solutions = solve_for(rate.subs({k: v for k, v in values.items() if k != symbol}),
-                                  symbol)  # fmt: skip
-            for solution in solutions:
-                values[symbol] = solution
-                if not bench.region.admits({**values, V: theta.subs(values)}):
-                    continue
-                if not turn.subs(values).evalf(30) < 0:
-                    continue
-                place = [
-                    mpf(sp.Float((theta if s == V else s).subs(values), 40)) for s in model.state
-                ]
-                yield bench.defaults, place
 
 
-def try_pile_up(bench: Bench, condition: Condition) -> Witness | None:
-    """Spikes that pile up: their number before T changes by many within 1e-9."""
-    V = bench.model.spike.variable.name
-    for weight in [0.0, *list_weights(bench, condition)]:
-        base = bench.make([weight] if weight else [], [bench.scale / 4] if weight else [])
-        if not bench.admits(base):
-            continue
-        for distance in (None, 0.3, 0.05):
-            trial = base
-            if distance is not None:
-                found = find_start(bench, base, distance)
-                if found is None:
-                    continue
-                trial = found
-            spikes = bench.run(trial, most=MOST_SPIKES)
-            if len(spikes) < MOST_SPIKES:
-                continue
-            witness = show_pile_up(bench, trial, spikes, V)
-            if witness is not None:
+def find_standstill(bench: Bench, one: Values, other: Values) -> Values | None:
+    """A place on the surface between two others, where V rises and falls, at which it stands."""
+    surface = bench.surface
+
+    def between(part: float) -> Values | None:
+        return surface.place({s: v + part * (other[s] - v) for s, v in one.items()})
+
+    def speed(part: float) -> float:
+        at = between(part)
+        found = surface.speed(at) if at is not None else None
+        return math.nan if found is None else found[0]
+
+    part = find_zero(speed, 0.0, 1.0)
+    at = between(part) if part is not None else None
+    return at if at is not None and bench.sampler.admits(at) else None
+
+
+def try_parameters(bench: Bench, condition: Condition) -> Witness | None:
+    """A trial that is driven; one of its parameters is moved."""
+    for trial, _ in itertools.islice(list_driven(bench), 1):
+        for parameter in bench.model.parameters:
+            low, high, _, _ = bench.sampler.ends.get(
+                parameter.symbol, (-math.inf, math.inf, True, True)
+            )
+            value = float(parameter.default)
+            sizes = [s * (abs(value) or 1.0) for s in SIZES[::2]]
+            values = {value, *(v for s in sizes for v in (s, -s) if low < v < high)}
+            values |= {v for v in (low, high) if math.isfinite(v)}
+            witness = bench.scan(condition.name, Family(trial, parameter.name), sorted(values))
+            if witness is not None or bench.is_spent:
                 return witness
     return None
-
-
-def find_start(bench: Bench, base: Trial, distance: float) -> Trial | None:
-    """The trial from closer to the surface."""
-    if bench.model.spike.is_blowup:
-        return None
-    theta = bench.find_threshold(base.initial, base.parameters)
-    V = bench.model.spike.variable.name
-    return replace(base, initial={**base.initial, V: theta - distance * max(1.0, abs(theta))})
-
-
-def show_pile_up(bench: Bench, trial: Trial, spikes: Spikes, V: str) -> Witness | None:
-    """The witness of a pile-up: a trial that ends in the midst of it."""
-    gap = spikes[-1] - spikes[len(spikes) // 2]
-    if gap > mpf(BESIDE) / 100:
-        return None
-    duration = float(spikes[-1]) - BESIDE / 4
-    base = replace(trial, duration=duration)
-    family = Family(base, f"{V}0", V)
-    start = trial.initial[V]
-    slope = max(abs(start), 1.0)
-    for sign in (1, -1):
-        values = (start - (BESIDE if sign > 0 else 0.0) * slope,
-                  start + (0.0 if sign > 0 else BESIDE) * slope)  # fmt: skip
-        if not values[1] - values[0] < GAP or not all(bench.admits(family.at(v)) for v in values):
-            continue
-        first, last = (bench.run(family.at(v), DIGITS, most=MOST_SPIKES) for v in values)
-        if abs(len(first) - len(last)) > 10:
-            change = (
-                f"spikes pile up: {len(first)} come before T at the first value, {len(last)} "
-                f"at the second{' or more' if len(last) >= MOST_SPIKES else ''}"
-            )
-            return make_witness("C5", family, values, (first[:20], last[:20]), change)
-    return None
-
-
-def solve_for(expression: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:
-    """Real roots of an expression in one symbol, as rational numbers close to them."""
-    numerator = sp.fraction(sp.together(expression))[0]
-    if not numerator.is_polynomial(symbol) or numerator.free_symbols - {symbol}:
-        return []
-    polynomial = sp.Poly(numerator, symbol)
-    if polynomial.degree() < 1:
-        return []
-    roots = [complex(r) for r in polynomial.nroots(n=30, maxsteps=200)]
-    return [sp.Rational(r.real) for r in roots if abs(r.imag) < 1e-12 * (1 + abs(r))]

@@ -1,230 +1,172 @@
-"""Searches for what the order of an input and a spike, or of two inputs, changes (C3, C4, C6)."""
+"""Searches for what the order of an input and a spike, or of two inputs, changes (C1, C3, C4)."""
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import mpmath
 from mpmath import mpf
 
-from spiketheory.certification.certificate import Condition, Trial, Witness
-from spiketheory.certification.proofs import Counterexample, Point
-from spiketheory.certification.regularity import second_weight
-from spiketheory.certification.witness_bench import (
-    MOST_IN_SEARCH,
-    MOST_TRIALS,
-    SEARCH_DIGITS,
-    Bench,
-    Family,
-    Spikes,
-    describe_change,
-    make_witness,
-)
+from spiketheory.certification.certificate import Condition, Witness
+from spiketheory.certification.ladder import BREAKS
+from spiketheory.certification.trial import TIME_OF, Trial
+from spiketheory.certification.witness_bench import BESIDE, SEARCH_DIGITS, Bench, Family
+from spiketheory.certification.witness_sample import Find, Values
 from spiketheory.language.symbols import WEIGHT
-from spiketheory.reference.neuron import DIGITS
+from spiketheory.reference.integrate import extrapolate_step
 
-BESIDE = 4e-10
-"""Distance in time of an input from the spike that it is moved across."""
+DRAWN = 3000
+"""Points of the region that are looked at."""
+BEST = 4
+"""Of those with parameters at their defaults, and of the others, so many are tried."""
+SPANS = (1 / 8, 1 / 64, 1 / 1024)
+"""How long before the spike a trial begins, in units of the model's scale."""
 
-SWAP_DIFFERENCE = mpf("1e-6")
-DIFFERENCE_STEP = mpf("1e-20")
-ROUGH_STEP = mpf("1e-10")
+Later = tuple[list[float], list[float]]
 
 
-def list_spiking(bench: Bench, condition: Condition) -> Iterator[tuple[Trial, float]]:
-    """Trials in which the neuron spikes soon by its flow, and when."""
-    for size in (2.0, 8.0, 32.0, 128.0):
-        driven = bench.make([size], [bench.scale / 2])
-        spikes = bench.try_to_run(driven) if bench.admits(driven) else None
-        if spikes and spikes[0] > bench.scale * 0.52:
-            yield driven, float(spikes[0])
+def try_swaps(bench: Bench, condition: Condition) -> Witness | None:
+    """An input that is moved across a spike of the flow, where that makes a difference."""
+    finds = list_finds(bench, condition, across=True)
+    weights = list(dict.fromkeys(f.values[WEIGHT] for f in finds))
+    for trial, spike in itertools.islice(list_driven(bench), 2):  # from rest, if that does
+        for weight in weights[:BEST]:
+            witness = move_across(bench, condition.name, trial, spike, weight)
+            if witness is not None or bench.is_spent:
+                return witness
+    for find in finds:
+        parameters = bench.name_parameters(find.values)
+        for trial, spike in list_arriving(bench, parameters, find.values):
+            witness = move_across(bench, condition.name, trial, spike, find.values[WEIGHT])
+            if witness is not None or bench.is_spent:
+                return witness
             break
-    points: list[Point] = [{}]
-    for e in condition.evidence:
-        if isinstance(e.finding, Counterexample):
-            points.insert(0, e.finding.point)
-    for parameters in bench.list_parameters(points):
-        for point in points:
-            others = {s.name: float(point[s]) for s in bench.boundary.others if s in point}
-            for distance in (1.5, 0.5, 0.05):
-                found = bench.find_flow_spike(parameters, others, distance)
-                if found is not None:
-                    yield found
-
-
-def list_weights(bench: Bench, condition: Condition) -> list[float]:
-    """Weights to try: those of the counterexamples first."""
-    found = [
-        float(e.finding.point[WEIGHT])
-        for e in condition.evidence
-        if isinstance(e.finding, Counterexample) and WEIGHT in e.finding.point
-    ]
-    usual = [w for w in bench.signed_sizes() if abs(w) in (0.5, 2.0, 8.0, 32.0)]
-    return [*found, *usual]
-
-
-def try_swap(bench: Bench, condition: Condition) -> Witness | None:
-    """An input that is moved across a spike; a later input shows what became different."""
-    return move_across_spikes(bench, condition, late=False)
-
-
-def try_late_swap(bench: Bench, condition: Condition) -> Witness | None:
-    """The same, but the spike itself comes in either order: a later one jumps."""
-    return move_across_spikes(bench, condition, late=True)
-
-
-def move_across_spikes(bench: Bench, condition: Condition, *, late: bool) -> Witness | None:
-    """Move an input across a spike of the flow."""
-    for trial, spike in itertools.islice(list_spiking(bench, condition), 6):
-        weights = list_weights(bench, condition)[:6]
-        if late:  # an input that raises V cannot take the spike away
-            weights.sort(key=lambda w: w < 0)
-        for weight in weights:
-            witness = try_beside(bench, condition.name, trial, spike, [weight], late)
-            if witness is not None:
-                return witness
     return None
 
 
-def try_beside(
-    bench: Bench, condition: str, trial: Trial, spike: float, weights: Sequence[float], late: bool
+def list_finds(bench: Bench, condition: Condition, *, across: bool) -> list[Find]:
+    """Points at which order matters, the most promising ones first.
+
+    Args:
+        bench: The model.
+        condition: What they are to break.
+        across: Whether an input and a spike, or two inputs, exchange their order.
+    """
+    judge = bench.surface.judge_swap if across else bench.surface.judge_inputs
+    drawn = list(bench.sampler.draw(DRAWN))
+    known = [p for p in map(bench.complete_point, bench.list_points(condition)) if p is not None]
+    known += [p for p in (bench.put_at_rest(v) for v in drawn[:200]) if p is not None]
+    chosen: list[Find] = []
+    seen: set[tuple[float, ...]] = set()
+    for points in (known, drawn):
+        found = [f for f in map(judge, points) if f is not None and condition.name in BREAKS[f.rule]]
+        found.sort(key=lambda f: -f.promise)
+        usual = [f for f in found if bench.is_usual(f.values)]
+        rare = [f for f in found if not bench.is_usual(f.values)]
+        for find in (*usual[:BEST], *rare[:BEST]):
+            key = tuple(find.values.values())
+            if key not in seen:
+                seen.add(key)
+                chosen.append(find)
+    return chosen
+
+
+def list_driven(bench: Bench) -> Iterator[tuple[Trial, float]]:
+    """Trials from rest in which an input makes the neuron spike soon by its flow, and when."""
+    scale = bench.find_scale(bench.defaults)
+    for size in bench.signed_sizes():
+        driven = bench.make([size], [scale / 2])
+        spikes = bench.run(driven) if bench.admits(driven) else None
+        if spikes and scale * 0.52 < spikes[0] < 4 * scale:
+            yield driven, float(spikes[0])
+
+
+def list_arriving(
+    bench: Bench, parameters: dict[str, float], values: Values
+) -> Iterator[tuple[Trial, float]]:
+    """Trials that arrive at a state of the surface by the flow, and when."""
+    scale = bench.find_scale(parameters)
+    if bench.model.spike.is_blowup:
+        others = {s.name: values[s] for s in bench.boundary.others}
+        for distance in (1.5, 0.5, 0.05):
+            found = bench.find_flow_spike(parameters, others, distance)
+            if found is not None:
+                yield found
+        return
+    at = bench.surface.place(values)
+    if at is None:
+        return
+    place = [mpf(at[s]) for s in bench.model.state]
+    for part in SPANS:
+        state = carry_back(bench, parameters, place, part * scale)
+        if state is None:
+            continue
+        initial = {s.name: float(v) for s, v in zip(bench.model.state, state, strict=True)}
+        trial = bench.make(initial=initial, parameters=parameters, duration=2 * part * scale)
+        spikes = bench.run(trial) if bench.admits(trial) else None
+        if spikes and abs(float(spikes[0]) - part * scale) < 1e-6 * part * scale:
+            yield trial, float(spikes[0])
+
+
+def carry_back(
+    bench: Bench, parameters: dict[str, float], place: Sequence[mpf], span: float
+) -> list[mpf] | None:
+    """The state some time before one on the surface, if that is below it."""
+    neuron = bench.get_neuron(parameters, SEARCH_DIGITS)
+    field = neuron.reference.fields[False, True]
+    with mpmath.workdps(SEARCH_DIGITS):
+        measured, rows = extrapolate_step(
+            field, neuron.measure(list(place)), mpf(-span), mpf(10) ** -SEARCH_DIGITS
+        )
+        bench.work += 10
+        if not rows or not measured[neuron.index] < neuron.reference.target:
+            return None
+        return neuron.restore(measured)
+
+
+def move_across(
+    bench: Bench, condition: str, trial: Trial, spike: float, weight: float
 ) -> Witness | None:
-    """Move input 1 across a spike, without and with an input after it."""
-    later = spike + bench.scale / 2
-    extra: list[tuple[list[float], list[float]]] = [([], [])]
-    extra += [([w], [later]) for w in bench.signed_sizes() if abs(w) in (2.0, 16.0, 128.0)]
-    for more, when in extra:
-        if bench.trials > MOST_TRIALS:
-            return None
-        family = bench.move_across(trial, spike, [*weights, *more], when)
-        values = (spike - BESIDE, spike + BESIDE)
-        if not all(bench.admits(family.at(v)) for v in values):
-            continue
-        first, last = (bench.try_to_run(family.at(v)) for v in values)
-        if first is None or last is None:
-            continue
-        if late and not both_spike(first, last, spike):
-            continue
-        if describe_change(first, last, family.base.duration):
-            witness = bench.confirm(condition, family, values)
-            if witness is not None:
-                return witness
+    """Move an input across a spike, without and with an input after it."""
+    scale = bench.find_scale(trial.parameters)
+    count = len(trial.weights)
+    for more, when in list_later(bench, spike, scale):
+        base = bench.make(
+            [*trial.weights, weight, *more], [*trial.times, spike, *when],
+            initial=trial.initial, parameters=trial.parameters, duration=spike + 4 * scale,
+        )  # fmt: skip
+        family = Family(base, TIME_OF, count)
+        witness = bench.try_family(condition, family, spike - BESIDE / 2, spike + BESIDE / 2)
+        if witness is not None or bench.is_spent:
+            return witness
     return None
 
 
-def try_swap_of_inputs(bench: Bench, condition: Condition) -> Witness | None:
-    """Two inputs exchange their order; the one may make the neuron spike at once."""
-    return swap_inputs(bench, condition, late=False)
+def list_later(bench: Bench, time: float, scale: float) -> Iterator[Later]:
+    """No input, or one after an event, that shows what became different."""
+    yield [], []
+    for weight in bench.signed_sizes():
+        if abs(weight) in (2.0, 16.0, 128.0) or abs(weight) < 1:
+            yield [weight], [time + scale / 2]
 
 
-def try_commuting_inputs(bench: Bench, condition: Condition) -> Witness | None:
-    """Two inputs exchange their order, where that matters without a spike between them."""
-    if not any(
-        isinstance(e.finding, Counterexample) and second_weight(bench.model) in e.finding.point
-        for e in condition.evidence
-    ):
-        return None
-    return swap_inputs(bench, condition, late=False)
-
-
-def try_late_swap_of_inputs(bench: Bench, condition: Condition) -> Witness | None:
-    """The same, but that spike comes in either order: a later one jumps."""
-    return swap_inputs(bench, condition, late=True)
-
-
-def swap_inputs(bench: Bench, condition: Condition, *, late: bool) -> Witness | None:
-    """Exchange the order of two inputs, without and with one after them."""
-    time = bench.scale / 2
-    weights = bench.signed_sizes()
-    sizes = (0.5, 2.0, 16.0, 64.0)
-    for one, other in itertools.product(
-        [w for w in weights if abs(w) in sizes], [w for w in weights if abs(w) in sizes]
-    ):
-        if bench.trials > MOST_TRIALS:
-            return None
-        for more, when in (([], []), ([sizes[1]], [2 * time])):
-            base = bench.make([one, other, *more], [time, time, *when])
-            family = Family(base, "time of input 1", "time", 0)
-            values = (time - BESIDE, time + BESIDE)
-            if not all(bench.admits(family.at(v)) for v in values):
-                continue
-            first, last = (bench.try_to_run(family.at(v)) for v in values)
-            if first is None or last is None:
-                continue
-            if late and not both_spike(first, last, time):
-                continue
-            if describe_change(first, last, base.duration):
-                witness = bench.confirm(condition.name, family, values)
-                if witness is not None:
+def try_inputs(bench: Bench, condition: Condition) -> Witness | None:
+    """Two inputs exchange their order, from a state in which that matters."""
+    for find in list_finds(bench, condition, across=False):
+        parameters = bench.name_parameters(find.values)
+        scale = bench.find_scale(parameters)
+        initial = {s.name: find.values[s] for s in bench.model.state}
+        pair = [find.values[WEIGHT], find.values[bench.second]]
+        for part in (1 / 64, 1 / 1024):
+            time = part * scale
+            for more, when in list_later(bench, time, scale):
+                base = bench.make(
+                    [*pair, *more], [time, time, *when], initial=initial, parameters=parameters,
+                    duration=time + 4 * scale,
+                )  # fmt: skip
+                family = Family(base, TIME_OF, 0)
+                witness = bench.try_family(
+                    condition.name, family, time - BESIDE / 2, time + BESIDE / 2
+                )
+                if witness is not None or bench.is_spent:
                     return witness
     return None
-
-
-def try_kink(bench: Bench, condition: Condition) -> Witness | None:
-    """An input that is moved across a spike; derivatives by its time are compared."""
-    for trial, spike in itertools.islice(list_spiking(bench, condition), 4):
-        for weight in list_weights(bench, condition)[:4]:
-            later = spike + bench.scale / 4
-            extra: list[tuple[list[float], list[float]]] = [
-                *(([w], [later]) for w in bench.signed_sizes() if w in (16.0, -16.0, 128.0)),
-                ([], []),
-            ]
-            for more, when in extra:
-                if bench.trials > MOST_TRIALS:
-                    return None
-                family = bench.move_across(trial, spike, [weight, *more], when)
-                witness = show_kink(bench, family, spike)
-                if witness is not None:
-                    return witness
-    return None
-
-
-def show_kink(bench: Bench, family: Family, spike: float) -> Witness | None:
-    """The witness of a kink, if derivatives of some spike differ on both sides of a swap."""
-    values = (spike - BESIDE, spike + BESIDE)
-    if not all(bench.admits(family.at(v)) for v in values):
-        return None
-    rough = compare_slopes(bench, family, values, SEARCH_DIGITS, ROUGH_STEP)
-    if rough is None:
-        return None
-    which, _, _, (found, _) = rough
-    duration = float(found[which - 1]) + bench.scale / 8  # no later spike is of interest
-    family = replace(family, base=replace(family.base, duration=duration))
-    compared = compare_slopes(bench, family, values, DIGITS, DIFFERENCE_STEP)
-    if compared is None:
-        return None
-    which, before, behind, spikes = compared
-    change = (
-        f"the derivative of spike {which} by the input's time is {mpmath.nstr(before, 8)} "
-        f"before the swap and {mpmath.nstr(behind, 8)} behind it"
-    )
-    return make_witness("C6", family, values, spikes, change)
-
-
-def compare_slopes(
-    bench: Bench, family: Family, values: tuple[float, float], digits: int, step: mpf
-) -> tuple[int, mpf, mpf, tuple[Spikes, Spikes]] | None:
-    """The first spike whose derivatives by the input's time differ, and the derivatives."""
-    slopes, spikes = [], []
-    with mpmath.workdps(digits):
-        for value in values:
-            found = [bench.run_exactly(family, mpf(value) + k * step, digits) for k in (-1, 1)]
-            if len({len(f) for f in found}) > 1 or not 1 <= len(found[0]) < MOST_IN_SEARCH:
-                return None
-            pairs = list(zip(*found, strict=True))
-            spikes.append([(a + b) / 2 for a, b in pairs])
-            slopes.append([(b - a) / (2 * step) for a, b in pairs])
-        if len(slopes[0]) != len(slopes[1]):
-            return None
-        for which, (before, behind) in enumerate(zip(*slopes, strict=True), start=1):
-            if abs(before - behind) > SWAP_DIFFERENCE * max(abs(before), mpf(10)):
-                return which, before, behind, (spikes[0], spikes[1])
-    return None
-
-
-def both_spike(first: Spikes, last: Spikes, time: float) -> bool:
-    """Whether both spike trains have a spike at a time, and equally many before."""
-    near = [
-        [k for k, t in enumerate(s) if abs(t - mpf(time)) < 100 * BESIDE] for s in (first, last)
-    ]
-    return bool(near[0]) and near[0] == near[1]

@@ -107,6 +107,7 @@ class Reference:
                 f"Check 'direct integration' failed: expected a spike at a constant value but got "
                 f"{spike.variable} = {spike.value}; extend spiketheory.reference.integrate first."
             )
+        self.steps = 0
         self.index = model.state.index(spike.variable)
         rate = model.derivatives[self.index]
         grows = [e for e in rate.atoms(sp.exp) if e.has(spike.variable)]
@@ -170,6 +171,7 @@ class Reference:
                     return near, duration - left + reached
                 safe = True
             step = min(step, left)
+            self.steps += 1
             field = self.fields[inverted, self.above]
             end, rows = extrapolate_step(field, vector, step, self.tolerance)
             if not rows:
@@ -219,9 +221,9 @@ class Reference:
         if not rise > 0 > fall:
             return False
         early, late = mpf(0), step
+        side = 0
         for _ in range(MAX_STEPS):
-            steep = early - rise * (late - early) / (fall - rise)
-            middle = steep if early < steep < late else (early + late) / 2
+            middle = early - rise * (late - early) / (fall - rise)
             state, rows = extrapolate_step(field, start, middle, self.tolerance)
             if not rows:
                 break
@@ -231,10 +233,11 @@ class Reference:
             rest = late - middle if speed > 0 else middle - early
             if state[self.index] + abs(speed) * rest <= self.target:
                 return False
-            if speed > 0:
-                early, rise, fall = middle, speed, fall / 2
+            if speed > 0:  # regula falsi; an end that stays twice counts half (Illinois)
+                early, rise, fall = middle, speed, fall / 2 if side > 0 else fall
             else:
-                late, fall, rise = middle, speed, rise / 2
+                late, fall, rise = middle, speed, rise / 2 if side < 0 else rise
+            side = 1 if speed > 0 else -1
         raise stuck(step)
 
     def approach(self, field: BallField, start: Vector, step: mpf) -> tuple[Vector, mpf]:
@@ -262,7 +265,8 @@ class Reference:
 
     def get_speed(self, field: BallField, vector: Vector) -> mpf:
         """Speed of the variable that spikes."""
-        return from_ball(field(list(map(to_ball, vector)))[self.index])
+        with flint.ctx.workprec(mpmath.mp.prec):
+            return from_ball(field(list(map(to_ball, vector)))[self.index])
 
     def is_exploding(self, vector: Vector, inverted: bool) -> bool:
         """Whether a steep growth has set in, so that the spiking variable can be the clock."""
@@ -302,9 +306,10 @@ class Reference:
         if self.is_endless:
             left = self.digits * mpmath.ln(10) / self.steepness
         if self.is_steep:
-            step = 1 / self.steepness
+            step = 1 / abs(self.steepness)
         for _ in range(MAX_STEPS):
             step = step if abs(step) < abs(left) else left
+            self.steps += 1
             end, rows = extrapolate_step(by_variable, extended, step, self.tolerance)
             if not rows:
                 step /= 2
@@ -312,6 +317,7 @@ class Reference:
             extended, left = end, left - step
             if not left:
                 return extended
+            step = step * 3 / 2 if rows < self.rows_wanted else step
         raise stuck(left)
 
 
@@ -346,11 +352,36 @@ def bind(
 def bind_balls(
     state: Sequence[sp.Symbol], parameters: Mapping[sp.Symbol, mpf], values: Sequence[sp.Expr]
 ) -> BallField:
-    """The same in ball arithmetic."""
-    compiled = sp.lambdify([*state, *parameters], list(values), [BALLS, "mpmath"], cse=True)
-    numbers = tuple(map(to_ball, parameters.values()))
-    return lambda vector: [flint.arb(v) for v in compiled(*vector, *numbers)]
+    """The same in ball arithmetic; numbers in the expressions are made balls once."""
+    numbers: dict[sp.Number, sp.Dummy] = {}
+    freed = [free_numbers(v, numbers) for v in values]
+    symbols = [*state, *parameters, *numbers.values()]
+    compiled = sp.lambdify(symbols, freed, [BALLS, "mpmath"], cse=True)
+    with flint.ctx.workprec(NUMBER_BITS):
+        known = (*map(to_ball, parameters.values()), *map(make_ball, numbers))
+    return lambda vector: [flint.arb(v) for v in compiled(*vector, *known)]
 
+
+def free_numbers(expression: sp.Expr, numbers: dict[sp.Number, sp.Dummy]) -> sp.Expr:
+    """The expression with a symbol for every fraction and float that is added or multiplied."""
+    if isinstance(expression, sp.Float) or (expression.is_Rational and not expression.is_Integer):
+        return numbers.setdefault(expression, sp.Dummy("number", real=True))
+    if not expression.args or isinstance(expression, sp.Piecewise):
+        return expression
+    if isinstance(expression, sp.Pow):
+        return sp.Pow(free_numbers(expression.base, numbers), expression.exp, evaluate=False)
+    return expression.func(*(free_numbers(a, numbers) for a in expression.args))
+
+
+def make_ball(number: sp.Number) -> flint.arb:
+    """A number as a ball."""
+    if isinstance(number, sp.Float):
+        return to_ball(mpmath.make_mpf(number._mpf_))
+    return flint.arb(flint.fmpq(int(number.p), int(number.q)))
+
+
+NUMBER_BITS = 1000
+"""Precision of numbers that stand in expressions."""
 
 BALLS: dict[str, Any] = {
     **{

@@ -6,6 +6,7 @@ Knows no closed form and no generated code: what is shown here does not depend o
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import mpmath
 import sympy as sp
@@ -19,6 +20,24 @@ MOST_SPIKES = 400
 DIGITS = 50
 
 Inputs = Sequence[tuple[mpf, mpf]]
+
+START, BEFORE, INPUT = "start", "before an input", "input"
+ARRIVED, SPIKE, MARK = "before a spike", "spike", "mark"
+
+
+class Visit(NamedTuple):
+    """A state that a trial goes through.
+
+    Attributes:
+        time: When.
+        what: The start; before or after an input or a spike; or a mark, the end among them.
+        state: The state then, in the model's order.
+    """
+
+    time: mpf
+    what: str
+    state: tuple[mpf, ...]
+
 
 
 class Neuron:
@@ -81,39 +100,74 @@ class Neuron:
         Returns:
             Spike times and the state at T, or at the last spike if there were too many.
         """
-        with mpmath.workdps(self.digits):
-            spikes: list[mpf] = []
-            state, now = [mpf(v) for v in initial], mpf(0)
-            for time, weight in [*inputs, (mpf(duration), None)]:
-                while now < time:
-                    near, wait = self.reference.arrive(self.measure(state), time - now)
-                    if wait is None or now + wait >= time:
-                        state = self.pass_time(state, time - now)
-                        break
-                    now += wait
-                    spikes.append(now)
-                    state = self.fire(near)
-                    if len(spikes) >= most:
-                        return spikes, state
-                now = mpf(time)
-                if weight is None:
-                    break
-                state = self.jump_to([*state, mpf(weight)])
-                while self.is_beyond(state):
-                    spikes.append(now)
-                    state = self.reset_to(state)
-                    if len(spikes) >= most:
-                        return spikes, state
-            return spikes, state
+        visits = self.visit(initial, inputs, duration, most=most)
+        return [v.time for v in visits if v.what == SPIKE], list(visits[-1].state)
 
-    def fire(self, near: Vector) -> Vector:
-        """The state after the spike that the integrator arrived at."""
+    def visit(
+        self, initial: Vector, inputs: Inputs, duration: mpf, *, most: int = MOST_SPIKES,
+        marks: Sequence[mpf] = (),
+    ) -> list[Visit]:  # fmt: skip
+        """Simulate a trial and note the states that it goes through.
+
+        Args:
+            initial: The state at time 0.
+            inputs: Time and weight of each input, in the order of time.
+            duration: The trial's end T.
+            most: More spikes than this end the trial.
+            marks: Further times at which the state is noted.
+
+        Returns:
+            The start, the states before and after every event, those at the marks, and the end.
+        """
+        with mpmath.workdps(self.digits):
+            state = [mpf(v) for v in initial]
+            visits = [Visit(mpf(0), START, tuple(state))]
+            stops: list[tuple[mpf, mpf | None]] = [(mpf(t), mpf(w)) for t, w in inputs]
+            stops += [(mpf(m), None) for m in marks if 0 < m < duration]
+            stops.sort(key=lambda stop: stop[0])
+            now, left = mpf(0), most
+            for time, weight in [*stops, (mpf(duration), None)]:
+                state, now, left = self.pass_to(state, now, time, visits, left)
+                if not left:
+                    return visits
+                visits.append(Visit(now, MARK if weight is None else BEFORE, tuple(state)))
+                if weight is None:
+                    continue
+                state = self.jump_to([*state, weight])
+                visits.append(Visit(now, INPUT, tuple(state)))
+                while self.is_beyond(state):
+                    state, left = self.reset_to(state), left - 1
+                    visits.append(Visit(now, SPIKE, tuple(state)))
+                    if not left:
+                        return visits
+            return visits
+
+    def pass_to(
+        self, state: Vector, now: mpf, time: mpf, visits: list[Visit], left: int
+    ) -> tuple[Vector, mpf, int]:
+        """Go on to a time, through spikes, ``left`` of them at most; returns what is left."""
+        while now < time:
+            near, wait = self.reference.arrive(self.measure(state), time - now)
+            if wait is None:
+                return self.restore(near), mpf(time), left
+            if now + wait >= time:
+                return self.pass_time(state, time - now), mpf(time), left
+            now, left = now + wait, left - 1
+            near = self.settle(near)
+            visits.append(Visit(now, ARRIVED, tuple(near)))
+            state = self.reset_to(near)
+            visits.append(Visit(now, SPIKE, tuple(state)))
+            if not left:
+                return state, now, left
+        return state, mpf(time), left
+
+    def settle(self, near: Vector) -> Vector:
+        """The state on the spike surface that the integrator arrived at; V may be infinite."""
         if self.model.spike.is_blowup:
-            near = [mpf(0) if i == self.index else v for i, v in enumerate(near)]
-            return self.reset_to(near)
+            return [mpmath.inf if i == self.index else v for i, v in enumerate(near)]
         if self.is_shifted:
             near = [mpf(0) if i == self.index else v for i, v in enumerate(near)]
-        return self.reset_to(self.restore(near))
+        return self.restore(near)
 
     def pass_time(self, state: Vector, duration: mpf) -> Vector:
         """The state after a duration without a spike."""
