@@ -71,7 +71,7 @@ class Attack:
 def attack(
     model: NeuronModel, certificate: Certificate, assumptions: Sequence[sp.Basic] = (), *,
     seed: int = 0, rounds: int = 1, effort: Effort | None = None, bound: CountBound | None = None,
-    show: Show | None = None,
+    first: bool = False, show: Show | None = None,
 ) -> Attack:  # fmt: skip
     """Look for trials that contradict a certificate.
 

@@ -14,6 +14,8 @@ from spiketheory.checking.attack.precise import Lost, PreciseNeuron
 from spiketheory.checking.attack.swarm import Runs, Swarm, Trials
 from spiketheory.language.model import NeuronModel
 
+ENOUGH = 500
+"""Steps after which a trial is given up: all others would wait for it."""
 STRICT = 1e-15
 """By how much a state may leave the assumptions in a trial that contradicts a certificate."""
 
@@ -64,7 +66,7 @@ class Bench:
         self.lost: list[str] = []
         self.trials = 0
 
-    def run(self, trials: Trials, *, most: int = 24, most_steps: int = 3000) -> Runs:
+    def run(self, trials: Trials, *, most: int = 24, most_steps: int = ENOUGH) -> Runs:
         """Run trials in floats."""
         self.trials += trials.count
         return self.swarm.run(trials, most=most, most_steps=most_steps)
