@@ -6,7 +6,7 @@ from typing import Any
 
 from spiketheory.checking.failure import Failure
 from spiketheory.checking.failure_file import write_failure
-from spiketheory.checking.figure import draw_failure
+from spiketheory.checking.figures.failure_figure import draw_failure
 from spiketheory.checking.runner import Report
 from spiketheory.checking.subject import Subject
 

@@ -222,9 +222,16 @@ def recheck_certificate(
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Folder for the trials and figures of failures.  "
               "[default: checks]")  # fmt: skip
-@click.option("--replay", type=click.Path(path_type=Path), metavar="FILE.npz",
-              help="Look again at a failure that was found before.  "
+@click.option("--replay", type=click.Path(path_type=Path), metavar="FILE",
+              help="Look again at a failure (.npz) or contradiction (.json) found before.  "
               "[default: search]")  # fmt: skip
+@click.option("--attack", is_flag=True,
+              help="Try to break the model's certificate instead.  [default: search]")
+@click.option("--minutes", type=click.FloatRange(min=0), default=5.0, show_default=True,
+              help="How long to attack a model, about; rounds are counted.")  # fmt: skip
+@click.option("--random", "count", type=click.IntRange(min=1), metavar="N",
+              help="Attack certificates of N random models, from --seed on.  "
+              "[default: --model]")  # fmt: skip
 @JSON_OPTION
 def check(
     model: str | None,
@@ -235,6 +242,9 @@ def check(
     workers: int | None,
     out: Path | None,
     replay: Path | None,
+    attack: bool,
+    minutes: float,
+    count: int | None,
     as_json: bool,
 ) -> None:
     """Search for trials in which spikes do not only shift, or the code is wrong.
@@ -242,17 +252,26 @@ def check(
     Draws small networks, feedforward and recurrent, and moves their weights, input times and
     initial states; runs them in every engine, too. Reports smooth (every property holds),
     continuous (only gradients jump, where an input meets a spike) or broken. What fails is shrunk,
-    written to a file and drawn.
+    written to a file and drawn. With --attack the certificate of `certify` is searched for
+    contradictions instead, by simulators that know nothing of it.
 
     \b
-    Exit codes: 0 smooth or continuous, 1 broken, 2 bad usage or input.
+    Exit codes: 0 smooth or continuous, 1 broken or contradicted, 2 bad usage or input.
 
     \b
     Examples:
       spiketheory check --model lif
       spiketheory check --model my_neuron.toml --assume "w >= 0" --examples 2000
       spiketheory check --replay checks/lif-continuity.npz
+      spiketheory check --attack --model my_neuron.toml --minutes 2
+      spiketheory check --attack --random 300
     """  # noqa: D301
+    if attack or count is not None or (replay is not None and replay.suffix == ".json"):
+        found = run_attack(
+            model, attack=attack, assume=assume, minutes=minutes, seed=seed, count=count,
+            workers=workers, out=out or Path("checks"), replay=replay, as_json=as_json,
+        )  # fmt: skip
+        click.get_current_context().exit(EXIT_CHECK_FAILED if found else 0)
     if (model is None) == (replay is None):
         raise click.UsageError(
             "Expected either --model or --replay but got "
@@ -266,6 +285,37 @@ def check(
             workers=workers, out=out or Path("checks"), as_json=as_json,
         )  # fmt: skip
     click.get_current_context().exit(EXIT_CHECK_FAILED if failed else 0)
+
+
+def run_attack(
+    model: str | None,
+    *,
+    attack: bool,
+    assume: tuple[str, ...],
+    minutes: float,
+    seed: int,
+    count: int | None,
+    workers: int | None,
+    out: Path,
+    replay: Path | None,
+    as_json: bool,
+) -> bool:
+    """Attack a certificate, or many, or replay what was found; True if there is a contradiction."""
+    from spiketheory.commands.attack import attack_many, attack_model, replay_attack
+
+    given = [model is not None, count is not None, replay is not None]
+    if sum(given) != 1 or (count is not None and not attack):
+        raise click.UsageError(
+            "Expected --attack with one of --model and --random, or --replay alone; give one of "
+            "them."
+        )
+    if replay is not None:
+        return replay_attack(replay, as_json=as_json)
+    if count is not None:
+        return attack_many(count, seed=seed, workers=workers, out=out, as_json=as_json)
+    return attack_model(
+        str(model), assume=assume, minutes=minutes, seed=seed, out=out, as_json=as_json
+    )
 
 
 def search_failures(

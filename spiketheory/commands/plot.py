@@ -37,7 +37,7 @@ def continuity(models: tuple[str, ...], out: Path) -> None:
     Example:
       spiketheory plot continuity --model qif --model lif --out continuity.svg
     """  # noqa: D301
-    from spiketheory.checking.continuity_figure import draw_continuity
+    from spiketheory.checking.figures.continuity_figure import draw_continuity
 
     subjects = build_subjects(models, out)
     with show_progress() as show:
@@ -65,7 +65,7 @@ def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:
     Example:
       spiketheory plot landscape --model qif --model lif --out landscape.png
     """  # noqa: D301
-    from spiketheory.checking.landscape_figure import draw_landscape
+    from spiketheory.checking.figures.landscape_figure import draw_landscape
 
     subjects = build_subjects(models, out)
     with show_progress() as show:

@@ -166,7 +166,7 @@ def test_a_figure_needs_a_suffix_of_a_figure():
 
 
 def test_the_landscape_of_lif_has_jumps_and_that_of_qif_none(monkeypatch):
-    monkeypatch.setattr("spiketheory.checking.landscape_figure.CELLS", 60)
+    monkeypatch.setattr("spiketheory.checking.figures.landscape_figure.CELLS", 60)
     done = run("plot", "landscape", "--model", "qif", "--model", "lif", "--grid", "2", "--out",
                "figure.png")  # fmt: skip
     assert done.exit_code == 0, done.output

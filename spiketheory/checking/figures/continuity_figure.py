@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spiketheory.checking.discontinuities import Step, find_jumps
-from spiketheory.checking.figure import save, trace
+from spiketheory.checking.figures.failure_figure import save, trace
 from spiketheory.checking.subject import Subject
 from spiketheory.checking.trial import Place, Trial
 from spiketheory.documents.figure_svg import GREY, INK, SHADE, STYLE, VERMILION

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spiketheory.checking.discontinuities import Step, find_jumps
-from spiketheory.checking.figure import save
+from spiketheory.checking.figures.failure_figure import save
 from spiketheory.checking.subject import Subject
 from spiketheory.checking.trial import Trial
 from spiketheory.documents.figure_svg import BLUE, GREY, INK, STYLE, VERMILION

@@ -1,0 +1,1 @@
+"""Pictures of what checks find, and of where spikes only shift."""
