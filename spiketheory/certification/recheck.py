@@ -58,11 +58,11 @@ FUNCTIONS: dict[str, Any] = {
 Box = dict[sp.Symbol, tuple[Fraction | None, Fraction | None]]
 
 
-def recheck(text: str) -> list[str]:
+def recheck(text: str | bytes) -> list[str]:
     """Check every proof, counterexample and witness of a certificate.
 
     Args:
-        text: JSON of ``certify --format json``.
+        text: JSON of ``certify --format json``; bytes are UTF-8.
 
     Returns:
         What was checked, line by line.
@@ -72,8 +72,9 @@ def recheck(text: str) -> list[str]:
         VerificationError: If something in it is wrong.
     """
     try:
+        text = text if isinstance(text, str) else text.decode()
         content = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=read_object)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise no_certificate(str(err)) from err
     if not isinstance(content, dict) or "model_file" not in content or "schema" not in content:
         raise no_certificate("it is no object with a model_file and a schema")

@@ -198,7 +198,7 @@ def recheck_certificate(
     from spiketheory.time_limit import limit_time
 
     with end_undecided(ctx), limit_time(timeout, f"going through {path} again"):
-        lines = recheck(path.read_text(encoding="utf-8"))
+        lines = recheck(path.read_bytes())
     write_output("\n".join(lines), out)
 
 
