@@ -45,6 +45,8 @@ SHRINK = 10
 """Increments of spike times shrink by this factor per rung."""
 SETTLED = mpf("1e-30")
 """Increments below this have settled."""
+ROUNDED = mpf("1e-12")
+"""Increments of derivatives below this, relative to their size, may be rounding."""
 KINKED = mpf("1e-6")
 """One-sided derivatives differ if they do by more, relative to the larger one if it is above 1."""
 MOST_SPIKES = 60
@@ -376,26 +378,28 @@ def judge_kink(pairs: Sequence[Pair], steps: Sequence[mpf], end: mpf) -> Judged 
         size = max(1, *(abs(side[-1]) for side in slopes))
         if differences[-1] <= KINKED * size:
             continue
-        if not all(settles([v / size for v in side]) for side in slopes):
+        scaled = [[v / size for v in values] for values in (*slopes, differences)]
+        if not all(settles(values, ROUNDED) for values in scaled) or not stays(scaled[-1], ROUNDED):
             return None
-        if not all(d > KINKED * size for d in differences) or not stays(differences):
+        if not all(d > KINKED for d in scaled[-1]):
             return None
         return k, differences, (slopes[0][-1], slopes[1][-1])
     return None
 
 
-def settles(values: Sequence[mpf]) -> bool:
+def settles(values: Sequence[mpf], floor: mpf = SETTLED) -> bool:
     """Whether increments shrink from rung to rung, until nothing is left of them."""
     increments = [abs(b - a) for a, b in zip(values, values[1:], strict=False)]
     return all(
-        late <= max(early / SHRINK, SETTLED)
+        late <= max(early / SHRINK, floor)
         for early, late in zip(increments, increments[1:], strict=False)
     )
 
 
-def stays(differences: Sequence[mpf]) -> bool:
+def stays(differences: Sequence[mpf], floor: mpf = SETTLED) -> bool:
     """Whether differences settle at something that is not zero."""
-    return settles(differences) and SHRINK * abs(differences[-1] - differences[-2]) <= differences[-1]
+    last = abs(differences[-1] - differences[-2])
+    return settles(differences, floor) and SHRINK * last <= differences[-1]
 
 
 def is_same_way(first: Sequence[Visit], last: Sequence[Visit], before: mpf) -> bool:

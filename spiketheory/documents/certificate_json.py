@@ -106,5 +106,17 @@ def describe_witness(certificate: Certificate, witness: Witness) -> dict[str, An
         "spikes": [list(s) for s in witness.spikes],
         "change": witness.change,
         "digits": witness.digits,
+        "rule": witness.rule,
+        "place": witness.place,
+        "number": witness.number,
+        "from_rest": witness.from_rest,
+        "ladder": {
+            "critical": witness.ladder.critical,
+            "spike": witness.ladder.spike,
+            "is_kink": witness.ladder.is_kink,
+            "rungs": [list(rung) for rung in witness.ladder.rungs],
+            "limits": list(witness.ladder.limits),
+            "digits": witness.ladder.digits,
+        },
         "trial": {name: array.tolist() for name, array in arrays.items()},
     }
