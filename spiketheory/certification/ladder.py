@@ -29,7 +29,7 @@ import sympy as sp
 from mpmath import mpf
 from sympy.core.relational import Relational
 
-from spiketheory.certification.trial import Trial
+from spiketheory.certification.trial import TIME_OF, WEIGHT_OF, Trial
 from spiketheory.errors import SpiketheoryError
 from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.symbols import WEIGHT
@@ -45,6 +45,8 @@ SHRINK = 10
 """Increments of spike times shrink by this factor per rung."""
 SETTLED = mpf("1e-30")
 """Increments below this have settled."""
+ROUNDED = mpf("1e-12")
+"""Increments of derivatives below this, relative to their size, may be rounding."""
 KINKED = mpf("1e-6")
 """One-sided derivatives differ if they do by more, relative to the larger one if it is above 1."""
 MOST_SPIKES = 60
@@ -122,18 +124,19 @@ def climb(
         if center is None or not is_trial(model, trial, place, number):
             return None
         assumed = (*relations, *list_own(model))
+        steps = [mpf(10) ** -rung / 2 for rung in RUNGS]
+        lowest = min(mpf(values[0]), center - steps[0])
         try:
-            ends = measure(model, assumed, trial, place, number, list(map(mpf, values)), digits)
-            steps = [mpf(10) ** -rung / 2 for rung in RUNGS]
-            low = measure(model, assumed, trial, place, number, [center - g for g in steps], digits)
-            high = measure(model, assumed, trial, place, number, [center + g for g in steps],
-                           digits)  # fmt: skip
+            runs = Runs(model, trial, place, number, lowest, digits)
+            ends = measure(runs, assumed, list(map(mpf, values)), marked=False)
+            low = measure(runs, assumed, [center - g for g in steps], marked=True)
+            high = measure(runs, assumed, [center + g for g in steps], marked=True)
         except NO_TRIAL:
             return None
         if ends is None or low is None or high is None:
             return None
         pairs = [(list_spikes(a), list_spikes(b)) for a, b in zip(low, high, strict=True)]
-        if not may_be_admitted(model, assumed, trial.moved(place, number, center), digits):
+        if not may_be_admitted(runs, assumed, center):
             return None
         end = mpf(trial.duration)
         if is_kink:
@@ -212,25 +215,81 @@ def run_trial(
 ) -> list[Visit]:
     """The states that a trial goes through."""
     with mpmath.workdps(digits + GUARD):
-        parameters = tuple((n, mpf(v)) for n, v in trial.parameters.items())
-        neuron = make_neuron(model, parameters, digits)
-        return neuron.visit(
+        return get_neuron(model, trial, digits).visit(
             trial.list_initial(model), trial.list_inputs(), mpf(trial.duration),
             most=MOST_SPIKES, marks=marks,
         )  # fmt: skip
 
 
+def get_neuron(model: NeuronModel, trial: Trial, digits: int) -> Neuron:
+    """The neuron of a trial."""
+    parameters = tuple((n, mpf(v)) for n, v in trial.parameters.items())
+    return make_neuron(model, parameters, digits)
+
+
+class Runs:
+    """Trials that differ in one number; what comes before it matters is integrated once.
+
+    Args:
+        model: The model.
+        trial: The trial at some value.
+        place: What is moved: `Trial.moved`.
+        number: Of which input.
+        lowest: No value is smaller.
+        digits: Digits of the arithmetic.
+    """
+
+    def __init__(
+        self, model: NeuronModel, trial: Trial, place: str, number: int, lowest: mpf, digits: int
+    ) -> None:
+        self.model, self.trial, self.digits = model, trial, digits
+        self.place, self.number = place, number
+        self.split = mpf(0)
+        if place == TIME_OF:
+            self.split = min(max(lowest, mpf(0)), mpf(trial.duration))
+        elif place == WEIGHT_OF:
+            self.split = mpf(trial.times[number])
+        self.before: list[Visit] = []
+        if self.split > 0:
+            inputs = [i for i in self.list_inputs(trial) if i[0] < self.split]
+            self.before = get_neuron(model, trial, digits).visit(
+                trial.list_initial(model), inputs, self.split, most=MOST_SPIKES,
+                marks=list_marks(trial),
+            )  # fmt: skip
+
+    def list_inputs(self, trial: Trial) -> list[tuple[mpf, mpf]]:
+        """Inputs of a trial; the one that is moved in time is left to the second part."""
+        return [
+            pair for k, pair in enumerate(zip(map(mpf, trial.times), map(mpf, trial.weights),
+                                              strict=True))
+            if self.place != TIME_OF or k != self.number
+        ]  # fmt: skip
+
+    def at(self, value: mpf, marks: Sequence[mpf] = ()) -> list[Visit]:
+        """The states that the trial goes through at a value."""
+        trial = self.trial.moved(self.place, self.number, value)
+        if not self.before or len(list_spikes(self.before)) >= MOST_SPIKES:
+            return run_trial(self.model, trial, self.digits, marks)
+        split = self.split
+        inputs = [(t - split, w) for t, w in trial.list_inputs() if t >= split]
+        behind = get_neuron(self.model, trial, self.digits).visit(
+            list(self.before[-1].state), inputs, mpf(trial.duration) - split,
+            most=MOST_SPIKES - len(list_spikes(self.before)),
+            marks=[m - split for m in marks if m > split],
+        )  # fmt: skip
+        return [*self.before, *(v._replace(time=v.time + split) for v in behind[1:])]
+
+
 def measure(
-    model: NeuronModel, relations: Sequence[sp.Basic], trial: Trial, place: str, number: int,
-    values: Sequence[mpf], digits: int,
-) -> list[list[Visit]] | None:  # fmt: skip
+    runs: Runs, relations: Sequence[sp.Basic], values: Sequence[mpf], *, marked: bool
+) -> list[list[Visit]] | None:
     """The trials at several values; None if one is not admissible. First and last are marked."""
     found = []
     for count, value in enumerate(values):
-        moved = trial.moved(place, number, value)
-        marked = count in (0, len(values) - 1)
-        visits = run_trial(model, moved, digits, list_marks(trial) if marked else ())
-        if not obeys(model, relations, moved, visits):
+        ends = marked and count in (0, len(values) - 1)
+        visits = runs.at(value, list_marks(runs.trial) if ends else ())
+        moved = runs.trial.moved(runs.place, runs.number, value)
+        if not obeys(runs.model, relations, moved, visits):
             return None
         found.append(visits)
     return found
@@ -264,15 +323,13 @@ def admit(
         return False
 
 
-def may_be_admitted(
-    model: NeuronModel, relations: Sequence[sp.Basic], trial: Trial, digits: int
-) -> bool:
+def may_be_admitted(runs: Runs, relations: Sequence[sp.Basic], value: mpf) -> bool:
     """Whether a trial obeys the assumptions, or its equations cannot be followed (a graze)."""
     try:
-        visits = run_trial(model, trial, digits)
+        visits = runs.at(value)
     except NO_TRIAL:
         return True
-    return obeys(model, relations, trial, visits)
+    return obeys(runs.model, relations, runs.trial.moved(runs.place, runs.number, value), visits)
 
 
 def obeys(
@@ -383,26 +440,28 @@ def judge_kink(pairs: Sequence[Pair], steps: Sequence[mpf], end: mpf) -> Judged 
         size = max(1, *(abs(side[-1]) for side in slopes))
         if differences[-1] <= KINKED * size:
             continue
-        if not all(settles([v / size for v in side]) for side in slopes):
+        scaled = [[v / size for v in values] for values in (*slopes, differences)]
+        if not all(settles(values, ROUNDED) for values in scaled) or not stays(scaled[-1], ROUNDED):
             return None
-        if not all(d > KINKED * size for d in differences) or not stays(differences):
+        if not all(d > KINKED for d in scaled[-1]):
             return None
         return k, differences, (slopes[0][-1], slopes[1][-1])
     return None
 
 
-def settles(values: Sequence[mpf]) -> bool:
+def settles(values: Sequence[mpf], floor: mpf = SETTLED) -> bool:
     """Whether increments shrink from rung to rung, until nothing is left of them."""
     increments = [abs(b - a) for a, b in zip(values, values[1:], strict=False)]
     return all(
-        late <= max(early / SHRINK, SETTLED)
+        late <= max(early / SHRINK, floor)
         for early, late in zip(increments, increments[1:], strict=False)
     )
 
 
-def stays(differences: Sequence[mpf]) -> bool:
+def stays(differences: Sequence[mpf], floor: mpf = SETTLED) -> bool:
     """Whether differences settle at something that is not zero."""
-    return settles(differences) and SHRINK * abs(differences[-1] - differences[-2]) <= differences[-1]
+    last = abs(differences[-1] - differences[-2])
+    return settles(differences, floor) and SHRINK * last <= differences[-1]
 
 
 def is_same_way(first: Sequence[Visit], last: Sequence[Visit], before: mpf) -> bool:

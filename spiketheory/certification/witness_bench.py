@@ -137,7 +137,7 @@ class Bench:
 
     def find_weight(self) -> float:
         """Some admissible weight."""
-        return next((w for w in (1.0, *self.signed_sizes())), 0.0)
+        return next(iter(self.signed_sizes()), 0.0)
 
     def name_values(
         self, parameters: Mapping[str, float], initial: Mapping[str, float]

@@ -14,8 +14,10 @@ import mpmath
 from mpmath import mpf
 
 from spiketheory.certification.ladder import (
+    GAP,
     MOVED,
     NO_TRIAL,
+    Runs,
     Spikes,
     find_time,
     list_spikes,
@@ -57,9 +59,13 @@ def locate(
                 if low <= value <= high:
                     return mpmath.nstr(value, DIGITS)
 
+            runs: dict[int, Runs] = {}
+
             def run(value: mpf, gap: mpf) -> Spikes:
                 digits = min(int(-mpmath.log10(gap)) + SPARE, DIGITS)
-                return list_spikes(run_trial(model, trial.moved(place, number, value), digits))
+                if digits not in runs:
+                    runs[digits] = Runs(model, trial, place, number, mpf(low) - GAP, digits)
+                return list_spikes(runs[digits].at(value))
 
             return close_in(run, mpf(low), mpf(high), mpf(trial.duration))
         except NO_TRIAL:

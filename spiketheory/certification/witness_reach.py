@@ -76,9 +76,9 @@ def try_jump(bench: Bench, condition: Condition) -> Witness | None:
         found = judge_jump(bench, values)
         if found is not None:
             finds.append(found)
-    finds.sort(key=lambda f: (not bench.is_usual(f.values), -f.size))
-    for find in finds[:MOST_GRAZES]:
-        witness = show_jump(bench, condition, find)
+    finds.sort(key=lambda f: (not bench.is_usual(f.values), -f.promise))
+    for find, part in itertools.product(finds[:MOST_GRAZES], (2.0**-8, 2.0**-16)):
+        witness = show_jump(bench, condition, find, part)
         if witness is not None or bench.is_spent:
             return witness
     return None
@@ -130,12 +130,12 @@ def find_zero(function: Callable[[float], float], first: float, last: float) -> 
     return (first + last) / 2
 
 
-def show_jump(bench: Bench, condition: Condition, find: Find) -> Witness | None:
+def show_jump(bench: Bench, condition: Condition, find: Find, part: float) -> Witness | None:
     """The witness of a jump onto the surface, from a short time after the start."""
     parameters = bench.name_parameters(find.values)
     scale = bench.find_scale(parameters)
     initial = {s.name: find.values[s] for s in bench.model.state}
-    time = scale / 256
+    time = part * scale
     alone = bench.visit(bench.make(initial=initial, parameters=parameters, duration=time))
     if alone is None or any(v.what != MARK for v in alone[1:]):
         return None

@@ -191,9 +191,9 @@ class Surface:
         at_infinity = [sp.S.Zero if s == self.V else j
                        for s, j in zip(model.state, model.jump, strict=True)]  # fmt: skip
         self.jump_far = compile_floats(self.known, at_infinity)
-        reset = [sp.S.Zero if r.has(sp.oo) else r for r in model.reset]
+        reset = [sp.S.Zero if r.has(sp.oo, -sp.oo) else r for r in model.reset]
         self.reset = compile_floats(self.known, reset)
-        self.lands_far = any(r.has(sp.oo) for r in model.reset)
+        self.lands_far = any(r.has(sp.oo, -sp.oo) for r in model.reset)
         height = model.spike.value - self.V if not model.spike.is_blowup else sp.S.One
         self.distance = compile_floats(self.known, [height])
 

@@ -144,9 +144,10 @@ def move_across(
 def list_later(bench: Bench, time: float, scale: float) -> Iterator[Later]:
     """No input, or one after an event, that shows what became different."""
     yield [], []
-    for weight in bench.signed_sizes():
-        if abs(weight) in (2.0, 16.0, 128.0) or abs(weight) < 1:
-            yield [weight], [time + scale / 2]
+    weights = bench.signed_sizes()
+    chosen = [w for w in weights if abs(w) in (2.0, 16.0, 128.0)] or weights[:: len(weights) // 4 + 1]
+    for weight in sorted(chosen, key=lambda w: (abs(w) != 16.0, w < 0)):
+        yield [weight], [time + scale / 2]
 
 
 def try_inputs(bench: Bench, condition: Condition) -> Witness | None:

@@ -177,12 +177,14 @@ class Reference:
             if not rows:
                 step /= 2
                 continue
-            if not (self.above or inverted) and end[self.index] >= self.kink:
+            if self.is_across_kink(end, inverted):
                 *vector, passed = self.reach(vector, False, self.kink)
-                if passed <= left:
-                    self.above, left = True, left - passed
-                    continue
-                raise stuck(left)
+                if not 0 <= passed <= left:
+                    raise stuck(left)
+                self.above, left = not self.above, left - passed
+                if not left:
+                    return vector, None
+                continue
             if self.crosses(vector, end, inverted) or self.peaks(field, vector, end, step):
                 vector, passed = self.approach(field, vector, step)
                 spike = duration - left + passed + self.reach(vector, inverted)[-1]
@@ -203,6 +205,12 @@ class Reference:
             for v, s in zip(vector, speeds, strict=True) if s.is_finite() and from_ball(s) != 0
         ]  # fmt: skip
         return min([mpf(1) / 8, *ratios])
+
+    def is_across_kink(self, end: Vector, inverted: bool) -> bool:
+        """Whether a step ends on the other side of the kink than the equations are for."""
+        if self.kink is None or inverted:
+            return False
+        return bool(end[self.index] < self.kink if self.above else end[self.index] >= self.kink)
 
     def crosses(self, start: Vector, end: Vector, inverted: bool) -> bool:
         """Whether the spike lies between two states."""
