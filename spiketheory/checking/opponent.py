@@ -6,7 +6,7 @@ digits or more (`attack.precise`) before it counts.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sympy as sp
 
@@ -15,7 +15,7 @@ from spiketheory.checking.attack import continuity, kinks
 from spiketheory.checking.attack.bench import Bench, Suspect
 from spiketheory.checking.attack.continuity import describe_place
 from spiketheory.checking.attack.contradiction import Contradiction
-from spiketheory.checking.attack.ladder import Ladder
+from spiketheory.checking.attack.ladder import DIGITS, Ladder
 from spiketheory.checking.attack.pile_up import CountBound, confirm_runaway, find_pile_up
 from spiketheory.checking.attack.precise import Lost
 from spiketheory.checking.attack.witnesses import find_false_witnesses
@@ -38,15 +38,17 @@ class Effort:
         ties: Trials with two inputs at once.
         lines: Trials in which one number moves along a line.
         long: Long trials.
+        steps: Steps in many digits that each search may take.
     """
 
     swaps: int = 48
     ties: int = 150
     lines: int = 80
     long: int = 48
+    steps: int = 6000
 
 
-QUICK = Effort(swaps=24, ties=60, lines=40, long=24)
+QUICK = Effort(swaps=24, ties=60, lines=40, long=24, steps=1200)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +110,15 @@ def attack(
             if first and found:
                 break
             say(f"Round {number + 1}: {what} of {model.name}")
+            bench.allow_steps((effort or Effort()).steps)
             for hit in search():
                 found.setdefault(hit.kind, hit)
                 break
         done += 1
-    return Attack(verdict=certificate.verdict, contradictions=tuple(found.values()),
-                  trials=bench.trials, rounds=done, lost=tuple(dict.fromkeys(bench.lost)))  # fmt: skip
+    return Attack(
+        verdict=certificate.verdict, contradictions=tuple(found.values()), trials=bench.trials,
+        rounds=done, lost=tuple(dict.fromkeys(bench.lost)),
+    )  # fmt: skip
 
 
 Search = Callable[[], Iterable[Contradiction]]
@@ -132,9 +137,12 @@ def list_searches(
         searches.append(("long trials", lambda: search_growth(bench, effort, bound)))
     if shift and "jump" not in found:
         searches += [
-            ("inputs at spikes", lambda: confirm_jumps(bench, continuity.find_swaps(bench, effort.swaps))),
-            ("inputs at once", lambda: confirm_jumps(bench, continuity.find_ties(bench, effort.ties))),
-            ("lines", lambda: confirm_jumps(bench, continuity.find_on_lines(bench, effort.lines))),
+            ("inputs at spikes", lambda: confirm_jumps(
+                bench, continuity.find_swaps(bench, effort.swaps))),
+            ("inputs at once", lambda: confirm_jumps(
+                bench, continuity.find_ties(bench, effort.ties))),
+            ("lines", lambda: confirm_jumps(
+                bench, continuity.find_on_lines(bench, effort.lines))),
         ]  # fmt: skip
     if certificate.verdict == "smooth" and not {"kink", "jump"} & found.keys():
         searches += [
@@ -185,14 +193,11 @@ def confirm_jump(bench: Bench, suspect: Suspect) -> Contradiction | None:
     """The jump of one suspect, if it stays and keeps to the assumptions."""
     if not bench.admits(suspect.trial):
         return None
-    ladder = Ladder(bench.get_precise(), suspect.trial, suspect.place)
+    ladder = Ladder(bench.get_precise, suspect.trial, suspect.place)
     step = ladder.climb(suspect.low, suspect.high)
     if step is None or not all(bench.keeps(states, p) for states, p in ladder.seen):
         return None
-    name, row = suspect.place
-    numbers = suspect.trial.numbers()
-    numbers[name][row] = float(step.values[0])
-    trial = replace(suspect.trial, **{name: tuple(numbers[name])})
+    trial = suspect.trial.move(suspect.place, float(step.values[0]))
     before, after = (f"[{', '.join(f'{t:.8g}' for t in s)}]" for s in step.spikes)
     return Contradiction(
         kind="jump",
@@ -203,7 +208,7 @@ def confirm_jump(bench: Bench, suspect: Suspect) -> Contradiction | None:
         place=suspect.place,
         values=step.values,
         spikes=step.spikes,
-        proof="in 60 digits, the two values 1e-30 apart",
+        proof=f"in {DIGITS} digits, the two values 1e-30 apart",
         facts={"size": step.size},
     )
 
@@ -212,8 +217,7 @@ def confirm_kinks(
     bench: Bench, suspects: Iterable[Suspect], *, ties: bool
 ) -> Iterator[Contradiction]:
     """Kinks whose one-sided slopes stay apart."""
-    ordered = sorted(suspects, key=lambda s: -s.size)
-    for suspect in ordered[:MOST_CONFIRMED]:
+    for suspect in spread_out(suspects):
         try:
             hit = kinks.confirm_kink(bench, suspect, ties=ties)
         except Lost as err:

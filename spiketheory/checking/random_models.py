@@ -181,13 +181,16 @@ def draw_threshold(draft: Draft, others: list[str]) -> None:
     theta = draft.pick("1", "1", "1", "2")
     if others and draft.chance(0.25):
         theta = draft.dice.choice([
-            f"1 + {others[0]}", f"1 + exp(-{others[0]})", f"1 + {others[0]}**2", f"2 + tanh({others[0]})",
+            f"1 + {others[0]}", f"1 + exp(-{others[0]})", f"1 + {others[0]}**2",
+            f"2 + tanh({others[0]})",
         ])  # fmt: skip
     draft.spike, draft.rest["V"] = f"V = {theta}", 0.0
     reset = draft.pick("V = 0", "V = 0", "V = -1", "V = -1", "V -= 2")
     if others and draft.chance(0.2):
         x = others[0]
-        reset = draft.pick(f"V = 1 - exp(-{x})", f"V = -{x}**2", f"V = -tanh({x})", f"V = 1 - 1/(1 + {x}**2)")
+        reset = draft.pick(
+            f"V = 1 - exp(-{x})", f"V = -{x}**2", f"V = -tanh({x})", f"V = 1 - 1/(1 + {x}**2)"
+        )
     draft.resets.append(reset)
 
 

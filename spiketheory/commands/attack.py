@@ -48,9 +48,7 @@ def attack_model(
     return bool(result.contradictions)
 
 
-def attack_many(
-    count: int, *, seed: int, workers: int | None, out: Path, as_json: bool
-) -> bool:
+def attack_many(count: int, *, seed: int, workers: int | None, out: Path, as_json: bool) -> bool:
     """Attack certificates of random models; True if one of them is contradicted."""
     import os
 

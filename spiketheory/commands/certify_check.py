@@ -202,6 +202,7 @@ def recheck_certificate(
     write_output("\n".join(lines), out)
 
 
+# Long: its options and its help.
 @click.command()
 @click.option("--model", metavar="NAME|FILE.toml",
               help="A built-in model (see `spiketheory models`) or a model file.  "
@@ -225,8 +226,11 @@ def recheck_certificate(
 @click.option("--replay", type=click.Path(path_type=Path), metavar="FILE",
               help="Look again at a failure (.npz) or contradiction (.json) found before.  "
               "[default: search]")  # fmt: skip
-@click.option("--attack", is_flag=True,
-              help="Try to break the model's certificate instead.  [default: search]")
+@click.option(
+    "--attack",
+    is_flag=True,
+    help="Try to break the model's certificate instead.  [default: search]",
+)
 @click.option("--minutes", type=click.FloatRange(min=0), default=5.0, show_default=True,
               help="How long to attack a model, about; rounds are counted.")  # fmt: skip
 @click.option("--random", "count", type=click.IntRange(min=1), metavar="N",

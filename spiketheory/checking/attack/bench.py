@@ -1,5 +1,6 @@
 """What the attacks on one model share: its simulators and what is drawn."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -62,7 +63,8 @@ class Bench:
         self.rng = np.random.default_rng(seed)
         self.swarm = Swarm(self.equations, self.limits)
         self.drawer = Drawer(self.equations, self.limits, self.rng)
-        self.precise: PreciseNeuron | None = None
+        self.precise: dict[int, PreciseNeuron] = {}
+        self.budget = math.inf
         self.lost: list[str] = []
         self.trials = 0
 
@@ -71,18 +73,25 @@ class Bench:
         self.trials += trials.count
         return self.swarm.run(trials, most=most, most_steps=most_steps)
 
-    def get_precise(self) -> PreciseNeuron:
-        """The model in many digits.
+    def get_precise(self, digits: int) -> PreciseNeuron:
+        """The model in so many digits.
 
         Raises:
             Lost: If it cannot be had.
         """
-        if self.precise is None:
+        if digits not in self.precise:
             try:
-                self.precise = PreciseNeuron(self.model)
+                self.precise[digits] = PreciseNeuron(self.model, digits)
+                self.precise[digits].budget = self.budget
             except NotImplementedError as err:
                 raise Lost(str(err)) from err
-        return self.precise
+        return self.precise[digits]
+
+    def allow_steps(self, steps: float) -> None:
+        """Set how many steps in many digits the search that follows may take, in each precision."""
+        for neuron in self.precise.values():
+            neuron.budget = steps
+        self.budget = steps
 
     def keeps(self, states: Sequence[Sequence[float]], parameters: Sequence[float]) -> bool:
         """Whether states of a precise run keep to the assumptions."""

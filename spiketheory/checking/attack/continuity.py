@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spiketheory.checking.attack.bench import Bench, Suspect, clip, measure, shorten
-from spiketheory.checking.attack.contradiction import FIELDS, PlainTrial, take_trial
+from spiketheory.checking.attack.contradiction import FIELDS, PlainTrial, list_lanes, take_trial
 from spiketheory.checking.attack.equations import Array
 from spiketheory.checking.attack.swarm import Trials, join, pad
 
@@ -221,15 +221,19 @@ def find_on_lines(bench: Bench, n: int) -> Iterator[Suspect]:
         lines = replace(lines, low=grid[best, lanes], high=grid[best + 1, lanes])
         wide = np.maximum(np.abs(lines.low), np.abs(lines.high))
         narrow = lines.high - lines.low <= NARROW * np.maximum(wide, 1e-2)
-        for j in np.flatnonzero(narrow & (size > JUMP)):
+        for j in list_lanes(narrow & (size > JUMP)):
             trial = shorten(take_trial(lines.trials, j), [e[:, j] for e in ends], SLACK * unit)
             place = locate(lines.trials, lines.places[j], j)
-            yield Suspect(trial=trial, place=place, low=float(lines.low[j]),
-                          high=float(lines.high[j]), size=float(size[j]), what="a number moved")  # fmt: skip
+            yield Suspect(
+                trial=trial, place=place, low=float(lines.low[j]), high=float(lines.high[j]),
+                size=float(size[j]), what="a number moved",
+            )  # fmt: skip
         stays = size > (JUMP if before is None or level < 2 else SLOPE * before)
         keep = np.flatnonzero(~narrow & stays & (size > JUMP))
         keep = keep[np.argsort(-size[keep], kind="stable")][:MOST_LINES]
-        late = np.max([np.where(e < lines.trials.duration, e, 0.0).max(axis=0) for e in ends], axis=0)
+        late = np.max(
+            [np.where(e < lines.trials.duration, e, 0.0).max(axis=0) for e in ends], axis=0
+        )
         T = np.minimum(lines.trials.duration, late + SLACK * unit)
         trials = replace(lines.trials, duration=T)
         lines, before, points = replace(lines, trials=trials).take(keep), size[keep], SECTIONS

@@ -1,7 +1,7 @@
 """What an attack finds: a trial that a certificate excludes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,21 @@ class PlainTrial:
             duration=np.array([self.duration]),
         )
 
+    def move(self, place: tuple[str, int], value: float) -> "PlainTrial":
+        """The same trial with one number replaced."""
+        values: dict[str, Any] = self.numbers()
+        values[place[0]][place[1]] = value
+        changed: dict[str, Any] = {place[0]: tuple(values[place[0]])}
+        return replace(self, **changed)
+
     def numbers(self) -> dict[str, list[Any]]:
         """Lists of its numbers by field, to be changed."""
         return {name: list(getattr(self, name)) for name in FIELDS}
+
+
+def list_lanes(chosen: np.ndarray) -> list[int]:
+    """Numbers of the lanes for which something holds."""
+    return [int(j) for j in np.flatnonzero(chosen)]
 
 
 def take_trial(trials: Trials, lane: int) -> PlainTrial:

@@ -1,4 +1,4 @@
-"""What an attack draws: parameters, states, weights and times, many beside the edges of the region."""
+"""What an attack draws: parameters, states, weights, times; many beside edges of the region."""
 
 from collections.abc import Sequence
 

@@ -130,7 +130,9 @@ def find_growth(model: NeuronModel) -> tuple[str, float, sp.Expr]:
     if not model.spike.is_blowup:
         return THRESHOLD, 0.0, sp.S.One
     V = model.spike.variable
-    rate = model.derivatives[model.state.index(V)].rewrite(sp.exp)
+    rate = model.derivatives[model.state.index(V)]
+    for unbounded in (sp.sinh, sp.cosh):
+        rate = rate.replace(unbounded, lambda x, f=unbounded: f(x).rewrite(sp.exp))
     slopes = [e.args[0].diff(V) for e in rate.atoms(sp.exp) if e.has(V)]
     defaults = {p.symbol: sp.Float(p.default) for p in model.parameters}
     growing = [s for s in slopes if not s.has(V) and s.subs(defaults) > 0]
@@ -146,7 +148,7 @@ def find_growth(model: NeuronModel) -> tuple[str, float, sp.Expr]:
 
 
 def measure_exponent(model: NeuronModel) -> float:
-    """k of V' ~ V^k, where the other variables are at rest or beside it, parameters are default."""
+    """K of V' ~ V^k, where the other variables are at rest or beside it, parameters are default."""
     V = model.spike.variable
     rate = model.derivatives[model.state.index(V)]
     values = {p.symbol: p.default for p in model.parameters}

@@ -20,7 +20,7 @@ from spiketheory.checking.attack.continuity import (
 )
 from spiketheory.checking.attack.contradiction import Contradiction, take_trial
 from spiketheory.checking.attack.equations import Array, bind_arrays
-from spiketheory.checking.attack.ladder import DIGITS, Ladder
+from spiketheory.checking.attack.ladder import Ladder
 from spiketheory.checking.attack.sides import list_surfaces
 from spiketheory.checking.attack.swarm import Trials, join
 
@@ -30,10 +30,17 @@ POINTS, SECTIONS = 25, 17
 LEVELS = 6
 SHORTEST = 3e-6
 SLOPE = 0.3
-DISTANCES = (1e-2, 1e-3, 1e-4)
+DISTANCES = (1e-3, 1e-4)
 MOST_SUSPECTS = 12
-RUNGS = (1e-5, 1e-9, 1e-13)
+RUNGS = (1.0, 1e-2, 1e-4, 1e-7)
+"""In units of how well floats know the place: two lines meet at the kink up to a square of it."""
+EXACT_RUNGS = (1e-5, 1e-8, 1e-12)
+"""The same where the kink is at another event, whose time is known; in units of the time."""
+DIGITS = 36
+MARGIN = 1e-3
 KEEPS = 0.2
+BRIEF = 1.5
+"""Length of trials that begin on a kink: where they stay there, its sides soon differ hugely."""
 
 
 def find_slopes(spikes: Array, duration: Array, h: Array) -> tuple[Array, Array]:
@@ -102,7 +109,7 @@ def aim_at_kinks(bench: Bench, n: int) -> Lines | None:
     surfaces = [s for s in list_surfaces(model.derivatives) if s.free_symbols & set(model.state)]
     if not surfaces:
         return None
-    base = bench.drawer.draw(n)
+    base = bench.drawer.draw(n, length=BRIEF)
     arguments = [*model.state, *(p.symbol for p in model.parameters)]
     parts = []
     for surface in surfaces:
@@ -116,8 +123,10 @@ def aim_at_kinks(bench: Bench, n: int) -> Lines | None:
         return None
     size = 10.0 ** rng.uniform(-2, 0, sum(p.low.size for p in parts))
     low = np.concatenate([p.low for p in parts])
-    return Lines(trials=join([p.trials for p in parts]),
-                 places=tuple(q for p in parts for q in p.places), low=low - size, high=low + 0.9 * size)  # fmt: skip
+    return Lines(
+        trials=join([p.trials for p in parts]), places=tuple(q for p in parts for q in p.places),
+        low=low - size, high=low + 0.9 * size,
+    )  # fmt: skip
 
 
 def place_on(bench: Bench, base: Trials, row: int, function: object) -> Lines | None:
@@ -185,14 +194,16 @@ def look_beside(bench: Bench, trials: Trials, at: Array) -> Iterator[Suspect]:
         sound = runs.is_sound.reshape(5, at.size).all(axis=0)
         size, _ = find_slopes(spikes, T, h)
         sizes.append(np.where(sound, size.max(axis=0), 0.0))
-    far, near, nearest = sizes
+    near, nearest = sizes
     stays = (nearest > KINK) & (near > KINK) & (nearest > 0.5 * near)
     order = [j for j in np.argsort(-nearest, kind="stable") if stays[j]]
     for j in order[:MOST_SUSPECTS]:
         trial = take_trial(trials, j)
-        h = DISTANCES[-1] * drawer.time
-        yield Suspect(trial=trial, place=("times", len(trial.times) - 1), low=float(at[j] - h),
-                      high=float(at[j] + h), size=float(nearest[j]), what="input at another event")  # fmt: skip
+        beside = DISTANCES[-1] * drawer.time
+        yield Suspect(
+            trial=trial, place=("times", len(trial.times) - 1), low=float(at[j] - beside),
+            high=float(at[j] + beside), size=float(nearest[j]), what="input at another event",
+        )  # fmt: skip
 
 
 def confirm_kink(bench: Bench, suspect: Suspect, *, ties: bool) -> Contradiction | None:
@@ -202,21 +213,24 @@ def confirm_kink(bench: Bench, suspect: Suspect, *, ties: bool) -> Contradiction
         Lost: If a trial cannot be followed.
     """
     place: Place = suspect.place
-    ladder = Ladder(bench.get_precise(), suspect.trial, place)
-    with mpmath.workdps(DIGITS):
-        center = (mpf(suspect.low) + mpf(suspect.high)) / 2
+    ladder = Ladder(bench.get_precise, suspect.trial, place, digits=DIGITS)
+    with mpmath.workdps(DIGITS + 8):
+        middle = (mpf(suspect.low) + mpf(suspect.high)) / 2
         width = abs(mpf(suspect.high) - mpf(suspect.low))
+        event = ladder.find_event(middle)
+        center = middle if event is None else event
         found: list[tuple[mpf, mpf]] = []
-        for rung in (None, *RUNGS):
-            h = width if rung is None else mpf(rung) * max(mpf(1), abs(center))
+        for rung in RUNGS if event is None else EXACT_RUNGS:
+            h = mpf(rung) * (width if event is None else bench.drawer.time)
             values = [center + s * h for s in (-2, -1, 1, 2)]
             runs = [ladder.run(v) for v in values]
-            best = compare_slopes(runs, h, suspect.trial.duration)
+            best = compare_slopes(runs, h, ladder.trial.duration)
             if best is None or best[0] < KINK:
                 return None
-            if rung is not None:
-                found.append(best[1])
-            center += best[2]
+            found.append(best[1])
+            center += best[2] if event is None else 0
+            end = float(max(run[best[3]] for run in runs)) + MARGIN * bench.drawer.time
+            ladder.trial = replace(ladder.trial, duration=min(end, ladder.trial.duration))
         if not ties and is_tie(suspect, center):
             return None
         changes = [abs(b - a) for a, b in found]
@@ -233,19 +247,19 @@ def confirm_kink(bench: Bench, suspect: Suspect, *, ties: bool) -> Contradiction
         text=f"the derivative of a spike time by {name} is {before:.8g} on one side of "
         f"{mpmath.nstr(center, 12)} and {after:.8g} on the other",
         claim="smooth",
-        trial=suspect.trial,
+        trial=ladder.trial,
         place=place,
         values=(mpmath.nstr(values[1], 45), mpmath.nstr(values[2], 45)),
         spikes=(tuple(map(float, runs[1])), tuple(map(float, runs[2]))),
-        proof=f"in 60 digits, {RUNGS[-1]:.0e} from the kink",
+        proof=f"in {DIGITS} digits, {float(h):.0e} from the kink",
         facts={"slopes": [before, after]},
     )
 
 
 def compare_slopes(
     runs: Sequence[Sequence[mpf]], h: mpf, duration: float
-) -> tuple[mpf, tuple[mpf, mpf], mpf] | None:
-    """Relative difference of one-sided slopes, the slopes, and where the two lines meet."""
+) -> tuple[mpf, tuple[mpf, mpf], mpf, int] | None:
+    """Relative difference of one-sided slopes, the slopes, where the lines meet, and the spike."""
     count = min(sum(t < duration for t in run) for run in runs)
     best = None
     for k in range(count):
@@ -256,7 +270,7 @@ def compare_slopes(
             meet = mpf(0)
             if left != right:
                 meet = (c - right * h - b - left * h) / (left - right)
-            best = (size, (left, right), meet if abs(meet) < h else mpf(0))
+            best = (size, (left, right), meet if abs(meet) < h else mpf(0), k)
     return best
 
 

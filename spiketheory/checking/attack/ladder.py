@@ -3,7 +3,9 @@
 A later version may take `spiketheory.certification.ladder`; this one shares nothing with it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mpmath
 from mpmath import mpf
@@ -15,9 +17,11 @@ RUNGS = (10, 20, 30)
 JUMP = mpf("1e-3")
 STEADY = mpf("1e-9")
 SHRINKS = mpf("0.1")
-DIGITS = 60
+DIGITS = 50
 FOUND_WITHIN = 1e-6
 MOST = 60
+FEW = ((mpf("1e-13"), 26), (mpf("1e-24"), 38))
+"""Digits in which steps of at least these sizes are halved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,19 +40,21 @@ class Step:
 
 
 class Ladder:
-    """Runs one trial with one number moved, in 60 digits.
+    """Runs one trial with one number moved, in many digits.
 
     Args:
-        neuron: The model.
+        get_neuron: The model in so many digits.
         trial: The trial.
         place: What is moved.
         most: Spikes after which a run ends.
     """
 
     def __init__(
-        self, neuron: PreciseNeuron, trial: PlainTrial, place: tuple[str, int], *, most: int = MOST
-    ) -> None:
-        self.neuron, self.trial, self.place, self.most = neuron, trial, place, most
+        self, get_neuron: Callable[[int], PreciseNeuron], trial: PlainTrial,
+        place: tuple[str, int], *, digits: int = DIGITS, most: int = MOST,
+    ) -> None:  # fmt: skip
+        self.get_neuron, self.digits = get_neuron, digits
+        self.trial, self.place, self.most = trial, place, most
         self.seen: list[tuple[list[list[float]], tuple[float, ...]]] = []
 
     def run(self, value: mpf | None, *, without: bool = False) -> list[mpf]:
@@ -60,7 +66,7 @@ class Ladder:
         inputs = list(zip(numbers["times"], numbers["weights"], strict=True))
         if without:
             del inputs[row]
-        found = self.neuron.run(
+        found = self.get_neuron(self.digits).run(
             numbers["parameters"], numbers["initial"], inputs, self.trial.duration, most=self.most
         )
         if found.escaped is not None:
@@ -76,24 +82,27 @@ class Ladder:
         gaps = [abs(min(a, T) - min(b, T)) for a, b in zip(one, other, strict=True)]
         return max(gaps, default=mpf(0))
 
-    def find_center(self, low: mpf, high: mpf) -> mpf | None:
-        """Where the jump is: at another event, or by halving; None if it dissolves."""
-        with mpmath.workdps(DIGITS + 8):
-            if self.place[0] == "times":
-                near = [mpf(t) for i, t in enumerate(self.trial.times) if i != self.place[1]]
-                near += self.run(low, without=True)
-                middle = (low + high) / 2
-                near = [t for t in near if abs(t - middle) < FOUND_WITHIN]
-                if near:
-                    return min(near, key=lambda t: abs(t - middle))
-            return self.halve(low, high)
+    def find_event(self, middle: mpf) -> mpf | None:
+        """The time of another event next to a moved time; None if there is none."""
+        if self.place[0] != "times":
+            return None
+        near = [mpf(t) for i, t in enumerate(self.trial.times) if i != self.place[1]]
+        near += self.run(middle, without=True)
+        near = [t for t in near if abs(t - middle) < FOUND_WITHIN]
+        return min(near, key=lambda t: abs(t - middle)) if near else None
 
     def halve(self, low: mpf, high: mpf) -> mpf | None:
-        """Halve towards the larger difference down to less than the last rung."""
+        """Halve towards the larger difference down to less than the last rung.
+
+        A wider step needs fewer digits to be seen.
+        """
+        wanted, self.digits = self.digits, FEW[0][1]
         first, last = self.run(low), self.run(high)
         size = self.differ(first, last)
         while abs(high - low) > mpf(10) ** -(RUNGS[-1] + 2):
+            self.digits = next((d for g, d in FEW if abs(high - low) > g), wanted)
             if size < JUMP:
+                self.digits = wanted
                 return None
             middle = (low + high) / 2
             inner = self.run(middle)
@@ -102,41 +111,49 @@ class Ladder:
                 high, last, size = middle, inner, below
             else:
                 low, first, size = middle, inner, above
+        self.digits = wanted
         return (low + high) / 2
 
     def climb(self, low: float, high: float) -> Step | None:
         """The jump between two values, if it stays as they come together.
 
+        It is looked for at another event next to them, then by halving.
+
         Raises:
             Lost: If a trial cannot be followed.
         """
-        with mpmath.workdps(DIGITS + 8):
-            center = self.find_center(mpf(low), mpf(high))
-            if center is None:
+        with mpmath.workdps(self.digits + 8):
+            event = self.find_event((mpf(low) + mpf(high)) / 2)
+            found = None if event is None else self.climb_to(event)
+            if found is None:
+                center = self.halve(mpf(low), mpf(high))
+                found = None if center is None else self.climb_to(center)
+        if found is None:
+            return None
+        sizes, step = found
+        return step if stays(sizes) else None
+
+    def climb_to(self, center: mpf) -> tuple[list[mpf], Step] | None:
+        """Differences across a place at each rung; None if there is none to speak of."""
+        sizes: list[mpf] = []
+        step = None
+        for power in RUNGS:
+            half = mpf(10) ** -power / 2
+            values = (center - half, center + half)
+            runs = [self.run(v) for v in values]
+            sizes.append(self.differ(*runs))
+            if sizes[-1] < JUMP:
                 return None
-            sizes, ends = [], None
-            for power in RUNGS:
-                half = mpf(10) ** -power / 2
-                values = (center - half, center + half)
-                runs = [self.run(v) for v in values]
-                sizes.append(self.differ(*runs))
-                ends = (values, runs)
-                if sizes[-1] < JUMP:
-                    return None
-            if not stays(sizes):
-                return None
-            values, runs = ends
-            return Step(
+            step = Step(
                 size=float(sizes[-1]),
                 values=(mpmath.nstr(values[0], 45), mpmath.nstr(values[1], 45)),
                 spikes=(tuple(map(float, runs[0])), tuple(map(float, runs[1]))),
             )
+        assert step is not None
+        return sizes, step
 
 
 def stays(sizes: list[mpf]) -> bool:
     """Whether differences at smaller and smaller distances come to rest."""
-    changes = [abs(a - b) for a, b in zip(sizes, sizes[1:], strict=False)]
-    return all(
-        late < STEADY or late <= SHRINKS * early
-        for early, late in zip(changes, changes[1:], strict=False)
-    ) and (len(changes) > 1 or changes[0] < STEADY)
+    changes = [abs(a - b) for a, b in pairwise(sizes)]
+    return all(late < STEADY or late <= SHRINKS * early for early, late in pairwise(changes))

@@ -72,9 +72,7 @@ class Limits:
         return admit((*self.of_weight, *self.of_both), state, p, weights, SLACK)
 
 
-def admit(
-    bounds: Sequence[Bound], state: Array, p: Array, weights: Array, slack: float
-) -> Array:
+def admit(bounds: Sequence[Bound], state: Array, p: Array, weights: Array, slack: float) -> Array:
     """Which lanes obey bounds."""
     fine = np.ones(p.shape[1] if p.ndim > 1 else state.shape[1], bool)
     for bound in bounds:

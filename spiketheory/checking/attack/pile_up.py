@@ -1,13 +1,20 @@
 """Spikes that pile up, and variables that leave for infinity without a spike, in finite time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from spiketheory.checking.attack.bench import Bench
-from spiketheory.checking.attack.contradiction import Contradiction, PlainTrial, take_trial
+from spiketheory.checking.attack.contradiction import (
+    Contradiction,
+    PlainTrial,
+    list_lanes,
+    take_trial,
+)
 from spiketheory.checking.attack.equations import Array
+from spiketheory.checking.attack.ladder import DIGITS
 from spiketheory.checking.attack.precise import Lost, PreciseNeuron
 from spiketheory.checking.attack.swarm import ESCAPED, FULL, STUCK, Trials
 
@@ -40,12 +47,13 @@ def measure_ratios(spikes: Sequence[float], doublings: int = DOUBLINGS) -> list[
         count = half
     steps = steps[: doublings + 1][::-1]
     return [float(late / early) if early > 0 else np.inf
-            for early, late in zip(steps, steps[1:], strict=False)]  # fmt: skip
+            for early, late in pairwise(steps)]  # fmt: skip
 
 
-def after_inputs(trial: PlainTrial, spikes: Sequence[float]) -> list[float]:
+def after_inputs(trial: PlainTrial, spikes: Iterable[float]) -> list[float]:
     """Spikes after the last input that comes before the run's last spike."""
-    last = spikes[-1] if len(spikes) else 0.0
+    spikes = list(spikes)
+    last = spikes[-1] if spikes else 0.0
     late = max((t for t in trial.times if t < last), default=-1.0)
     return [t for t in spikes if t > late]
 
@@ -62,19 +70,21 @@ def find_pile_up(
     """
     base = bench.drawer.draw(n, 1, length=LENGTH)
     runs = bench.run(base, most=FIRST, most_steps=FIRST_STEPS)
-    fleeing = [take_trial(base, j) for j in np.flatnonzero(runs.admitted & (runs.status == ESCAPED))]
+    escaped = runs.admitted & (runs.status == ESCAPED)
+    fleeing = [take_trial(base, j) for j in list_lanes(escaped)]
     found = check_counts(base, runs.count, runs.admitted, bound)
     scored: list[tuple[float, int]] = []
-    for j in np.flatnonzero(runs.admitted & np.isin(runs.status, (FULL, STUCK))):
+    for j in list_lanes(runs.admitted & np.isin(runs.status, (FULL, STUCK))):
         spikes = after_inputs(take_trial(base, j), runs.spikes[: min(runs.count[j], FIRST), j])
         ratios = measure_ratios(spikes, 2)
         score = 0.0 if runs.status[j] == STUCK else (max(ratios) if len(ratios) == 2 else np.inf)
         if score < PROMISING:
-            scored.append((score, int(j)))
+            scored.append((score, j))
     scored.sort()
     for score, j in scored[:MOST_FOLLOWED]:
         trial = take_trial(base, j)
-        hit = confirm_by_digits(bench, trial) if score < RATIO / 2 else confirm_by_count(bench, trial)
+        confirm = confirm_by_digits if score < RATIO / 2 else confirm_by_count
+        hit = confirm(bench, trial)
         if hit is not None:
             found.append(hit)
             break
@@ -87,7 +97,7 @@ def check_counts(
     """Trials with more spikes than a lemma allows."""
     if bound is None:
         return []
-    for j in np.flatnonzero(admitted):
+    for j in list_lanes(admitted):
         trial = take_trial(base, j)
         most = bound(trial)
         if most is not None and count[j] > most:
@@ -146,7 +156,7 @@ def report(
 def confirm_runaway(bench: Bench, trial: PlainTrial) -> Contradiction | None:
     """A variable that leaves for infinity in finite time without a spike."""
     try:
-        found = bench.get_precise().run(
+        found = bench.get_precise(DIGITS).run(
             trial.parameters, trial.initial, list(zip(trial.times, trial.weights, strict=True)),
             trial.duration,
         )  # fmt: skip
@@ -160,10 +170,10 @@ def confirm_runaway(bench: Bench, trial: PlainTrial) -> Contradiction | None:
     shortened = replace(trial, duration=min(trial.duration, float(found.escaped) * 1.5))
     return Contradiction(
         kind="runaway",
-        text=f"{name} leaves for {'-' if min(last) < -1e12 else ''}oo at {float(found.escaped):.10g} "
-        "without a spike",
+        text=f"{name} leaves for {'-' if min(last) < -1e12 else ''}oo at "
+        f"{float(found.escaped):.10g} without a spike",
         claim="C5: no variable becomes infinite between spikes",
         trial=shortened,
-        proof="in 60 digits",
+        proof=f"in {DIGITS} digits",
         facts={"time": float(found.escaped)},
     )

@@ -6,6 +6,7 @@ steps end on the kink. On the way to a blow-up, and back from -oo, V is the cloc
 grows like a power, V itself where it grows exponentially.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,8 @@ from spiketheory.checking.attack.sides import Kink, find_kinks, resolve
 from spiketheory.errors import VerificationError
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.symbols import WEIGHT
-from spiketheory.reference.integrate import BALLS, extrapolate_step
+from spiketheory.reference.integrate import BALLS
+from spiketheory.reference.integrate import extrapolate_step as take_step
 from spiketheory.runtime.special_mpmath import from_ball, to_ball
 
 Vector = list[mpf]
@@ -77,6 +79,7 @@ class PreciseNeuron:
         self.symbols = [*model.state, *(p.symbol for p in model.parameters)]
         self.functions: dict[Any, Any] = {}
         self.tolerance = mpf(10) ** -digits
+        self.budget = math.inf
 
     def bind(self, key: Any, values: Sequence[sp.Expr], *more: sp.Symbol) -> Any:
         """Expressions as a function of balls, made once."""
@@ -92,6 +95,17 @@ class PreciseNeuron:
         with flint.ctx.workprec(mpmath.mp.prec):
             found = function(*map(to_ball, state), *self.numbers, *map(to_ball, more))
             return [from_ball(flint.arb(v)) for v in found]
+
+    def take_step(self, rate: Any, state: Vector, step: mpf) -> tuple[Vector, int]:
+        """One step, and how many rows it took; 0 if it did not converge.
+
+        Raises:
+            Lost: If more steps have been taken than may be.
+        """
+        self.budget -= 1
+        if self.budget < 0:
+            raise Lost("Expected a trial of fewer steps in so many digits.")
+        return take_step(rate, state, step, self.tolerance)
 
     def run(
         self, parameters: Sequence[Any], initial: Sequence[Any], inputs: Sequence[tuple[Any, Any]],
@@ -231,7 +245,7 @@ class PreciseNeuron:
             if self.kinks:
                 step = min(step, LONGEST_AT_KINKS)
             step = min(step, left - passed)
-            end, rows = extrapolate_step(rate, state, step, self.tolerance)
+            end, rows = self.take_step(rate, state, step)
             if not rows:
                 step /= 2
                 if step < self.tolerance:
@@ -303,7 +317,7 @@ class PreciseNeuron:
             if dip is None:
                 return first
             reach = dip
-        length, state = self.find_root(rate, start, reach, sides, "height")
+        length, state = self.find_passage(rate, start, reach, sides)
         return -1, length, state
 
     def find_dip(
@@ -314,12 +328,12 @@ class PreciseNeuron:
         heights = self.get_height(start), self.get_height(end)
         if not fall < 0 < rise or min(heights) > min(-fall, rise) * step:
             return None
-        early, late = mpf(0), step
-        for turn in range(MOST_ROUNDS):
+        early, late, side = mpf(0), step, 0
+        for _ in range(MOST_ROUNDS):
             middle = (early * rise - late * fall) / (rise - fall)
-            if turn % 4 == 3:
+            if not early < middle < late:
                 middle = (early + late) / 2
-            state, rows = extrapolate_step(rate, start, middle, self.tolerance)
+            state, rows = self.take_step(rate, start, middle)
             if not rows:
                 raise Lost("Expected a dip that can be resolved.")
             height, climb = self.get_height(state), self.measure("climb", sides, state)
@@ -329,10 +343,45 @@ class PreciseNeuron:
             if height - abs(climb) * room > 0 or room < self.tolerance:
                 return None
             if climb < 0:
-                early, fall = middle, climb
+                rise = rise / 2 if side == -1 else rise
+                early, fall, side = middle, climb, -1
             else:
-                late, rise = middle, climb
+                fall = fall / 2 if side == 1 else fall
+                late, rise, side = middle, climb, 1
         return None
+
+    def find_passage(
+        self, rate: Any, start: Vector, step: mpf, sides: tuple[int, ...]
+    ) -> tuple[mpf, Vector]:
+        """Length of a step that ends on the threshold.
+
+        Roots of the parabola through a height, its slope, and the slope at the step before: where
+        the threshold is almost grazed two roots are close to each other.
+        """
+        low, high = mpf(0), step
+        state, _ = self.take_step(rate, start, step)
+        point, value = step, self.get_height(state)
+        slope, slope_before, before = self.measure("climb", sides, state), None, None
+        if self.get_height(start) <= 0:
+            return mpf(0), start
+        slope_before, before = self.measure("climb", sides, start), mpf(0)
+        for _ in range(MOST_ROUNDS):
+            bend = (slope - slope_before) / (point - before) if point != before else mpf(0)
+            guesses = [point + d for d in solve_parabola(value, slope, bend)]
+            guesses = [g for g in guesses if low < g < high]
+            old = point
+            point = min(guesses) if guesses else (low + high) / 2
+            if abs(point - old) < self.tolerance * (step + point):
+                return old, state
+            before, slope_before = old, slope
+            state, rows = self.take_step(rate, start, point)
+            if not rows:
+                raise Lost("Expected a root that can be resolved.")
+            value, slope = self.get_height(state), self.measure("climb", sides, state)
+            if value == 0:
+                return point, state
+            low, high = (point, high) if value > 0 else (low, point)
+        raise Lost("Expected a root that can be resolved.")
 
     def find_root(
         self, rate: Any, start: Vector, step: mpf, sides: tuple[int, ...], name: str
@@ -340,7 +389,7 @@ class PreciseNeuron:
         """Length of a step that ends where a function of the state is 0 (Illinois)."""
         low, high = mpf(0), step
         f_low = self.measure(name, sides, start)
-        state, _ = extrapolate_step(rate, start, step, self.tolerance)
+        state, _ = self.take_step(rate, start, step)
         f_high = self.measure(name, sides, state)
         if f_low == 0 or (f_low > 0) == (f_high > 0):
             return mpf(0), start
@@ -349,7 +398,7 @@ class PreciseNeuron:
             middle = (low * f_high - high * f_low) / (f_high - f_low)
             if not low < middle < high:
                 middle = (low + high) / 2
-            state, rows = extrapolate_step(rate, start, middle, self.tolerance)
+            state, rows = self.take_step(rate, start, middle)
             if not rows:
                 raise Lost("Expected a root that can be resolved.")
             value = self.measure(name, sides, state)
@@ -412,7 +461,7 @@ class PreciseNeuron:
         while clock != target:
             if abs(step) > abs(target - clock):
                 step = target - clock
-            end, rows = extrapolate_step(rate, extended, step, self.tolerance)
+            end, rows = self.take_step(rate, extended, step)
             if not rows:
                 step /= 2
                 if abs(step) < self.tolerance**2:
@@ -456,7 +505,7 @@ class PreciseNeuron:
         for _ in range(MOST_ROUNDS):
             if not min(low, high) < guess < max(low, high):
                 guess = (low + high) / 2
-            end, rows = extrapolate_step(rate, extended, guess, self.tolerance)
+            end, rows = self.take_step(rate, extended, guess)
             if not rows:
                 raise Lost("Expected a blow-up that can be followed.")
             late = end[-1] - left
@@ -510,3 +559,13 @@ class PreciseNeuron:
         if near != far:
             raise Lost("Expected no kink on the way to where V is large.")
         return near
+
+
+def solve_parabola(value: mpf, slope: mpf, bend: mpf) -> list[mpf]:
+    """Where value + slope d + bend d^2/2 is 0."""
+    inside = slope**2 - 2 * value * bend
+    if inside < 0:
+        return []
+    root = mpmath.sqrt(inside)
+    below = [-slope - root, -slope + root]  # the stable form of both roots
+    return [2 * value / b for b in below if b]

@@ -25,7 +25,7 @@ from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.parse import parse_assumption, parse_model
 
 SCHEMA = "spiketheory contradiction 1"
-BESIDE = 1e-6
+BESIDE = 1e-9
 """From how far a kink is approached again."""
 
 
@@ -74,7 +74,9 @@ def read_contradiction(
 def read_record(content: dict[str, Any]) -> Contradiction:
     """A contradiction from plain values."""
     values = dict(content)
-    trial = {k: tuple(v) if isinstance(v, list) else float(v) for k, v in content["trial"].items()}
+    trial: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else float(v) for k, v in content["trial"].items()
+    }
     place = content["place"]
     values["trial"] = PlainTrial(**trial)
     values["place"] = None if place is None else (str(place[0]), int(place[1]))
@@ -83,9 +85,7 @@ def read_record(content: dict[str, Any]) -> Contradiction:
     return Contradiction(**values)
 
 
-def replay_contradiction(
-    model: NeuronModel, assume: tuple[str, ...], found: Contradiction
-) -> bool:
+def replay_contradiction(model: NeuronModel, assume: tuple[str, ...], found: Contradiction) -> bool:
     """Whether a trial still does what contradicts the certificate."""
     bench = Bench(model, [parse_assumption(text, model) for text in assume])
     try:
@@ -102,7 +102,7 @@ def replay_contradiction(
             suspect = Suspect(trial=found.trial, place=found.place, low=center - BESIDE,
                               high=center + BESIDE, size=0.0, what="a number moved")  # fmt: skip
             return confirm_kink(bench, suspect, ties=True) is not None
-        ladder = Ladder(bench.get_precise(), found.trial, found.place)
+        ladder = Ladder(bench.get_precise, found.trial, found.place)
         if found.kind == "witness":
             return ladder.climb(*map(float, found.values)) is None
         with mpmath.workdps(DIGITS + 8):

@@ -332,7 +332,7 @@ class Flight:
         if not e.is_blowup:  # exactly on it
             state[e.voltage] += self.height(state, p)
         self.now[cut] = self.now[cut] + places
-        self.at_once[cut] = np.where(places > 0, self.at_once[cut], self.at_once[cut] + 1)
+        self.at_once[cut] = np.where(places > SHORTEST * self.now[cut], 0, self.at_once[cut])
         self.fire(cut, state)
 
     def fire(self, cut: Array, state: Array) -> None:

@@ -7,7 +7,7 @@ from mpmath import mpf
 from spiketheory.certification.certificate import Certificate
 from spiketheory.checking.attack.bench import Bench
 from spiketheory.checking.attack.contradiction import Contradiction, PlainTrial
-from spiketheory.checking.attack.ladder import Ladder
+from spiketheory.checking.attack.ladder import DIGITS, Ladder
 from spiketheory.checking.attack.precise import Lost
 
 JUMPS = ("C1", "C2", "C3", "C4")
@@ -26,11 +26,12 @@ def find_false_witnesses(bench: Bench, certificate: Certificate) -> list[Contrad
                 bench.lost.append(f"witness of {witness.condition}: {err}")
                 continue
             if reason:
+                low, high = map(repr, witness.values)
                 found.append(Contradiction(
                     kind="witness", text=f"the witness of {witness.condition} {reason}",
                     claim=f"refuted: {witness.condition}", trial=get_trial(bench, witness),
-                    place=get_place(bench, witness), values=(repr(witness.values[0]), repr(witness.values[1])),
-                    proof="in 60 digits",
+                    place=get_place(bench, witness), values=(low, high),
+                    proof=f"in {DIGITS} digits",
                 ))  # fmt: skip
     if not certificate.witnesses:
         empty = PlainTrial(parameters=tuple(bench.drawer.defaults), times=(), weights=(),
@@ -71,14 +72,12 @@ def find_fault(bench: Bench, witness: Any) -> str:
     trial, place = get_trial(bench, witness), get_place(bench, witness)
     low, high = sorted(witness.values)
     for value in (low, high):
-        numbers = trial.numbers()
-        numbers[place[0]][place[1]] = value
-        moved = PlainTrial(**{k: tuple(v) for k, v in numbers.items()}, duration=trial.duration)
+        moved = trial.move(place, value)
         if not bench.admits(moved):
             return "violates a domain or an assumption"
     if not 0 < high - low < 1e-9:
         return f"moves a number by {high - low:.3g}"
-    ladder = Ladder(bench.get_precise(), trial, place)
+    ladder = Ladder(bench.get_precise, trial, place)
     step = ladder.climb(float(mpf(low)), float(mpf(high)))
     if not all(bench.keeps(states, p) for states, p in ladder.seen):
         return "leaves the assumptions on its way"
