@@ -51,7 +51,7 @@ def list_crossing(boundary: Boundary, region: Region) -> Iterator[Obligation]:
 def list_edge(boundary: Boundary, speed: sp.Expr, region: Region) -> tuple[Claim, ...] | None:
     """The claims of L1e, if the speed is a sum of distances to closed bounds."""
     model, V, theta = boundary.model, boundary.model.spike.variable, boundary.threshold
-    gaps = find_gaps(region, speed)
+    gaps = find_gaps(model, region, speed)
     if model.spike.is_blowup or not gaps:
         return None
     written = region.express(speed)
@@ -84,24 +84,28 @@ def list_edge(boundary: Boundary, speed: sp.Expr, region: Region) -> tuple[Claim
 
 
 def find_gaps(
-    region: Region, speed: sp.Expr
+    model: NeuronModel, region: Region, speed: sp.Expr
 ) -> dict[sp.Symbol, tuple[sp.Expr, sp.Expr, sp.Symbol]]:
     """Closed bounds of free symbols: distance in model symbols, symbol by distance, the distance.
 
-    Of a gap that `build_region` made, the distance is what was bounded minus its bound.
+    Of a gap that `build_region` made, the distance is what was bounded minus its bound, if that
+    can be said without other gaps: a gap is no constant in time.
     """
+    own = {*model.state, *(p.symbol for p in model.parameters)}
     found = {}
     for symbol in sorted(region.express(speed).free_symbols, key=str):
         span = region.ranges[symbol]
         distance = constant_symbol(f"distance_{symbol.name}", nonnegative=True)
         if span.low.is_finite and not span.low_open:
             owner = [(s, v) for s, v in region.values.items() if v.has(symbol)]
-            if not owner:
+            if symbol in own:
                 found[symbol] = (symbol - span.low, span.low + distance, distance)
             elif len(owner) == 1 and owner[0][1].diff(symbol) in (1, -1):
                 whole, value = owner[0]
                 sign = value.diff(symbol)
-                found[symbol] = (sign * (whole - value.subs(symbol, 0)), distance, distance)
+                gap = sign * (whole - value.subs(symbol, 0))
+                if gap.free_symbols <= own:
+                    found[symbol] = (gap, distance, distance)
         elif span.high.is_finite and not span.high_open and span.low == -sp.oo:
             found[symbol] = (span.high - symbol, span.high - distance, distance)
     return found

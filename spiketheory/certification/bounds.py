@@ -226,5 +226,5 @@ class Bounds:
         return value.replace(
             lambda e: isinstance(e, sp.Function | sp.Pow) and bool(e.free_symbols & moving)
             and self.bound(e, unknown, self.region).is_known,
-            lambda _: sp.S.One,
+            lambda _: sp.Dummy(),  # each of its own: they do not cancel
         )  # fmt: skip

@@ -77,7 +77,8 @@ def remember(decide: Decide) -> Decide:
 
     def decide_once(claim: Claim) -> Finding:
         region = claim.region
-        key = (claim.expression, claim.relation, tuple(claim.ranges.items()), region.relations)
+        said = (claim.expression, claim.written, claim.relation)
+        key = (*said, tuple(claim.ranges.items()), region.relations)
         if key not in known:
             known[key] = decide(claim)
         return known[key]

@@ -1,6 +1,6 @@
 """What is claimed, and what was found of a claim: the records that prover and recheck share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import sympy as sp
@@ -114,6 +114,26 @@ class Counterexample:
 
 Finding = Proof | Counterexample | None
 Decide = Callable[[Claim], Finding]
+
+
+def enclose_end(end: sp.Expr, side: int) -> sp.Expr:
+    """A rational number at or beside an end of a range: below it for side -1, above it for 1."""
+    if end.is_Rational or not end.is_finite:
+        return end
+    scale = sp.Integer(2) ** 40
+    rounded = sp.floor(end * scale) if side < 0 else sp.ceiling(end * scale)
+    return rounded / scale
+
+
+def list_forms(expression: sp.Expr) -> Iterator[sp.Expr]:
+    """Ways to write an expression in which its sign may be seen: 1 + tanh(x) has one."""
+    yield expression
+    yield sp.factor(expression)
+    yield sp.expand(expression)
+    if expression.has(sp.tanh, sp.sinh, sp.cosh):
+        yield sp.factor(sp.together(expression.replace(
+            lambda e: isinstance(e, sp.tanh | sp.sinh | sp.cosh), lambda e: e.rewrite(sp.exp)
+        )))  # fmt: skip
 
 
 def write_simply(expression: sp.Expr) -> sp.Expr:

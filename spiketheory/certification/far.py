@@ -203,14 +203,31 @@ def find_limit_of_bounded(
             raise refused
         replaced[function] = sp.exp(rest) * grown**ratio
     limit = factor.xreplace(replaced)
-    for symbol, far in ((grown, sp.oo), (V, side * sp.oo)):
+    for symbol in (grown, V):
         if limit.has(symbol):
-            if (limit.has(V) and limit.has(grown)) or not limit.is_rational_function(symbol):
+            found = find_rational_limit(limit, symbol)
+            if found is None:
                 raise refused
-            limit = sp.limit(limit, symbol, far)
-    if limit.has(V, sp.oo, sp.zoo, sp.nan) or limit.is_finite is False:
+            limit = found
+    denominator = sp.denom(sp.together(limit))
+    if limit.has(V, sp.oo, sp.zoo, sp.nan) or limit.is_finite is False or not denominator.is_nonzero:
         raise refused
     return limit, True
+
+
+def find_rational_limit(value: sp.Expr, symbol: sp.Symbol) -> sp.Expr | None:
+    """Limit of a rational function at plus or minus infinity; None if it may have none.
+
+    The denominator's leading coefficient must be known not to be 0: beside z = 0 the function
+    1/(1 + z V) is neither continuous nor has it bounded derivatives.
+    """
+    if not value.is_rational_function(symbol):
+        return None
+    top, bottom = (sp.Poly(part, symbol) for part in sp.fraction(sp.cancel(sp.together(value))))
+    if not bottom.LC().is_nonzero or top.degree() > bottom.degree():
+        return None
+    same = top.degree() == bottom.degree()
+    return top.LC() / bottom.LC() if same else sp.S.Zero
 
 
 def resolve_far(expression: sp.Expr, V: sp.Symbol, side: int) -> sp.Expr:

@@ -218,7 +218,18 @@ class Ranking:
             environment[x] = Bound(sp.S.Zero, sp.S.Zero) if known is None else Bound(None, known)
         elif self.bounds.mask_bounded(rate).has(self.V) and self.comes_back:
             raise Failed(f"d{x}/dt depends on {self.V}, which comes from -oo")
-        terms = sp.Add.make_args(sp.expand(rate, power_exp=False))
+        try:
+            return self.bound_terms(x, sp.expand(rate, power_exp=False), environment, region)
+        except Failed:
+            if not rate.is_Add and not rate.is_Mul:
+                raise
+            return self.bound_terms(x, rate, environment, region)  # V**2*(1 + tanh(V)) is one term
+
+    def bound_terms(
+        self, x: sp.Symbol, rate: sp.Expr, environment: Mapping[sp.Symbol, Bound], region: Region
+    ) -> sp.Expr:
+        """The largest rank of the terms of a speed, as they are written."""
+        terms = sp.Add.make_args(rate)
         power = self.find_absorbing(x, terms)
         largest = sp.S.Zero
         for term in terms:

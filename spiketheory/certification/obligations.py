@@ -122,7 +122,10 @@ def list_face(
     face = put_parameter(model, symbol, value)
     ranges = {s: r for s, r in region.ranges.items() if s != symbol}
     values = {s: v.subs(symbol, value) for s, v in region.values.items()}
-    on_face = replace(region, ranges=ranges, values=values)
+    relations = tuple(r.subs(symbol, value) for r in region.relations)
+    on_face = replace(
+        region, ranges=ranges, values=values, relations=tuple(r for r in relations if r != sp.true)
+    )
     if not model.spike.is_blowup:
         yield Obligation(key=f"{key}.face", condition="C1",
                          text=f"at {name} = {value} a threshold may be reached")  # fmt: skip

@@ -25,6 +25,8 @@ from spiketheory.certification.claims import (
     Point,
     Proof,
     Tree,
+    enclose_end,
+    list_forms,
     write_simply,
 )
 from spiketheory.certification.region import Range, Region
@@ -49,6 +51,8 @@ def prove(claim: Claim) -> Finding:
         A proof, a counterexample, or None if neither was found.
     """
     written, ranges, relation = claim.written, claim.ranges, claim.relation
+    if written.has(sp.zoo, sp.nan, sp.oo, -sp.oo, sp.AccumBounds):  # it has no value
+        return None
     if relation == "= 0":
         if not expands_to_zero(written):
             found = find_counterexample(claim.expression, relation, claim.region)
@@ -85,7 +89,7 @@ def has_sign(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Rang
     """Whether the sign follows from those of the parts, in distances to the bounds."""
     for substitution in list_shifts(ranges):
         shifted = expression.xreplace(substitution)
-        for form in (shifted, sp.factor(shifted), sp.expand(shifted)):
+        for form in list_forms(shifted):
             if form.is_positive or (relation == ">= 0" and form.is_nonnegative):
                 return True
     return False
@@ -131,14 +135,15 @@ def draw_number(span: Range, draw: random.Random, number: int) -> sp.Expr:
     size = sp.Rational(draw.randint(1, 24), draw.choice((1, 2, 4, 8))) * 2 ** draw.randint(
         0, number // 40
     )
-    if span.low.is_finite and span.high.is_finite:
+    low, high = enclose_end(span.low, 1), enclose_end(span.high, -1)
+    if low.is_finite and high.is_finite:
         if not (span.low_open and span.high_open) and draw.random() < 0.1:
-            return span.low if not span.low_open else span.high
-        return span.low + (span.high - span.low) * sp.Rational(draw.randint(1, 63), 64)
-    if span.low.is_finite:
-        return span.low if not span.low_open and draw.random() < 0.1 else span.low + size
-    if span.high.is_finite:
-        return span.high if not span.high_open and draw.random() < 0.1 else span.high - size
+            return low if not span.low_open else high
+        return low + (high - low) * sp.Rational(draw.randint(1, 63), 64)
+    if low.is_finite:
+        return low if not span.low_open and draw.random() < 0.1 else low + size
+    if high.is_finite:
+        return high if not span.high_open and draw.random() < 0.1 else high - size
     return draw.choice((-1, 0, 1, 1)) * size
 
 
@@ -200,7 +205,7 @@ def cover(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range])
     """Cut the region up until intervals prove the claim on every box; None if they do not."""
     if not is_coverable(expression):
         return None
-    box = {s: (r.low, r.high) for s, r in ranges.items()}
+    box = {s: (enclose_end(r.low, -1), enclose_end(r.high, 1)) for s, r in ranges.items()}
     left = [MOST_LEAVES]
     return cut_tails(expression, relation, box, list(box), left)
 

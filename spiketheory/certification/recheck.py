@@ -34,6 +34,8 @@ from spiketheory.certification.claims import (
     Finding,
     Proof,
     Tree,
+    enclose_end,
+    list_forms,
     write_simply,
 )
 from spiketheory.certification.discharge import PROVING, assemble, conclude
@@ -176,7 +178,7 @@ class Reader:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.entries: dict[str, Mapping[str, Any]] = {}
-        self.known: dict[str, Finding] = {}
+        self.known: dict[tuple[str, sp.Expr], Finding] = {}
         self.lines: list[str] = []
         groups = [content["conditions"][name]["evidence"] for name in NAMES]
         for entry in itertools.chain(*groups, content["waived_notes"]):
@@ -189,10 +191,11 @@ class Reader:
         """What the file says of a claim, if it holds; None if it says nothing."""
         text = f"{format_expression(claim.expression)} {claim.relation}"
         key = json.dumps([text, describe_ranges(claim.ranges)], sort_keys=True)
-        if key not in self.known:
+        said = (key, claim.written)  # of two faces a claim may say different things
+        if said not in self.known:
             entry = self.entries.get(key)
-            self.known[key] = None if entry is None else self.check(claim, entry)
-        return self.known[key]
+            self.known[said] = None if entry is None else self.check(claim, entry)
+        return self.known[said]
 
     def check(self, claim: Claim, entry: Mapping[str, Any]) -> Finding:
         """A proof or a counterexample, gone through again."""
@@ -216,7 +219,10 @@ def check_proof(claim: Claim, proof: Mapping[str, Any]) -> Proof:
     if method not in allowed[claim.relation] or (tree is None) == (method == "intervals"):
         raise wrong(f"a method for {claim.relation}", method)
     if tree is not None:
-        box = {s: (read_end(r.low), read_end(r.high)) for s, r in ranges.items()}
+        box = {
+            s: (read_end(enclose_end(r.low, -1)), read_end(enclose_end(r.high, 1)))
+            for s, r in ranges.items()
+        }
         check_tree(expression, claim.relation, box, tree)
     elif method == "signs":
         check_signs(expression, claim.relation, ranges)
@@ -263,7 +269,7 @@ def check_signs(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, R
         ways.append([(symbol, bound) for bound in bounds] or [(symbol, symbol)])
     for chosen in itertools.product(*ways):
         form = expression.xreplace(dict(chosen))
-        for one in (form, sp.factor(form), sp.expand(form)):
+        for one in list_forms(form):
             if one.is_positive or (relation == ">= 0" and one.is_nonnegative):
                 return
     raise wrong(f"the sign of {expression} to follow from its parts", "that it does not")
@@ -292,7 +298,7 @@ def draw_points(ranges: Mapping[sp.Symbol, Range]) -> Iterator[list[Fraction]]:
         point = []
         for span in ranges.values():
             size = Fraction(draw.randint(1, 400), draw.choice((1, 7, 64)))
-            low, high = read_end(span.low), read_end(span.high)
+            low, high = (read_end(enclose_end(e, s)) for e, s in ((span.low, 1), (span.high, -1)))
             if low is not None and high is not None:
                 point.append(low + (high - low) * Fraction(draw.randint(1, 99), 100))
             elif low is not None:

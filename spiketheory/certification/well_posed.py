@@ -147,6 +147,17 @@ class Surface:
         """An expression on the surface."""
         return expression.subs(self.symbol, self.place)
 
+    def is_kink_of(self, expression: sp.Expr) -> bool:
+        """Whether an expression has another kink or step on this very surface.
+
+        There it has no value to speak of: sympy's sign of 0 is 0.
+        """
+        inner = [
+            part.lhs - part.rhs if isinstance(part, Relational) else part.args[0]
+            for part in expression.atoms(sp.Abs, sp.sign, Relational)
+        ]
+        return any(sp.expand(self.put(i)) == 0 for i in inner)
+
 
 def find_surface(part: sp.Expr, model: NeuronModel) -> Surface | None:
     """Where an absolute value or a pair of branches has its kink; None if it cannot be written."""
@@ -203,14 +214,15 @@ def list_kink_ways(model: NeuronModel, surface: Surface, region: Region) -> Iter
     symbols = [*model.state, *(p.symbol for p in model.parameters)]
     where = f"where {surface.height} = 0"
     bends = [
-        surface.put((first - second).diff(symbol))
+        (first - second).diff(symbol)
         for first, second in zip(*fields, strict=True) for symbol in symbols
     ]  # fmt: skip
-    yield Way(lemma="L8 (K1)", claims=tuple(
-        Claim(text=f"both derivatives of the field agree {where}: {bend} = 0", expression=bend,
-              relation="= 0", region=region)
-        for bend in dict.fromkeys(bends)
-    ))  # fmt: skip
+    if not any(map(surface.is_kink_of, bends)):
+        yield Way(lemma="L8 (K1)", claims=tuple(
+            Claim(text=f"both derivatives of the field agree {where}: {bend} = 0", expression=bend,
+                  relation="= 0", region=region)
+            for bend in dict.fromkeys(map(surface.put, bends))
+        ))  # fmt: skip
     drift = follow(model, surface.height, model.derivatives)
     speed = surface.put(drift)
     for sign, words in ((1, "upwards"), (-1, "downwards")):
@@ -218,12 +230,14 @@ def list_kink_ways(model: NeuronModel, surface: Surface, region: Region) -> Iter
             Claim(text=f"the flow crosses {surface.height} = 0 {words}: {sign * speed} > 0",
                   expression=sign * speed, relation="> 0", region=region),
         ))  # fmt: skip
-    turns = [surface.put(follow(model, follow(model, surface.height, f), f)) for f in fields]
+    turns = [follow(model, follow(model, surface.height, f), f) for f in fields]
+    if any(map(surface.is_kink_of, turns)):
+        return
     yield Way(lemma="L8 (K2)", claims=tuple(
         Claim(text=f"the flow crosses {surface.height} = 0, or touches it at an instant only: "
               f"({speed})**2 + ({turn})**2 > 0", expression=speed**2 + turn**2, relation="> 0",
               region=region)
-        for turn in dict.fromkeys(turns)
+        for turn in dict.fromkeys(map(surface.put, turns))
     ))  # fmt: skip
 
 

@@ -128,6 +128,9 @@ def test_other_variables_may_know_v_through_what_has_a_limit(rate, limit):
         "dV/dt = V**2\ndu/dt = sin(V) - u",
         "dV/dt = V**2\ndu/dt = 1/(1 + exp(-V)) * V - u",
         "dV/dt = V**2 + log(V)",
+        "dV/dt = V**2 + 1/(1 + u**2*exp(V))\ndu/dt = -u",  # not continuous in u = 0 far out
+        "dV/dt = V**2 + V**2/(1 + u**2*V**2)\ndu/dt = -u",
+        "dV/dt = V**2 + V/(u**2 + exp(-V))\ndu/dt = -u",  # where u = 0 it is V*exp(V)
     ],
 )
 def test_what_has_no_leading_term_with_a_continuous_rest_is_refused(equations):

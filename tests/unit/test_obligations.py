@@ -10,11 +10,12 @@ from models import make_model
 from derivations import list_models, read_neuron_model
 from spiketheory.certification.boundary import Unsupported, find_boundary
 from spiketheory.certification.certificate import NAMES, PROVED
+from spiketheory.certification.certify import remember
 from spiketheory.certification.claims import Claim, Proof
 from spiketheory.certification.discharge import conclude
 from spiketheory.certification.obligations import list_edges, list_obligations
 from spiketheory.certification.proofs import prove
-from spiketheory.certification.region import build_region
+from spiketheory.certification.region import Region, build_region
 from spiketheory.certification.well_posed import list_definedness, list_smoothness
 from spiketheory.language.parse import parse_assumption
 
@@ -126,6 +127,7 @@ def test_a_speed_that_vanishes_only_where_the_dynamics_stand_still_will_do():
         ("dV/dt = I\ndI/dt = 1 - I", ["w >= 0", "I >= 0"]),  # I = 0 is no rest
         ("dV/dt = I*I\ndI/dt = -I", ["w >= 0", "I >= 0"]),  # not linear in the distance
         ("dV/dt = I - K\ndI/dt = -I\ndK/dt = -K", ["w >= 0", "I >= 0", "K >= 0"]),
+        ("dV/dt = I\ndI/dt = -I", ["w >= -I", "I >= 0"]),  # w takes I to 0
     ],
 )
 def test_a_speed_that_vanishes_elsewhere_is_not_saved_by_an_edge(equations, assume):
@@ -157,6 +159,8 @@ KINKS = [
     ("dV/dt = V**2 + abs(z)\ndz/dt = y\ndy/dt = -z - y/10", False),  # rests on the kink
     ("dV/dt = V**2 + abs(a)", False),  # a kink in a parameter
     ("dV/dt = (V**2 + V + 1 if V > 0 else V**2 + 1)", True),
+    ("dV/dt = V**2 + 1 + (z**2 if z > 0 else 0)\ndz/dt = -z", True),
+    ("dV/dt = V**2 + 1 + (abs(z) if z > 0 else 0)\ndz/dt = -z", False),  # a kink in a kink
 ]
 
 
@@ -212,6 +216,35 @@ def test_simultaneous_inputs_are_noted_where_the_field_is_not_affine(name, text)
     found = conclude(list_obligations(read_neuron_model(name), ()).obligations, prove)
     assert [n.key for n in found.notes] == ["L7c.V"]
     assert text in found.notes[0].text
+
+
+def test_what_was_found_on_one_face_is_no_proof_on_another():
+    """The same claim and the same ranges, but b is 1 on one and 0 on the other."""
+    b = sp.Symbol("b", real=True)
+    decide = remember(prove)
+    found = [
+        decide(Claim(text="", expression=b, relation="> 0",
+                     region=Region(ranges={}, values={b: value}, relations=())))
+        for value in (sp.S.One, sp.S.Zero)
+    ]  # fmt: skip
+    assert [isinstance(f, Proof) for f in found] == [True, False]
+
+
+def test_an_equality_with_the_parameter_of_a_face_is_put_in_there():
+    parameters = {"a": {"default": -0.5, "domain": "a <= 0"}, "b": {"default": 0.5}}
+    texts = {"spike": "V -> oo", "reset": "V = -oo", "input": "V += w"}
+    equations = "dV/dt = b*V**2 + x\ndx/dt = -b*x**3 + x**2"
+    found = examine(equations, ["b == -a"], [("a", "high")], **texts, parameters=parameters)
+    assert found.verdict == "undecided"  # x runs to infinity where b = 0
+
+
+def test_what_has_no_value_is_not_claimed():
+    """A bound's edge at which the drift has a pole; a limit that does not exist."""
+    texts = {"spike": "V -> oo", "reset": "V = -oo", "input": "V += w"}
+    found = examine("dV/dt = V**2 + 1\ndz/dt = -1/z", ["z > 0"], **texts)
+    assert "keeps" in [n.key for n in found.notes]
+    waves = texts | {"reset": "V = -oo; z = sin(V)"}
+    assert examine("dV/dt = V**2 + 1 + z\ndz/dt = -z", **waves).verdict == "undecided"
 
 
 def test_simultaneous_inputs_of_a_current_need_no_note():

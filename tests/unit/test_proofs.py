@@ -38,15 +38,21 @@ TRUE = [
     (x**4 - x**3 + 1, "> 0", PLANE, "intervals"),
     (x**2 - x * sp.tanh(y) + 1, "> 0", PLANE, "intervals"),
     (2 + sp.cos(x) * sp.sin(y), "> 0", PLANE, "intervals"),
-    (2 + sp.tanh(x), "> 0", PLANE, "intervals"),
+    (2 + sp.tanh(x), "> 0", PLANE, "signs"),
+    (2 + sp.sin(x), "> 0", PLANE, "intervals"),
     (sp.exp(-x) - x**2 / 2 + x / 3 + 1, "> 0", UNIT, "intervals"),
     (3 * x**3 - 5 * x**2 + 4, "> 0", POSITIVE, "intervals"),
     (x**2, ">= 0", PLANE, "signs"),
+    (1 + sp.tanh(x), "> 0", PLANE, "signs"),
+    (sp.cosh(x) - 1, ">= 0", PLANE, "signs"),
+    (9 + x**3 - x**2 * sp.exp(-x) / 9, "> 0", region(x=Range(low=-sp.sqrt(2), high=sp.pi)),
+     "intervals"),
     ((x + y) ** 2 - x**2 - 2 * x * y - y**2, "= 0", PLANE, "identity"),
     (sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1, "= 0", PLANE, "identity"),
 ]
 FALSE = [
     (x, "> 0", PLANE),
+    (2 - x, "> 0", region(x=Range(low=-sp.pi, high=sp.pi))),
     (x**2, "> 0", PLANE),  # at 0
     (x**2 - x, "> 0", PLANE),
     (x - 1000, "> 0", POSITIVE),
