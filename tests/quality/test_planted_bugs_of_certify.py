@@ -8,7 +8,7 @@ import sympy as sp
 from derivations import read_neuron_model
 from spiketheory.certification import at_the_spike, obligations
 from spiketheory.certification.boundary import find_boundary
-from spiketheory.certification.certificate import PROVED, UNDECIDED
+from spiketheory.certification.certificate import PROVED, REFUTED, UNDECIDED
 from spiketheory.certification.claims import Counterexample, Proof
 from spiketheory.certification.discharge import conclude
 from spiketheory.certification.obligations import list_obligations
@@ -55,7 +55,7 @@ def test_a_small_change_of_the_model_breaks_the_condition_that_it_should(name, o
         assert is_false(changed["C3"])
         return
     changed = examine_changed(name, texts=[(old, new)])[broken]
-    assert changed.status == UNDECIDED
+    assert changed.status in (UNDECIDED, REFUTED)
     assert is_false(changed)
 
 
