@@ -17,7 +17,7 @@ from spiketheory.checking.attack.continuity import describe_place
 from spiketheory.checking.attack.contradiction import Contradiction
 from spiketheory.checking.attack.ladder import DIGITS, Ladder
 from spiketheory.checking.attack.pile_up import CountBound, confirm_runaway, find_pile_up
-from spiketheory.checking.attack.precise import Lost
+from spiketheory.checking.attack.precise_equations import Lost
 from spiketheory.checking.attack.witnesses import find_false_witnesses
 from spiketheory.language.model import NeuronModel
 
@@ -48,7 +48,7 @@ class Effort:
     steps: int = 6000
 
 
-QUICK = Effort(swaps=24, ties=60, lines=40, long=24, steps=1200)
+QUICK = Effort(swaps=24, ties=60, lines=40, long=24, steps=4000)
 
 
 @dataclass(frozen=True, kw_only=True)

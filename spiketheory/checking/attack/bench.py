@@ -11,7 +11,8 @@ from spiketheory.checking.attack.contradiction import PlainTrial
 from spiketheory.checking.attack.draw import Drawer
 from spiketheory.checking.attack.equations import Array, make_equations
 from spiketheory.checking.attack.limits import read_limits
-from spiketheory.checking.attack.precise import Lost, PreciseNeuron
+from spiketheory.checking.attack.precise import PreciseNeuron
+from spiketheory.checking.attack.precise_equations import Lost
 from spiketheory.checking.attack.swarm import Runs, Swarm, Trials
 from spiketheory.language.model import NeuronModel
 

@@ -11,7 +11,8 @@ import mpmath
 from mpmath import mpf
 
 from spiketheory.checking.attack.contradiction import PlainTrial
-from spiketheory.checking.attack.precise import Lost, PreciseNeuron
+from spiketheory.checking.attack.precise import PreciseNeuron
+from spiketheory.checking.attack.precise_equations import Lost
 
 RUNGS = (10, 20, 30)
 JUMP = mpf("1e-3")

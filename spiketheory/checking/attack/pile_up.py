@@ -15,7 +15,8 @@ from spiketheory.checking.attack.contradiction import (
 )
 from spiketheory.checking.attack.equations import Array
 from spiketheory.checking.attack.ladder import DIGITS
-from spiketheory.checking.attack.precise import Lost, PreciseNeuron
+from spiketheory.checking.attack.precise import PreciseNeuron
+from spiketheory.checking.attack.precise_equations import Lost
 from spiketheory.checking.attack.swarm import ESCAPED, FULL, STUCK, Trials
 
 RATIO = 0.8

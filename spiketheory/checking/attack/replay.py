@@ -18,7 +18,7 @@ from spiketheory.checking.attack.pile_up import (
     confirm_by_digits,
     confirm_runaway,
 )
-from spiketheory.checking.attack.precise import Lost
+from spiketheory.checking.attack.precise_equations import Lost
 from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
 from spiketheory.language.model import NeuronModel, format_expression

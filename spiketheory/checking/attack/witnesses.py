@@ -8,7 +8,7 @@ from spiketheory.certification.certificate import Certificate
 from spiketheory.checking.attack.bench import Bench
 from spiketheory.checking.attack.contradiction import Contradiction, PlainTrial
 from spiketheory.checking.attack.ladder import DIGITS, Ladder
-from spiketheory.checking.attack.precise import Lost
+from spiketheory.checking.attack.precise_equations import Lost
 
 JUMPS = ("C1", "C2", "C3", "C4")
 FIELDS = {"weight": "weights", "time": "times"}
