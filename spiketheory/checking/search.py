@@ -75,7 +75,7 @@ LAWS = (
     Law(name="counts", text="no spike appears or vanishes before T",
         check=properties.check_counts, draw=strategies.paths),
     Law(name="swaps", text="events that swap their order change no spike time abruptly",
-        check=properties.check_swaps, draw=strategies.coincidences),
+        check=properties.check_swaps, draw=strategies.swaps),
     Law(name="gradients", text="gradients equal differences of high precision",
         check=gradient_properties.check_gradients, draw=strategies.trials, share=0.3),
     Law(name="smooth_swaps", text="gradients are continuous where an input meets a spike",

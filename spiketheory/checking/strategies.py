@@ -3,6 +3,7 @@
 Everything shrinks towards one neuron at rest, one input at time 0 and round numbers.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 
 from spiketheory.checking.properties import Coincidence, Relabelling
 from spiketheory.checking.state_properties import Wait
-from spiketheory.checking.subject import GRID, STRONG, NotApplicable, Subject, round_down
+from spiketheory.checking.subject import (
+    GRID,
+    STRONG,
+    NotApplicable,
+    Subject,
+    find_states_at_spikes,
+    find_turning_weights,
+    round_down,
+)
 from spiketheory.checking.trial import Path, Place, Rows, Trial
 
 LARGEST_WEIGHT = 20
@@ -305,6 +314,66 @@ def coincidences(
     if kind == 2 and number > 1:
         return Coincidence(trial=trial, entry=entry % number, other=other % number)
     return Coincidence(trial=trial, entry=entry % number, spike=other)
+
+
+@remember
+def swaps(subject: Subject) -> st.SearchStrategy[Coincidence]:
+    """`coincidences`, and in a third of the draws strong inputs at a spike."""
+    if not subject.neuron.takes_input:
+        return coincidences(subject)
+    return st.one_of(coincidences(subject), coincidences(subject), inputs_at_spikes(subject))
+
+
+@remember
+@st.composite
+def inputs_at_spikes(draw: Draw, subject: Subject) -> Coincidence:
+    """A neuron of which an input of its own meets a spike: one that turns it away, or any strong.
+
+    Weights are sized by the field on the threshold (`find_turning_weights`). A neuron that
+    would not spike is started close to its threshold.
+    """
+    number, side, size = draw(st.integers(0, 3)), draw(st.booleans()), draw(st.integers(0, 7))
+    margin = 1 + 10.0 ** draw(st.integers(-4, 1))
+    trial = draw(trials(subject, most_neurons=1, feedforward=True))
+    trial = replace(
+        trial,
+        input_weights=tuple((*row, 0.0) for row in trial.input_weights),
+        input_times=(*trial.input_times, 2 * trial.duration),
+        input_neurons=(*trial.input_neurons, len(trial.input_weights[0])),
+    )
+    spikes = find_spikes(subject, trial)
+    if not spikes:
+        near = admit_state(subject, start_near_spike(subject, 0.5 ** (size + 1)))
+        trial = replace(trial, initial=(tuple(near),))
+        spikes = find_spikes(subject, trial)
+    if not spikes:
+        reject()
+    neuron, state = spikes[number % len(spikes)]
+    turning = find_turning_weights(subject, state)
+    strong = (-1 if side else 1) * subject.scales.weight * 2.0**size
+    weight = turning[size % len(turning)] * margin if turning and size % 4 else strong
+    place = Place("input_weights", (neuron, len(trial.input_weights[0]) - 1))
+    trial = trial.move(place, admit_weight(subject, float(f"{weight:.12g}")))
+    if not subject.allows(trial):
+        reject()
+    return Coincidence(trial=trial, entry=len(trial.input_times) - 1, spike=number)
+
+
+def find_spikes(subject: Subject, trial: Trial) -> list[tuple[int, list[float]]]:
+    """Neurons and states of a trial's spikes; none if it says nothing."""
+    try:
+        return find_states_at_spikes(subject, subject.run(trial))
+    except NotApplicable:
+        return []
+
+
+def start_near_spike(subject: Subject, part: float) -> list[float]:
+    """A state close to the threshold, or above rest; all else at rest."""
+    scales = subject.scales
+    state, step = list(scales.rest), scales.state[scales.voltage]
+    above = scales.ceiling < float("inf")
+    state[scales.voltage] = scales.ceiling - part * step if above else state[scales.voltage] + step
+    return state
 
 
 @remember

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import mpmath
 import numpy as np
+import sympy as sp
 from mpmath import mpf
 
 from spiketheory.checking.assumptions import Assumptions, read_assumptions
@@ -17,6 +19,7 @@ from spiketheory.checking.trial import Number, Trial
 from spiketheory.documents.figure_data import bisect
 from spiketheory.errors import InputError
 from spiketheory.language.model import NeuronModel
+from spiketheory.language.symbols import WEIGHT
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.symbolic.derive import derive
 
@@ -25,6 +28,10 @@ STRONG = 1.5
 NEXT_TO_SPIKE = 0.9
 GRID = 8
 STEPS = (1.0, 2.0, 2.5, 5.0)
+DOUBLINGS = range(-3, 14)
+"""Weights that are looked at: steps of the weight's scale times two to these powers, both signs."""
+HALVINGS = 20
+Speed = Callable[..., float]
 
 
 class NotApplicable(Exception):
@@ -267,3 +274,84 @@ def in_digits(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments, **options)
 
     return precisely
+
+
+@lru_cache(maxsize=16)
+def compile_speed(subject: Subject) -> Speed:
+    """The speed at which the distance to the threshold falls after an input.
+
+    A function of the state before the input and of its weight: positive where the neuron moves
+    towards the threshold, NaN where the model has no value.
+    """
+    model = subject.neuron
+    V, threshold = model.spike.variable, model.spike.value
+    fields = dict(zip(model.state, model.derivatives, strict=True))
+    speed = fields[V] - sum((threshold.diff(s) * f for s, f in fields.items() if s != V), sp.S.Zero)
+    after = dict(zip(model.state, model.jump, strict=True))
+    values = {p.symbol: subject.parameters[p.name] for p in model.parameters}
+    kicked = speed.subs(after, simultaneous=True).subs(values)
+    return compile_safely((*model.state, WEIGHT), kicked)
+
+
+def compile_safely(symbols: Sequence[sp.Symbol], expression: sp.Expr) -> Speed:
+    """An expression as a function of floats; NaN where it has no value."""
+    compiled = sp.lambdify(symbols, expression, "math")
+
+    def find(*values: float) -> float:
+        try:
+            return float(compiled(*values))
+        except (ArithmeticError, ValueError, TypeError):
+            return math.nan
+
+    return find
+
+
+def find_turning_weights(subject: Subject, state: Sequence[float]) -> list[float]:
+    """Weights on whose two sides an input lets a neuron at the threshold go on, or turn away.
+
+    Args:
+        subject: The model under test; none for one that spikes at infinity.
+        state: A state on the threshold.
+    """
+    if subject.neuron.spike.is_blowup:
+        return []
+    speed = compile_speed(subject)
+    return find_sign_changes(lambda w: speed(*state, w), 0.0, subject.scales.weight)
+
+
+def find_sign_changes(function: Callable[[float], float], start: float, step: float) -> list[float]:
+    """Places, to both sides of a start, next to which a function changes its sign."""
+    found = []
+    for sign in (-1, 1):
+        grid = [start, *(start + sign * step * 2.0**k for k in DOUBLINGS)]
+        values = list(map(function, grid))
+        for k in range(len(grid) - 1):
+            if values[k] * values[k + 1] < 0:
+                found.append(halve_to_sign(function, grid[k], grid[k + 1]))
+    return found
+
+
+def halve_to_sign(function: Callable[[float], float], low: float, high: float) -> float:
+    """A place next to which the sign changes between two places, on the side of ``high``."""
+    sign = function(low)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if function(middle) * sign > 0:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def find_states_at_spikes(subject: Subject, run: Run) -> list[tuple[int, list[float]]]:
+    """Neuron and state of every spike, just before its reset; no state at infinity."""
+    loop, found = subject.loop, []
+    for event in run.events:
+        if event.neuron is None:
+            continue
+        state: list[float] = []
+        if not subject.neuron.spike.is_blowup:
+            at = loop.step("flow", event.starts[event.neuron], event.duration)
+            state = list(map(float, loop.leave(at)))
+        found.append((event.neuron, state))
+    return found
