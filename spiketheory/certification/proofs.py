@@ -38,6 +38,9 @@ MOST_LEAVES = 4000
 DEEPEST = 60
 POINTS = 400
 SEED = 1
+MOST_BRANCHED = 40
+"""Larger expressions with branches are not simplified, which takes longest for them."""
+
 CUT = 4
 """Where the tail of an unbounded range begins."""
 
@@ -82,7 +85,8 @@ def expands_to_zero(expression: sp.Expr) -> bool:
 
 def simplifies_to_zero(expression: sp.Expr) -> bool:
     """Whether an expression simplifies to zero: may take seconds."""
-    return expression.count_ops() <= MOST_OPERATIONS and bool(sp.simplify(expression) == 0)
+    most = MOST_BRANCHED if expression.has(sp.Piecewise) else MOST_OPERATIONS
+    return expression.count_ops() <= most and bool(sp.simplify(expression) == 0)
 
 
 def has_sign(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> bool:
