@@ -27,6 +27,7 @@ from spiketheory.certification.claims import (
     Tree,
     enclose_end,
     list_forms,
+    list_groups,
     write_simply,
 )
 from spiketheory.certification.region import Range, Region
@@ -90,7 +91,24 @@ def simplifies_to_zero(expression: sp.Expr) -> bool:
 
 
 def has_sign(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> bool:
+    """Whether the sign follows from those of the parts, at once or group by group."""
+    if is_sum_of_signs(expression, relation, ranges):
+        return True
+    if expression.count_ops() > MOST_OPERATIONS:
+        return False
+    groups = list_groups(expression, ranges)
+    return (
+        len(groups) > 1
+        and all(is_sum_of_signs(g, ">= 0", ranges) for g in groups)
+        and (relation == ">= 0" or any(is_sum_of_signs(g, "> 0", ranges) for g in groups))
+    )
+
+
+def is_sum_of_signs(
+    expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]
+) -> bool:
     """Whether the sign follows from those of the parts, in distances to the bounds."""
+    ranges = {s: r for s, r in ranges.items() if expression.has(s)}
     for substitution in list_shifts(ranges):
         shifted = expression.xreplace(substitution)
         for form in list_forms(shifted):
@@ -210,7 +228,7 @@ def cover(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range])
     if not is_coverable(expression):
         return None
     box = {s: (enclose_end(r.low, -1), enclose_end(r.high, 1)) for s, r in ranges.items()}
-    left = [MOST_LEAVES]
+    left = [MOST_LEAVES // max(1, len(box) - 2)]
     return cut_tails(expression, relation, box, list(box), left)
 
 
