@@ -136,6 +136,16 @@ def list_forms(expression: sp.Expr) -> Iterator[sp.Expr]:
         )))  # fmt: skip
 
 
+def list_groups(expression: sp.Expr, ranges: Mapping[sp.Symbol, Range]) -> list[sp.Expr]:
+    """Summands that may be looked at one by one: powers of what is positive, times the rest."""
+    positive = [s for s, r in ranges.items() if r.low == 0 and r.high == sp.oo]
+    groups: dict[sp.Expr, sp.Expr] = {}
+    for term in sp.Add.make_args(sp.expand(expression)):
+        rest, power = term.as_independent(*positive, as_Add=False)
+        groups[power] = groups.get(power, sp.S.Zero) + rest
+    return [power * rest for power, rest in groups.items()]
+
+
 def write_simply(expression: sp.Expr) -> sp.Expr:
     """The expression as a product, if that is not too much work."""
     if expression.count_ops() > MOST_OPERATIONS or expression.has(sp.Piecewise):

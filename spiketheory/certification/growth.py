@@ -7,6 +7,7 @@ its threshold. Claims about signs and bounds that come up on the way go to a fun
 them: the prover, or recheck, which looks up what the prover found.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,8 +19,9 @@ from spiketheory.certification.at_the_spike import find_gap
 from spiketheory.certification.boundary import split
 from spiketheory.certification.bounds import INFINITE, NOTHING, UNKNOWN, Bound, Bounds, add
 from spiketheory.certification.claims import Claim, Decide, GrowthProblem, Proof
-from spiketheory.certification.region import Range, Region
+from spiketheory.certification.region import Range, Region, isolate, split_relation
 from spiketheory.certification.well_posed import cut_at_threshold
+from spiketheory.language.symbols import WEIGHT
 
 
 class Failed(Exception):
@@ -109,13 +111,24 @@ class Ranking:
         return replace(self.region, ranges=ranges)
 
     def is_assumed_bounded(self, symbol: sp.Symbol) -> bool:
-        """Whether the region bounds a variable from both sides by numbers."""
-        span = self.region.ranges.get(symbol)
-        return span is not None and bool(span.low.is_finite and span.high.is_finite)
+        """Whether assumptions bound a variable from both sides by what is free of states."""
+        return self.is_assumed(symbol, "<") and self.is_assumed(symbol, ">")
+
+    def is_assumed(self, symbol: sp.Symbol, direction: str) -> bool:
+        """Whether an assumption bounds a variable from above or below, free of states."""
+        moving = {*self.model.state, WEIGHT}
+        for bound in itertools.chain(*map(split_relation, self.region.relations)):
+            solved = isolate(bound[0] - bound[2], bound[1], symbol)
+            if solved and solved[1][0] == direction and not solved[2].free_symbols & moving:
+                return True
+        return False
 
     def rank_variables(self) -> None:
         """Rank block by block (G1 and G2)."""
-        nodes = [s for s in self.model.state if not self.is_assumed_bounded(s)]
+        nodes = [
+            s for s in self.model.state
+            if not (self.is_assumed(s, ">") if s == self.V else self.is_assumed_bounded(s))
+        ]  # fmt: skip
         for s in self.model.state:
             if s not in nodes:
                 self.ranks[s] = sp.S.Zero

@@ -17,6 +17,7 @@ from spiketheory.certification import at_the_spike, well_posed
 from spiketheory.certification.boundary import Boundary, Unsupported, find_boundary
 from spiketheory.certification.claims import Claim, GrowthProblem, Obligation, Way
 from spiketheory.certification.region import Range, Region, build_region, isolate
+from spiketheory.errors import ModelError
 from spiketheory.language.model import NeuronModel, make_relation
 from spiketheory.language.symbols import WEIGHT
 
@@ -119,7 +120,11 @@ def list_face(
     symbol = model.parameter(name).symbol
     value = getattr(region.ranges[symbol], end)
     key = f"{name}={value}"
-    face = put_parameter(model, symbol, value)
+    try:
+        face = put_parameter(model, symbol, value)
+    except ModelError as err:  # a pole
+        yield Obligation(key=f"{key}.face", condition="C1", text=str(err))
+        return
     ranges = {s: r for s, r in region.ranges.items() if s != symbol}
     values = {s: v.subs(symbol, value) for s, v in region.values.items()}
     relations = tuple(r.subs(symbol, value) for r in region.relations)

@@ -27,6 +27,7 @@ from spiketheory.certification.claims import (
     Tree,
     enclose_end,
     list_forms,
+    list_groups,
     write_simply,
 )
 from spiketheory.certification.region import Range, Region
@@ -38,6 +39,9 @@ MOST_LEAVES = 4000
 DEEPEST = 60
 POINTS = 400
 SEED = 1
+MOST_BRANCHED = 40
+"""Larger expressions with branches are not simplified, which takes longest for them."""
+
 CUT = 4
 """Where the tail of an unbounded range begins."""
 
@@ -82,11 +86,29 @@ def expands_to_zero(expression: sp.Expr) -> bool:
 
 def simplifies_to_zero(expression: sp.Expr) -> bool:
     """Whether an expression simplifies to zero: may take seconds."""
-    return expression.count_ops() <= MOST_OPERATIONS and bool(sp.simplify(expression) == 0)
+    most = MOST_BRANCHED if expression.has(sp.Piecewise) else MOST_OPERATIONS
+    return expression.count_ops() <= most and bool(sp.simplify(expression) == 0)
 
 
 def has_sign(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> bool:
+    """Whether the sign follows from those of the parts, at once or group by group."""
+    if is_sum_of_signs(expression, relation, ranges):
+        return True
+    if expression.count_ops() > MOST_OPERATIONS:
+        return False
+    groups = list_groups(expression, ranges)
+    return (
+        len(groups) > 1
+        and all(is_sum_of_signs(g, ">= 0", ranges) for g in groups)
+        and (relation == ">= 0" or any(is_sum_of_signs(g, "> 0", ranges) for g in groups))
+    )
+
+
+def is_sum_of_signs(
+    expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]
+) -> bool:
     """Whether the sign follows from those of the parts, in distances to the bounds."""
+    ranges = {s: r for s, r in ranges.items() if expression.has(s)}
     for substitution in list_shifts(ranges):
         shifted = expression.xreplace(substitution)
         for form in list_forms(shifted):
@@ -206,7 +228,7 @@ def cover(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range])
     if not is_coverable(expression):
         return None
     box = {s: (enclose_end(r.low, -1), enclose_end(r.high, 1)) for s, r in ranges.items()}
-    left = [MOST_LEAVES]
+    left = [MOST_LEAVES // max(1, len(box) - 2)]
     return cut_tails(expression, relation, box, list(box), left)
 
 

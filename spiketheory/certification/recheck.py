@@ -36,6 +36,7 @@ from spiketheory.certification.claims import (
     Tree,
     enclose_end,
     list_forms,
+    list_groups,
     write_simply,
 )
 from spiketheory.certification.discharge import PROVING, assemble, conclude
@@ -258,21 +259,31 @@ def read_end(end: sp.Expr) -> Fraction | None:
 
 
 def check_signs(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> None:
-    """That an expression has its sign because its parts have theirs."""
+    """That an expression has its sign because its parts have theirs, at once or in groups."""
+    if has_signs(expression, relation, ranges):
+        return
+    groups = list_groups(expression, ranges)
+    strict = relation == ">= 0" or any(has_signs(g, "> 0", ranges) for g in groups)
+    if not (strict and all(has_signs(g, ">= 0", ranges) for g in groups)):
+        raise wrong(f"the sign of {expression} to follow from its parts", "that it does not")
+
+
+def has_signs(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> bool:
+    """Whether the sign follows from those of the parts, in distances to the bounds."""
     ways = []
     for symbol, span in ranges.items():
         bounds = []
-        if span.low.is_finite:
+        if span.low.is_finite and expression.has(symbol):
             bounds.append(span.low + distance_symbol(symbol.name, is_open=span.low_open))
-        if span.high.is_finite:
+        if span.high.is_finite and expression.has(symbol):
             bounds.append(span.high - distance_symbol(symbol.name, is_open=span.high_open))
         ways.append([(symbol, bound) for bound in bounds] or [(symbol, symbol)])
     for chosen in itertools.product(*ways):
         form = expression.xreplace(dict(chosen))
         for one in list_forms(form):
             if one.is_positive or (relation == ">= 0" and one.is_nonnegative):
-                return
-    raise wrong(f"the sign of {expression} to follow from its parts", "that it does not")
+                return True
+    return False
 
 
 def check_at_points(claim: Claim, written: sp.Expr, ranges: Mapping[sp.Symbol, Range]) -> None:

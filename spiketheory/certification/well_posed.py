@@ -25,13 +25,15 @@ def cut_at_threshold(model: NeuronModel, region: Region) -> Region:
     Where assumptions bound V, or for a blow-up, the region stays as it is.
     """
     V, theta = model.spike.variable, model.spike.value
-    if model.spike.is_blowup or region.ranges.get(V) != Range() or theta.has(V):
+    top = region.express(theta)
+    if model.spike.is_blowup or region.ranges.get(V) != Range() or top.has(V):
         return region
     rho = constant_symbol(pick_name("rho", {*model.symbols, *map(str, region.ranges)}),
                           nonnegative=True)  # fmt: skip
     ranges = {s: r for s, r in region.ranges.items() if s != V}
     ranges[rho] = Range(low=sp.S.Zero, low_open=False)
-    values = {**region.values, V: region.express(theta) - rho}
+    values = {s: value.subs(V, top - rho) for s, value in region.values.items()}
+    values[V] = top - rho
     return replace(region, ranges=ranges, values=values)
 
 

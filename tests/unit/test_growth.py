@@ -100,6 +100,16 @@ def test_a_bound_from_both_sides_that_is_assumed_has_rank_0():
     assert grow("dV/dt = 1 + z\ndz/dt = z**2", ("0 < z", "z < 1"), **texts).holds
 
 
+def test_assumed_bounds_may_be_parameters_and_of_v_one_from_below_will_do():
+    texts = STEP | {"input": "z += w", "positive": "K"}
+    blow_up = "dV/dt = 1 + z\ndz/dt = z**2"
+    assert grow(blow_up, ("0 < z", "z < K"), **texts).holds
+    assert not grow(blow_up, ("0 < z", "z < K + V"), **texts).holds
+    assert not grow("dV/dt = 4 + z**2\ndz/dt = V**2 - z", **STEP).holds
+    assert grow("dV/dt = 4 + z**2\ndz/dt = V**2 - z", ("V > -K",), **texts).holds
+    assert not grow("dV/dt = 4 + z**2\ndz/dt = V**2 - z", ("V < K",), **texts).holds
+
+
 def test_an_assumed_sign_bounds_what_it_should():
     texts = STEP | {"reset": "V = 0; z += 1", "input": "z += w"}
     assert not grow("dV/dt = 1 + exp(-z)\ndz/dt = -z", **texts).holds

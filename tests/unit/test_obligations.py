@@ -238,6 +238,18 @@ def test_an_equality_with_the_parameter_of_a_face_is_put_in_there():
     assert found.verdict == "undecided"  # x runs to infinity where b = 0
 
 
+def test_a_face_on_which_the_equations_have_a_pole_is_undecided():
+    texts = {"spike": "V -> oo", "reset": "V = -oo", "input": "V += w", "free": "a"}
+    found = examine("dV/dt = a*V**2\ndz/dt = 1/a - z", ["a >= 0"], [("a", "low")], **texts)
+    assert found.verdict == "undecided"
+
+
+def test_a_bound_of_another_variable_by_v_counts_before_the_threshold():
+    """The dynamics are defined: z < V < 1."""
+    found = examine("dV/dt = 2 + log(3 - z)\ndz/dt = -z", ["z < V"], **DRIVEN | {"input": "z += w"})
+    assert found.conditions["H"].status == PROVED
+
+
 def test_what_has_no_value_is_not_claimed():
     """A bound's edge at which the drift has a pole; a limit that does not exist."""
     texts = {"spike": "V -> oo", "reset": "V = -oo", "input": "V += w"}
