@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from spiketheory.certification.ladder import Ladder
+from spiketheory.certification.pile_up import PileUp
 from spiketheory.certification.proofs import Finding
 from spiketheory.certification.trial import Trial
 from spiketheory.language.model import NeuronModel
@@ -82,8 +83,10 @@ class Witness:
         trial: The trial at the first value.
         digits: Digits of the arithmetic that confirmed it.
         rule: Which kind of counterexample it is, ``R1`` to ``R6`` (docs/certificates.md).
-        ladder: How the jump stays as the two values are brought together.
+        ladder: How the jump stays as the two values are brought together; None for a pile-up.
         from_rest: Whether both trials start from rest.
+        pile_up: The bounds by which spikes pile up, for R5.
+        evidence: Proofs of all claims of these bounds.
     """
 
     condition: str
@@ -96,8 +99,10 @@ class Witness:
     trial: Trial
     digits: int
     rule: str
-    ladder: Ladder
+    ladder: Ladder | None
     from_rest: bool
+    pile_up: PileUp | None = None
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def what_moves(self) -> str:

@@ -18,6 +18,7 @@ from spiketheory.certification.certificate import Condition, Witness
 from spiketheory.certification.region import Region
 from spiketheory.certification.witness_bench import Bench
 from spiketheory.certification.witness_kink import try_kinks, try_kinks_of_swaps
+from spiketheory.certification.witness_pile_up import try_pile_up
 from spiketheory.certification.witness_reach import (
     try_graze,
     try_inhibition,
@@ -38,7 +39,7 @@ SEARCHES: dict[str, tuple[Search, ...]] = {
     "C2": (try_weights, try_jump),
     "C3": (try_swaps, try_inputs),
     "C4": (try_swaps, try_inputs),
-    "C5": (),
+    "C5": (try_pile_up,),
     "C6": (try_kinks_of_swaps, try_kinks),
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from spiketheory.certification.certificate import Certificate, Condition, Evidence, Witness
+from spiketheory.certification.ladder import Ladder
 from spiketheory.certification.proofs import Counterexample, Proof, Tree
 from spiketheory.certification.region import Range
 from spiketheory.language.model import format_expression
@@ -110,13 +111,32 @@ def describe_witness(certificate: Certificate, witness: Witness) -> dict[str, An
         "place": witness.place,
         "number": witness.number,
         "from_rest": witness.from_rest,
-        "ladder": {
-            "critical": witness.ladder.critical,
-            "spike": witness.ladder.spike,
-            "is_kink": witness.ladder.is_kink,
-            "rungs": [list(rung) for rung in witness.ladder.rungs],
-            "limits": list(witness.ladder.limits),
-            "digits": witness.ladder.digits,
-        },
+        "ladder": describe_ladder(witness.ladder),
+        "pile_up": describe_pile_up(witness),
         "trial": {name: array.tolist() for name, array in arrays.items()},
     }
+
+
+def describe_ladder(ladder: Ladder | None) -> dict[str, Any] | None:
+    """The rungs of a ladder."""
+    if ladder is None:
+        return None
+    return {
+        "critical": ladder.critical, "spike": ladder.spike, "is_kink": ladder.is_kink,
+        "rungs": [list(rung) for rung in ladder.rungs], "limits": list(ladder.limits),
+        "digits": ladder.digits,
+    }  # fmt: skip
+
+
+def describe_pile_up(witness: Witness) -> dict[str, Any] | None:
+    """The bounds by which spikes pile up, and the proofs of their claims."""
+    plan = witness.pile_up
+    if plan is None:
+        return None
+    return {
+        "parameters": {n: str(v) for n, v in plan.parameters.items()},
+        "decay": str(plan.decay), "added": dict(plan.added), "factor": str(plan.factor),
+        "speed": str(plan.speed), "driver": dict(plan.driver), "square": str(plan.square),
+        "gap": str(plan.gap), "shrinks": plan.shrinks,
+        "claims": list(map(describe_evidence, witness.evidence)),
+    }  # fmt: skip
