@@ -11,8 +11,8 @@ not spike, Q be the states with all x >= 0 and 0 <= rho <= G, and let on Q, for 
 5. ``x' <= g (1 + sum of all x)`` with some g, so that nothing runs to infinity in between;
 6. every assumption about states and parameters.
 
-A number b gives x the lower rank 1, a variable of rank k the rank k + 1, a factor any rank. If D has
-rank 2 at least, or D = 1 and y has rank 1 at least, then from some admissible states infinitely
+A number b gives x the lower rank 1, a variable of rank k the rank k + 1, a factor any rank. If D
+has rank 2 at least, or D = 1 and y has rank 1 at least, then from some admissible states infinitely
 many spikes come before t = 1. *Proof.* Let n0 be large and start with x = C n0^k for x of rank k (1
 for rank 0) and rho = G. As long as t <= 1, y_n = e^(lambda t) x after n spikes grows by b at least,
 so x >= C' (n0 + n)^k by induction. Q is not left: x >= 0 by 1 and 2, rho falls by 3 and starts
@@ -31,6 +31,7 @@ from sympy.core.relational import Relational
 from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.symbols import WEIGHT, constant_symbol, pick_name
 
+GROWTH = sp.Integer(64)
 GROWS = "grows"
 """A variable that a reset multiplies."""
 ANY = 99
@@ -63,7 +64,7 @@ class PileUp:
     driver: Mapping[str, int]
     square: sp.Rational
     gap: sp.Rational
-    growth: sp.Rational = sp.Integer(64)
+    growth: sp.Rational = GROWTH
     shrinks: str = ""
 
 
@@ -120,6 +121,7 @@ def name_distance(model: NeuronModel) -> sp.Symbol:
     return constant_symbol(pick_name("rho", set(model.symbols)), nonnegative=True)
 
 
+# Long: the hypotheses of the lemma, one after the other
 def list_claims(
     model: NeuronModel, relations: tuple[sp.Basic, ...], plan: PileUp
 ) -> Iterator[Claim]:
@@ -150,7 +152,8 @@ def list_claims(
         yield Claim(text=f"{x} falls at most like exp(-{plan.decay} t)", relation=">= 0",
                     expression=write(rates[x] + plan.decay * x, inside))  # fmt: skip
         yield Claim(text=f"{x} does not run to infinity between spikes", relation=">= 0",
-                    expression=write(plan.growth * (1 + sum(others)) - rates[x], inside))  # fmt: skip
+                    expression=write(plan.growth * (1 + sum(others)) - rates[x],
+                                     inside))  # fmt: skip
         added = plan.added[x.name]
         least = (
             (1 + plan.factor) * x if added == GROWS

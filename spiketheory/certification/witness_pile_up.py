@@ -8,7 +8,7 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.certification.certificate import Condition, Evidence, Witness
-from spiketheory.certification.ladder import NO_TRIAL, Spikes, list_spikes
+from spiketheory.certification.ladder_runs import NO_TRIAL, Spikes, list_spikes
 from spiketheory.certification.pile_up import (
     GROWS,
     PileUp,
@@ -20,13 +20,13 @@ from spiketheory.certification.pile_up import (
 from spiketheory.certification.proofs import Proof, prove
 from spiketheory.certification.region import Range, Region
 from spiketheory.certification.trial import Trial
-from spiketheory.certification.witness_bench import BESIDE, Bench
+from spiketheory.certification.witness_bench import BESIDE, SEARCH_DIGITS, Bench
 from spiketheory.reference.neuron import DIGITS
 
 MOST_DEGREE = 3
 STARTS = (1.0, 8.0, 64.0)
 """Where variables of lower rank 1 start in a trial that is to show a pile-up."""
-SHOWN = 40
+SHOWN = 12
 """Spikes of the trial that goes with a proof."""
 
 
@@ -166,7 +166,9 @@ def show_pile_up(
         values = (initial[V] - BESIDE / 2, initial[V] + BESIDE / 2)
         trial = bench.make(initial=initial, parameters=parameters,
                            duration=10 * bench.find_scale(parameters))  # fmt: skip
-        trains = [run_many(bench, trial.moved(V, 0, v)) for v in values]
+        if len(run_many(bench, trial, SEARCH_DIGITS)) < SHOWN:
+            continue
+        trains = [run_many(bench, trial.moved(V, 0, v), DIGITS) for v in values]
         if min(map(len, trains)) < SHOWN:
             continue
         last = float(trains[0][-1])
@@ -182,9 +184,9 @@ def show_pile_up(
     return None
 
 
-def run_many(bench: Bench, trial: Trial) -> Spikes:
+def run_many(bench: Bench, trial: Trial, digits: int) -> Spikes:
     """The first spikes of a trial without inputs; none if it cannot be integrated."""
-    neuron = bench.get_neuron(trial.parameters, DIGITS)
+    neuron = bench.get_neuron(trial.parameters, digits)
     start, end = trial.list_initial(bench.model), mpf(trial.duration)
     try:
         return list_spikes(neuron.visit(start, [], end, most=SHOWN))

@@ -137,6 +137,6 @@ def describe_pile_up(witness: Witness) -> dict[str, Any] | None:
         "parameters": {n: str(v) for n, v in plan.parameters.items()},
         "decay": str(plan.decay), "added": dict(plan.added), "factor": str(plan.factor),
         "speed": str(plan.speed), "driver": dict(plan.driver), "square": str(plan.square),
-        "gap": str(plan.gap), "shrinks": plan.shrinks,
+        "gap": str(plan.gap), "growth": str(plan.growth), "shrinks": plan.shrinks,
         "claims": list(map(describe_evidence, witness.evidence)),
     }  # fmt: skip
