@@ -252,7 +252,7 @@ def may_be_admitted(runs: Runs, relations: Sequence[sp.Basic], value: mpf) -> bo
 def obeys(
     model: NeuronModel, relations: Sequence[sp.Basic], trial: Trial, visits: Sequence[Visit]
 ) -> bool:
-    """Whether a trial starts before the spike, and its states, weights, parameters obey relations."""
+    """Whether a trial starts before the spike, and all its numbers and states obey relations."""
     V = model.state.index(model.spike.variable)
     symbols = (*(p.symbol for p in model.parameters), *model.state, WEIGHT)
     parameters = [mpf(trial.parameters[p.name]) for p in model.parameters]
