@@ -84,6 +84,18 @@ SHIFT = {
 """Models whose spikes only shift, whatever a proof says."""
 
 
+QUICK = {
+    "inhibition of a driven neuron", "a graze by excitation alone", "a jump to where V falls",
+    "a delay", "a charge that is lost", "inputs that do not commute", "a kink on an equilibrium",
+    "a swap that is not smooth", "tri", "square", "gap", "linear", "forgotten", "gap grows",
+}  # fmt: skip
+"""What takes about a second; all else is slow."""
+
+
+def mark(names):
+    return [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
 def search(name, condition, assumptions=(), **parts):
     model = make_model(**parts)
     given = [parse_assumption(a, model) for a in assumptions]
@@ -92,7 +104,7 @@ def search(name, condition, assumptions=(), **parts):
     return model, given, witness
 
 
-@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("name", mark(FOUND))
 def test_a_counterexample_is_found_and_stays_on_the_ladder(name):
     condition, rule, assumptions, parts = FOUND[name]
     model, given, witness = search(name, condition, assumptions, **parts)
@@ -110,7 +122,7 @@ def test_a_counterexample_is_found_and_stays_on_the_ladder(name):
 
 
 @pytest.mark.parametrize("condition", ["C1", "C2", "C3", "C4", "C5"])
-@pytest.mark.parametrize("name", SHIFT)
+@pytest.mark.parametrize("name", mark(SHIFT))
 def test_nothing_is_found_where_spikes_only_shift(name, condition):
     assert search(name, condition, **SHIFT[name])[2] is None
 
@@ -136,7 +148,7 @@ NOT_PILING = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PILING)
+@pytest.mark.parametrize("name", mark(PILING))
 def test_spikes_that_pile_up_are_proved_to(name):
     witness = search(name, "C5", **PILING[name])[2]
     assert witness.rule == "R5"
@@ -146,7 +158,7 @@ def test_spikes_that_pile_up_are_proved_to(name):
     assert times[-1] - times[-2] < times[1] - times[0]
 
 
-@pytest.mark.parametrize("name", NOT_PILING)
+@pytest.mark.parametrize("name", mark(NOT_PILING))
 def test_spikes_that_do_not_are_not(name):
     assert search(name, "C5", **NOT_PILING[name])[2] is None
 
