@@ -22,6 +22,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -29,11 +30,21 @@ import sympy as sp
 from mpmath import mpf
 from sympy.core.relational import Relational
 
-from spiketheory.certification.trial import TIME_OF, WEIGHT_OF, Trial
-from spiketheory.errors import SpiketheoryError
+from spiketheory.certification.ladder_runs import (
+    GUARD,
+    MOST_SPIKES,
+    NO_TRIAL,
+    Runs,
+    Spikes,
+    find_time,
+    list_marks,
+    list_spikes,
+    run_trial,
+)
+from spiketheory.certification.trial import Trial
 from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.symbols import WEIGHT
-from spiketheory.reference.neuron import BEFORE, DIGITS, MARK, SPIKE, Neuron, Visit
+from spiketheory.reference.neuron import BEFORE, DIGITS, MARK, Visit
 
 GAP = 1e-9
 """The two values of a witness are closer than this."""
@@ -49,22 +60,13 @@ ROUNDED = mpf("1e-12")
 """Increments of derivatives below this, relative to their size, may be rounding."""
 KINKED = mpf("1e-6")
 """One-sided derivatives differ if they do by more, relative to the larger one if it is above 1."""
-MOST_SPIKES = 60
-MARKS = 12
-"""Times before the spike at which the states at the first and the last rung are compared."""
 SAME = mpf("1e-2")
 """How far those states may differ, relative to the range of the variable in the trial."""
-GUARD = 10
-NO_TRIAL = (SpiketheoryError, ArithmeticError, TypeError)
-"""What the integration of a trial raises that leads out of where the model is defined."""
-
 BREAKS = {
-    "R1": ("C1",), "R1t": ("C1",), "R2": ("C2", "C1"), "R3": ("C3",), "R4": ("C4",),
-    "R5": ("C5",), "R6": ("C6",),
+    "R1": ("C1",), "R1t": ("C1",), "R2": ("C2", "C1"), "R3": ("C3",), "R4": ("C4",), "R6": ("C6",),
 }  # fmt: skip
-"""Which conditions a kind of counterexample breaks."""
+"""Which conditions a kind of counterexample breaks (a pile-up, R5, is proved and needs no trial)."""
 
-Spikes = list[mpf]
 Pair = tuple[Spikes, Spikes]
 
 
@@ -90,6 +92,7 @@ class Ladder:
     digits: int
 
 
+# Long: its arguments are all that a witness states
 def climb(
     model: NeuronModel,
     relations: Sequence[sp.Basic],
@@ -136,6 +139,8 @@ def climb(
         if ends is None or low is None or high is None:
             return None
         pairs = [(list_spikes(a), list_spikes(b)) for a, b in zip(low, high, strict=True)]
+        if any(len(train) >= MOST_SPIKES for pair in pairs for train in pair):
+            return None
         if not may_be_admitted(runs, assumed, center):
             return None
         end = mpf(trial.duration)
@@ -202,84 +207,6 @@ def list_own(model: NeuronModel) -> tuple[sp.Basic, ...]:
     return (*(r for p in model.parameters for r in conjuncts(p.domain)), *model.assumptions)
 
 
-@lru_cache(maxsize=64)
-def make_neuron(
-    model: NeuronModel, parameters: tuple[tuple[str, mpf], ...], digits: int
-) -> Neuron:
-    """The neuron at some parameters, made once."""
-    return Neuron(model, dict(parameters), digits=digits)
-
-
-def run_trial(
-    model: NeuronModel, trial: Trial, digits: int, marks: Sequence[mpf] = ()
-) -> list[Visit]:
-    """The states that a trial goes through."""
-    with mpmath.workdps(digits + GUARD):
-        return get_neuron(model, trial, digits).visit(
-            trial.list_initial(model), trial.list_inputs(), mpf(trial.duration),
-            most=MOST_SPIKES, marks=marks,
-        )  # fmt: skip
-
-
-def get_neuron(model: NeuronModel, trial: Trial, digits: int) -> Neuron:
-    """The neuron of a trial."""
-    parameters = tuple((n, mpf(v)) for n, v in trial.parameters.items())
-    return make_neuron(model, parameters, digits)
-
-
-class Runs:
-    """Trials that differ in one number; what comes before it matters is integrated once.
-
-    Args:
-        model: The model.
-        trial: The trial at some value.
-        place: What is moved: `Trial.moved`.
-        number: Of which input.
-        lowest: No value is smaller.
-        digits: Digits of the arithmetic.
-    """
-
-    def __init__(
-        self, model: NeuronModel, trial: Trial, place: str, number: int, lowest: mpf, digits: int
-    ) -> None:
-        self.model, self.trial, self.digits = model, trial, digits
-        self.place, self.number = place, number
-        self.split = mpf(0)
-        if place == TIME_OF:
-            self.split = min(max(lowest, mpf(0)), mpf(trial.duration))
-        elif place == WEIGHT_OF:
-            self.split = mpf(trial.times[number])
-        self.before: list[Visit] = []
-        if self.split > 0:
-            inputs = [i for i in self.list_inputs(trial) if i[0] < self.split]
-            self.before = get_neuron(model, trial, digits).visit(
-                trial.list_initial(model), inputs, self.split, most=MOST_SPIKES,
-                marks=list_marks(trial),
-            )  # fmt: skip
-
-    def list_inputs(self, trial: Trial) -> list[tuple[mpf, mpf]]:
-        """Inputs of a trial; the one that is moved in time is left to the second part."""
-        return [
-            pair for k, pair in enumerate(zip(map(mpf, trial.times), map(mpf, trial.weights),
-                                              strict=True))
-            if self.place != TIME_OF or k != self.number
-        ]  # fmt: skip
-
-    def at(self, value: mpf, marks: Sequence[mpf] = ()) -> list[Visit]:
-        """The states that the trial goes through at a value."""
-        trial = self.trial.moved(self.place, self.number, value)
-        if not self.before or len(list_spikes(self.before)) >= MOST_SPIKES:
-            return run_trial(self.model, trial, self.digits, marks)
-        split = self.split
-        inputs = [(t - split, w) for t, w in trial.list_inputs() if t >= split]
-        behind = get_neuron(self.model, trial, self.digits).visit(
-            list(self.before[-1].state), inputs, mpf(trial.duration) - split,
-            most=MOST_SPIKES - len(list_spikes(self.before)),
-            marks=[m - split for m in marks if m > split],
-        )  # fmt: skip
-        return [*self.before, *(v._replace(time=v.time + split) for v in behind[1:])]
-
-
 def measure(
     runs: Runs, relations: Sequence[sp.Basic], values: Sequence[mpf], *, marked: bool
 ) -> list[list[Visit]] | None:
@@ -293,11 +220,6 @@ def measure(
             return None
         found.append(visits)
     return found
-
-
-def list_marks(trial: Trial) -> list[mpf]:
-    """Times at which states are noted: odd fractions of a trial, where no event is likely to be."""
-    return [mpf(trial.duration) * (k + mpf("0.4142")) / MARKS for k in range(MARKS)]
 
 
 def admit(
@@ -335,9 +257,7 @@ def may_be_admitted(runs: Runs, relations: Sequence[sp.Basic], value: mpf) -> bo
 def obeys(
     model: NeuronModel, relations: Sequence[sp.Basic], trial: Trial, visits: Sequence[Visit]
 ) -> bool:
-    """Whether the states of a trial, its weights and parameters obey relations; it starts before
-    the spike.
-    """
+    """Whether a trial starts before the spike, and all its numbers and states obey relations."""
     V = model.state.index(model.spike.variable)
     symbols = (*(p.symbol for p in model.parameters), *model.state, WEIGHT)
     parameters = [mpf(trial.parameters[p.name]) for p in model.parameters]
@@ -375,16 +295,6 @@ def compile_relation(relation: sp.Basic, symbols: tuple[sp.Symbol, ...]) -> Call
         "!=": operator.ne, "==": operator.eq,
     }[relation.rel_op]  # fmt: skip
     return lambda *numbers: bool(compare(*compiled(*numbers)))
-
-
-def list_spikes(visits: Sequence[Visit]) -> Spikes:
-    """Spike times of a trial."""
-    return [v.time for v in visits if v.what == SPIKE]
-
-
-def find_time(spikes: Spikes, index: int, end: mpf) -> mpf:
-    """Time of a spike; the trial's end if it does not come."""
-    return spikes[index] if index < len(spikes) else end
 
 
 Judged = tuple[int, list[mpf], tuple[mpf, mpf]]
@@ -451,11 +361,8 @@ def judge_kink(pairs: Sequence[Pair], steps: Sequence[mpf], end: mpf) -> Judged 
 
 def settles(values: Sequence[mpf], floor: mpf = SETTLED) -> bool:
     """Whether increments shrink from rung to rung, until nothing is left of them."""
-    increments = [abs(b - a) for a, b in zip(values, values[1:], strict=False)]
-    return all(
-        late <= max(early / SHRINK, floor)
-        for early, late in zip(increments, increments[1:], strict=False)
-    )
+    increments = [abs(b - a) for a, b in pairwise(values)]
+    return all(late <= max(early / SHRINK, floor) for early, late in pairwise(increments))
 
 
 def stays(differences: Sequence[mpf], floor: mpf = SETTLED) -> bool:

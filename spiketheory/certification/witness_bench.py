@@ -11,13 +11,10 @@ from mpmath import mpf
 from spiketheory.certification.boundary import Boundary
 from spiketheory.certification.certificate import Condition, Witness
 from spiketheory.certification.claims import Counterexample, Point
-from spiketheory.certification.ladder import (
-    BREAKS,
-    MOVED,
+from spiketheory.certification.ladder import BREAKS, MOVED, climb, describe_ladder
+from spiketheory.certification.ladder_runs import (
     NO_TRIAL,
     Spikes,
-    climb,
-    describe_ladder,
     find_time,
     list_spikes,
     make_neuron,
@@ -84,10 +81,10 @@ class Bench:
         self.V = self.model.spike.variable.name
         self.defaults = choose_parameters(self.model, region)
         self.unit = 1.0
-        if not self.list_scales(self.defaults):  # ten times what a spike takes to come
+        if not self.list_scales(self.defaults):  # twice what a spike takes to come
             self.unit = LONG
             spiking = self.find_flow_spike(self.defaults, {}, 1.0)
-            self.unit = 10 * spiking[1] if spiking else 1.0
+            self.unit = 2 * spiking[1] if spiking else 1.0
 
     def list_scales(self, parameters: Mapping[str, float]) -> list[float]:
         """Time constants, as far as names tell."""
@@ -139,9 +136,7 @@ class Bench:
         """Some admissible weight."""
         return next(iter(self.signed_sizes()), 0.0)
 
-    def name_values(
-        self, parameters: Mapping[str, float], initial: Mapping[str, float]
-    ) -> Values:
+    def name_values(self, parameters: Mapping[str, float], initial: Mapping[str, float]) -> Values:
         """Values of parameters and states by symbol."""
         values = {p.symbol: float(parameters[p.name]) for p in self.model.parameters}
         return values | {s: float(initial[s.name]) for s in self.model.state}
@@ -254,9 +249,7 @@ class Bench:
         except NO_TRIAL:
             return None
 
-    def try_family(
-        self, condition: str, family: Family, low: float, high: float
-    ) -> Witness | None:
+    def try_family(self, condition: str, family: Family, low: float, high: float) -> Witness | None:
         """The witness that two values less than 1e-9 apart are, if they are one of a condition."""
         trials = [family.at(v) for v in (low, high)]
         if not all(map(self.admits, trials)):
@@ -268,9 +261,7 @@ class Bench:
         index = find_jump(list_spikes(first), list_spikes(last), end)
         if index is None or index >= MOST_IN_SEARCH:
             return None
-        rule = classify(
-            self.surface, trials[0], family.place, family.number, (first, last), index
-        )
+        rule = classify(self.surface, trials[0], family.place, family.number, (first, last), index)
         if condition not in BREAKS.get(rule, ()):
             return None
         return self.confirm(condition, rule, family, low, high)
@@ -376,9 +367,10 @@ def surround(critical: str) -> tuple[float, float]:
 
 def shorten(bench: Bench, family: Family, low: float, high: float) -> Trial:
     """The trial up to soon after the jump: what comes later costs time and shows nothing."""
-    trains = [bench.run(family.at(v)) for v in (low, high)]
     base = family.base
-    if trains[0] is None or trains[1] is None:
+    found = [bench.run(family.at(v)) for v in (low, high)]
+    trains = [t for t in found if t is not None]
+    if len(trains) < len(found):
         return base
     end = mpf(base.duration)
     index = find_jump(trains[0], trains[1], end)
@@ -387,6 +379,7 @@ def shorten(bench: Bench, family: Family, low: float, high: float) -> Trial:
     early, late = sorted(float(find_time(t, index, end)) for t in trains)
     scale = bench.find_scale(base.parameters)
     until = late + scale / 8 if late - early < scale / 2 else early + scale / 4
+    until = min([until, *(float(t[-1]) for t in trains if len(t) >= MOST_IN_SEARCH)])
     if not max([early + 10 * float(MOVED), *base.times]) < until < base.duration:
         return base
     return replace(base, duration=until)

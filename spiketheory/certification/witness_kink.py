@@ -1,4 +1,4 @@
-"""Searches for kinks of spike times: where an input crosses a spike, where the field has one (C6)."""
+"""Searches for kinks of spike times: where an input crosses a spike, or the field has one (C6)."""
 
 import itertools
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from mpmath import mpf
 from sympy.core.relational import Relational
 
 from spiketheory.certification.certificate import Condition, Witness
-from spiketheory.certification.ladder import MOVED, Spikes
+from spiketheory.certification.ladder import MOVED
+from spiketheory.certification.ladder_runs import Spikes
 from spiketheory.certification.trial import TIME_OF, Trial
 from spiketheory.certification.witness_bench import Bench, Family, surround
 from spiketheory.certification.witness_locate import locate

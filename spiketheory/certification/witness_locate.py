@@ -1,4 +1,4 @@
-r"""The value at which a spike time jumps, to so many digits that the ladder can be climbed to 1e-30.
+r"""The value at which a spike time jumps, to so many digits that the ladder leads to 1e-30.
 
 A time at which an input is moved across something is the time of what it is moved across: a spike
 of the trial without it, or another input. A weight that takes V to the threshold at once follows
@@ -13,9 +13,8 @@ from itertools import pairwise
 import mpmath
 from mpmath import mpf
 
-from spiketheory.certification.ladder import (
-    GAP,
-    MOVED,
+from spiketheory.certification.ladder import GAP, MOVED
+from spiketheory.certification.ladder_runs import (
     NO_TRIAL,
     Runs,
     Spikes,
@@ -83,7 +82,8 @@ def list_known(
             return others
         without = Trial(
             parameters=trial.parameters, initial=trial.initial, duration=trial.duration,
-            weights=tuple(trial.weights[k] for k in rest), times=tuple(trial.times[k] for k in rest),
+            weights=tuple(trial.weights[k] for k in rest),
+            times=tuple(trial.times[k] for k in rest),
         )  # fmt: skip
         return list_spikes(run_trial(model, without, DIGITS))
     if place == WEIGHT_OF and not model.spike.is_blowup:
@@ -151,7 +151,7 @@ def close_in(run: Runner, low: mpf, high: mpf, end: mpf) -> str | None:
 
 
 def find_jump(first: Spikes, last: Spikes, end: mpf) -> int | None:
-    """The first spike that two trains have at different times; a spike that does not come is at T."""
+    """The first spike that comes at different times; one that does not come is at T."""
     for index in range(max(len(first), len(last))):
         if abs(find_time(first, index, end) - find_time(last, index, end)) > MOVED:
             return index

@@ -185,7 +185,8 @@ def list_grazes(bench: Bench, condition: Condition) -> Iterator[Values]:
     height = model.spike.variable - bench.boundary.threshold
     turn = compile_floats(bench.surface.known, [find_rate(bench, find_rate(bench, height))])
     points = [*filter(None, map(bench.complete_point, bench.list_points(condition)))]
-    rising, falling = [], []
+    rising: list[Values] = []
+    falling: list[Values] = []
     for values in (*points, *bench.sampler.draw(DRAWN)):
         at = surface.place(values)
         speed = surface.speed(at) if at is not None else None

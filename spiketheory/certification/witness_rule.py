@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mpmath import mpf
 
-from spiketheory.certification.ladder import find_time, list_spikes
+from spiketheory.certification.ladder_runs import find_time, list_spikes
 from spiketheory.certification.trial import TIME_OF, Trial
 from spiketheory.certification.witness_sample import Surface
 from spiketheory.language.symbols import WEIGHT

@@ -249,9 +249,7 @@ class Surface:
         size = measure_difference(one[0], other[0])
         return None if not size else Find(rule="R4", size=size, values=values)
 
-    def apply(
-        self, values: Values, weights: Sequence[sp.Symbol]
-    ) -> tuple[list[float], int] | None:
+    def apply(self, values: Values, weights: Sequence[sp.Symbol]) -> tuple[list[float], int] | None:
         """The state after inputs and the spikes that they cause at once, and how many these are."""
         now, spikes = dict(values), 0
         for weight in weights:

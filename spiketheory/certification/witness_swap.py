@@ -58,7 +58,9 @@ def list_finds(bench: Bench, condition: Condition, *, across: bool) -> list[Find
     chosen: list[Find] = []
     seen: set[tuple[float, ...]] = set()
     for points in (known, drawn):
-        found = [f for f in map(judge, points) if f is not None and condition.name in BREAKS[f.rule]]
+        found = [
+            f for f in map(judge, points) if f is not None and condition.name in BREAKS[f.rule]
+        ]
         found.sort(key=lambda f: -f.promise)
         usual = [f for f in found if bench.is_usual(f.values)]
         rare = [f for f in found if not bench.is_usual(f.values)]
@@ -145,7 +147,9 @@ def list_later(bench: Bench, time: float, scale: float) -> Iterator[Later]:
     """No input, or one after an event, that shows what became different."""
     yield [], []
     weights = bench.signed_sizes()
-    chosen = [w for w in weights if abs(w) in (2.0, 16.0, 128.0)] or weights[:: len(weights) // 4 + 1]
+    chosen = [w for w in weights if abs(w) in (2.0, 16.0, 128.0)] or weights[
+        :: len(weights) // 4 + 1
+    ]
     for weight in sorted(chosen, key=lambda w: (abs(w) != 16.0, w < 0)):
         yield [weight], [time + scale / 2]
 

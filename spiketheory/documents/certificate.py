@@ -175,7 +175,24 @@ def explain_witness(witness: Witness) -> list[Block]:
             text=f"{witness.condition}: {witness.what_moves} moves by "
             f"{witness.values[1] - witness.values[0]:.2g}, and {witness.change}. One neuron "
             f"({parameters}), from {initial}, until T = {trial.duration!r}; "
-            f"{inputs or 'no input'}. Confirmed in {witness.digits} digits."
+            f"{inputs or 'no input'}. Confirmed in {witness.digits} digits; "
+            f"{'from rest' if witness.from_rest else 'not from rest'}; rule {witness.rule}."
         ),
         Table(header=(witness.parameter, "spikes"), rows=rows),
+        *explain_ladder(witness),
     ]
+
+
+def explain_ladder(witness: Witness) -> list[Block]:
+    """How a jump stays as the two values are brought together, or why spikes pile up."""
+    if witness.ladder is None:
+        items = tuple(f"{e.text}: {e.expression} {e.relation}" for e in witness.evidence)
+        return [Paragraph(text="Spikes pile up, since it is proved that"), Listing(items=items)]
+    what = "derivatives" if witness.ladder.is_kink else "times"
+    rows = tuple((f"{gap:.0e}", f"{value:.10g}") for gap, value in witness.ladder.rungs)
+    header = ("gap", f"difference of the {what} of spike {witness.ladder.spike}")
+    return [
+        Paragraph(text="The two values brought together around "
+                  f"{witness.ladder.critical[:24]}..."),
+        Table(header=header, rows=rows),
+    ]  # fmt: skip

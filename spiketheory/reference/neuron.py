@@ -39,7 +39,6 @@ class Visit(NamedTuple):
     state: tuple[mpf, ...]
 
 
-
 class Neuron:
     """One neuron at one set of parameters.
 

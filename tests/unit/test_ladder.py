@@ -30,9 +30,7 @@ a = {default = 20.0, domain = "a >= 0"}
 
 def pair(below, above):
     """Spike times on both sides at every rung, from functions of the distance to the jump."""
-    return [
-        ([t for t in below(g) if t < END], [t for t in above(g) if t < END]) for g in STEPS
-    ]
+    return [([t for t in below(g) if t < END], [t for t in above(g) if t < END]) for g in STEPS]
 
 
 JUMPS = {
@@ -158,9 +156,7 @@ def test_a_spike_that_slides_off_to_infinity_is_no_jump():
 
 def test_an_instability_that_splits_two_trials_gradually_is_no_jump():
     """V grows like exp(t) away from 0, so 1e-30 becomes 1 by t = 69: continuous all the same."""
-    model = make_model(
-        "dV/dt = V - V**3", spike="V = 2", reset="V = 0", input="V += w"
-    )
+    model = make_model("dV/dt = V - V**3", spike="V = 2", reset="V = 0", input="V += w")
     trial = make_trial(model, (1.5,), (100.0,), 101.0)
     assert climb(model, (), trial, "V", 0, (-2e-10, 2e-10), "0") is None
 
