@@ -223,8 +223,14 @@ class Bounds:
         """An expression without the states that stand in bounded functions alone."""
         unknown = dict.fromkeys(self.model.state, UNKNOWN)
         moving = set(self.model.state)
-        return value.replace(
-            lambda e: isinstance(e, sp.Function | sp.Pow) and bool(e.free_symbols & moving)
-            and self.bound(e, unknown, self.region).is_known,
-            lambda _: sp.Dummy(),  # each of its own: they do not cancel
-        )  # fmt: skip
+
+        def mask(part: sp.Basic) -> sp.Basic:
+            if not part.free_symbols & moving or not part.args:
+                return part
+            if isinstance(part, sp.Function | sp.Pow) and (
+                self.bound(part, unknown, self.region).is_known
+            ):
+                return sp.Dummy(real=True)  # each of its own: they do not cancel
+            return part.func(*map(mask, part.args))
+
+        return mask(value)

@@ -210,7 +210,11 @@ def find_limit_of_bounded(
                 raise refused
             limit = found
     denominator = sp.denom(sp.together(limit))
-    if limit.has(V, sp.oo, sp.zoo, sp.nan) or limit.is_finite is False or not denominator.is_nonzero:
+    if (
+        limit.has(V, sp.oo, sp.zoo, sp.nan)
+        or limit.is_finite is False
+        or not denominator.is_nonzero
+    ):
         raise refused
     return limit, True
 

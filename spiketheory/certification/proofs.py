@@ -104,9 +104,7 @@ def has_sign(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Rang
     )
 
 
-def is_sum_of_signs(
-    expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]
-) -> bool:
+def is_sum_of_signs(expression: sp.Expr, relation: str, ranges: Mapping[sp.Symbol, Range]) -> bool:
     """Whether the sign follows from those of the parts, in distances to the bounds."""
     ranges = {s: r for s, r in ranges.items() if expression.has(s)}
     for substitution in list_shifts(ranges):

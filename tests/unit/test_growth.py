@@ -56,6 +56,7 @@ HOLDS = [
     ("dV/dt = 1 - z**3\ndz/dt = 1 - z**3", STEP, {"z": 0}, 0),
     ("dV/dt = 1 + z*(1 - cos(V))\ndz/dt = -z", STEP | {"spike": "V = 2*pi"}, {"z": 0}, 0),
     ("dV/dt = V**2*(1 + tanh(V)) + z\ndz/dt = -z", BACK, {"z": 0}, 0),
+    ("dV/dt = 2 + z\ndz/dt = -z", STEP | {"reset": "V = -1; z += log(2 + tanh(z))"}, {"z": 1}, 1),
 ]  # fmt: skip
 FAILS = [
     ("dV/dt = 1 + a\nda/dt = -a\ndb/dt = -b", STEP | {"reset": "V = 0; a += b; b += 1"}, "n"),

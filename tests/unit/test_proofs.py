@@ -44,11 +44,19 @@ TRUE = [
     (3 * x**3 - 5 * x**2 + 4, "> 0", POSITIVE, "intervals"),
     (x**2, ">= 0", PLANE, "signs"),
     (1 + sp.tanh(x), "> 0", PLANE, "signs"),
-    (3 - y + (y - 1) / x, "> 0",
-     region(x=Range(low=sp.S.Zero), y=Range(low=sp.S.One, high=sp.Integer(2))), "signs"),
+    (
+        3 - y + (y - 1) / x,
+        "> 0",
+        region(x=Range(low=sp.S.Zero), y=Range(low=sp.S.One, high=sp.Integer(2))),
+        "signs",
+    ),
     (sp.cosh(x) - 1, ">= 0", PLANE, "signs"),
-    (9 + x**3 - x**2 * sp.exp(-x) / 9, "> 0", region(x=Range(low=-sp.sqrt(2), high=sp.pi)),
-     "intervals"),
+    (
+        9 + x**3 - x**2 * sp.exp(-x) / 9,
+        "> 0",
+        region(x=Range(low=-sp.sqrt(2), high=sp.pi)),
+        "intervals",
+    ),
     ((x + y) ** 2 - x**2 - 2 * x * y - y**2, "= 0", PLANE, "identity"),
     (sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1, "= 0", PLANE, "identity"),
 ]
