@@ -272,6 +272,8 @@ def list_leaving(boundary: Boundary) -> tuple[sp.Symbol, ...]:
 def include_second(model: NeuronModel, region: Region) -> tuple[sp.Symbol, Region]:
     """The weight of a second input, and the region with it."""
     second = second_weight(model)
+    if WEIGHT in region.solved:  # an equality says what every weight is
+        return second, replace(region, values={**region.values, second: region.values[WEIGHT]})
     ranges = {**region.ranges, second: region.ranges.get(WEIGHT, Range())}
     return second, replace(region, ranges=ranges)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from spiketheory.certification.claims import Finding
-from spiketheory.certification.ladder import Ladder
+from spiketheory.certification.refutation.ladder import Ladder
+from spiketheory.certification.refutation.trial import Trial
 from spiketheory.certification.region import Range
-from spiketheory.certification.trial import Trial
 from spiketheory.language.model import NeuronModel
 
 PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"

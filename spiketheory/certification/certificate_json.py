@@ -7,7 +7,7 @@ from typing import Any
 
 from spiketheory.certification.certificate import Certificate, Condition, Evidence, Witness
 from spiketheory.certification.claims import Counterexample, Proof, Tree
-from spiketheory.certification.ladder import Ladder
+from spiketheory.certification.refutation.ladder import Ladder
 from spiketheory.certification.region import Range
 from spiketheory.language.model import format_expression
 

@@ -27,11 +27,11 @@ from spiketheory.certification.obligations import (
     list_obligations,
 )
 from spiketheory.certification.proofs import prove
+from spiketheory.certification.refutation.search import Searcher
 from spiketheory.certification.region import build_region
 from spiketheory.certification.regularity import describe_ending
-from spiketheory.certification.witness import Searcher
 from spiketheory.errors import InputError
-from spiketheory.language.model import NeuronModel, make_relation
+from spiketheory.language.model import NeuronModel, format_expression, make_relation
 from spiketheory.language.symbols import WEIGHT
 
 MOST_SUGGESTIONS = 40
@@ -138,7 +138,7 @@ def check_possible(model: NeuronModel, assumptions: Sequence[sp.Basic]) -> None:
     if region.is_empty:
         raise InputError(
             "Expected assumptions that some state, weight and parameters obey but got "
-            f"{', '.join(map(str, region.relations))}; remove one of them."
+            f"{', '.join(map(format_expression, region.relations))}; remove one of them."
         )
 
 

@@ -18,7 +18,7 @@ from spiketheory.certification.boundary import Boundary, Unsupported, find_bound
 from spiketheory.certification.claims import Claim, GrowthProblem, Obligation, Way
 from spiketheory.certification.region import Range, Region, build_region, isolate
 from spiketheory.errors import ModelError
-from spiketheory.language.model import NeuronModel, make_relation
+from spiketheory.language.model import NeuronModel, format_expression, make_relation
 from spiketheory.language.symbols import WEIGHT
 
 Edge = tuple[str, str]
@@ -165,8 +165,8 @@ def list_notes(model: NeuronModel, region: Region) -> Iterator[Obligation]:
             key="keeps",
             condition="note",
             ways=() if None in claims else (Way(lemma="invariance", claims=tuple(whole)),),
-            text=f"The dynamics do not keep {', '.join(map(str, bound))} by themselves: the "
-            "certificate speaks of trials that do.",
+            text=f"The dynamics do not keep {', '.join(map(format_expression, bound))} by themselves: "
+            "the certificate speaks of trials that do.",
         )
 
 

@@ -15,7 +15,7 @@ from sympy.core.relational import Relational
 
 from spiketheory.certification.at_the_spike import find_gap
 from spiketheory.certification.boundary import split
-from spiketheory.certification.bounds import NOTHING, UNKNOWN, Bounds
+from spiketheory.certification.bounds import NOTHING, UNKNOWN, Bound, Bounds
 from spiketheory.certification.claims import (
     Claim,
     Counterexample,
@@ -177,9 +177,14 @@ class LowerRanks:
         )
 
     def check_flow(self, x: sp.Symbol) -> None:
-        """Between spikes x falls at most like exp(-lambda t)."""
+        """Between spikes x falls at most like exp(-lambda t), and grows at most exponentially."""
         rate = self.put(self.model.derivatives[self.model.state.index(x)])
+        linear = dict.fromkeys(self.growing, Bound(sp.S.Zero, sp.S.Zero)) | {self.V: UNKNOWN}
         for term in sp.Add.make_args(sp.expand(rate)):
+            if self.bounds.bound(term, linear, self.region).constant == sp.oo and not self.ask(
+                f"{term} <= 0", -term, ">= 0"
+            ):
+                raise NotShown
             ratio = sp.cancel(term / x)
             if ratio.is_number or self.ask(f"{term} >= 0", term, ">= 0"):
                 continue

@@ -8,14 +8,14 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.certification.certificate import Witness
-from spiketheory.certification.ladder import (
+from spiketheory.certification.refutation.ladder import (
     BREAKS,
     climb,
     describe_ladder,
     list_spikes,
     run_trial,
 )
-from spiketheory.certification.trial import Trial
+from spiketheory.certification.refutation.trial import Trial
 from spiketheory.errors import VerificationError
 from spiketheory.language.model import NeuronModel
 from spiketheory.reference.neuron import DIGITS as CONFIRMED

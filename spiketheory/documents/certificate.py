@@ -33,7 +33,7 @@ MEANINGS = {
         "parameters, and spikes come and go only through the trial's end. Derivatives may jump, as "
         "where an input and a spike swap their order: the two one-sided ones differ."
     ),
-    REFUTED: "Spikes can appear, vanish or jump in mid-trial: the trial below shows it.",
+    REFUTED: "Spikes can appear, vanish, jump or pile up in mid-trial, as is shown below.",
     UNDECIDED: "Neither a proof nor a trial that breaks it was found.",
 }
 
@@ -184,10 +184,7 @@ def explain_witness(witness: Witness) -> list[Block]:
 
 
 def explain_ladder(witness: Witness) -> list[Block]:
-    """How a jump stays as the two values are brought together, or why spikes pile up."""
-    if witness.ladder is None:
-        items = tuple(f"{e.text}: {e.expression} {e.relation}" for e in witness.evidence)
-        return [Paragraph(text="Spikes pile up, since it is proved that"), Listing(items=items)]
+    """How a jump stays as two values are brought together."""
     what = "derivatives" if witness.ladder.is_kink else "times"
     rows = tuple((f"{gap:.0e}", f"{value:.10g}") for gap, value in witness.ladder.rungs)
     header = ("gap", f"difference of the {what} of spike {witness.ladder.spike}")

@@ -6,9 +6,9 @@ from models import make_model
 from mpmath import mpf
 
 from derivations import read_neuron_model
-from spiketheory.certification.ladder import RUNGS, admit, climb, judge_jump, judge_kink
-from spiketheory.certification.trial import Trial
-from spiketheory.certification.witness_locate import locate
+from spiketheory.certification.refutation.ladder import RUNGS, admit, climb, judge_jump, judge_kink
+from spiketheory.certification.refutation.locate import locate
+from spiketheory.certification.refutation.trial import Trial
 from spiketheory.language.parse import parse_assumption, parse_model
 
 END = mpf(10)

@@ -36,18 +36,22 @@ PILES_UP = [
     ("dV/dt = 2 + z + I\ndz/dt = -z", STEP | {"reset": "V = 1 - 1/z; z += 1"}, ("z > 0",)),
     (THREE, add("a += b; b += c; c += 1", BLOWUP), ()),
     ("dV/dt = V**2 - V + z**3 + I\ndz/dt = -z", add("z += 1", BLOWUP), ()),
+    ("dV/dt = V**2 + z + I\ndz/dt = -z", add("z *= 2", BLOWUP), ()),
 ]
 DOES_NOT = [
     ("dV/dt = 1 + z + I\ndz/dt = -z", add("z += 1"), ()),  # harmonic
     ("dV/dt = V**2 + z**2 + I\ndz/dt = -z", add("z += 1", BLOWUP), ()),  # harmonic
     ("dV/dt = 1 + a + I\nda/dt = -a\ndb/dt = -b", add("a += b; b = 1"), ()),
     ("dV/dt = 1 + z**2 + I\ndz/dt = -z", add("z = z/2 + 1"), ()),
+    ("dV/dt = 1 + b + I\nda/dt = -a\ndb/dt = -b", add("a += b; b += 1"), ()),  # a is not used
     ("dV/dt = 2 + z + I\ndz/dt = -z", STEP | {"reset": "V = 1/2 - 1/z; z += 1"}, ("z > 1",)),
 ]
 UNCLEAR = [
     ("dV/dt = 1 + z**2 + I\ndz/dt = -z", add("z += 1"), ("z <= 100",)),  # not admissible
     ("dV/dt = 1 + z**2 - z**3 + I\ndz/dt = -z", add("z += 1"), ()),
     ("dV/dt = 1 + z**2 + I\ndz/dt = -z**2", add("z += 1"), ()),
+    ("dV/dt = 1 + z**2 + I\ndz/dt = z**2", add("z += 1"), ()),  # runs away between spikes
+    ("dV/dt = 1 + z**2 + I\ndz/dt = -z", add("z += 1") | {"spike": "V = 1 + z**2"}, ()),
 ]
 
 

@@ -5,11 +5,9 @@ from models import make_model
 
 from spiketheory.certification.boundary import find_boundary
 from spiketheory.certification.certificate import Condition
-from spiketheory.certification.ladder import admit, climb
-from spiketheory.certification.pile_up import PileUp, is_enough
-from spiketheory.certification.proofs import Proof
+from spiketheory.certification.refutation.ladder import admit, climb
+from spiketheory.certification.refutation.search import Searcher
 from spiketheory.certification.region import build_region
-from spiketheory.certification.witness import Searcher
 from spiketheory.language.parse import parse_assumption
 
 CURRENT = "\ndI/dt = -I/tau"
@@ -125,52 +123,3 @@ def test_a_counterexample_is_found_and_stays_on_the_ladder(name):
 @pytest.mark.parametrize("name", mark(SHIFT))
 def test_nothing_is_found_where_spikes_only_shift(name, condition):
     assert search(name, condition, **SHIFT[name])[2] is None
-
-
-DECAY = "\nda/dt = -a\ndb/dt = -b\ndc/dt = -c"
-PILING = {
-    "tri": {"equations": "dV/dt = 1 + a\nda/dt = -a\ndb/dt = -b", "reset": "V = 0; a += b; b += 1"},
-    "square": {"equations": "dV/dt = 1 + z**2\ndz/dt = -z", "reset": "V = 0; z += 1"},
-    "gap": {"equations": "dV/dt = 1\ndz/dt = -z", "reset": "V = 1 - exp(-z); z += 1"},
-    "doubling": {"equations": "dV/dt = V**2 + a\nda/dt = -a", "spike": "V -> oo",
-                 "reset": "V = -oo; a *= 2"},
-}  # fmt: skip
-NOT_PILING = {
-    "linear": {"equations": "dV/dt = 1 + z\ndz/dt = -z", "reset": "V = 0; z += 1"},
-    "two deep, one used": {"equations": "dV/dt = 1 + b\nda/dt = -a\ndb/dt = -b",
-                           "reset": "V = 0; a += b; b += 1"},
-    "two deep at a blow-up": {"equations": "dV/dt = V**2 + a\nda/dt = -a\ndb/dt = -b",
-                              "spike": "V -> oo", "reset": "V = -oo; a += b; b += 1"},
-    "forgotten": {"equations": "dV/dt = 1 + z**2\ndz/dt = -z", "reset": "V = 0; z = 1"},
-    "runs away itself": {"equations": "dV/dt = 1 + z**2\ndz/dt = z**2", "reset": "V = 0; z += 1"},
-    "gap grows": {"equations": "dV/dt = 1 + z**2\ndz/dt = -z", "spike": "V = 1 + z**2",
-                  "reset": "V = 0; z += 1"},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", mark(PILING))
-def test_spikes_that_pile_up_are_proved_to(name):
-    witness = search(name, "C5", **PILING[name])[2]
-    assert witness.rule == "R5"
-    assert is_enough(witness.pile_up)
-    assert all(isinstance(e.finding, Proof) for e in witness.evidence)
-    times = witness.spikes[0]
-    assert times[-1] - times[-2] < times[1] - times[0]
-
-
-@pytest.mark.parametrize("name", mark(NOT_PILING))
-def test_spikes_that_do_not_are_not(name):
-    assert search(name, "C5", **NOT_PILING[name])[2] is None
-
-
-@pytest.mark.parametrize(
-    "changed", [{"speed": 0}, {"driver": {"b": 1}}, {"driver": {"a": 1, "x": 1}}, {"decay": -1},
-                {"factor": 0}, {"gap": 0}, {"added": {"a": "b", "b": "-1"}},
-                {"added": {"a": "b", "b": ""}}, {"shrinks": "a", "gap": 0.5},
-                {"driver": {"a": -1}}],
-)  # fmt: skip
-def test_a_plan_of_bounds_that_is_not_enough_is_refused(changed):
-    good = {"parameters": {}, "decay": 1, "added": {"a": "b", "b": "1"}, "factor": 1, "speed": 1,
-            "driver": {"a": 1}, "square": 0, "gap": 1}  # fmt: skip
-    assert is_enough(PileUp(**good))
-    assert not is_enough(PileUp(**{**good, **changed}))

@@ -1,6 +1,6 @@
 """Bringing two values of a number together to 1e-30: a jump stays, slopes and logarithms do not.
 
-A later version may take `spiketheory.certification.ladder`; this one shares nothing with it.
+It shares nothing with `spiketheory.certification.refutation.ladder`, which it is to check.
 """
 
 from collections.abc import Callable

@@ -9,13 +9,13 @@ from mpmath import mpf
 from sympy.core.relational import Relational
 
 from spiketheory.certification.certificate import Condition, Witness
-from spiketheory.certification.ladder import MOVED
-from spiketheory.certification.ladder_runs import Spikes
-from spiketheory.certification.trial import TIME_OF, Trial
-from spiketheory.certification.witness_bench import Bench, Family, surround
-from spiketheory.certification.witness_locate import locate
-from spiketheory.certification.witness_sample import Values, compile_floats
-from spiketheory.certification.witness_swap import BEST, list_arriving, list_driven, list_later
+from spiketheory.certification.refutation.bench import Bench, Family, surround
+from spiketheory.certification.refutation.ladder import MOVED
+from spiketheory.certification.refutation.ladder_runs import Spikes
+from spiketheory.certification.refutation.locate import locate
+from spiketheory.certification.refutation.sample import Values, compile_floats
+from spiketheory.certification.refutation.swaps import BEST, list_arriving, list_driven, list_later
+from spiketheory.certification.refutation.trial import TIME_OF, Trial
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.neuron import DIGITS
 

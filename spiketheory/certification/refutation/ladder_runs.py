@@ -6,7 +6,7 @@ from functools import lru_cache
 import mpmath
 from mpmath import mpf
 
-from spiketheory.certification.trial import TIME_OF, WEIGHT_OF, Trial
+from spiketheory.certification.refutation.trial import TIME_OF, WEIGHT_OF, Trial
 from spiketheory.errors import SpiketheoryError
 from spiketheory.language.model import NeuronModel
 from spiketheory.reference.neuron import SPIKE, Neuron, Visit

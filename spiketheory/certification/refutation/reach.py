@@ -8,10 +8,10 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.certification.certificate import Condition, Witness
-from spiketheory.certification.trial import TIME_OF, WEIGHT_OF
-from spiketheory.certification.witness_bench import BESIDE, SIZES, Bench, Family
-from spiketheory.certification.witness_sample import Find, Values, compile_floats
-from spiketheory.certification.witness_swap import DRAWN, SPANS, carry_back, list_driven
+from spiketheory.certification.refutation.bench import BESIDE, SIZES, Bench, Family
+from spiketheory.certification.refutation.sample import Find, Values, compile_floats
+from spiketheory.certification.refutation.swaps import DRAWN, SPANS, carry_back, list_driven
+from spiketheory.certification.refutation.trial import TIME_OF, WEIGHT_OF
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.neuron import MARK
 

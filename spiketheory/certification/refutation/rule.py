@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from mpmath import mpf
 
-from spiketheory.certification.ladder_runs import find_time, list_spikes
-from spiketheory.certification.trial import TIME_OF, Trial
-from spiketheory.certification.witness_sample import Surface
+from spiketheory.certification.refutation.ladder_runs import find_time, list_spikes
+from spiketheory.certification.refutation.sample import Surface
+from spiketheory.certification.refutation.trial import TIME_OF, Trial
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.neuron import ARRIVED, BEFORE, INPUT, Visit
 

@@ -7,10 +7,10 @@ import mpmath
 from mpmath import mpf
 
 from spiketheory.certification.certificate import Condition, Witness
-from spiketheory.certification.ladder import BREAKS
-from spiketheory.certification.trial import TIME_OF, Trial
-from spiketheory.certification.witness_bench import BESIDE, SEARCH_DIGITS, Bench, Family
-from spiketheory.certification.witness_sample import Find, Values
+from spiketheory.certification.refutation.bench import BESIDE, SEARCH_DIGITS, Bench, Family
+from spiketheory.certification.refutation.ladder import BREAKS
+from spiketheory.certification.refutation.sample import Find, Values
+from spiketheory.certification.refutation.trial import TIME_OF, Trial
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.integrate import extrapolate_step
 

@@ -2,8 +2,9 @@
 
 A witness is a trial of one neuron with one number moved by less than 1e-9, so that a spike that
 comes in mid-trial appears, vanishes or moves by more than 1e-3, and does so still as the two values
-are brought together to 1e-30 (`spiketheory.certification.ladder`). Where a condition concerns
-derivatives (C6) they are compared on both sides in the same way. Nothing is refuted without.
+are brought together to 1e-30 (`spiketheory.certification.refutation.ladder`). Where a condition
+concerns derivatives (C6) they are compared on both sides in the same way. Nothing is refuted
+without.
 
 Searches, each a family of trials: the weight of one input from rest; the time of an inhibitory
 input; a state that is carried back from where the surface is grazed; an input that is moved across
@@ -15,10 +16,9 @@ from collections.abc import Callable, Mapping
 
 from spiketheory.certification.boundary import Boundary
 from spiketheory.certification.certificate import Condition, Witness
-from spiketheory.certification.region import Region
-from spiketheory.certification.witness_bench import Bench
-from spiketheory.certification.witness_kink import try_kinks, try_kinks_of_swaps
-from spiketheory.certification.witness_reach import (
+from spiketheory.certification.refutation.bench import Bench
+from spiketheory.certification.refutation.kinks import try_kinks, try_kinks_of_swaps
+from spiketheory.certification.refutation.reach import (
     try_graze,
     try_inhibition,
     try_jump,
@@ -26,7 +26,8 @@ from spiketheory.certification.witness_reach import (
     try_weights,
     try_weights_at_edges,
 )
-from spiketheory.certification.witness_swap import try_inputs, try_swaps
+from spiketheory.certification.refutation.swaps import try_inputs, try_swaps
+from spiketheory.certification.region import Region
 
 Search = Callable[[Bench, Condition], Witness | None]
 

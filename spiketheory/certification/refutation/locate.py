@@ -13,8 +13,8 @@ from itertools import pairwise
 import mpmath
 from mpmath import mpf
 
-from spiketheory.certification.ladder import GAP, MOVED
-from spiketheory.certification.ladder_runs import (
+from spiketheory.certification.refutation.ladder import GAP, MOVED
+from spiketheory.certification.refutation.ladder_runs import (
     NO_TRIAL,
     Runs,
     Spikes,
@@ -23,7 +23,7 @@ from spiketheory.certification.ladder_runs import (
     make_neuron,
     run_trial,
 )
-from spiketheory.certification.trial import TIME_OF, WEIGHT_OF, Trial
+from spiketheory.certification.refutation.trial import TIME_OF, WEIGHT_OF, Trial
 from spiketheory.language.model import NeuronModel
 from spiketheory.reference.neuron import BEFORE, DIGITS
 

@@ -11,8 +11,8 @@ from mpmath import mpf
 from spiketheory.certification.boundary import Boundary
 from spiketheory.certification.certificate import Condition, Witness
 from spiketheory.certification.claims import Counterexample, Point
-from spiketheory.certification.ladder import BREAKS, MOVED, climb, describe_ladder
-from spiketheory.certification.ladder_runs import (
+from spiketheory.certification.refutation.ladder import BREAKS, MOVED, climb, describe_ladder
+from spiketheory.certification.refutation.ladder_runs import (
     NO_TRIAL,
     Spikes,
     find_time,
@@ -20,12 +20,12 @@ from spiketheory.certification.ladder_runs import (
     make_neuron,
     run_trial,
 )
+from spiketheory.certification.refutation.locate import find_jump, locate
+from spiketheory.certification.refutation.rule import classify
+from spiketheory.certification.refutation.sample import Sampler, Surface, Values
+from spiketheory.certification.refutation.trial import Trial
 from spiketheory.certification.region import Region, choose_parameters
 from spiketheory.certification.regularity import second_weight
-from spiketheory.certification.trial import Trial
-from spiketheory.certification.witness_locate import find_jump, locate
-from spiketheory.certification.witness_rule import classify
-from spiketheory.certification.witness_sample import Sampler, Surface, Values
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.neuron import DIGITS, Neuron, Visit
 

@@ -30,7 +30,7 @@ import sympy as sp
 from mpmath import mpf
 from sympy.core.relational import Relational
 
-from spiketheory.certification.ladder_runs import (
+from spiketheory.certification.refutation.ladder_runs import (
     GUARD,
     MOST_SPIKES,
     NO_TRIAL,
@@ -41,7 +41,7 @@ from spiketheory.certification.ladder_runs import (
     list_spikes,
     run_trial,
 )
-from spiketheory.certification.trial import Trial
+from spiketheory.certification.refutation.trial import Trial
 from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.neuron import BEFORE, DIGITS, MARK, Visit
@@ -65,7 +65,7 @@ SAME = mpf("1e-2")
 BREAKS = {
     "R1": ("C1",), "R1t": ("C1",), "R2": ("C2", "C1"), "R3": ("C3",), "R4": ("C4",), "R6": ("C6",),
 }  # fmt: skip
-"""Which conditions a kind of counterexample breaks (a pile-up, R5, is proved and needs no trial)."""
+"""Which conditions a kind of counterexample breaks (R5, a pile-up, is proved without a trial)."""
 
 Pair = tuple[Spikes, Spikes]
 
@@ -292,8 +292,8 @@ def compile_relation(relation: sp.Basic, symbols: tuple[sp.Symbol, ...]) -> Call
     compiled = sp.lambdify(symbols, [relation.lhs, relation.rhs], "mpmath")
     compare = {
         ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
-        "!=": operator.ne, "==": operator.eq,
-    }[relation.rel_op]  # fmt: skip
+        "==": lambda a, b: float(a) == float(b),  # of numbers of a trial, which are floats
+    }.get(relation.rel_op, lambda *_: False)  # fmt: skip
     return lambda *numbers: bool(compare(*compiled(*numbers)))
 
 
