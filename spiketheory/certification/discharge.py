@@ -185,7 +185,7 @@ def assemble(
     }
     verdict = decide_verdict(settled)
     unused = [
-        f"No proof uses the assumption {format_expression(r)}: it is not a bound on a single symbol."
+        f"No proof uses the assumption {format_expression(r)}: it is no bound on a single symbol."
         for r in duties.region.unused
     ]
     certificate = Certificate(

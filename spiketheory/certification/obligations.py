@@ -161,11 +161,12 @@ def list_notes(model: NeuronModel, region: Region) -> Iterator[Obligation]:
     if bound:
         claims = [list_keeping(model, region, r) for r in bound]
         whole = [c for found in claims if found is not None for c in found]
+        names = ", ".join(map(format_expression, bound))
         yield Obligation(
             key="keeps",
             condition="note",
             ways=() if None in claims else (Way(lemma="invariance", claims=tuple(whole)),),
-            text=f"The dynamics do not keep {', '.join(map(format_expression, bound))} by themselves: "
+            text=f"The dynamics do not keep {names} by themselves; "
             "the certificate speaks of trials that do.",
         )
 

@@ -11,7 +11,13 @@ from mpmath import mpf
 from spiketheory.certification.boundary import Boundary
 from spiketheory.certification.certificate import Condition, Witness
 from spiketheory.certification.claims import Counterexample, Point
-from spiketheory.certification.refutation.ladder import BREAKS, MOVED, climb, describe_ladder
+from spiketheory.certification.refutation.ladder import (
+    BREAKS,
+    MOVED,
+    climb,
+    describe_ladder,
+    impose,
+)
 from spiketheory.certification.refutation.ladder_runs import (
     NO_TRIAL,
     Spikes,
@@ -275,13 +281,20 @@ class Bench:
         self.confirmed += 1
         base = shorten(self, family, low, high)
         for trial in (base, family.base) if base != family.base else (base,):
-            critical = locate(self.model, trial, family.place, family.number, low, high)
+            critical = self.locate(replace_base(family, trial), low, high)
             if critical is None:
                 continue
             witness = self.climb(condition, rule, replace_base(family, trial), critical)
             if witness is not None:
                 return witness
         return None
+
+    def locate(self, family: Family, low: float, high: float) -> str | None:
+        """The critical value between two others; parameters obey equalities to all digits."""
+        exact = impose(self.model, self.region.relations, family.base, family.place)
+        if exact is None:
+            return None
+        return locate(self.model, exact, family.place, family.number, low, high)
 
     def climb(
         self, condition: str, rule: str, family: Family, critical: str, *, is_kink: bool = False

@@ -12,7 +12,6 @@ from spiketheory.certification.certificate import Condition, Witness
 from spiketheory.certification.refutation.bench import Bench, Family, surround
 from spiketheory.certification.refutation.ladder import MOVED
 from spiketheory.certification.refutation.ladder_runs import Spikes
-from spiketheory.certification.refutation.locate import locate
 from spiketheory.certification.refutation.sample import Values, compile_floats
 from spiketheory.certification.refutation.swaps import BEST, list_arriving, list_driven, list_later
 from spiketheory.certification.refutation.trial import TIME_OF, Trial
@@ -58,7 +57,7 @@ def show_swap(
         bent = find_kink(bench, family, spike)
         if bent is not None:
             around = surround(repr(spike))
-            critical = locate(bench.model, bent.base, TIME_OF, family.number, *around)
+            critical = bench.locate(bent, *around)
             witness = confirm_kink(bench, condition, bent, critical)
             if witness is not None or bench.is_spent:
                 return witness

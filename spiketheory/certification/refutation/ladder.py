@@ -20,7 +20,7 @@ they must be the same at the first rung as at the last.
 import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -41,7 +41,8 @@ from spiketheory.certification.refutation.ladder_runs import (
     list_spikes,
     run_trial,
 )
-from spiketheory.certification.refutation.trial import Trial
+from spiketheory.certification.refutation.trial import WEIGHT_OF, Trial
+from spiketheory.certification.region import solve_equalities
 from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.neuron import BEFORE, DIGITS, MARK, Visit
@@ -66,6 +67,9 @@ BREAKS = {
     "R1": ("C1",), "R1t": ("C1",), "R2": ("C2", "C1"), "R3": ("C3",), "R4": ("C4",), "R6": ("C6",),
 }  # fmt: skip
 """Which conditions a kind of counterexample breaks (R5, a pile-up, is proved without a trial)."""
+
+EXACT = 100
+"""Digits of parameters that equalities give."""
 
 Pair = tuple[Spikes, Spikes]
 
@@ -127,10 +131,13 @@ def climb(
         if center is None or not is_trial(model, trial, place, number):
             return None
         assumed = (*relations, *list_own(model))
+        exact = impose(model, assumed, trial, place)
+        if exact is None:
+            return None
         steps = [mpf(10) ** -rung / 2 for rung in RUNGS]
         lowest = min(mpf(values[0]), center - steps[0])
         try:
-            runs = Runs(model, trial, place, number, lowest, digits)
+            runs = Runs(model, exact, place, number, lowest, digits)
             ends = measure(runs, assumed, list(map(mpf, values)), marked=False)
             low = measure(runs, assumed, [center - g for g in steps], marked=True)
             high = measure(runs, assumed, [center + g for g in steps], marked=True)
@@ -207,6 +214,29 @@ def list_own(model: NeuronModel) -> tuple[sp.Basic, ...]:
     return (*(r for p in model.parameters for r in conjuncts(p.domain)), *model.assumptions)
 
 
+def impose(
+    model: NeuronModel, relations: Sequence[sp.Basic], trial: Trial, place: str
+) -> Trial | None:
+    """The trial with parameters that obey equalities to all digits, not as floats do.
+
+    None if an equality cannot be solved for, or speaks of what is moved.
+    """
+    solved, unused, contradictory = solve_equalities(relations)
+    known = {p.symbol: sp.Rational(trial.parameters[p.name]) for p in model.parameters}
+    moved = {s.name for s, value in solved.items() for s in (s, *value.free_symbols)}
+    if unused or contradictory or place in moved:
+        return None
+    parameters = dict(trial.parameters)
+    for parameter in model.parameters:
+        value = solved.get(parameter.symbol, known[parameter.symbol]).subs(known)
+        if parameter.symbol in solved:
+            if not value.is_number:
+                return None
+            with mpmath.workdps(EXACT):
+                parameters[parameter.name] = mpf(sp.Float(value, EXACT))
+    return replace(trial, parameters=parameters)
+
+
 def measure(
     runs: Runs, relations: Sequence[sp.Basic], values: Sequence[mpf], *, marked: bool
 ) -> list[list[Visit]] | None:
@@ -239,8 +269,11 @@ def admit(
     if not is_trial(model, trial, model.state[0].name, 0):
         return False
     assumed = (*relations, *list_own(model))
+    exact = impose(model, assumed, trial, WEIGHT_OF)
     try:
-        return obeys(model, assumed, trial, run_trial(model, trial, digits, list_marks(trial)))
+        return exact is not None and obeys(
+            model, assumed, exact, run_trial(model, exact, digits, list_marks(trial))
+        )
     except NO_TRIAL:
         return False
 
