@@ -11,80 +11,24 @@ from spiketheory.certification.certificate import (
     UNDECIDED,
     Certificate,
     Condition,
-    Trial,
     Witness,
 )
+from spiketheory.certification.refutation.ladder import Ladder
+from spiketheory.certification.refutation.trial import Trial
 from spiketheory.checking.attack.replay import (
     read_contradiction,
     replay_contradiction,
     write_contradiction,
 )
 from spiketheory.checking.opponent import QUICK, Effort, attack
-from spiketheory.language.parse import parse_model
 
-CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "certify"
+FOLDER = Path(__file__).resolve().parents[1] / "models"
 NOTE = "Where two inputs reach the neuron at once derivatives are one-sided."
 
 
 def read(name):
-    path = CASES / f"{name}.toml"
-    if path.exists():
-        return read_neuron_model(str(path))
-    if name in MODELS:
-        return parse_model(MODELS[name])
-    return read_neuron_model(name)
-
-
-def write_model(name, equations, spike, reset, input, rest, more=""):
-    return (
-        f'[model]\nname = "{name}"\nequations = """\n{equations}\n"""\nspike = "{spike}"\n'
-        f'reset = "{reset}"\ninput = "{input}"\nrest = {rest}\n{more}'
-    )
-
-
-MODELS = {
-    "tri_pileup": write_model(
-        "tri_pileup", "dV/dt = 1 + a + I\nda/dt = -a\ndb/dt = -b\ndI/dt = -I", "V = 1",
-        "V = 0; a += b; b += 1", "I += w", "{V = 0, a = 0, b = 0, I = 0}",
-        '[assumptions]\nw = "w >= 0"\nI = "I >= 0"\na = "a >= 0"\nb = "b >= 0"\n',
-    ),
-    "reset_exp_gap": write_model(
-        "reset_exp_gap", "dV/dt = 1 + I\ndz/dt = -z\ndI/dt = -I", "V = 1",
-        "V = 1 - exp(-z); z += 1", "I += w", "{V = 0, z = 0, I = 0}",
-        '[assumptions]\nw = "w >= 0"\nI = "I >= 0"\nz = "z >= 0"\n',
-    ),
-    "tanh_runaway": write_model(
-        "tanh_runaway", "dV/dt = V**2*tanh(V) + I + 1\ndI/dt = -I", "V = 1", "V = 0", "I += w",
-        "{V = 0, I = 0}", '[assumptions]\nw = "w >= 0"\nI = "I >= 0"\n',
-    ),
-    "kink_equilibrium": write_model(
-        "kink_equilibrium", "dV/dt = V**2 + abs(V)", "V -> oo", "V = -oo", "V += w", "{V = 0}"
-    ),
-    "phase_sin2": write_model(
-        "phase_sin2", "dph/dt = 1", "ph = 1", "ph = 0", "ph += w*sin(pi*ph)**2", "{ph = 0}",
-        '[assumptions]\nw = "abs(w) < 0.3"\n',
-    ),
-    "qif_set": write_model(
-        "qif_set", "dV/dt = V**2 + z\ndz/dt = -z", "V -> oo", "V = -oo", "z = w", "{V = 0, z = 0}"
-    ),
-    "qif_peak": write_model(
-        "qif_peak", "dV/dt = V*(V - 1) + I\ndI/dt = -2*I", "V = 10", "V = -10", "I += w",
-        "{V = 0, I = 0}",
-    ),
-    "active_rotator": write_model(
-        "active_rotator", "dth/dt = 1.5 + I - sin(th)\ndI/dt = -I", "th = pi", "th = -pi", "I += w",
-        "{th = 0, I = 0}",
-    ),
-    "lif_inh_driven": write_model(
-        "lif_inh_driven", "dV/dt = -V + 1.5 + I\ndI/dt = -I", "V = 1", "V = 0", "I += w",
-        "{V = 0, I = 0}", '[assumptions]\nw = "w <= 0"\n',
-    ),
-    "qif_edge": write_model(
-        "qif_edge", "dV/dt = a*V**2 - 20*V", "V -> oo", "V = -oo", "V += w", "{V = 0}",
-        '[parameters]\na = {default = 20.0, domain = "a >= 0"}\n',
-    ),
-}  # fmt: skip
-"""Those of the shared cases, as they are, for where there are none."""
+    path = FOLDER / f"{name}.toml"
+    return read_neuron_model(str(path) if path.exists() else name)
 
 
 def forge(model, verdict, *, notes=(NOTE,), witnesses=(), refuted=""):
@@ -95,8 +39,8 @@ def forge(model, verdict, *, notes=(NOTE,), witnesses=(), refuted=""):
     if refuted:
         statuses = {**dict.fromkeys(statuses, UNDECIDED), refuted: REFUTED}
     conditions = tuple(Condition(name=n, status=s, evidence=()) for n, s in statuses.items())
-    return Certificate(model=model, assumptions=(), verdict=verdict, conditions=conditions,
-                       witnesses=witnesses, notes=notes)  # fmt: skip
+    return Certificate(model=model, assumptions=(), split=(), verdict=verdict, strength="forged",
+                       conditions=conditions, witnesses=witnesses, notes=notes)  # fmt: skip
 
 
 def attack_forged(name, verdict, **options):
@@ -155,7 +99,8 @@ def make_witness(values, *, weights, times, initial, duration, parameters):
                   duration=duration)  # fmt: skip
     return Witness(
         condition="C1", parameter="weight of input 1", place="weight", number=0, values=values,
-        spikes=((), ()), change="vanishes", trial=trial, digits=50,
+        spikes=((), ()), change="vanishes", trial=trial, digits=50, rule="R1", from_rest=True,
+        ladder=Ladder(critical="4", spike=1, is_kink=False, rungs=(), limits=(0.0, 0.0), digits=50),
     )  # fmt: skip
 
 

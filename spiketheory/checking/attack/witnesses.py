@@ -15,7 +15,7 @@ FIELDS = {"weight": "weights", "time": "times"}
 
 
 def find_false_witnesses(bench: Bench, certificate: Certificate) -> list[Contradiction]:
-    """Witnesses of a verdict ``refuted`` that show nothing."""
+    """Witnesses of a verdict ``refuted`` that show nothing; pile-ups may be proved without one."""
     refuted = {c.name for c in certificate.conditions if c.status == "refuted"}
     found = []
     for witness in certificate.witnesses:
@@ -33,7 +33,8 @@ def find_false_witnesses(bench: Bench, certificate: Certificate) -> list[Contrad
                     place=get_place(bench, witness), values=(low, high),
                     proof=f"in {DIGITS} digits",
                 ))  # fmt: skip
-    if not certificate.witnesses:
+    proved = any(e.lemma == "R5" for c in certificate.conditions for e in c.evidence)
+    if not certificate.witnesses and not proved:
         empty = PlainTrial(parameters=tuple(bench.drawer.defaults), times=(), weights=(),
                            initial=tuple(bench.drawer.at_rest), duration=1.0)  # fmt: skip
         found.append(Contradiction(kind="witness", text="refuted without a witness",
