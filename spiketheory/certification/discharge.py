@@ -69,7 +69,7 @@ def examine(key: str, way: Way, decide: Decide) -> Iterator[Evidence]:
             yield write_down(key, way.lemma, claim, proof)
         ranks = "; ".join(f"{', '.join(b.names)}: rank {b.rank} ({b.why})" for b in growth.blocks)
         yield Evidence(key=key, lemma=way.lemma, holds=growth.holds,
-                       text=f"{ranks}. {growth.text}" if ranks else growth.text)  # fmt: skip
+                       text=f"{ranks}; {growth.text}" if ranks else growth.text)  # fmt: skip
 
 
 def show_pile_up(obligations: Sequence[Obligation], decide: Decide) -> list[Evidence]:
@@ -255,13 +255,14 @@ def describe_strength(certificate: Certificate) -> str:
         letter = "B" if certificate.verdict == SMOOTH else "A"
         parts = [f"theorem {letter} by {', '.join(lemmas)}; assumptions: {assumed}"]
     elif certificate.verdict == REFUTED:
-        shown = ", ".join(w.condition for w in certificate.witnesses)
-        parts = [f"a trial breaks {shown}, its jump confirmed numerically"] if shown else []
+        shown = ", ".join(f"{w.condition} ({w.rule})" for w in certificate.witnesses)
+        parts = [f"trials break {shown}: confirmed numerically, jumps stay down to 1e-30"]
+        parts = parts if shown else []
         if any(e.lemma == "R5" for c in conditions for e in c.evidence):
             parts.append("theorem R5: spikes pile up")
     else:
         parts = ["no theorem and no trial"]
     if certificate.verdict == CONTINUOUS and certificate.witnesses:
-        parts.append("one-sided derivatives confirmed numerically")
+        parts.append("C6 is broken by one-sided derivatives: confirmed numerically")
     parts.append(f"open: {', '.join(open_ones) or 'nothing'}")
     return "; ".join(parts)

@@ -340,12 +340,15 @@ class Ranking:
             exponent, speed, width = self.measure_threshold()
         if exponent > 1:
             raise Failed(
-                f"intervals may shrink like n**-({exponent}) (speed of rank {speed}, width of "
+                f"intervals may shrink like n**({-exponent}) (speed of rank {speed}, width of "
                 f"rank {width}), and the sum of such is finite"
             )
+        shortest = "bounded from below"
+        if exponent > 0:
+            shortest = f"at least of the order n**({-exponent}), whose sum diverges"
         return exponent, (
             f"the speed before a spike has rank {speed} on a strip of rank {width}: intervals are "
-            f"at least of the order n**-({exponent}), whose sum diverges"
+            f"{shortest}"
         )
 
     def measure_threshold(self) -> tuple[sp.Expr, sp.Expr, sp.Expr]:

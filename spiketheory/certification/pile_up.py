@@ -172,7 +172,7 @@ class LowerRanks:
         return PileUp(
             text=f"without input{f' and with {fixed}' if fixed else ''}, from large values, spikes "
             f"make {table} at least; {words}: the intervals are at most of the order "
-            f"n**-({exponent}), and together they are finite",
+            f"n**({-exponent}), and together they are finite",
             claims=tuple([*self.claims, *self.bounds.claims]),
         )
 
