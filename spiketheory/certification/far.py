@@ -183,25 +183,10 @@ def find_limit_of_bounded(
             raise refused
         slope, _ = read_affine(base.args[0], V, others)
         return None, bool(slope.is_number)
-    replaced: dict[sp.Basic, sp.Basic] = {}
-    for function in factor.atoms(*STEPS):
-        if function.has(V):
-            slope, _ = read_affine(function.args[0], V, others)
-            if not (slope.is_positive or slope.is_negative):
-                raise refused
-            sign = side if slope.is_positive else -side
-            replaced[function] = sign * STEPS[type(function)]
     grown = sp.Dummy("E", positive=True)
-    unit: sp.Expr | None = None
-    for function in factor.atoms(sp.exp):
-        if not function.has(V):
-            continue
-        slope, rest = read_affine(function.args[0], V, others)
-        unit = unit if unit is not None else (slope if slope.is_positive else -slope)
-        ratio = sp.cancel(slope * side / unit)
-        if not unit.is_positive or not ratio.is_Integer:
-            raise refused
-        replaced[function] = sp.exp(rest) * grown**ratio
+    replaced = replace_far(factor, V, side, others, grown)
+    if replaced is None:
+        raise refused
     limit = factor.xreplace(replaced)
     for symbol in (grown, V):
         if limit.has(symbol):
@@ -217,6 +202,31 @@ def find_limit_of_bounded(
     ):
         raise refused
     return limit, True
+
+
+def replace_far(
+    factor: sp.Expr, V: sp.Symbol, side: int, others: Collection[sp.Symbol], grown: sp.Symbol
+) -> dict[sp.Basic, sp.Basic] | None:
+    """Far out: limits of steps, powers of one growing exponential; None if there are other ones."""
+    replaced: dict[sp.Basic, sp.Basic] = {}
+    for function in factor.atoms(*STEPS):
+        if function.has(V):
+            slope, _ = read_affine(function.args[0], V, others)
+            if not (slope.is_positive or slope.is_negative):
+                return None
+            sign = side if slope.is_positive else -side
+            replaced[function] = sign * STEPS[type(function)]
+    unit: sp.Expr | None = None
+    for function in factor.atoms(sp.exp):
+        if not function.has(V):
+            continue
+        slope, rest = read_affine(function.args[0], V, others)
+        unit = unit if unit is not None else (slope if slope.is_positive else -slope)
+        ratio = sp.cancel(slope * side / unit)
+        if not unit.is_positive or not ratio.is_Integer:
+            return None
+        replaced[function] = sp.exp(rest) * grown**ratio
+    return replaced
 
 
 def find_rational_limit(value: sp.Expr, symbol: sp.Symbol) -> sp.Expr | None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from models import mark_slow
 
 from derivations import list_models, read_neuron_model
 from spiketheory.certification.certificate import STATEMENTS, Certificate
@@ -52,6 +53,10 @@ NOTED = {
     "qif_afterhyperpolarisation",
 }  # fmt: skip
 """Smooth but for the times of two simultaneous inputs."""
+LONG = {
+    "adex", "eif_afterhyperpolarisation", "eif_delta", "eif_steep", "quartic_finite_reset",
+}  # fmt: skip
+"""Their trials take long in 50 digits, up to 15 s; others show the same."""
 BREAKS = {
     "lif_driven": "C1", "resonator_current": "C1", "loses_charge": "C4", "scaled_jump": "C4",
     "threshold_adapts": "C3", "qif_forgets_current": "C4", "self_exciting": "C5",
@@ -80,7 +85,7 @@ def test_every_model_has_a_known_truth():
     assert 10 * len(UNDECIDED) <= len(TRUTH) + len(BUILT_IN)
 
 
-@pytest.mark.parametrize("name", [*BUILT_IN, *TRUTH])
+@pytest.mark.parametrize("name", mark_slow([*BUILT_IN, *TRUTH], *LONG))
 def test_the_verdict_is_true_has_witnesses_and_passes_the_checker(name):
     certificate = certify_once(name)
     truth = (BUILT_IN | TRUTH)[name]
