@@ -148,7 +148,8 @@ def explain_condition(condition: Condition) -> list[Block]:
     blocks: list[Block] = [
         Heading(text=f"{condition.name}: {condition.status}", level=3),
         Listing(items=tuple(items))
-        if items else Paragraph(text="Nothing to prove: the form of the equations is enough."),
+        if items
+        else Paragraph(text="Nothing to prove: the form of the equations is enough."),
     ]
     stated = {e.text for e in condition.evidence}
     if condition.tried not in stated and condition.status == UNDECIDED:
