@@ -38,6 +38,13 @@ def describe_gradients(boundary: Boundary, conditions: Mapping[str, Condition]) 
             f"{V} crosses {boundary.threshold}. It vanishes where the threshold is grazed: a "
             "distance d from the graze, the derivatives diverge like 1/sqrt(d)."
         )
+    lemmas = {e.lemma for e in conditions["C1"].evidence}
+    if conditions["C1"].status == PROVED and lemmas & {"L1e", "L1t"}:
+        where = "in states that are visited" if "L1t" in lemmas else "only where no trial comes"
+        return (
+            f"Derivatives of a spike time by the state are divided by the speed {speed} with which "
+            f"{V} crosses {boundary.threshold}. It may be 0, {where}: they have no bound."
+        )
     if conditions["C1"].status == PROVED:
         return (
             f"At the spike {boundary.arriving.name} falls at the speed {speed}, which is nowhere "
