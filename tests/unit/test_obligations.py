@@ -16,6 +16,7 @@ from spiketheory.certification.discharge import conclude
 from spiketheory.certification.obligations import list_edges, list_obligations
 from spiketheory.certification.proofs import prove
 from spiketheory.certification.region import Region, build_region
+from spiketheory.certification.regularity import describe_gradients
 from spiketheory.certification.well_posed import list_definedness, list_smoothness
 from spiketheory.language.parse import parse_assumption
 
@@ -142,6 +143,8 @@ def test_a_threshold_that_is_touched_at_odd_order_is_crossed():
     assert found["C1"].status == PROVED
     assert lemmas(found["C1"]) == {"L1t"}
     assert found["C6"].status != PROVED
+    model = make_model("dV/dt = (z - 1)**4\ndz/dt = -z", **texts)
+    assert "they have no bound" in describe_gradients(find_boundary(model), found)
     at_rest = examine("dV/dt = (z - 1)**2\ndz/dt = 1 - z", **texts).conditions["C1"]
     assert at_rest.status != PROVED  # z = 1 is an equilibrium: every derivative vanishes
     turning = examine("dV/dt = (z - 1)**3\ndz/dt = -z", **texts).conditions["C1"]
