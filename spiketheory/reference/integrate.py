@@ -7,6 +7,7 @@ place of time, which ends on the spike exactly (M. Henon, Physica D 5, 412, 1982
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import flint
@@ -109,8 +110,9 @@ class Reference:
             )
         self.steps = 0
         self.index = model.state.index(spike.variable)
+        model = write_exponentials(model)
         rate = model.derivatives[self.index]
-        grows = [e for e in rate.atoms(sp.exp) if e.has(spike.variable)]
+        grows = list_growing(rate, spike.variable, parameters)
         self.is_steep = bool(grows)
         self.is_blowup = spike.is_blowup and not grows
         self.exponent = bind(model.state, parameters, [grows[0].args[0]]) if self.is_steep else None
@@ -327,6 +329,30 @@ class Reference:
                 return extended
             step = step * 3 / 2 if rows < self.rows_wanted else step
         raise stuck(left)
+
+
+def write_exponentials(model: NeuronModel) -> NeuronModel:
+    """The model with hyperbolic functions of the variable that spikes in exponentials."""
+    V = model.spike.variable
+    written = tuple(
+        d.replace(lambda e: isinstance(e, sp.cosh | sp.sinh) and e.has(V),
+                  lambda e: e.rewrite(sp.exp))
+        for d in model.derivatives
+    )  # fmt: skip
+    return model if written == model.derivatives else replace(model, derivatives=written)
+
+
+def list_growing(rate: sp.Expr, V: sp.Symbol, parameters: Mapping[sp.Symbol, mpf]) -> list[sp.Expr]:
+    """Exponentials that grow with V, the steepest first; those that fall do not make it blow up."""
+    found = []
+    for part in rate.atoms(sp.exp):
+        slope = part.args[0].diff(V)
+        if slope != 0:
+            free = slope.free_symbols <= set(parameters)
+            steepness = bind((), parameters, [slope])([])[0] if free else mpf(1)
+            if steepness > 0:
+                found.append((steepness, part))
+    return [part for _, part in sorted(found, key=lambda pair: (-pair[0], str(pair[1])))]
 
 
 def resolve_kink(model: NeuronModel, kinks: Sequence[sp.Expr], sign: int) -> tuple[sp.Expr, ...]:
