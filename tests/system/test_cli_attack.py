@@ -27,7 +27,8 @@ def forge(monkeypatch, verdict):
     def certify(model, *_, **__):
         names = [f"C{k}" for k in range(1, 7)]
         conditions = tuple(Condition(name=n, status=PROVED, evidence=()) for n in names)
-        return Certificate(model=model, assumptions=(), verdict=verdict, conditions=conditions)
+        return Certificate(model=model, assumptions=(), split=(), verdict=verdict, strength="forged",
+                           conditions=conditions)  # fmt: skip
 
     monkeypatch.setattr("spiketheory.certification.certify.certify", certify)
 
