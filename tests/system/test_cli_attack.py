@@ -27,8 +27,10 @@ def forge(monkeypatch, verdict):
     def certify(model, *_, **__):
         names = [f"C{k}" for k in range(1, 7)]
         conditions = tuple(Condition(name=n, status=PROVED, evidence=()) for n in names)
-        return Certificate(model=model, assumptions=(), split=(), verdict=verdict, strength="forged",
-                           conditions=conditions)  # fmt: skip
+        return Certificate(
+            model=model, assumptions=(), split=(), verdict=verdict, strength="forged",
+            conditions=conditions,
+        )  # fmt: skip
 
     monkeypatch.setattr("spiketheory.certification.certify.certify", certify)
 
@@ -54,6 +56,7 @@ def test_a_false_proof_is_written_to_a_file_and_found_again(tmp_path, monkeypatc
     assert run("check", "--replay", path).exit_code == 0
 
 
+@pytest.mark.slow
 def test_random_models_do_not_depend_on_workers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seeds = [3, 6]
