@@ -28,7 +28,7 @@ CERTIFIED = {
     "nlif": ("nlif", ()),
     "boxes": (str(Path(__file__).resolve().parents[1] / "models/bounded_inhibition.toml"), ()),
 }
-FORGED = {"qif": 200, "theta": 150, "edge": 130, "lif": 20, "nlif": 10, "boxes": 4}
+FORGED = {"qif": 260, "theta": 170, "edge": 80, "lif": 8, "nlif": 4, "boxes": 2}
 """How many of all forgeries of each are tried with new digests; at least 500."""
 
 
