@@ -41,7 +41,7 @@ from spiketheory.certification.claims import (
 )
 from spiketheory.certification.discharge import PROVING, assemble, conclude
 from spiketheory.certification.obligations import list_edges, list_obligations
-from spiketheory.certification.recheck_witness import check_witness
+from spiketheory.certification.recheck_witness import check_witness, wrong
 from spiketheory.certification.region import Range, build_region
 from spiketheory.errors import InputError, SpiketheoryError, VerificationError
 from spiketheory.language.model import format_expression
@@ -113,13 +113,6 @@ def no_certificate(why: str) -> InputError:
     return InputError(
         f"Expected the JSON of a certificate but got something else ({why}); write it with "
         "`spiketheory certify --format json --out FILE`."
-    )
-
-
-def wrong(what: str, got: object) -> VerificationError:
-    """The error of a certificate that does not hold."""
-    return VerificationError(
-        f"Check 'certificate' failed: expected {what} but got {got}; certify the model again."
     )
 
 

@@ -75,7 +75,7 @@ def check_witness(
 
 
 def wrong(what: str, got: object) -> VerificationError:
-    """The error of a witness that does not hold."""
+    """The error of a certificate that does not hold."""
     return VerificationError(
         f"Check 'certificate' failed: expected {what} but got {got}; certify the model again."
     )

@@ -26,7 +26,7 @@ from spiketheory.certification.refutation.ladder_runs import (
     make_neuron,
     run_trial,
 )
-from spiketheory.certification.refutation.locate import find_jump, locate
+from spiketheory.certification.refutation.locate import find_jump, is_in_lower_half, locate
 from spiketheory.certification.refutation.rule import classify
 from spiketheory.certification.refutation.sample import Sampler, Surface, Values
 from spiketheory.certification.refutation.trial import Trial
@@ -335,10 +335,10 @@ class Bench:
             between = self.run(family.at(middle))
             if between is None:
                 return None
-            below, above = find_jump(first, between, end), find_jump(between, last, end)
-            if below is None and above is None:
+            is_low = is_in_lower_half(first, between, last, end)
+            if is_low is None:
                 return None
-            if above is None or (below is not None and below <= above):
+            if is_low:
                 high, last = middle, between
             else:
                 low, first = middle, between

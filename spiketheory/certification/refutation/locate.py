@@ -140,14 +140,22 @@ def close_in(run: Runner, low: mpf, high: mpf, end: mpf) -> str | None:
         else:
             middle = (low + high) / 2
             between = run(middle, high - low)
-            below, above = find_jump(first, between, end), find_jump(between, last, end)
-            if below is None and above is None:
+            is_low = is_in_lower_half(first, between, last, end)
+            if is_low is None:
                 return None
-            if above is None or (below is not None and below <= above):
+            if is_low:
                 high, last = middle, between
             else:
                 low, first = middle, between
     return None
+
+
+def is_in_lower_half(first: Spikes, between: Spikes, last: Spikes, end: mpf) -> bool | None:
+    """Whether the first spike that jumps does so between the first two trials; None if none does."""
+    below, above = find_jump(first, between, end), find_jump(between, last, end)
+    if below is None and above is None:
+        return None
+    return above is None or (below is not None and below <= above)
 
 
 def find_jump(first: Spikes, last: Spikes, end: mpf) -> int | None:
