@@ -151,7 +151,7 @@ def close_in(run: Runner, low: mpf, high: mpf, end: mpf) -> str | None:
 
 
 def is_in_lower_half(first: Spikes, between: Spikes, last: Spikes, end: mpf) -> bool | None:
-    """Whether the first spike that jumps does so between the first two trials; None if none does."""
+    """Whether a spike jumps between the first two trials, not the last two; None if none does."""
     below, above = find_jump(first, between, end), find_jump(between, last, end)
     if below is None and above is None:
         return None
