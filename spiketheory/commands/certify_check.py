@@ -86,6 +86,7 @@ def certify(
     \b
     Exit codes: 0 smooth or continuous, 1 refuted, 2 bad usage or input, 3 undecided, also for
     lack of time. --blame and --map exit with 0, since they show several verdicts.
+    --recheck: 0 all proved again, 1 something is false, 2 no certificate, 3 out of time.
 
     \b
     Examples:
