@@ -125,21 +125,22 @@ def list_terms(
 def read_term(term: sp.Expr, V: sp.Symbol, side: int, others: Collection[sp.Symbol]) -> Term:
     """One term far out."""
     coefficient, moving = term.as_independent(V, as_Add=False)
-    power, steepness = 0, sp.S.Zero
+    rational, steepness = sp.S.One, sp.S.Zero
     limit: sp.Expr | None = sp.S.One
     is_tame = True
     for factor in sp.Mul.make_args(moving):
-        base, exponent = factor.as_base_exp()
-        if base == V and exponent.is_Integer and exponent > 0:
-            power += int(exponent)
+        if factor.is_rational_function(V):
+            rational *= factor
         elif isinstance(factor, sp.exp):
             slope, rest = read_affine(factor.args[0], V, others)
             steepness += slope
             coefficient *= sp.exp(rest)
-        elif factor != 1:
+        else:
             part, tame = find_limit_of_bounded(factor, V, side, others)
             limit = None if limit is None or part is None else limit * part
             is_tame = is_tame and tame
+    power, ratio = read_rational(rational, V)
+    limit = None if limit is None else limit * ratio
     if steepness != 0 and not (steepness.is_positive or steepness.is_negative):
         raise Unsupported(
             f"Expected an exponential of {V} that surely grows or falls but got {term}; give its "
@@ -147,6 +148,22 @@ def read_term(term: sp.Expr, V: sp.Symbol, side: int, others: Collection[sp.Symb
         )
     return Term(coefficient=coefficient, power=power, steepness=steepness, limit=limit,
                 is_tame=is_tame)  # fmt: skip
+
+
+def read_rational(value: sp.Expr, V: sp.Symbol) -> tuple[int, sp.Expr]:
+    """A rational function of V far out: power of V, and what it is divided by that, in the limit.
+
+    Raises:
+        Unsupported: If it may have no such limit: see `find_rational_limit`.
+    """
+    top, bottom = (sp.Poly(part, V) for part in sp.fraction(sp.cancel(sp.together(value))))
+    power = max(top.degree() - bottom.degree(), 0)
+    ratio = find_rational_limit(value / V**power, V)
+    if ratio is None:
+        raise Unsupported(
+            f"Expected a function of {V} whose denominator is surely not 0 far out but got {value}."
+        )
+    return power, ratio
 
 
 def read_affine(

@@ -91,6 +91,7 @@ def test_what_no_chart_covers_is_refused_with_its_reason(equations, texts, messa
         ("dV/dt = V**2*(2 + tanh(3*V))", "V**2", 3),
         ("dV/dt = V**2 + V/(1 + exp(-V)) + 1/(1 + V**2)", "V**2", 1),
         ("dV/dt = V**3 + V*sin(a*V)", "V**3", 2),
+        ("dV/dt = V**4/(2 + V**2) + V", "V**2", 1),
         ("dV/dt = 6*cosh(V) - V", "exp(1*V)", 3),
         ("dV/dt = exp(2*V)*5 + V**3 + exp(-V)*V", "exp(2*V)", 10),
     ],
@@ -105,7 +106,8 @@ def test_bounded_functions_beside_the_leading_term_do_not_count(equation, grows,
     ("rate", "limit"),
     [
         ("1/(1 + exp(-(V - 2)/a)) - u", 1), ("tanh(V) - u", 1), ("atan(-V) - u", -sp.pi / 2),
-        ("V**2*exp(-V) - u", 0), ("1/(1 + V**2) - u", 0),
+        ("V**2*exp(-V) - u", 0), ("1/(1 + V**2) - u", 0), ("V/(1 + V**2) - u", 0),
+        ("3*V**2/(2 + V**2) - u", 3),
     ],
 )  # fmt: skip
 def test_other_variables_may_know_v_through_what_has_a_limit(rate, limit):
