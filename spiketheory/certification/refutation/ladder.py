@@ -31,7 +31,9 @@ from mpmath import mpf
 from sympy.core.relational import Relational
 
 from spiketheory.certification.refutation.ladder_runs import (
+    DENSE_MARKS,
     GUARD,
+    MARKS,
     MOST_SPIKES,
     NO_TRIAL,
     Runs,
@@ -137,7 +139,8 @@ def climb(
         steps = [mpf(10) ** -rung / 2 for rung in RUNGS]
         lowest = min(mpf(values[0]), center - steps[0])
         try:
-            runs = Runs(model, exact, place, number, lowest, digits)
+            marks = count_marks(model, assumed)
+            runs = Runs(model, exact, place, number, lowest, digits, marks)
             ends = measure(runs, assumed, list(map(mpf, values)), marked=False)
             low = measure(runs, assumed, [center - g for g in steps], marked=True)
             high = measure(runs, assumed, [center + g for g in steps], marked=True)
@@ -237,6 +240,12 @@ def impose(
     return replace(trial, parameters=parameters)
 
 
+def count_marks(model: NeuronModel, relations: Sequence[sp.Basic]) -> int:
+    """At how many times states are looked at between events: more where they are assumed of."""
+    states = set(model.state)
+    return DENSE_MARKS if any(r.free_symbols & states for r in relations) else MARKS
+
+
 def measure(
     runs: Runs, relations: Sequence[sp.Basic], values: Sequence[mpf], *, marked: bool
 ) -> list[list[Visit]] | None:
@@ -244,7 +253,7 @@ def measure(
     found = []
     for count, value in enumerate(values):
         ends = marked and count in (0, len(values) - 1)
-        visits = runs.at(value, list_marks(runs.trial) if ends else ())
+        visits = runs.at(value, list_marks(runs.trial, runs.marks) if ends else ())
         moved = runs.trial.moved(runs.place, runs.number, value)
         if not obeys(runs.model, relations, moved, visits):
             return None
@@ -272,8 +281,9 @@ def admit(
     exact = impose(model, assumed, trial, WEIGHT_OF)
     try:
         return exact is not None and obeys(
-            model, assumed, exact, run_trial(model, exact, digits, list_marks(trial))
-        )
+            model, assumed, exact,
+            run_trial(model, exact, digits, list_marks(trial, count_marks(model, assumed))),
+        )  # fmt: skip
     except NO_TRIAL:
         return False
 

@@ -13,6 +13,8 @@ from spiketheory.reference.neuron import SPIKE, Neuron, Visit
 
 MOST_SPIKES = 50
 """Trials of so many spikes are not compared."""
+DENSE_MARKS = 150
+"""Where states are assumed to keep to something: between events it is looked at so often."""
 MARKS = 12
 """Times at which states are noted, for comparison and for what is assumed of them."""
 GUARD = 10
@@ -55,11 +57,14 @@ class Runs:
         number: Of which input.
         lowest: No value is smaller.
         digits: Digits of the arithmetic.
+        marks: Number of times at which states are noted.
     """
 
     def __init__(
-        self, model: NeuronModel, trial: Trial, place: str, number: int, lowest: mpf, digits: int
-    ) -> None:
+        self, model: NeuronModel, trial: Trial, place: str, number: int, lowest: mpf, digits: int,
+        marks: int = MARKS,
+    ) -> None:  # fmt: skip
+        self.marks = marks
         self.model, self.trial, self.digits = model, trial, digits
         self.place, self.number = place, number
         self.split = mpf(0)
@@ -72,7 +77,7 @@ class Runs:
             inputs = [i for i in self.list_inputs(trial) if i[0] < self.split]
             self.before = get_neuron(model, trial, digits).visit(
                 trial.list_initial(model), inputs, self.split, most=MOST_SPIKES,
-                marks=list_marks(trial),
+                marks=list_marks(trial, marks),
             )  # fmt: skip
 
     def list_inputs(self, trial: Trial) -> list[tuple[mpf, mpf]]:
@@ -98,9 +103,9 @@ class Runs:
         return [*self.before, *(v._replace(time=v.time + split) for v in behind[1:])]
 
 
-def list_marks(trial: Trial) -> list[mpf]:
+def list_marks(trial: Trial, count: int = MARKS) -> list[mpf]:
     """Times at which states are noted: odd fractions of a trial, where no event is likely to be."""
-    return [mpf(trial.duration) * (k + mpf("0.4142")) / MARKS for k in range(MARKS)]
+    return [mpf(trial.duration) * (k + mpf("0.4142")) / count for k in range(count)]
 
 
 def list_spikes(visits: Sequence[Visit]) -> Spikes:

@@ -368,13 +368,11 @@ def solve_lambert(heights: list[sp.Expr], rates: tuple[sp.Expr, ...]) -> list[Br
     alpha = sp.factor(distance - linear + kappa)
     angle = -lambert_w(-alpha / kappa * sp.exp(-start))
     rising = sp.And(relation.condition, linear > 0, kappa > 0, alpha > 0)
-    return [
-        Branch(
-            condition=sp.And(rising, sp.log(alpha / kappa) + 1 < start),
-            values=((start - angle) / rate,),
-        ),
-        Branch(condition=sp.And(relation.condition, alpha > 0), values=(sp.oo,)),
-    ]
+    never = Branch(condition=sp.And(relation.condition, alpha > 0), values=(sp.oo,))
+    if rising == sp.false:  # and the logarithm below has no real value
+        return [never]
+    soon = sp.And(rising, sp.log(alpha / kappa) + 1 < start)
+    return [Branch(condition=soon, values=((start - angle) / rate,)), never]
 
 
 def clear(expression: sp.Expr) -> sp.Expr:
