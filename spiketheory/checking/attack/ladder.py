@@ -72,7 +72,8 @@ class Ladder:
         )
         if found.escaped is not None:
             raise Lost("Expected a trial that stays finite.")
-        self.seen.append((found.states, tuple(map(float, numbers["parameters"]))))
+        if not without:  # which only tells where another event is
+            self.seen.append((found.states, tuple(map(float, numbers["parameters"]))))
         return found.spikes
 
     def differ(self, first: list[mpf], last: list[mpf]) -> mpf:
