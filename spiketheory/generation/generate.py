@@ -23,6 +23,12 @@ from spiketheory.generation.kernel_ir import (
     VerifiedKernel,
     is_scalar_only,
 )
+from spiketheory.generation.refractory_printer import (
+    ELAPSED,
+    UNCHANGED,
+    left_name,
+    print_refractory,
+)
 from spiketheory.generation.taylor_printer import print_taylor_import
 from spiketheory.generation.templates import GENERATED_FORMAT
 from spiketheory.generation.wrap import (
@@ -70,8 +76,11 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
     ir = verified.ir
     check_choice("target", target, TARGETS)
     if target == "mpmath":
-        texts = [print_in_digits(function) for function in ir.functions]
-        return print_module(ir, "\n\n".join(texts), in_digits=True)
+        texts = [print_function(function) for function in ir.functions]
+        if ir.derivation.refractory is not None:
+            texts = print_refractory(ir, texts)
+        digits = [turn_into_digits(text) for text in texts]
+        return print_module(ir, "\n\n".join(digits), in_digits=True)
     texts = []
     for function in ir.functions:
         looped = is_scalar_only(function)
@@ -82,6 +91,8 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
             name = function.name if target == "numpy" else f"{function.name}_array"
             texts.append(print_array_function(function, name))
     texts += ir.texts
+    if ir.derivation.refractory is not None:
+        texts = print_refractory(ir, texts)
     if target != "numpy":
         texts.append(print_layout(ir))
     text = print_module(ir, "\n\n".join(text.rstrip() + "\n" for text in texts))
@@ -112,7 +123,12 @@ def wrap_number(text: str) -> ast.expr:
 
 def print_in_digits(function: KernelFunction) -> str:
     """Text of a function for numbers of mpmath; the first branch that holds counts."""
-    tree = Digits().visit(ast.parse(print_function(function)))
+    return turn_into_digits(print_function(function))
+
+
+def turn_into_digits(text: str) -> str:
+    """The same text for numbers of mpmath."""
+    tree = Digits().visit(ast.parse(text))
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
@@ -175,9 +191,9 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "DEFAULTS": tuple(float(p.default) for p in model.parameters),
         "DOMAINS": tuple(format_expression(p.domain) for p in model.parameters),
         "STATE": tuple(s.name for s in model.state),
-        "COORDINATES": tuple(c.name for c in derivation.chart.coordinates),
+        "COORDINATES": list_coordinates(ir),
         "CONSTANTS": ir.constants,
-        "PROPAGATOR": tuple(s.name for s in derivation.propagator.symbols),
+        "PROPAGATOR": list_propagator(ir),
         "INITIAL": derivation.initial.symbol.name,
         "METHOD": derivation.method,
         "THRESHOLD_COORDINATE": find_threshold(derivation),
@@ -185,15 +201,33 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
             derivation.chart.coordinates.index(c) for c in derivation.chart.projective
         ),
         "CROSSES_INFINITY": crosses_infinity(derivation),
-        "LOOPED": (
-            *(f.name for f in ir.functions if is_scalar_only(f)),
-            *(NUMERICAL if ir.texts else ()),
-        ),
+        "LOOPED": list_looped(ir),
         "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
         "WITHOUT_PSEUDOSPIKES": derivation.without_pseudospikes,
         # Where nothing is said, simultaneous inputs add up.
         **({} if inputs == ADD else {"INPUTS": inputs}),
     }
+
+
+def list_coordinates(ir: KernelIR) -> tuple[str, ...]:
+    """Names of the coordinates; the time that is left of a refractory period is the last."""
+    names = tuple(c.name for c in ir.derivation.chart.coordinates)
+    return names if ir.derivation.refractory is None else (*names, left_name(ir))
+
+
+def list_propagator(ir: KernelIR) -> tuple[str, ...]:
+    """Names of the numbers that depend on the duration alone."""
+    if ir.derivation.refractory is not None:
+        return (ELAPSED,)
+    return tuple(s.name for s in ir.derivation.propagator.symbols)
+
+
+def list_looped(ir: KernelIR) -> tuple[str, ...]:
+    """Names of the functions that take no arrays."""
+    if ir.derivation.refractory is not None:
+        return tuple(name for name in INTERFACE if name not in UNCHANGED)
+    own = (f.name for f in ir.functions if is_scalar_only(f))
+    return (*own, *(NUMERICAL if ir.texts else ()))
 
 
 def find_threshold(derivation: Derivation) -> int:
@@ -210,6 +244,8 @@ def crosses_infinity(derivation: Derivation) -> bool:
     """
     chart = derivation.chart
     if not chart.projective or not derivation.model.spike.is_blowup:
+        return False
+    if derivation.refractory is not None:
         return False
     after = dict(zip(chart.coordinates, derivation.reset, strict=True))
     others = [c for c in chart.coordinates if c not in chart.projective]
@@ -230,14 +266,12 @@ def print_literal(value: object) -> str:
 
 def print_layout(ir: KernelIR) -> str:
     """Text of what reads and writes the numbers of one neuron, or one propagator, in an array."""
-    coordinates = ir.derivation.chart.coordinates
-    names = [c.name for c in coordinates]
-    steps = [s.name for s in ir.derivation.propagator.symbols]
+    names, steps = list(list_coordinates(ir)), list(list_propagator(ir))
+    projective = {c.name for c in ir.derivation.chart.projective}
     array, place, over = (pick_name(n, {*names, *steps}) for n in ("array", "place", "over"))
     constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
     turned = [
-        f"-{c.name} if {over} else {c.name}" if c in ir.derivation.chart.projective else c.name
-        for c in coordinates
+        f"-{name} if {over} else {name}" if name in projective else name for name in names
     ]
     return templates.LAYOUT.format(
         constants=print_return(constants, "    ") if constants else "    return ()",
@@ -269,8 +303,8 @@ def check_interface(text: str, ir: KernelIR) -> None:
         "parameters": len(derivation.model.parameters),
         "constants": len(ir.constants),
         "state": len(derivation.model.state),
-        "coordinates": len(derivation.chart.coordinates),
-        "propagator": len(derivation.propagator.symbols),
+        "coordinates": len(list_coordinates(ir)),
+        "propagator": len(list_propagator(ir)),
     }
     defined = {
         node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
@@ -284,7 +318,7 @@ def check_interface(text: str, ir: KernelIR) -> None:
         asked = count_numbers(signature.arguments, sizes)
         got = len(defined[name].args.args)
         assert got == asked, f"{name} takes {got} numbers, not {asked}"
-        if name in results:
+        if name in results and derivation.refractory is None:
             asked = count_numbers(signature.results, sizes)
             assert results[name] == asked, f"{name} returns {results[name]} numbers, not {asked}"
 

@@ -16,12 +16,13 @@ from spiketheory.generation.kernel_ir import (
     finish_function,
     rewrite_stably,
 )
-from spiketheory.generation.lower_parameters import lower_sensitivities
+from spiketheory.generation.lower_parameters import Sensitivities, lower_sensitivities
+from spiketheory.generation.lower_refractory import lower_held_phase
 from spiketheory.language.functions import softplus, time_to_spike
 from spiketheory.language.model import Parameter
 from spiketheory.language.printers import print_plain
 from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
-from spiketheory.symbolic.derivation import Branch, Derivation
+from spiketheory.symbolic.derivation import Branch, Derivation, Integrated
 
 
 def lower(derivation: Derivation) -> KernelIR:
@@ -46,6 +47,7 @@ class Lowering:
         self.parameters = tuple(p.symbol for p in derivation.model.parameters)
         self.constants = tuple(c.symbol for c in derivation.constants)
         self.constants += self.find_direct_parameters()
+        self.varied = Sensitivities(derivation, self.constants).constants
         self.covector = tuple(self.name_derivative(f"l_{c}") for c in self.coordinates)
         self.spike_time_bar = self.name_derivative("g_time")
 
@@ -73,6 +75,8 @@ class Lowering:
             expressions += [d.numbers.call]
         if d.descent is not None:
             expressions += d.descent.heights
+        if d.refractory is not None:
+            expressions += d.refractory.expressions
         used = set().union(*(e.free_symbols for e in expressions))
         return tuple(p for p in self.parameters if p in used)
 
@@ -88,6 +92,7 @@ class Lowering:
             *self.lower_reset(),
             *self.lower_pseudospike(),
             *self.lower_sensitivities(),
+            *self.lower_refractory_period(),
         ]
         return KernelIR(
             derivation=d,
@@ -386,6 +391,13 @@ class Lowering:
             None if self.derivation.is_integrated else self.pull_back_event(), self.tangent_calls,
         )  # fmt: skip
 
+    def lower_refractory_period(self) -> list[KernelFunction]:
+        """The held phase; nothing if there is none."""
+        d = self.derivation
+        if d.refractory is None:
+            return []
+        return lower_held_phase(d, d.refractory, self.constants, self.varied, self.covector)
+
     def pull_back_spike(self) -> list[sp.Expr]:
         """Transposed saltation matrix (docs/mathematics.md, 3) after the flow, on the covector.
 
@@ -522,9 +534,14 @@ def print_numerics(derivation: Derivation) -> tuple[str, ...]:
     """Source of the functions that integrate, where the flow has no closed form."""
     if not derivation.is_integrated:
         return ()
+    from spiketheory.generation.refractory_printer import print_held_flow
     from spiketheory.generation.taylor_printer import print_taylor_functions
 
-    return tuple(print_taylor_functions(derivation.integrated))
+    texts = print_taylor_functions(derivation.integrated)
+    phase = derivation.refractory
+    if phase is not None and isinstance(phase.solution, Integrated):
+        texts += print_held_flow(phase.solution.system)
+    return tuple(texts)
 
 
 def describe_calls(calls: Sequence[Call]) -> tuple[str, ...]:

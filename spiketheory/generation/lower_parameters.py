@@ -45,6 +45,7 @@ class Sensitivities:
         ]
         maps += [*d.chart.from_state, *d.chart.to_state]
         maps += [d.numbers.call] if d.numbers is not None else []
+        maps += d.refractory.expressions if d.refractory is not None else ()
         pseudo = d.pseudospike
         maps += [pseudo.delay, pseudo.period, pseudo.rate] if pseudo is not None else []
         for symbol, slopes in d.propagator.list_slopes(constant):

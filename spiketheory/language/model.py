@@ -80,6 +80,19 @@ class SpikeCondition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Refractory:
+    """A refractory period after each spike.
+
+    Attributes:
+        time: How long it lasts: an expression of the parameters [time].
+        hold: State variables that keep the value of the reset so long; inputs do not move them.
+    """
+
+    time: sp.Expr
+    hold: tuple[sp.Symbol, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class NeuronModel:
     """A spiking neuron model, checked when made.
 
@@ -96,10 +109,11 @@ class NeuronModel:
         assumptions: Relations that `certify` may rely on; every conjunct is an element.
         description: One line for people.
         input_name: Name of the port that takes input, beside ``default``; empty if it has no other.
+        refractory: The refractory period; None if there is none.
         written: The texts the model was read from, by the keys of ``source``. Not kept by
             `dataclasses.replace`, so that texts never survive the mathematics they stood for.
         source: Texts by key ("equations", "spike", "reset", "input", "rest.V",
-            "parameters.tau.domain", "assumptions.w"): as written, or printed from the mathematics.
+            "refractory.time", "parameters.tau.domain", "assumptions.w"): as written, or printed from the mathematics.
     """
 
     name: str
@@ -113,6 +127,7 @@ class NeuronModel:
     assumptions: tuple[sp.Basic, ...] = ()
     description: str = ""
     input_name: str = ""
+    refractory: Refractory | None = None
     written: InitVar[Mapping[str, str] | None] = None
     source: Mapping[str, str] = field(init=False, compare=False, repr=False)
 
@@ -123,6 +138,7 @@ class NeuronModel:
         _check_names_used(self)
         _check_infinities(self)
         _check_spike_and_jump(self)
+        _check_refractory(self)
         object.__setattr__(self, "assumptions", _flatten(self.assumptions))
         object.__setattr__(self, "source", _merge_source(_print_source(self), written or {}))
         self.check_parameters({})
@@ -152,6 +168,8 @@ class NeuronModel:
         """
         parts: list[object] = [self.state, self.derivatives, self.spike.variable, self.spike.value]
         parts += [self.reset, self.jump, self.rest]
+        if self.refractory is not None:
+            parts += [self.refractory.time, self.refractory.hold]
         parts += [
             (p.symbol, p.default.hex(), *sorted(map(_represent, conjuncts(p.domain))))
             for p in self.parameters
@@ -200,6 +218,11 @@ class NeuronModel:
         model |= {key: self.source[key] for key in ("equations", "spike", "reset", "input")}
         if self.input_name:
             model["inputs"] = {self.input_name: model.pop("input")}
+        if self.refractory is not None:
+            model["refractory"] = {
+                "time": self.source["refractory.time"],
+                "hold": [s.name for s in self.refractory.hold],
+            }
         model["rest"] = {s.name: self.source[f"rest.{s.name}"] for s in self.state}
         document: dict[str, Any] = {"model": model}
         if self.parameters:
@@ -405,6 +428,11 @@ def _check_names_used(model: NeuronModel) -> None:
         ("reset", model.reset, known),
         ("jump", model.jump, weighted),
         ("rest", model.rest, parameters),
+        *(
+            (("refractory time", (refractory.time,), parameters),
+             ("hold", refractory.hold, set(model.state)))
+            if (refractory := model.refractory) is not None else ()
+        ),
         ("assumptions", model.assumptions, weighted),
         *(("domain of " + p.name, (p.domain,), parameters) for p in model.parameters),
     ]
@@ -461,6 +489,26 @@ def _check_spike_and_jump(model: NeuronModel) -> None:
         )
 
 
+def _check_refractory(model: NeuronModel) -> None:
+    """The variable that spikes is held, so that no spike comes within the period."""
+    refractory = model.refractory
+    if refractory is None:
+        return
+    variable = model.spike.variable
+    names = ", ".join(s.name for s in refractory.hold)
+    if variable not in refractory.hold or len(set(refractory.hold)) < len(refractory.hold):
+        raise ModelError(
+            f"Expected hold of the refractory period of {model.name} to name {variable.name}, "
+            f"which spikes, and no variable twice but got {names or 'nothing'}; "
+            f'write for example hold = ["{variable.name}"], or leave hold out.'
+        )
+    if refractory.time.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
+        raise ModelError(
+            f"Expected a finite refractory period of {model.name} but got "
+            f"{format_expression(refractory.time)}; give its time as an expression of parameters."
+        )
+
+
 def _check_domain(
     model: NeuronModel,
     relation: sp.Basic,
@@ -510,6 +558,8 @@ def _print_source(model: NeuronModel) -> dict[str, str]:
         "reset": _print_assignments(model.state, model.reset),
         "input": _print_assignments(model.state, model.jump),
     }
+    if model.refractory is not None:
+        source["refractory.time"] = format_expression(model.refractory.time)
     for symbol, value in zip(model.state, model.rest, strict=True):
         source[f"rest.{symbol.name}"] = format_expression(value)
     for parameter in model.parameters:

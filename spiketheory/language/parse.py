@@ -14,6 +14,7 @@ from spiketheory.language import symbols
 from spiketheory.language.model import (
     NeuronModel,
     Parameter,
+    Refractory,
     SpikeCondition,
     check_name,
     check_number,
@@ -33,8 +34,11 @@ from spiketheory.language.syntax import (
     read_expression,
 )
 
-_MODEL_KEYS = ("name", "description", "equations", "spike", "reset", "input", "inputs", "rest")
-_OPTIONAL_KEYS = ("description", "inputs")
+_MODEL_KEYS = (
+    *("name", "description", "equations", "spike", "reset", "refractory", "input", "inputs"),
+    "rest",
+)
+_OPTIONAL_KEYS = ("description", "inputs", "refractory")
 _DEFAULT_PORT = "default"
 
 _PARAMETER_KEYS = ("default", "domain", "unit")
@@ -205,6 +209,7 @@ def build_model(
     parameters: Mapping[str, float | Mapping[str, Any]] | None = None,
     assumptions: Mapping[str, str] | None = None,
     description: str = "",
+    refractory: Mapping[str, Any] | None = None,
     origin: str = "",
 ) -> NeuronModel:
     """Make a model from texts: the Python way, with the fields of a model file.
@@ -221,6 +226,8 @@ def build_model(
         parameters: Default values, or mappings with ``default``, ``domain`` and ``unit``.
         assumptions: Relations about ``w``, state variables or parameters, by name.
         description: One line for people.
+        refractory: ``time``, an expression of parameters, and ``hold``, names of the variables that
+            keep their reset value so long; without ``hold`` the one that spikes.
         origin: Where the texts come from, for error messages.
 
     Returns:
@@ -249,6 +256,7 @@ def build_model(
     if input.strip():
         after_input = parse_statements(input, weighted, targets=state, where="input" + place)
     starts, rest_texts = _read_rest(tables["rest"], state, known, place)
+    period, period_texts = _read_refractory(refractory, condition, state, known, place)
     relations, assumption_texts = _read_assumptions(tables["assumptions"], weighted, place)
     statements = {"reset": reset, "input": input}
     written = {
@@ -271,7 +279,8 @@ def build_model(
         assumptions=relations,
         description=description,
         input_name=port,
-        written=written | domain_texts | rest_texts | assumption_texts,
+        refractory=period,
+        written=written | period_texts | domain_texts | rest_texts | assumption_texts,
     )
 
 
@@ -386,6 +395,35 @@ def _read_ports(input: str | None, inputs: Mapping[str, str] | None, place: str)
         )
     name, text = next(iter(inputs.items()))
     return text, "" if name == _DEFAULT_PORT else name
+
+
+def _read_refractory(
+    table: Mapping[str, Any] | None,
+    spike: SpikeCondition,
+    state: Mapping[str, sp.Symbol],
+    names: Mapping[str, sp.Expr],
+    place: str,
+) -> tuple[Refractory | None, dict[str, str]]:
+    """The refractory period, and the text of its time."""
+    if table is None:
+        return None, {}
+    check_kind(table, Mapping, "a table of names", "refractory" + place)
+    example = {"time": 'refractory = {time = "t_ref", hold = ["V"]}'}
+    _check_keys(table, ("time", "hold"), ("time",), "fields of refractory" + place,
+                examples=example)  # fmt: skip
+    given, hold = table["time"], table.get("hold", [spike.variable.name])
+    check_kind(hold, list, "a list of names", f"hold of refractory{place}")
+    for name in hold:
+        if not isinstance(name, str) or name not in state:
+            raise ParseError(
+                f"Expected state variables ({', '.join(state)}) in hold of refractory{place} but "
+                f"got {cut_text(str(name))!r}; correct it{suggest(str(name), state)}."
+            )
+    text = given if isinstance(given, str) else repr(check_number("refractory time", given))
+    time = parse_expression(text, names, where=f"time of refractory{place}")
+    return Refractory(time=time, hold=tuple(state[name] for name in hold)), {
+        "refractory.time": text.strip()
+    }
 
 
 def _check_keys(

@@ -275,6 +275,30 @@ class Pseudospike:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeldPhase:
+    """The refractory period, in the coordinates of the chart.
+
+    Attributes:
+        time: How long it lasts after a spike, in terms of the parameters [time].
+        field: Time derivatives of the coordinates in it.
+        jump: Coordinates after an input of weight ``w`` in it.
+        solution: Coordinates after `DURATION` in it without inputs; or the equations that are
+            integrated.
+    """
+
+    time: sp.Expr
+    field: tuple[sp.Expr, ...]
+    jump: tuple[sp.Expr, ...]
+    solution: tuple[sp.Expr, ...] | Integrated
+
+    @property
+    def expressions(self) -> tuple[sp.Expr, ...]:
+        """All that it consists of."""
+        flow = () if isinstance(self.solution, Integrated) else self.solution
+        return (self.time, *self.field, *self.jump, *flow)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Derivation:
     """All closed forms of one model.
 
@@ -293,6 +317,8 @@ class Derivation:
         initial: The learnable initial coordinate.
         pseudospike: The pseudodynamics; None where the model has none.
         without_pseudospikes: Why it has none.
+        refractory: What holds after a spike for a while; None if the neuron has no refractory
+            period. Everything else is derived as if it had none.
         steps: The derivation in steps.
         references: Where the formulas come from.
     """
@@ -313,6 +339,7 @@ class Derivation:
     references: tuple[str, ...]
     rejected: tuple[str, ...] = ()
     without_pseudospikes: str = ""
+    refractory: HeldPhase | None = None
 
     @property
     def is_integrated(self) -> bool:

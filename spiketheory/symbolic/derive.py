@@ -12,6 +12,7 @@ from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.symbolic.inputs import classify_inputs
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
+from spiketheory.symbolic.refractory import add_refractory_period
 
 METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
 
@@ -38,7 +39,7 @@ def derive(model: NeuronModel) -> Derivation:
     for method in METHODS:
         mismatch = method.explain_mismatch(model)
         if mismatch is None:
-            derivation: Derivation = method.solve(model)
+            derivation: Derivation = add_refractory_period(method.solve(model))
             rejected = tuple(f"{name}: {reason}" for name, reason in mismatches)
             return dataclasses.replace(derivation, rejected=rejected)
         mismatches.append((method.NAME, mismatch))

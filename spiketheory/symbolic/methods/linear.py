@@ -53,16 +53,16 @@ HORIZON = sp.Integer(600)
 
 @dataclass(frozen=True)
 class Cascade:
-    """A linear model: ds/dt = matrix s + drive."""
+    """Linear equations: ds/dt = matrix s + drive."""
 
-    model: NeuronModel
+    state: tuple[sp.Symbol, ...]
     matrix: sp.Matrix
     drive: sp.Matrix
 
     @cached_property
     def rates(self) -> tuple[sp.Expr, ...]:
         """The diagonal: each variable's own rate, negative where it decays."""
-        return tuple(self.matrix[i, i] for i in range(len(self.model.state)))
+        return tuple(self.matrix[i, i] for i in range(len(self.state)))
 
     def list_paths(self, start: int, end: int) -> list[tuple[int, ...]]:
         """Chains of variables by which ``end`` drives ``start``."""
@@ -70,7 +70,7 @@ class Cascade:
             return [(start,)]
         return [
             (start, *path)
-            for middle in range(len(self.model.state))
+            for middle in range(len(self.state))
             if middle != start and self.matrix[start, middle] != 0
             for path in self.list_paths(middle, end)
         ]
@@ -78,7 +78,7 @@ class Cascade:
     @property
     def longest_path(self) -> int:
         """The largest number of rates in a divided difference."""
-        indices = range(len(self.model.state))
+        indices = range(len(self.state))
         return max(
             len(path) + (self.drive[end] != 0)
             for start, end in itertools.product(indices, repeat=2)
@@ -87,7 +87,7 @@ class Cascade:
 
     def propagate(self, row: int, column: int, duration: sp.Expr) -> sp.Expr:
         """An entry of the matrix exponential; column n is the drive's contribution."""
-        n = len(self.model.state)
+        n = len(self.state)
         total = sp.S.Zero
         ends = range(n) if column == n else (column,)
         for end in ends:
@@ -109,7 +109,7 @@ def read_cascade(model: NeuronModel) -> Cascade | str:
             return f"d{symbol}/dt is not linear in {', '.join(s.name for s in model.state)}"
     matrix = right.jacobian(model.state).applyfunc(sp.factor)
     rest = dict.fromkeys(model.state, sp.S.Zero)
-    cascade = Cascade(model, matrix, right.subs(rest).applyfunc(sp.factor))
+    cascade = Cascade(model.state, matrix, right.subs(rest).applyfunc(sp.factor))
     loop = find_loop(cascade)
     if loop:
         names = ", ".join(model.state[i].name for i in loop)
@@ -119,7 +119,7 @@ def read_cascade(model: NeuronModel) -> Cascade | str:
 
 def find_loop(cascade: Cascade) -> tuple[int, ...]:
     """Variables that drive each other in a circle."""
-    n = len(cascade.model.state)
+    n = len(cascade.state)
     for size in range(2, n + 1):
         for chosen in itertools.permutations(range(n), size):
             ring = itertools.pairwise((*chosen, chosen[0]))
@@ -176,7 +176,7 @@ def solve(model: NeuronModel) -> Derivation:
     assert isinstance(cascade, Cascade)
     state, voltage = model.state, model.spike.variable
     surface = model.spike.value - voltage
-    propagator, flow = build_flow(cascade)
+    propagator, flow = build_flow(model, cascade)
     chart = Chart(
         name="the model's own state",
         coordinates=state,
@@ -185,9 +185,9 @@ def solve(model: NeuronModel) -> Derivation:
         field=model.derivatives,
         surface=surface,
     )
-    descent = build_descent(cascade)
+    descent = build_descent(model, cascade)
     jacobian = sp.Matrix(flow).jacobian(state)
-    branches, how = find_spike(cascade, descent)
+    branches, how = find_spike(model, descent)
     elapsed = propagator.symbols[-1]
     gradient = differentiate_implicitly(surface, model.derivatives, flow, jacobian, state)
     solution = ClosedForm(flow=flow, time_to_spike=branches, time_to_spike_gradient=gradient)
@@ -206,7 +206,7 @@ def solve(model: NeuronModel) -> Derivation:
         reset=model.reset,
         initial=start_at_potential(model),
         pseudospike=None,
-        steps=explain(cascade, descent, propagator, how),
+        steps=explain(model, descent, propagator, how),
         references=REFERENCES,
         without_pseudospikes=(
             "a neuron with a finite threshold that has not spiked by the trial's end need not be "
@@ -216,9 +216,9 @@ def solve(model: NeuronModel) -> Derivation:
     )
 
 
-def build_flow(cascade: Cascade) -> tuple[Propagator, tuple[sp.Expr, ...]]:
+def build_flow(model: NeuronModel, cascade: Cascade) -> tuple[Propagator, tuple[sp.Expr, ...]]:
     """The propagator's numbers, and the flow in terms of them."""
-    model, names = cascade.model, Names(cascade.model)
+    names = Names(model)
     symbols: list[sp.Symbol] = []
     values: list[sp.Expr] = []
     flow = []
@@ -238,14 +238,14 @@ def build_flow(cascade: Cascade) -> tuple[Propagator, tuple[sp.Expr, ...]]:
     return Propagator(symbols=(*symbols, elapsed), branches=(branch,)), tuple(flow)
 
 
-def build_descent(cascade: Cascade) -> Descent:
+def build_descent(model: NeuronModel, cascade: Cascade) -> Descent:
     """The chain of functions that starts with the distance to the threshold.
 
     Its derivative is minus the velocity of V, which decays with all others: a row c stands for
     the function c . exp(matrix t) velocity, without constants that would cancel. Multiplying by
     (matrix - rate) is differentiating exp(-rate t) times it and removes the terms of that rate.
     """
-    model, n = cascade.model, len(cascade.model.state)
+    n = len(model.state)
     index = model.state.index(model.spike.variable)
     ancestors = [j for j in range(n) if j != index and cascade.list_paths(index, j)]
     following = [cascade.rates[index], *(cascade.rates[j] for j in ancestors)]
@@ -275,12 +275,11 @@ def build_descent(cascade: Cascade) -> Descent:
 
 def shift(cascade: Cascade, rate: sp.Expr) -> sp.Matrix:
     """The matrix minus a rate."""
-    return cascade.matrix - rate * sp.eye(len(cascade.model.state))
+    return cascade.matrix - rate * sp.eye(len(cascade.state))
 
 
-def find_spike(cascade: Cascade, descent: Descent) -> tuple[tuple[Branch, ...], str]:
+def find_spike(model: NeuronModel, descent: Descent) -> tuple[tuple[Branch, ...], str]:
     """Branches of the time to spike, and how it is found."""
-    model = cascade.model
     heights = [simplify_height(h) for h in descent.heights]
     beyond = Branch(condition=model.spike.variable >= model.spike.value, values=(sp.S.Zero,))
     if len(heights) == 2:
@@ -383,7 +382,7 @@ def clear(expression: sp.Expr) -> sp.Expr:
 
 def explain_choice(cascade: Cascade, how: str) -> str:
     """Why this method, and what it does."""
-    single = len(cascade.model.state) == 1
+    single = len(cascade.state) == 1
     kind = "one linear equation" if single else "a cascade of linear equations"
     return (
         f"{kind} with a finite threshold: the flow is a matrix exponential, the spike time given "
@@ -393,10 +392,9 @@ def explain_choice(cascade: Cascade, how: str) -> str:
 
 # Long: the text of the steps.
 def explain(
-    cascade: Cascade, descent: Descent, propagator: Propagator, how: str
+    model: NeuronModel, descent: Descent, propagator: Propagator, how: str
 ) -> tuple[Step, ...]:
     """The derivation in steps."""
-    model = cascade.model
     distance = sp.Symbol("f_0")
     values = propagator.branches[0].values
     steps = [
