@@ -76,11 +76,7 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
     ir = verified.ir
     check_choice("target", target, TARGETS)
     if target == "mpmath":
-        texts = [print_function(function) for function in ir.functions]
-        if ir.derivation.refractory is not None:
-            texts = print_refractory(ir, texts)
-        digits = [turn_into_digits(text) for text in texts]
-        return print_module(ir, "\n\n".join(digits), in_digits=True)
+        return print_module_in_digits(ir)
     texts = []
     for function in ir.functions:
         looped = is_scalar_only(function)
@@ -99,6 +95,14 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
     if target != "numpy":
         check_interface(text, ir)
     return text
+
+
+def print_module_in_digits(ir: KernelIR) -> str:
+    """The module of the scalar functions for numbers of mpmath."""
+    texts = [print_function(function) for function in ir.functions]
+    if ir.derivation.refractory is not None:
+        texts = print_refractory(ir, texts)
+    return print_module(ir, "\n\n".join(map(turn_into_digits, texts)), in_digits=True)
 
 
 class Digits(ast.NodeTransformer):
@@ -270,9 +274,7 @@ def print_layout(ir: KernelIR) -> str:
     projective = {c.name for c in ir.derivation.chart.projective}
     array, place, over = (pick_name(n, {*names, *steps}) for n in ("array", "place", "over"))
     constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
-    turned = [
-        f"-{name} if {over} else {name}" if name in projective else name for name in names
-    ]
+    turned = [f"-{name} if {over} else {name}" if name in projective else name for name in names]
     return templates.LAYOUT.format(
         constants=print_return(constants, "    ") if constants else "    return ()",
         loads=print_return([f"array[{i}, neuron]" for i in range(len(names))], "    "),

@@ -54,9 +54,7 @@ def print_held_flow(system: TaylorSystem) -> list[str]:
     texts = {
         text.split("(")[0].removeprefix("def "): text for text in print_taylor_functions(system)
     }
-    renamed = {
-        f"held_{name}": prefix_names(text, texts, "held_") for name, text in texts.items()
-    }
+    renamed = {f"held_{name}": prefix_names(text, texts, "held_") for name, text in texts.items()}
     needed: set[str] = set()
     waiting = [name for name in HELD if name in renamed]
     while waiting:

@@ -429,9 +429,12 @@ def _check_names_used(model: NeuronModel) -> None:
         ("jump", model.jump, weighted),
         ("rest", model.rest, parameters),
         *(
-            (("refractory time", (refractory.time,), parameters),
-             ("hold", refractory.hold, set(model.state)))
-            if (refractory := model.refractory) is not None else ()
+            (
+                ("refractory time", (refractory.time,), parameters),
+                ("hold", refractory.hold, set(model.state)),
+            )
+            if (refractory := model.refractory) is not None
+            else ()
         ),
         ("assumptions", model.assumptions, weighted),
         *(("domain of " + p.name, (p.domain,), parameters) for p in model.parameters),

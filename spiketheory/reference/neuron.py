@@ -61,6 +61,7 @@ class Neuron:
         self.reset_to = bind(state, values, list(model.reset))
         self.jump_to = bind((*state, WEIGHT), values, list(model.jump))
         self.rest = bind((), values, list(model.rest))([])
+        self.held = Held(model, values, digits) if model.refractory is not None else None
         theta = sp.Integer(0) if model.spike.is_blowup else model.spike.value
         self.threshold = bind(state, values, [theta])
 
@@ -124,7 +125,7 @@ class Neuron:
             stops: list[tuple[mpf, mpf | None]] = [(mpf(t), mpf(w)) for t, w in inputs]
             stops += [(mpf(m), None) for m in marks if 0 < m < duration]
             stops.sort(key=lambda stop: stop[0])
-            now, left = mpf(0), most
+            now, left, self.until = mpf(0), most, mpf(0)
             for time, weight in [*stops, (mpf(duration), None)]:
                 state, now, left = self.pass_to(state, now, time, visits, left)
                 if not left:
@@ -132,20 +133,35 @@ class Neuron:
                 visits.append(Visit(now, MARK if weight is None else BEFORE, tuple(state)))
                 if weight is None:
                     continue
-                state = self.jump_to([*state, weight])
+                state = self.take_input(state, weight, now)
                 visits.append(Visit(now, INPUT, tuple(state)))
                 while self.is_beyond(state):
-                    state, left = self.reset_to(state), left - 1
+                    state, left = self.reset_at(state, now), left - 1
                     visits.append(Visit(now, SPIKE, tuple(state)))
                     if not left:
                         return visits
             return visits
+
+    def take_input(self, state: Vector, weight: mpf, now: mpf) -> Vector:
+        """The state after an input; in a refractory period it does not move what is held."""
+        after = self.jump_to([*state, weight])
+        return self.held.keep(state, after) if self.held and now < self.until else after
+
+    def reset_at(self, state: Vector, now: mpf) -> Vector:
+        """The state after a spike, from where a refractory period begins if there is one."""
+        if self.held:
+            self.until = now + self.held.time
+        return self.reset_to(state)
 
     def pass_to(
         self, state: Vector, now: mpf, time: mpf, visits: list[Visit], left: int
     ) -> tuple[Vector, mpf, int]:
         """Go on to a time, through spikes, ``left`` of them at most; returns what is left."""
         while now < time:
+            if self.held and now < self.until:
+                end = min(self.until, time)
+                state, now = self.held.follow(state, end - now), end
+                continue
             near, wait = self.reference.arrive(self.measure(state), time - now)
             if wait is None:
                 return self.restore(near), mpf(time), left
@@ -154,7 +170,7 @@ class Neuron:
             now, left = now + wait, left - 1
             near = self.settle(near)
             visits.append(Visit(now, ARRIVED, tuple(near)))
-            state = self.reset_to(near)
+            state = self.reset_at(near, now)
             visits.append(Visit(now, SPIKE, tuple(state)))
             if not left:
                 return state, now, left
@@ -172,6 +188,51 @@ class Neuron:
         """The state after a duration without a spike."""
         end, _ = self.reference.follow(self.measure(state), duration)
         return self.restore(end)
+
+
+class Held:
+    """The refractory period of one neuron.
+
+    Args:
+        model: The model, which has one.
+        parameters: A value for every parameter, by symbol.
+        digits: To how many digits it is integrated.
+    """
+
+    def __init__(
+        self, model: NeuronModel, parameters: Mapping[sp.Symbol, mpf], digits: int
+    ) -> None:
+        refractory = model.refractory
+        assert refractory is not None
+        self.is_held = [s in refractory.hold for s in model.state]
+        self.time = bind((), parameters, [refractory.time])([])[0]
+        free = [s for s in model.state if s not in refractory.hold]
+        self.reference = None
+        if free:
+            still = dataclasses.replace(
+                model,
+                derivatives=tuple(
+                    sp.S.Zero if s in refractory.hold else d
+                    for s, d in zip(model.state, model.derivatives, strict=True)
+                ),
+                # Nothing spikes; the integrator wants a threshold all the same.
+                spike=SpikeCondition(variable=free[0], value=sp.Integer(10) ** 40),
+                reset=tuple(sp.S.Zero if s == free[0] else s for s in model.state),
+                refractory=None,
+            )
+            self.reference = Reference(still, parameters, digits=digits)
+
+    def keep(self, before: Vector, after: Vector) -> Vector:
+        """What is held before an input, and the rest after it."""
+        return [b if h else a for h, b, a in zip(self.is_held, before, after, strict=True)]
+
+    def follow(self, state: Vector, duration: mpf) -> Vector:
+        """The state after a time within the period."""
+        if self.reference is None:
+            return state
+        # What is infinite is held, and nothing depends on it.
+        finite = [mpf(0) if mpmath.isinf(v) else v for v in state]
+        return self.keep(state, self.reference.follow(finite, duration)[0])
 
 
 def has_moving_threshold(model: NeuronModel) -> bool:

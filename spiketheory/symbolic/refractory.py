@@ -68,10 +68,10 @@ def hold_field(derivation: Derivation) -> tuple[sp.Expr, ...]:
     """
     model, chart = derivation.model, derivation.chart
     free = list_free(model)
-    away = {
-        s: value for s, value in zip(model.state, chart.to_state, strict=True) if s != value
-    }
-    assert set(free) <= set(chart.coordinates) - set(away), "the chart mixes free and held variables"
+    away = {s: value for s, value in zip(model.state, chart.to_state, strict=True) if s != value}
+    assert set(free) <= set(chart.coordinates) - set(away), (
+        "the chart mixes free and held variables"
+    )
     velocities = dict(zip(model.state, model.derivatives, strict=True))
     field = tuple(
         velocities[c].subs(away, simultaneous=True) if c in free else sp.S.Zero
@@ -110,7 +110,7 @@ def solve_held_flow(
     system = dataclasses.replace(
         derivation.integrated,
         near=TaylorChart(coordinates=chart.coordinates, field=field, surface=chart.surface),
-        far=None, far_from_near=None, near_from_far=None, enter_far=None, leave_far=None,
+        far=None, far_from_near=(), near_from_far=(), enter_far=None, leave_far=None,
         reset=derivation.reset,
     )  # fmt: skip
     return Integrated(system=system)

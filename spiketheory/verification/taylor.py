@@ -16,10 +16,11 @@ import mpmath
 import sympy as sp
 from mpmath import mpf
 
+from spiketheory.generation.generate import list_imports, print_function
 from spiketheory.generation.kernel_ir import KernelIR
-from spiketheory.generation.taylor_printer import print_taylor_import
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.integrate import Reference
+from spiketheory.reference.neuron import Held
 from spiketheory.symbolic.derivation import Check, Derivation
 from spiketheory.verification.cases import fail
 from spiketheory.verification.places import SEED, Tally, Vector, compile_domains, show
@@ -30,6 +31,8 @@ LONGEST = mpf(30)
 DIGITS = 32
 STEP = mpf(10) ** -9
 STATES = 3
+HELD_PARTS = (mpf("0.4"), mpf(1))
+"""How much of a refractory period passes."""
 ATTEMPTS = 100
 PUSHES = (4, -4, 20, -20, 100, -100, 1000, -1000)
 """Inputs to try if none of the states leads to a spike."""
@@ -106,6 +109,7 @@ def check_integrals(ir: KernelIR) -> Iterator[Check]:
     later = Tally(
         "gradient through a spike", "correct the variational equations", "gradients", digits=DIGITS
     )
+    held = Tally("held flow", "correct the refractory period", "states", digits=DIGITS)
     with tempfile.TemporaryDirectory(prefix="spiketheory-") as folder:
         module = load_functions(ir, Path(folder))
         for setting in list_settings(derivation, module, draw):
@@ -113,6 +117,8 @@ def check_integrals(ir: KernelIR) -> Iterator[Check]:
             for state in states:
                 compare_spike(setting, state, flow, spike, reset)
             compare_gradients(setting, states[-1], slope, later)
+            if derivation.refractory is not None:
+                compare_held_flow(setting, states[-1], held)
     if not spike.compared:
         raise fail(
             "spike time against direct integration",
@@ -120,15 +126,15 @@ def check_integrals(ir: KernelIR) -> Iterator[Check]:
             f"none, with inputs up to {max(PUSHES)}",
             "give it defaults at which an input can make it spike",
         )
-    for tally in (flow, spike, reset, slope, later):
+    for tally in (flow, spike, reset, slope, later, held):
         yield from tally.report()
 
 
 def load_functions(ir: KernelIR, folder: Path) -> ModuleType:
     """Import the generated functions from a file."""
-    texts = ir.texts
+    texts = [*ir.texts, *(print_function(f) for f in ir.functions if f.name.startswith("held_"))]
     path = folder / "functions.py"
-    text = "\n\n\n".join(["import numpy as np", print_taylor_import(texts), *texts])
+    text = "\n\n\n".join([list_imports("\n".join(texts)), *texts])
     path.write_text(text + "\n", encoding="utf-8")
     spec = importlib.util.spec_from_file_location(f"verified_{ir.derivation.model.digest}", path)
     assert spec is not None
@@ -220,6 +226,40 @@ def compare_spike(setting: Setting, state: Vector, flow: Tally, spike: Tally, re
     fired = setting.run("fire", *coordinates, wait)
     reset.compare(f"the state after the spike from {where}", fired,
                   expected_after(setting, arrived), scale=1, tolerance=TOLERANCE)  # fmt: skip
+
+
+def compare_held_flow(setting: Setting, state: Vector, tally: Tally) -> None:
+    """Compare the flow of the refractory period and its derivatives with direct integration."""
+    model, chart = setting.derivation.model, setting.derivation.chart
+    reference = Held(model, setting.parameters, DIGITS)
+    if reference.reference is None:
+        return
+    # Before the reset, so that nothing is infinite; all states are alike to the held flow.
+    start = setting.to_chart(state)
+    free = [(i, chart.coordinates.index(s)) for i, s in enumerate(model.state)
+            if not reference.is_held[i]]  # fmt: skip
+    where = f"({show(state)}) at {setting.place}"
+    for part in HELD_PARTS:
+        duration = reference.time * part
+        ends = reference.follow(state, duration)
+        reached = setting.run("held_flow", *start, duration)
+        tally.compare(f"the held state after {show([duration])} from {where}",
+                      [reached[c] for _, c in free], [ends[i] for i, _ in free], scale=1,
+                      tolerance=TOLERANCE)  # fmt: skip
+        for i, c in free:
+            covector = [1.0 if k == c else 0.0 for k in range(len(start))]
+            got = setting.run("held_flow_vjp", *start, duration, after=covector)
+            want = []
+            for j, _ in free:
+                pair = []
+                for sign in (1, -1):
+                    moved = list(state)
+                    moved[j] += sign * STEP
+                    pair.append(reference.follow(moved, duration)[i])
+                want.append((pair[0] - pair[1]) / (2 * STEP))
+            tally.compare(f"the derivative of the held flow from {where}",
+                          [got[d] for _, d in free], want, scale=1,
+                          tolerance=TOLERANCE)  # fmt: skip
 
 
 def expected_after(setting: Setting, arrived: Vector) -> Vector:

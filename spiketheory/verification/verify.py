@@ -8,6 +8,7 @@ from spiketheory.generation.kernel_ir import KernelIR, VerifiedKernel
 from spiketheory.symbolic.derivation import Check
 from spiketheory.verification import gradients as verify_gradients
 from spiketheory.verification import numeric as verify_numeric
+from spiketheory.verification import refractory as verify_refractory
 from spiketheory.verification import taylor as verify_taylor
 from spiketheory.verification.cases import DIGITS, Case, build_cases
 from spiketheory.verification.places import Kernels, build_places
@@ -50,6 +51,8 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
     - *gradient of ...*: each vector-Jacobian product against central differences of the composed
       maps: the spike time, flow-input-flow with the input's time, flow-spike-flow, the initial
       state, the pseudospikes, and flow-input-spike-flow by the parameters.
+    - *held flow*, *gradient through a refractory period*: the same of the refractory period and
+      of the whole neuron, where it has one.
 
     Args:
         ir: What `spiketheory.generation.lower.lower` returned.
@@ -92,3 +95,4 @@ def check_numerically(
     yield from verify_gradients.check_pseudospike_gradient(everywhere)
     yield from verify_gradients.check_parameters(ordinary)
     yield from verify_gradients.check_maps(ordinary)
+    yield from verify_refractory.check_refractory(ir, ordinary)
