@@ -8,6 +8,8 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.checking.loop import Loop
+from spiketheory.generation.generate import print_module_in_digits
+from spiketheory.generation.interface import INTERFACE
 from spiketheory.generation.lower import Lowering, lower
 from spiketheory.machine.compile import CompiledModel, make_module
 from spiketheory.symbolic.derivation import Derivation
@@ -33,7 +35,10 @@ def make_float_loop(
     slopes = None
     if derivation is not None:
         slopes = bind_slopes(derivation, constants, values, "math")
-    return Loop(functions=compiled.functions, constants=constants, slopes=slopes)
+    return Loop(
+        functions=compiled.functions, constants=constants, slopes=slopes,
+        has_periods=compiled.has_refractory_period,
+    )  # fmt: skip
 
 
 def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> Loop | None:
@@ -44,9 +49,14 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
     """
     if derivation.is_integrated:
         return None
-    kernels = Kernels(lower(derivation))
+    ir = lower(derivation)
+    kernels = Kernels(ir)
     functions: dict[str, Callable[..., Any]] = dict(kernels.functions)
     functions |= {name: take_first(functions[name]) for name in SCALARS}
+    if derivation.refractory is not None:
+        functions = {}
+        exec(compile(print_module_in_digits(ir), "<module in digits>", "exec"), functions)
+        functions = {name: functions[name] for name in INTERFACE if name in functions}
     with mpmath.workdps(DIGITS):
         values = [mpf(parameters[p.name]) for p in derivation.model.parameters]
         constants = tuple(kernels.functions["constants"](*values))
@@ -54,6 +64,7 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
         functions=make_module("exact", functions),
         constants=constants,
         slopes=bind_slopes(derivation, constants, values, [MPMATH, "mpmath"]),
+        has_periods=derivation.refractory is not None,
     )
 
 
@@ -72,6 +83,8 @@ def bind_slopes(
     """Derivatives of the coordinates by the state variables, as a function of the state."""
     state = derivation.model.state
     matrix = sp.Matrix(derivation.chart.from_state).jacobian(list(state))
+    if derivation.refractory is not None:  # the time left, which is nothing at the start
+        matrix = matrix.col_join(sp.zeros(1, len(state)))
     names = list(Lowering(derivation).constants)
     # A parameter that is a constant too stands among the constants.
     pairs = zip((p.symbol for p in derivation.model.parameters), parameters, strict=True)

@@ -57,6 +57,7 @@ class Run:
         ends: Coordinates at T.
         last: Coordinates just after the last event.
         left: Time from the last event to T.
+        has_periods: Whether there are refractory periods, whose time left is the last coordinate.
     """
 
     trial: Trial
@@ -64,6 +65,7 @@ class Run:
     ends: list[State]
     last: list[State]
     left: Number
+    has_periods: bool = False
 
     @property
     def spikes(self) -> list[tuple[Number, int]]:
@@ -79,9 +81,13 @@ class Run:
         return found
 
     @property
-    def order(self) -> list[tuple[int | None, int | None]]:
-        """Which neurons and inputs spike, in order."""
-        return [(e.neuron, e.entry) for e in self.events]
+    def order(self) -> list[tuple[int | None, int | None, tuple[bool, ...]]]:
+        """Which neurons and inputs spike, in order, and who is refractory then."""
+        return [(e.neuron, e.entry, self.list_held(e.before)) for e in self.events]
+
+    def list_held(self, states: Sequence[State]) -> tuple[bool, ...]:
+        """Which neurons are in a refractory period; nothing if there are none."""
+        return tuple(bool(s[-1] > 0) for s in states) if self.has_periods else ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,12 +100,14 @@ class Loop:
         slopes: Derivatives of the coordinates by the state variables at a state, as rows; None
             if they are not known.
         most_events: A trial with more events is given up.
+        has_periods: Whether there are refractory periods.
     """
 
     functions: ModuleType
     constants: tuple[Number, ...]
     slopes: Callable[..., list[list[Number]]] | None = None
     most_events: int = MAX_EVENTS
+    has_periods: bool = False
 
     def wait(self, state: State) -> Number:
         """Time to the next spike without input; 0 if the state is beyond the spike."""
@@ -167,7 +175,10 @@ class Loop:
             waits = [w - duration for w in waits]
             states = self.act(trial, events, waits, causes)
         ends = self.pass_time(states, until, None)
-        return Run(trial=trial, events=events, ends=ends, last=states, left=until)
+        return Run(
+            trial=trial, events=events, ends=ends, last=states, left=until,
+            has_periods=self.has_periods,
+        )  # fmt: skip
 
     def pass_time(self, states: list[State], duration: Number, neuron: int | None) -> list[State]:
         """Coordinates a duration later; those of ``neuron`` after its spike."""

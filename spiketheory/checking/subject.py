@@ -31,6 +31,8 @@ STEPS = (1.0, 2.0, 2.5, 5.0)
 DOUBLINGS = range(-3, 14)
 """Weights that are looked at: steps of the weight's scale times two to these powers, both signs."""
 HALVINGS = 20
+RELEASE = 1e-12
+"""Relative distance within which an event meets the end of a refractory period."""
 Speed = Callable[..., float]
 
 
@@ -96,7 +98,7 @@ class Subject:
                 run = self.loop.run(trial)
             except OutOfRange as err:
                 raise NotApplicable from err
-            if not self.assumptions.allow_run(run, self.loop.leave):
+            if not self.assumptions.allow_run(run, self.loop.leave) or meets_release(run):
                 raise NotApplicable
         return run
 
@@ -118,6 +120,20 @@ class Subject:
     def is_inside(self, state: Sequence[Number]) -> bool:
         """Whether a state has not spiked yet."""
         return bool(state[self.scales.voltage] < self.scales.ceiling)
+
+
+def meets_release(run: Run) -> bool:
+    """Whether an event comes within rounding of the end of a refractory period.
+
+    On its two sides an input is lost or counts; floats do not tell which side it is on.
+    """
+    if not run.has_periods:
+        return False
+    return any(
+        state[-1] > 0 and abs(state[-1] - event.duration) <= RELEASE * (state[-1] + abs(event.time))
+        for event in run.events
+        for state in event.starts
+    )
 
 
 def make_subject(

@@ -25,6 +25,7 @@ from spiketheory.generation.kernel_ir import (
 )
 from spiketheory.generation.refractory_printer import (
     ELAPSED,
+    ENDS,
     UNCHANGED,
     left_name,
     print_refractory,
@@ -210,6 +211,7 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "WITHOUT_PSEUDOSPIKES": derivation.without_pseudospikes,
         # Where nothing is said, simultaneous inputs add up.
         **({} if inputs == ADD else {"INPUTS": inputs}),
+        **({} if derivation.refractory is None else {"HAS_REFRACTORY_PERIOD": True}),
     }
 
 
@@ -229,7 +231,11 @@ def list_propagator(ir: KernelIR) -> tuple[str, ...]:
 def list_looped(ir: KernelIR) -> tuple[str, ...]:
     """Names of the functions that take no arrays."""
     if ir.derivation.refractory is not None:
-        return tuple(name for name in INTERFACE if name not in UNCHANGED)
+        plain = {
+            f.name for f in ir.functions
+            if f.name in ENDS and len(f.branches) == 1 and not is_scalar_only(f)
+        }  # fmt: skip
+        return tuple(name for name in INTERFACE if name not in {*UNCHANGED, *plain})
     own = (f.name for f in ir.functions if is_scalar_only(f))
     return (*own, *(NUMERICAL if ir.texts else ()))
 

@@ -26,6 +26,8 @@ from spiketheory.symbolic.taylor_system import TaylorSystem
 ELAPSED = "elapsed"
 UNCHANGED = ("parameters_valid", "constants", "initial_bounds", "constants_vjp")
 """Functions without coordinates."""
+ENDS = ("initial_state", "initial_value", "enter_chart", "leave_chart")
+"""Functions without branches of their own, which take arrays if those of the free neuron do."""
 HELD = ("held_flow", "held_flow_vjp", "held_flow_constants_vjp")
 
 
@@ -146,12 +148,12 @@ class Wrappers:
     def print_ends(self) -> list[str]:
         """Into the chart and out of it: nothing is left at the start."""
         x, p = [*self.x, self.left], self.p
-        l = [*self.l, self.l_left]
+        bars = [*self.l, self.l_left]
         return [
             self.function("initial_state", [self.initial, *p],
                           "Coordinates of a neuron that is not refractory.",
                           "return free_initial_state({initial}{P}) + (0.0,)"),
-            self.function("initial_state_vjp", [self.initial, *p, *l],
+            self.function("initial_state_vjp", [self.initial, *p, *bars],
                           "Its derivative on derivatives by the coordinates.",
                           "return free_initial_state_vjp({initial}{P}, {L})"),
             self.function("initial_value", [*x, *p], "The initial coordinate.",
@@ -159,7 +161,7 @@ class Wrappers:
             self.function("enter_chart", [*self.state, *p],
                           "Coordinates of a given state that is not refractory.",
                           "return free_enter_chart({S}{P}) + (0.0,)"),
-            self.function("enter_chart_vjp", [*self.state, *p, *l],
+            self.function("enter_chart_vjp", [*self.state, *p, *bars],
                           "Derivatives of a loss by the state, from those by the coordinates.",
                           "return free_enter_chart_vjp({S}{P}, {L})"),
             self.function("leave_chart", [*x, *p], "State of given coordinates.",
@@ -172,7 +174,7 @@ class Wrappers:
     def print_helpers(self) -> list[str]:
         """The velocity, the propagator, and what derivatives need."""
         difference = " + ".join(
-            f"{l} * ({self.held}[{i}] - {self.free}[{i}])" for i, l in enumerate(self.l)
+            f"{bar} * ({self.held}[{i}] - {self.free}[{i}])" for i, bar in enumerate(self.l)
         )
         return [
             self.function("velocity", [*self.x, self.left, *self.p],
@@ -268,7 +270,7 @@ class Wrappers:
 
     def print_events(self) -> list[str]:
         """Inputs, and the reset."""
-        x, l = [*self.x, self.left], [*self.l, self.l_left]
+        x, bars = [*self.x, self.left], [*self.l, self.l_left]
         n = len(self.x)
         period = f"refractory_time({', '.join(self.p)})"
         return [
@@ -277,7 +279,7 @@ class Wrappers:
                               return held_jump({X}, w{P}) + ({left},)
                           return free_jump({X}, w{P}) + (0.0,)
                           """),
-            self.function("jump_vjp", [*x, "w", *self.p, *l],
+            self.function("jump_vjp", [*x, "w", *self.p, *bars],
                           "Derivatives by the coordinates before it, its weight and its time.",
                           f"""
                           if {{left}} > 0.0:
@@ -288,7 +290,7 @@ class Wrappers:
                           """),
             self.function("reset", [*x, *self.p], "Coordinates after a spike.",
                           f"return free_reset({{X}}{{P}}) + ({period},)"),
-            self.function("reset_vjp", [*x, *self.p, *l],
+            self.function("reset_vjp", [*x, *self.p, *bars],
                           "Derivatives of a loss by the coordinates at a spike of fixed time.",
                           "return free_reset_vjp({X}{P}, {L}) + (0.0,)"),
         ]  # fmt: skip
@@ -322,28 +324,28 @@ class Wrappers:
     # Long: a list of functions, each with its words.
     def print_constants(self) -> list[str]:
         """Derivatives by the constants."""
-        x, l = [*self.x, self.left], [*self.l, self.l_left]
+        x, bars = [*self.x, self.left], [*self.l, self.l_left]
         words = "Derivatives of a loss by the constants."
         add = self.sum_up(self.back, self.more)
         p = ", ".join(self.p)
         texts = [
-            self.function("initial_state_constants_vjp", [self.initial, *self.p, *l], words,
+            self.function("initial_state_constants_vjp", [self.initial, *self.p, *bars], words,
                           "return free_initial_state_constants_vjp({initial}{P}, {L})"),
-            self.function("enter_chart_constants_vjp", [*self.state, *self.p, *l], words,
+            self.function("enter_chart_constants_vjp", [*self.state, *self.p, *bars], words,
                           "return free_enter_chart_constants_vjp({S}{P}, {L})"),
             self.function("leave_chart_constants_vjp", [*x, *self.p, *self.l_state], words,
                           "return free_leave_chart_constants_vjp({X}{P}, {LS})"),
-            self.function("jump_constants_vjp", [*x, "w", *self.p, *l], words, """
+            self.function("jump_constants_vjp", [*x, "w", *self.p, *bars], words, """
                           if {left} > 0.0:
                               return held_jump_constants_vjp({X}, w{P}, {L})
                           return free_jump_constants_vjp({X}, w{P}, {L})
                           """),
-            self.function("reset_constants_vjp", [*x, *self.p, *l], words, f"""
+            self.function("reset_constants_vjp", [*x, *self.p, *bars], words, f"""
                           {{back}} = free_reset_constants_vjp({{X}}{{P}}, {{L}})
                           {{more}} = refractory_time_constants_vjp({p}, {{l_left}})
                           {add}
                           """),
-            self.function("flow_constants_vjp", [*x, self.elapsed, *self.p, *l], words, f"""
+            self.function("flow_constants_vjp", [*x, self.elapsed, *self.p, *bars], words, f"""
                           if {{left}} <= 0.0:
                               return free_flow_constants_vjp({{X}}, {{elapsed}}{{P}}, {{L}})
                           if {{elapsed}} < {{left}}:
@@ -356,7 +358,7 @@ class Wrappers:
                           {{more}} = held_flow_constants_vjp({{X}}, {{left}}{{P}}, *{{late}})
                           {add}
                           """),
-            self.function("fire_constants_vjp", [*x, self.elapsed, *self.p, *l, self.g_time],
+            self.function("fire_constants_vjp", [*x, self.elapsed, *self.p, *bars, self.g_time],
                           words, f"""
                           {{m}} = ({{X}},)
                           {{rest}} = {{elapsed}}
@@ -377,12 +379,12 @@ class Wrappers:
                           """),
         ]  # fmt: skip
         if self.has_pseudospikes:
-            bars = ", ".join(self.bars)
+            names = ", ".join(self.bars)
             arguments = [*x, *self.pseudo, *self.p, *self.bars]
             texts.append(
                 self.function("pseudospike_constants_vjp", arguments,
                               words, f"""
-                {{back}} = free_pseudospike_constants_vjp({{X}}, {{pseudo}}{{P}}, {bars})
+                {{back}} = free_pseudospike_constants_vjp({{X}}, {{pseudo}}{{P}}, {names})
                 {{more}} = refractory_time_constants_vjp({p}, {self.bars[1]})
                 {add}
                 """)

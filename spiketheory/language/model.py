@@ -113,7 +113,8 @@ class NeuronModel:
         written: The texts the model was read from, by the keys of ``source``. Not kept by
             `dataclasses.replace`, so that texts never survive the mathematics they stood for.
         source: Texts by key ("equations", "spike", "reset", "input", "rest.V",
-            "refractory.time", "parameters.tau.domain", "assumptions.w"): as written, or printed from the mathematics.
+            "refractory.time", "parameters.tau.domain", "assumptions.w"): as written, or printed
+            from the mathematics.
     """
 
     name: str

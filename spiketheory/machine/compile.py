@@ -62,6 +62,7 @@ class CompiledModel:
         key: Hash of the source text, for caches.
         specialised: Whether its functions are those of `spiketheory.runtime.special_half`, see
             `at`.
+        has_refractory_period: Whether it has one; the time left is the last coordinate.
         ports: Names of the ports that take input.
         inputs: ``add`` where simultaneous inputs add up, ``commute`` where they act one after the
             other in any order, ``none`` if the neuron takes none.
@@ -87,6 +88,7 @@ class CompiledModel:
     specialised: bool = False
     ports: tuple[str, ...] = ("default",)
     inputs: str = "add"
+    has_refractory_period: bool = False
 
     def at(self, constants: tuple[float, ...]) -> "CompiledModel":
         """The same model, compiled for these constants, where that is faster.
@@ -342,6 +344,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         module=module,
         key=key,
         inputs=getattr(module, "INPUTS", "add"),
+        has_refractory_period=getattr(module, "HAS_REFRACTORY_PERIOD", False),
     )
 
 
