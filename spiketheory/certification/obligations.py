@@ -16,6 +16,7 @@ from sympy.core.relational import Relational
 from spiketheory.certification import at_the_spike, well_posed
 from spiketheory.certification.boundary import Boundary, Unsupported, find_boundary
 from spiketheory.certification.claims import Claim, GrowthProblem, Obligation, Way
+from spiketheory.certification.refractory import list_refractory
 from spiketheory.certification.region import Range, Region, build_region, isolate
 from spiketheory.errors import ModelError
 from spiketheory.language.model import NeuronModel, format_expression, make_relation
@@ -68,6 +69,7 @@ def list_obligations(
         found += list_regular(model, boundary, inner)
         for edge in split:
             found += list_face(model, boundary, region, edge)
+    found += list_refractory(model, region)
     found += list_notes(model, region)
     return Duties(model=model, region=region, boundary=boundary, obligations=tuple(found))
 

@@ -55,7 +55,7 @@ def find_pile_up(problem: GrowthProblem, decide: Decide) -> PileUp | None:
         problem: The model.
         decide: Proves claims.
     """
-    if problem.boundary is None:
+    if problem.boundary is None or problem.model.refractory is not None:
         return None
     found = find_fixed_point(problem, decide)
     if found is not None:

@@ -92,9 +92,14 @@ def attack(
         What was found. The attack on a kind of claim ends with the first contradiction.
 
     Raises:
-        InputError: If it is unknown how the model's V blows up.
+        InputError: If it is unknown how the model's V blows up, or it has a refractory period.
     """
     say = show or (lambda text: None)
+    if model.refractory is not None:
+        raise InputError(
+            f"Expected a model without refractory period but got {model.name}; the attack does not "
+            "know such periods yet: use `spiketheory check` on it."
+        )
     bench = Bench(model, assumptions, seed=seed)
     found: dict[str, Contradiction] = {}
     if certificate.verdict == "refuted":
