@@ -22,7 +22,8 @@ from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.integrate import Reference
 from spiketheory.symbolic.derivation import Check, Derivation
 from spiketheory.verification.cases import fail
-from spiketheory.verification.places import SEED, Tally, Vector, compile_domains, show
+from spiketheory.verification.places import SEED, Vector, compile_domains
+from spiketheory.verification.tally import Tally, show
 
 TOLERANCE = mpf(10) ** -11
 SPREAD = 0.1
