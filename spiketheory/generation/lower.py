@@ -1,6 +1,7 @@
 """Lower a verified derivation to kernel functions: vector-Jacobian products, CSE, counts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -19,9 +20,17 @@ from spiketheory.generation.kernel_ir import (
 from spiketheory.generation.lower_parameters import lower_sensitivities
 from spiketheory.language.functions import softplus, time_to_spike
 from spiketheory.language.model import Parameter
-from spiketheory.language.printers import print_plain
-from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
+from spiketheory.language.printers import name_in_code, print_plain
+from spiketheory.language.symbols import (
+    DURATION,
+    PSEUDO_INPUT,
+    WEIGHT,
+    pick_name,
+    pick_names,
+    state_symbol,
+)
 from spiketheory.symbolic.derivation import Branch, Derivation
+from spiketheory.symbolic.taylor_system import TaylorChart, TaylorSystem
 
 
 def lower(derivation: Derivation) -> KernelIR:
@@ -46,13 +55,14 @@ class Lowering:
         self.parameters = tuple(p.symbol for p in derivation.model.parameters)
         self.constants = tuple(c.symbol for c in derivation.constants)
         self.constants += self.find_direct_parameters()
-        self.covector = tuple(self.name_derivative(f"l_{c}") for c in self.coordinates)
-        self.spike_time_bar = self.name_derivative("g_time")
+        self.covector = self.name_derivatives(f"l_{c}" for c in self.coordinates)
+        (self.spike_time_bar,) = self.name_derivatives(["g_time"])
 
-    def name_derivative(self, name: str) -> sp.Symbol:
-        """A symbol for a loss's derivative, named apart from everything a function may take."""
-        symbols = (*self.coordinates, *self.propagator, *self.constants)
-        return state_symbol(pick_name(name, {s.name for s in symbols}))
+    def name_derivatives(self, names: Iterable[str]) -> tuple[sp.Symbol, ...]:
+        """Symbols for a loss's derivatives, named apart from everything a function may take."""
+        state = self.derivation.model.state
+        symbols = (*self.coordinates, *self.propagator, *self.constants, *state)
+        return tuple(map(state_symbol, pick_names(names, {s.name for s in symbols})))
 
     def find_direct_parameters(self) -> tuple[sp.Symbol, ...]:
         """Parameters that the closed forms use beside the derived constants."""
@@ -218,7 +228,7 @@ class Lowering:
     @property
     def state_covector(self) -> tuple[sp.Symbol, ...]:
         """Symbols of a loss's derivatives by the model's own state."""
-        return tuple(self.name_derivative(f"l_{s}") for s in self.derivation.model.state)
+        return self.name_derivatives(f"l_{s}" for s in self.derivation.model.state)
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -481,7 +491,7 @@ class Lowering:
             return []
         values = tuple(map(rewrite_stably, (pseudo.delay, pseudo.period, pseudo.rate)))
         names = ["delay", "period", "rate"]
-        bars = tuple(self.name_derivative(f"g_{name}") for name in names)
+        bars = self.name_derivatives(f"g_{name}" for name in names)
         gradient = [
             sp.factor_terms(sum(b * simplify(v.diff(s)) for b, v in zip(bars, values, strict=True)))
             for s in (*self.coordinates, PSEUDO_INPUT)
@@ -524,7 +534,26 @@ def print_numerics(derivation: Derivation) -> tuple[str, ...]:
         return ()
     from spiketheory.generation.taylor_printer import print_taylor_functions
 
-    return tuple(print_taylor_functions(derivation.integrated))
+    return tuple(print_taylor_functions(rename_symbols(derivation.integrated)))
+
+
+def rename_symbols(system: TaylorSystem) -> TaylorSystem:
+    """The same system without symbols of which generated code uses the names otherwise."""
+    taken = {s.name for s in system.symbols}
+    names = {
+        s: state_symbol(pick_name(f"own_{s.name}", taken))
+        for s in system.symbols
+        if name_in_code(s.name) != s.name
+    }
+
+    def rename(part: Any) -> Any:
+        if isinstance(part, tuple):
+            return tuple(map(rename, part))
+        if isinstance(part, TaylorChart):
+            return replace(part, **{n: rename(v) for n, v in vars(part).items()})
+        return part if part is None else part.xreplace(names)
+
+    return replace(system, **{n: rename(v) for n, v in vars(system).items()}) if names else system
 
 
 def describe_calls(calls: Sequence[Call]) -> tuple[str, ...]:

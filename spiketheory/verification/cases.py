@@ -8,7 +8,7 @@ sympy decides conditions and simplifies roots by itself.
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import mpmath
 import sympy as sp
 from sympy.core.relational import Relational
 
-from spiketheory.errors import VerificationError
+from spiketheory.errors import UnsupportedError, VerificationError
 from spiketheory.language.functions import exp_dd, lambert_w, log1p
 from spiketheory.language.model import NeuronModel, Parameter, conjuncts
 from spiketheory.language.printers import order_parts
@@ -74,7 +74,9 @@ class Case:
         applied = expression.xreplace({**self.parameters, **self.constants})
         free = set(self.free)
         ties = [e for e in applied.atoms(sp.Eq) if e.free_symbols and e.free_symbols <= free]
-        return applied.xreplace(dict.fromkeys(ties, sp.false))
+        applied = applied.xreplace(dict.fromkeys(ties, sp.false))
+        decided = {e: decide(e) for e in applied.atoms(Relational)}
+        return applied.xreplace(decided) if decided else applied
 
     def choose(self, branches: Iterable[Branch], what: str) -> list[Branch]:
         """Return the branches that can count in this case, in their order, case applied."""
@@ -98,6 +100,12 @@ class Case:
     def where(self) -> str:
         """The case as a part of a sentence."""
         return f" for {self.name}" if self.name else ""
+
+
+def decide(relation: Relational) -> sp.Basic:
+    """Multiply a relation out, if that decides it: on a boundary its sides cancel."""
+    multiplied = relation.func(sp.expand(relation.lhs - relation.rhs), 0)
+    return multiplied if multiplied in (sp.true, sp.false) else relation
 
 
 def fail(step: str, expected: str, got: str, remedy: str) -> VerificationError:
@@ -216,17 +224,19 @@ def impose_sign(
         for parameter in sorted(free, key=lambda p: p.domain is not sp.true):
             solutions = solve(equation, parameter.symbol)
             choices = [insert(parameters, parameter.symbol, solution) for solution in solutions]
+            possible = [c for c in choices if not is_surely_impossible(model, c)]
+            if choices and not possible:
+                return []
+            choices = possible
             if choices and all(is_surely_admissible(model, choice) for choice in choices):
                 return choices
             found += [choices] if choices else []
     if found:
         return found[0]
-    raise fail(
-        "branches",
-        "branch conditions that can be solved for a parameter",
-        f"{value}, of which the sign decides",
-        "write it as a parameter of its own",
-    )
+    expected = "branch conditions that can be solved for a parameter"
+    got = f"{value}, of which the sign decides"
+    remedy = "write it as a parameter of its own"
+    raise UnsupportedError(describe_failure("branches", expected, got, remedy))
 
 
 def solve_linearly(equation: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:
@@ -256,17 +266,33 @@ def insert(parameters: Values, symbol: sp.Symbol, solution: sp.Expr) -> Values:
 
 def is_surely_admissible(model: NeuronModel, parameters: Values) -> bool:
     """Whether sympy sees that the parameters lie in their domains."""
+    return all(
+        any(f.is_positive if is_strict else f.is_nonnegative for f in forms)
+        for is_strict, forms in list_margins(model, parameters)
+    )
+
+
+def is_surely_impossible(model: NeuronModel, parameters: Values) -> bool:
+    """Whether sympy sees that the parameters do not lie in their domains."""
+    return any(
+        any(f.is_nonpositive if is_strict else f.is_negative for f in forms)
+        for is_strict, forms in list_margins(model, parameters)
+    )
+
+
+def list_margins(
+    model: NeuronModel, parameters: Values
+) -> Iterator[tuple[bool, tuple[sp.Expr, ...]]]:
+    """What has to be positive, or not negative, for the domains to hold; in several forms."""
     shifted = shift_parameters(model, parameters)
+    changed = {p for p, value in parameters.items() if value != p}
     for parameter in model.parameters:
-        if parameters[parameter.symbol] == parameter.symbol:
-            continue
         for relation in conjuncts(parameter.domain):
+            if not relation.free_symbols & changed:
+                continue
             margin = (relation.gts - relation.lts).xreplace(shifted)
-            strict = isinstance(relation, sp.StrictGreaterThan | sp.StrictLessThan)
-            forms = (sp.expand(margin), sp.factor(margin), separate_root(margin))
-            if not any(f.is_positive if strict else f.is_nonnegative for f in forms):
-                return False
-    return True
+            is_strict = isinstance(relation, sp.StrictGreaterThan | sp.StrictLessThan)
+            yield is_strict, (sp.expand(margin), sp.factor(margin), separate_root(margin))
 
 
 def separate_root(expression: sp.Expr) -> sp.Expr:

@@ -68,7 +68,9 @@ class Setting:
         self, expressions: Sequence[sp.Expr], symbols: Sequence[sp.Symbol], at: Sequence[mpf]
     ) -> Vector:
         """Evaluate expressions of a state or of coordinates."""
-        compiled = sp.lambdify([*symbols, *self.parameters], list(expressions), "mpmath")
+        compiled = sp.lambdify(
+            [*symbols, *self.parameters], list(expressions), "mpmath", dummify=True
+        )
         return [mpf(v) for v in compiled(*at, *self.parameters.values())]
 
     @property
