@@ -33,6 +33,10 @@ class VerificationError(SpiketheoryError):
     """A derivation failed one of its checks; the message names the step."""
 
 
+class UnsupportedError(VerificationError):
+    """A derivation cannot be checked for this model; the message says what to write instead."""
+
+
 class InputError(SpiketheoryError):
     """A network, a data set, an option or a file is not what it should be."""
 

@@ -209,7 +209,7 @@ def decide_sign(value: sp.Expr) -> int | None:
 
 def evaluate_balls(symbols: tuple[sp.Symbol, ...], value: sp.Expr) -> Callable[..., Any]:
     """An expression as a function of balls."""
-    function: Callable[..., Any] = sp.lambdify(symbols, value, [BALLS, "mpmath"])
+    function: Callable[..., Any] = sp.lambdify(symbols, value, [BALLS, "mpmath"], dummify=True)
     return function
 
 
@@ -358,7 +358,7 @@ def make_ball(low: sp.Expr, high: sp.Expr) -> flint.arb:
 
 def evaluate_interval(expression: sp.Expr, box: Box) -> Any:
     """Range of an expression on a box in interval arithmetic with infinite ends (mpmath)."""
-    function = sp.lambdify(tuple(box), expression, [INTERVALS, "mpmath"])
+    function = sp.lambdify(tuple(box), expression, [INTERVALS, "mpmath"], dummify=True)
     ends = [iv.mpf([str_end(low, -1), str_end(high, 1)]) for low, high in box.values()]
     return iv.convert(function(*ends))
 

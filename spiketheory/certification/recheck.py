@@ -347,7 +347,7 @@ def many_digits() -> Iterator[None]:
 @lru_cache(maxsize=256)
 def compile_intervals(expression: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> Any:
     """An expression as a function of intervals."""
-    return sp.lambdify(symbols, expression, [FUNCTIONS, "mpmath"])
+    return sp.lambdify(symbols, expression, [FUNCTIONS, "mpmath"], dummify=True)
 
 
 def make_interval(low: Fraction | None, high: Fraction | None) -> Any:

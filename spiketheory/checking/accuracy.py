@@ -208,7 +208,7 @@ def cached_lambdify(
     """Compile the chart's Jacobian once per model."""
     key = derivation.model.digest
     if key not in _LAMBDAS:
-        _LAMBDAS[key] = sp.lambdify(list(names), list(values), "math")
+        _LAMBDAS[key] = sp.lambdify(list(names), list(values), "math", dummify=True)
     return _LAMBDAS[key]
 
 
@@ -223,7 +223,7 @@ def evaluate_exactly(derivation: Derivation) -> Measure:
     model, chart = derivation.model, derivation.chart
     jacobian = sp.Matrix(chart.from_state).jacobian(model.state)
     symbols = [*model.state, *chart_symbols(derivation)]
-    entries = sp.lambdify(symbols, list(jacobian), "mpmath")
+    entries = sp.lambdify(symbols, list(jacobian), "mpmath", dummify=True)
 
     def measure(state: Sequence[mpf], parameters: Sequence[mpf]) -> list[mpf]:
         with mpmath.workdps(DIGITS):

@@ -115,5 +115,5 @@ def check_obeyed(relation: sp.Basic, parameters: Mapping[str, float]) -> None:
 
 def make_predicate(arguments: Sequence[sp.Symbol], relation: sp.Basic) -> Callable[..., bool]:
     """A relation as a function of numbers."""
-    compiled = sp.lambdify(list(arguments), relation, "math")
+    compiled = sp.lambdify(list(arguments), relation, "math", dummify=True)
     return lambda *values: bool(compiled(*values))

@@ -89,7 +89,7 @@ def bind_slopes(
     # A parameter that is a constant too stands among the constants.
     pairs = zip((p.symbol for p in derivation.model.parameters), parameters, strict=True)
     others = {symbol: value for symbol, value in pairs if symbol not in names}
-    evaluate = sp.lambdify([*state, *names, *others], matrix.tolist(), library)
+    evaluate = sp.lambdify([*state, *names, *others], matrix.tolist(), library, dummify=True)
 
     def slopes(*at: Any) -> list[list[Any]]:
         return evaluate(*at, *constants, *others.values())

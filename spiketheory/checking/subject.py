@@ -311,7 +311,7 @@ def compile_speed(subject: Subject) -> Speed:
 
 def compile_safely(symbols: Sequence[sp.Symbol], expression: sp.Expr) -> Speed:
     """An expression as a function of floats; NaN where it has no value."""
-    compiled = sp.lambdify(symbols, expression, "math")
+    compiled = sp.lambdify(symbols, expression, "math", dummify=True)
 
     def find(*values: float) -> float:
         try:

@@ -289,7 +289,9 @@ def order(pair: Any, voltage: int) -> Any:
 def make_velocity(model: NeuronModel) -> Callable[..., list[np.ndarray]]:
     """The right-hand sides of the model's equations, for arrays."""
     values = {p.symbol: p.default for p in model.parameters}
-    function = sp.lambdify(model.state, [d.subs(values) for d in model.derivatives], "numpy")
+    function = sp.lambdify(
+        model.state, [d.subs(values) for d in model.derivatives], "numpy", dummify=True
+    )
 
     def velocity(*state: np.ndarray) -> list[np.ndarray]:
         return [np.broadcast_to(v, state[0].shape).astype(float) for v in function(*state)]

@@ -43,7 +43,7 @@ from spiketheory.generation.wrap import (
 )
 from spiketheory.language.functions import LIBRARY
 from spiketheory.language.model import format_expression
-from spiketheory.language.printers import print_numpy, print_scalar
+from spiketheory.language.printers import name_in_code, print_numpy, print_scalar
 from spiketheory.language.symbols import pick_name
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.symbolic.inputs import ADD, classify_inputs
@@ -276,8 +276,9 @@ def print_literal(value: object) -> str:
 
 def print_layout(ir: KernelIR) -> str:
     """Text of what reads and writes the numbers of one neuron, or one propagator, in an array."""
-    names, steps = list(list_coordinates(ir)), list(list_propagator(ir))
-    projective = {c.name for c in ir.derivation.chart.projective}
+    names = list(map(name_in_code, list_coordinates(ir)))
+    steps = list(map(name_in_code, list_propagator(ir)))
+    projective = {name_in_code(c.name) for c in ir.derivation.chart.projective}
     array, place, over = (pick_name(n, {*names, *steps}) for n in ("array", "place", "over"))
     constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
     turned = [f"-{name} if {over} else {name}" if name in projective else name for name in names]
@@ -345,7 +346,7 @@ def print_function(function: KernelFunction) -> str:
             lines.append(lay_out_condition(printer(branch.condition)))
             lines += print_body(branch, "        ", scalar=function.scalar)
     return templates.FUNCTION.format(
-        signature=print_signature(function.name, function.arguments),
+        signature=print_signature(function.name, list(map(name_in_code, function.arguments))),
         docstring=print_docstring(function),
         body="\n".join(lines),
     )
@@ -362,21 +363,22 @@ def lay_out_condition(condition: str) -> str:
 
 def print_array_function(function: KernelFunction, name: str) -> str:
     """Text of the array twin of a function with branches."""
+    arguments = list(map(name_in_code, function.arguments))
     branches = [
         templates.ARRAY_BRANCH.format(
-            signature=print_signature(f"branch_{i}", function.arguments, indent="    "),
+            signature=print_signature(f"branch_{i}", arguments, indent="    "),
             body="\n".join(print_body(branch, "        ", scalar=function.scalar)),
         )
         for i, branch in enumerate(function.branches, 1)
     ]
     names = [f"branch_{i}" for i in range(1, len(branches) + 1)]
     return templates.ARRAY_FUNCTION.format(
-        signature=print_signature(name, function.arguments),
+        signature=print_signature(name, arguments),
         summary=function.summary,
         branches="\n".join(branches),
         conditions=print_tuple([print_numpy(b.condition) for b in function.branches]),
         names=print_tuple(names),
-        arguments=print_tuple(function.arguments),
+        arguments=print_tuple(arguments),
     )
 
 
@@ -393,7 +395,10 @@ def print_signature(name: str, arguments: Sequence[str], *, indent: str = "") ->
 def print_body(branch: KernelBranch, indent: str, *, scalar: bool) -> list[str]:
     """Lines of straight-line code: calls, assignments and a return statement."""
     lines = [print_call(call, indent) for call in branch.calls]
-    lines += [lay_out_assignment(f"{indent}{s.name} = ", v, indent) for s, v in branch.assignments]
+    lines += [
+        lay_out_assignment(f"{indent}{name_in_code(s.name)} = ", v, indent)
+        for s, v in branch.assignments
+    ]
     results = [print_result(r) for r in branch.results]
     if scalar:
         return [*lines, lay_out_assignment(f"{indent}return ", branch.results[0], indent)]
@@ -402,12 +407,13 @@ def print_body(branch: KernelBranch, indent: str, *, scalar: bool) -> list[str]:
 
 def print_call(call: Call, indent: str) -> str:
     """Text of ``a, b = function(...)``."""
-    targets = ", ".join(target.name for target in call.targets)
+    names = [name_in_code(target.name) for target in call.targets]
+    targets = ", ".join(names)
     line = f"{indent}{targets} = {print_numpy(call.function)}"
     if len(line) <= LINE_LENGTH:
         return line
     arguments = [print_numpy(a) for a in call.function.args]
-    targets = lay_out_call(indent, [t.name for t in call.targets], indent=indent)
+    targets = lay_out_call(indent, names, indent=indent)
     return lay_out_call(
         f"{targets} = {type(call.function).__name__}", arguments, indent=indent, call=True
     )

@@ -1,6 +1,7 @@
 """Lower a verified derivation to kernel functions: vector-Jacobian products, CSE, counts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -20,9 +21,17 @@ from spiketheory.generation.lower_parameters import Sensitivities, lower_sensiti
 from spiketheory.generation.lower_refractory import lower_held_phase
 from spiketheory.language.functions import softplus, time_to_spike
 from spiketheory.language.model import Parameter
-from spiketheory.language.printers import print_plain
-from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
+from spiketheory.language.printers import name_in_code, print_plain
+from spiketheory.language.symbols import (
+    DURATION,
+    PSEUDO_INPUT,
+    WEIGHT,
+    pick_name,
+    pick_names,
+    state_symbol,
+)
 from spiketheory.symbolic.derivation import Branch, Derivation, Integrated
+from spiketheory.symbolic.taylor_system import TaylorChart, TaylorSystem
 
 
 def lower(derivation: Derivation) -> KernelIR:
@@ -48,13 +57,14 @@ class Lowering:
         self.constants = tuple(c.symbol for c in derivation.constants)
         self.constants += self.find_direct_parameters()
         self.varied = Sensitivities(derivation, self.constants).constants
-        self.covector = tuple(self.name_derivative(f"l_{c}") for c in self.coordinates)
-        self.spike_time_bar = self.name_derivative("g_time")
+        self.covector = self.name_derivatives(f"l_{c}" for c in self.coordinates)
+        (self.spike_time_bar,) = self.name_derivatives(["g_time"])
 
-    def name_derivative(self, name: str) -> sp.Symbol:
-        """A symbol for a loss's derivative, named apart from everything a function may take."""
-        symbols = (*self.coordinates, *self.propagator, *self.constants)
-        return state_symbol(pick_name(name, {s.name for s in symbols}))
+    def name_derivatives(self, names: Iterable[str]) -> tuple[sp.Symbol, ...]:
+        """Symbols for a loss's derivatives, named apart from everything a function may take."""
+        state = self.derivation.model.state
+        symbols = (*self.coordinates, *self.propagator, *self.constants, *state)
+        return tuple(map(state_symbol, pick_names(names, {s.name for s in symbols})))
 
     def find_direct_parameters(self) -> tuple[sp.Symbol, ...]:
         """Parameters that the closed forms use beside the derived constants."""
@@ -223,7 +233,7 @@ class Lowering:
     @property
     def state_covector(self) -> tuple[sp.Symbol, ...]:
         """Symbols of a loss's derivatives by the model's own state."""
-        return tuple(self.name_derivative(f"l_{s}") for s in self.derivation.model.state)
+        return self.name_derivatives(f"l_{s}" for s in self.derivation.model.state)
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -493,7 +503,7 @@ class Lowering:
             return []
         values = tuple(map(rewrite_stably, (pseudo.delay, pseudo.period, pseudo.rate)))
         names = ["delay", "period", "rate"]
-        bars = tuple(self.name_derivative(f"g_{name}") for name in names)
+        bars = self.name_derivatives(f"g_{name}" for name in names)
         gradient = [
             sp.factor_terms(sum(b * simplify(v.diff(s)) for b, v in zip(bars, values, strict=True)))
             for s in (*self.coordinates, PSEUDO_INPUT)
@@ -537,11 +547,30 @@ def print_numerics(derivation: Derivation) -> tuple[str, ...]:
     from spiketheory.generation.refractory_printer import print_held_flow
     from spiketheory.generation.taylor_printer import print_taylor_functions
 
-    texts = print_taylor_functions(derivation.integrated)
+    texts = print_taylor_functions(rename_symbols(derivation.integrated))
     phase = derivation.refractory
     if phase is not None and isinstance(phase.solution, Integrated):
-        texts += print_held_flow(phase.solution.system)
+        texts += print_held_flow(rename_symbols(phase.solution.system))
     return tuple(texts)
+
+
+def rename_symbols(system: TaylorSystem) -> TaylorSystem:
+    """The same system without symbols of which generated code uses the names otherwise."""
+    taken = {s.name for s in system.symbols}
+    names = {
+        s: state_symbol(pick_name(f"own_{s.name}", taken))
+        for s in system.symbols
+        if name_in_code(s.name) != s.name
+    }
+
+    def rename(part: Any) -> Any:
+        if isinstance(part, tuple):
+            return tuple(map(rename, part))
+        if isinstance(part, TaylorChart):
+            return replace(part, **{n: rename(v) for n, v in vars(part).items()})
+        return part if part is None else part.xreplace(names)
+
+    return replace(system, **{n: rename(v) for n, v in vars(system).items()}) if names else system
 
 
 def describe_calls(calls: Sequence[Call]) -> tuple[str, ...]:

@@ -15,7 +15,14 @@ from spiketheory.generation.kernel_ir import (
     build_function,
     rewrite_stably,
 )
-from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT, pick_name, state_symbol
+from spiketheory.language.symbols import (
+    DURATION,
+    PSEUDO_INPUT,
+    WEIGHT,
+    pick_name,
+    pick_names,
+    state_symbol,
+)
 from spiketheory.symbolic.derivation import Branch, Derivation
 
 
@@ -210,7 +217,7 @@ def lower_constants(derivation: Derivation, found: Sensitivities) -> KernelFunct
     parameters = [p.symbol for p in derivation.model.parameters]
     values = derivation.constant_values
     taken = {p.name for p in parameters}
-    bars = [state_symbol(pick_name(f"g_{c.name}", taken)) for c in found.constants]
+    bars = list(map(state_symbol, pick_names((f"g_{c.name}" for c in found.constants), taken)))
     gradient = [
         sp.Add(*(
             bar * rewrite_stably(values.get(c, c)).diff(p)

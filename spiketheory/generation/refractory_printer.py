@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Sequence
 from spiketheory.generation.kernel_ir import KernelIR
 from spiketheory.generation.taylor_printer import print_taylor_functions
 from spiketheory.generation.wrap import lay_out_call
+from spiketheory.language.printers import name_in_code
 from spiketheory.language.symbols import pick_name
 from spiketheory.symbolic.taylor_system import TaylorSystem
 
@@ -94,9 +95,9 @@ class Wrappers:
 
     def __init__(self, ir: KernelIR) -> None:
         chart, model = ir.derivation.chart, ir.derivation.model
-        self.x = [c.name for c in chart.coordinates]
-        self.p = list(ir.constants)
-        self.state = [s.name for s in model.state]
+        self.x = [name_in_code(c.name) for c in chart.coordinates]
+        self.p = list(map(name_in_code, ir.constants))
+        self.state = [name_in_code(s.name) for s in model.state]
         taken = {*self.x, *self.p, *self.state, "w"}
 
         def name(wanted: str) -> str:
@@ -104,7 +105,7 @@ class Wrappers:
             taken.add(found)
             return found
 
-        self.initial = ir.derivation.initial.symbol.name
+        self.initial = name_in_code(ir.derivation.initial.symbol.name)
         self.left, self.elapsed = name(left_name(ir)), name(ELAPSED)
         self.l = [name(f"l_{c}") for c in self.x]
         self.l_left, self.l_state = name("l_left"), [name(f"l_{s}_state") for s in self.state]
@@ -396,4 +397,4 @@ def left_name(ir: KernelIR) -> str:
     """Name of the coordinate that is the time left of the refractory period."""
     names = {c.name for c in ir.derivation.chart.coordinates} | set(ir.constants)
     names |= {s.name for s in ir.derivation.model.state}
-    return pick_name("left", names)
+    return pick_name("left", {*names, *map(name_in_code, names)})

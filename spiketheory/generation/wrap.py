@@ -56,6 +56,8 @@ def find_sum(value: sp.Expr, text: str) -> tuple[str, sp.Expr | None, str]:
     """The sum that a long expression is, or that is a factor of it, and the text around it."""
     if value.is_Add:
         return "", value, ""
+    if not isinstance(value, sp.Expr):  # a condition
+        return "", None, ""
     for factor in split_product(value)[1]:
         before, found, after = text.partition(f"({print_numpy(factor)})")
         if factor.is_Add and found:

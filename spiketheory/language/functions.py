@@ -6,10 +6,33 @@ Each is evaluated by the function of the same name in `spiketheory.runtime.speci
 
 from typing import Any
 
+import mpmath
 import sympy as sp
 
+from spiketheory.runtime import special_mpmath
 
-class softplus(sp.Function):
+
+class Evaluated(sp.Function):
+    """A function whose values at numbers come from the runtime's, in any precision."""
+
+    def _eval_evalf(self, prec: int) -> sp.Expr | None:
+        points = [point.evalf(mpmath.libmp.prec_to_dps(prec) + GUARD_DIGITS) for point in self.args]
+        if not all(point.is_Float or point.is_Rational for point in points):
+            return None
+        with mpmath.workprec(prec):
+            value = self.evaluate(*(point._to_mpmath(prec + 4 * GUARD_DIGITS) for point in points))
+            return sp.Float._new(value._mpf_, prec)
+
+    @staticmethod
+    def evaluate(*points: mpmath.mpf) -> mpmath.mpf:
+        """The value in mpmath's working precision."""
+        raise NotImplementedError
+
+
+GUARD_DIGITS = 10
+
+
+class softplus(Evaluated):
     """log(1 + exp(z)) without overflow."""
 
     nargs = 1
@@ -18,8 +41,13 @@ class softplus(sp.Function):
         """Its derivative, the logistic function, accurate in both tails."""
         return sp.exp(self.args[0] - self)
 
+    @staticmethod
+    def evaluate(*points: mpmath.mpf) -> mpmath.mpf:
+        """The value in mpmath's working precision."""
+        return special_mpmath.numpy_in_digits.logaddexp(mpmath.mpf(0), *points)
 
-class log1p(sp.Function):
+
+class log1p(Evaluated):
     """log(1 + z) without cancellation."""
 
     nargs = 1
@@ -28,11 +56,16 @@ class log1p(sp.Function):
         """Its derivative."""
         return 1 / (1 + self.args[0])
 
+    @staticmethod
+    def evaluate(*points: mpmath.mpf) -> mpmath.mpf:
+        """The value in mpmath's working precision."""
+        return mpmath.log1p(*points)
+
     def _eval_rewrite_as_log(self, arg: sp.Expr, **_: Any) -> sp.Expr:
         return sp.log(1 + arg)
 
 
-class lambert_w(sp.Function):
+class lambert_w(Evaluated):
     """The principal branch of w exp(w) = z, for z >= -1/e."""
 
     nargs = 1
@@ -41,8 +74,13 @@ class lambert_w(sp.Function):
         """Its derivative."""
         return 1 / (self.args[0] + sp.exp(self))
 
+    @staticmethod
+    def evaluate(*points: mpmath.mpf) -> mpmath.mpf:
+        """The value in mpmath's working precision."""
+        return special_mpmath.lambert_w(*points)
 
-class exp_dd(sp.Function):
+
+class exp_dd(Evaluated):
     """Divided difference of exp at any number of points, which may be equal.
 
     exp_dd(a) = exp(a), exp_dd(a, b) = (exp(a) - exp(b))/(a - b), and so on: an entire function of
@@ -61,6 +99,11 @@ class exp_dd(sp.Function):
         """The derivative by a point repeats it as often as it stands there."""
         return exp_dd(*self.args, self.args[argindex - 1])
 
+    @staticmethod
+    def evaluate(*points: mpmath.mpf) -> mpmath.mpf:
+        """The value in mpmath's working precision."""
+        return special_mpmath.exp_dd(points)
+
     def _eval_rewrite_as_exp(self, *points: sp.Expr, **_: Any) -> sp.Expr:
         if len(set(points)) == 1:
             return sp.exp(points[0]) / sp.factorial(len(points) - 1)
@@ -72,10 +115,15 @@ class exp_dd(sp.Function):
         return difference / (first - last)
 
 
-class sinc_slope(sp.Function):
+class sinc_slope(Evaluated):
     """Derivative of sin(sqrt(q))/sqrt(q) by q, times exp(-sqrt(-q)) where q < 0."""
 
     nargs = 1
+
+    @staticmethod
+    def evaluate(*points: mpmath.mpf) -> mpmath.mpf:
+        """The value in mpmath's working precision."""
+        return special_mpmath.sinc_slope(*points)
 
 
 class Opaque(sp.Function):

@@ -4,6 +4,7 @@ The text is laid out as ``ruff format`` would: spaces around operators, none in 
 parentheses that precedence makes unnecessary.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,22 @@ FUNCTIONS = {
     "tanh": "np.tanh",
 }
 LARGEST_DYADIC = 1024
+CODE_NAMES = frozenset({*LIBRARY, "float", "heights", "np", "range", "time_to_spike"})
+"""Names that generated functions use for something else than the symbols of a model.
+
+So are ``branch_1``, ``branch_2``, ... The names of their other variables are picked apart from the
+model's (`spiketheory.language.symbols.pick_name`).
+"""
+
+
+def name_in_code(name: str) -> str:
+    """What the symbol of a name is called in generated code: the same, or with an underscore.
+
+    Names that differ stay different: all with underscores behind a name of `CODE_NAMES` get one.
+    """
+    stem = name.rstrip("_")
+    is_taken = stem in CODE_NAMES or re.fullmatch(r"branch_\d+", stem)
+    return f"{name}_" if is_taken else name
 
 
 class NumpyPrinter(PythonCodePrinter):
@@ -51,6 +68,9 @@ class NumpyPrinter(PythonCodePrinter):
             return self._print_Function(expr)
         text: str = super()._print(expr, **settings)
         return text
+
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        return name_in_code(expr.name)
 
     def _print_Function(self, expr: sp.Function) -> str:
         name = type(expr).__name__
@@ -186,6 +206,10 @@ class PlainPrinter(NumpyPrinter):
     square_root = "sqrt"
     infinity = "inf"
     maximum = "max"
+
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        name: str = expr.name
+        return name
 
     def is_unrolled(self, factor: sp.Expr) -> bool:
         """Whether a factor is the square of a symbol, written as a product: never."""

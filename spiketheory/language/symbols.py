@@ -6,7 +6,7 @@ symbol of the project comes from here, and a model hands out its own (`NeuronMod
 
 import keyword
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import sympy as sp
 
@@ -76,6 +76,14 @@ def pick_name(name: str, taken: Collection[str]) -> str:
     while name in taken:
         name += "_"
     return name
+
+
+def pick_names(names: Iterable[str], taken: Collection[str]) -> list[str]:
+    """Return ``names`` with underscores behind them until all differ and none is ``taken``."""
+    picked: list[str] = []
+    for name in names:
+        picked.append(pick_name(name, {*taken, *picked}))
+    return picked
 
 
 def find_name_fault(name: str) -> str | None:

@@ -378,7 +378,7 @@ def bind(
     state: Sequence[sp.Symbol], parameters: Mapping[sp.Symbol, mpf], values: Sequence[sp.Expr]
 ) -> Field:
     """Compile expressions of the state at given parameters."""
-    compiled = sp.lambdify([*state, *parameters], list(values), "mpmath", cse=True)
+    compiled = sp.lambdify([*state, *parameters], list(values), "mpmath", cse=True, dummify=True)
     numbers = tuple(parameters.values())
     return lambda vector: [mpf(v) for v in compiled(*vector, *numbers)]
 
@@ -390,7 +390,7 @@ def bind_balls(
     numbers: dict[sp.Number, sp.Dummy] = {}
     freed = [free_numbers(v, numbers) for v in values]
     symbols = [*state, *parameters, *numbers.values()]
-    compiled = sp.lambdify(symbols, freed, [BALLS, "mpmath"], cse=True)
+    compiled = sp.lambdify(symbols, freed, [BALLS, "mpmath"], cse=True, dummify=True)
     with flint.ctx.workprec(NUMBER_BITS):
         known = (*map(to_ball, parameters.values()), *map(make_ball, numbers))
     return lambda vector: [flint.arb(v) for v in compiled(*vector, *known)]

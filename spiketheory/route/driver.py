@@ -9,6 +9,7 @@ from spiketheory.generation.generate import generate
 from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.generation.lower import lower
 from spiketheory.language.model import NeuronModel
+from spiketheory.route.fault_report import report_faults
 from spiketheory.symbolic.derive import derive
 from spiketheory.verification import verify as verification
 
@@ -28,12 +29,13 @@ def verify_model(
 
     Raises:
         DerivationError: If no method solves it.
-        VerificationError: If a check fails.
+        VerificationError: If a check fails; what did is recorded in a file that it names.
     """
     on_stage(f"Deriving {model.name}")
     derivation = derive(model)
     on_stage(f"Verifying {model.name} ({derivation.method})")
-    return verification.verify(lower(derivation), thorough=thorough)
+    with report_faults(model):
+        return verification.verify(lower(derivation), thorough=thorough)
 
 
 def generate_model(model: NeuronModel, *, target: str = "module") -> str:

@@ -7,7 +7,8 @@ sympy decides conditions and simplifies roots by itself.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import mpmath
 import sympy as sp
 from sympy.core.relational import Relational
 
-from spiketheory.errors import VerificationError
+from spiketheory.errors import UnsupportedError, VerificationError
 from spiketheory.language.functions import exp_dd, lambert_w, log1p
 from spiketheory.language.model import NeuronModel, Parameter, conjuncts
 from spiketheory.language.printers import order_parts
@@ -73,7 +74,9 @@ class Case:
         applied = expression.xreplace({**self.parameters, **self.constants})
         free = set(self.free)
         ties = [e for e in applied.atoms(sp.Eq) if e.free_symbols and e.free_symbols <= free]
-        return applied.xreplace(dict.fromkeys(ties, sp.false))
+        applied = applied.xreplace(dict.fromkeys(ties, sp.false))
+        decided = {e: decide(e) for e in applied.atoms(Relational)}
+        return applied.xreplace(decided) if decided else applied
 
     def choose(self, branches: Iterable[Branch], what: str) -> list[Branch]:
         """Return the branches that can count in this case, in their order, case applied."""
@@ -99,9 +102,20 @@ class Case:
         return f" for {self.name}" if self.name else ""
 
 
+def decide(relation: Relational) -> sp.Basic:
+    """Multiply a relation out, if that decides it: on a boundary its sides cancel."""
+    multiplied = relation.func(sp.expand(relation.lhs - relation.rhs), 0)
+    return multiplied if multiplied in (sp.true, sp.false) else relation
+
+
 def fail(step: str, expected: str, got: str, remedy: str) -> VerificationError:
     """Make the error of a failed check."""
-    return VerificationError(f"Check '{step}' failed: expected {expected} but got {got}; {remedy}.")
+    return VerificationError(describe_failure(step, expected, got, remedy))
+
+
+def describe_failure(step: str, expected: str, got: str, remedy: str) -> str:
+    """Say what failed, and what whoever works on the compiler may do."""
+    return f"Check '{step}' failed: expected {expected} but got {got}; {remedy}."
 
 
 def build_cases(derivation: Derivation) -> tuple[Case, ...]:
@@ -210,17 +224,19 @@ def impose_sign(
         for parameter in sorted(free, key=lambda p: p.domain is not sp.true):
             solutions = solve(equation, parameter.symbol)
             choices = [insert(parameters, parameter.symbol, solution) for solution in solutions]
+            possible = [c for c in choices if not is_surely_impossible(model, c)]
+            if choices and not possible:
+                return []
+            choices = possible
             if choices and all(is_surely_admissible(model, choice) for choice in choices):
                 return choices
             found += [choices] if choices else []
     if found:
         return found[0]
-    raise fail(
-        "branches",
-        "branch conditions that can be solved for a parameter",
-        f"{value}, of which the sign decides",
-        "write it as a parameter of its own",
-    )
+    expected = "branch conditions that can be solved for a parameter"
+    got = f"{value}, of which the sign decides"
+    remedy = "write it as a parameter of its own"
+    raise UnsupportedError(describe_failure("branches", expected, got, remedy))
 
 
 def solve_linearly(equation: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:
@@ -250,18 +266,41 @@ def insert(parameters: Values, symbol: sp.Symbol, solution: sp.Expr) -> Values:
 
 def is_surely_admissible(model: NeuronModel, parameters: Values) -> bool:
     """Whether sympy sees that the parameters lie in their domains."""
+    return all(
+        any(f.is_positive if is_strict else f.is_nonnegative for f in forms)
+        for is_strict, forms in list_margins(model, parameters)
+    )
+
+
+def is_surely_impossible(model: NeuronModel, parameters: Values) -> bool:
+    """Whether sympy sees that the parameters do not lie in their domains."""
+    return any(
+        any(f.is_nonpositive if is_strict else f.is_negative for f in forms)
+        for is_strict, forms in list_margins(model, parameters)
+    )
+
+
+def list_margins(
+    model: NeuronModel, parameters: Values
+) -> Iterator[tuple[bool, tuple[sp.Expr, ...]]]:
+    """What has to be positive, or not negative, for the domains to hold; in several forms."""
     shifted = shift_parameters(model, parameters)
+    changed = {p for p, value in parameters.items() if value != p}
     for parameter in model.parameters:
-        if parameters[parameter.symbol] == parameter.symbol:
-            continue
         for relation in conjuncts(parameter.domain):
-            try:
-                holds = relation.func(*(sp.expand(e.xreplace(shifted)) for e in relation.args))
-            except TypeError:  # a side is not real
-                return False
-            if holds is not sp.true:
-                return False
-    return True
+            if not relation.free_symbols & changed:
+                continue
+            margin = (relation.gts - relation.lts).xreplace(shifted)
+            is_strict = isinstance(relation, sp.StrictGreaterThan | sp.StrictLessThan)
+            yield is_strict, (sp.expand(margin), sp.factor(margin), separate_root(margin))
+
+
+def separate_root(expression: sp.Expr) -> sp.Expr:
+    """The terms with the cases' own roots and those without, each as a product."""
+    above, below = sp.fraction(sp.together(expression))
+    roots = [s for s in above.free_symbols if re.fullmatch(rf"{ROOT}\d+", s.name)]
+    apart = sp.expand(above).as_independent(*roots, as_Add=True) if roots else (above,)
+    return sp.Add(*(sp.factor(part / below) for part in apart))
 
 
 def make_case(derivation: Derivation, name: str, parameters: Values) -> Case:
@@ -305,7 +344,7 @@ def is_numerically_zero(expression: sp.Expr) -> bool:
     symbols = sorted(expression.free_symbols, key=str)
     with mpmath.workdps(DIGITS):
         at = [mpmath.mpf(2 * k + 3) / (k + 7) / 2 for k in range(len(symbols))]
-        value = sp.lambdify(symbols, expression, [MPMATH, "mpmath"])(*at)
+        value = sp.lambdify(symbols, expression, [MPMATH, "mpmath"], dummify=True)(*at)
         return bool(abs(value) < mpmath.mpf(10) ** (-DIGITS // 2))
 
 

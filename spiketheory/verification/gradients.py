@@ -5,6 +5,7 @@ is a function of them that does not depend on it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import mpmath
 from mpmath import mpf
@@ -13,12 +14,11 @@ from spiketheory.symbolic.derivation import Check
 from spiketheory.verification.places import (
     DIFFERENCE_DIGITS,
     Place,
-    Tally,
     Vector,
     differentiate_numerically,
-    format_number,
-    show,
+    stretch,
 )
+from spiketheory.verification.tally import Tally, format_number, resolve, show
 
 WEIGHTS = (mpf("0.7"), mpf("-1.3"), mpf(10) ** 4, -(mpf(10) ** 4))
 DURATIONS = tuple(mpf(k) for k in ("0.6", "1e-12", "2.5", "1e3"))
@@ -85,12 +85,19 @@ def check_wait_gradient(places: Sequence[Place]) -> Iterator[Check]:
     tally = Tally("gradient of the spike time", "correct time_to_spike_gradient", "gradients")
     for place in places:
         for state in spiking_states(place):
-            zero = [mpf(0)] * len(state)
-            propagator = place.run("propagator", place.wait(state))
-            got = place.run("fire_vjp", *state, *propagator, after=[*zero, mpf(1)])
-            want = differentiate_all(lambda *s, place=place: place.wait(list(s)), state)
-            tally.compare(f"the gradient from {place.show(state)}", got, want)
+            resolve(partial(compare_wait, tally, place, state), tally)
     yield from tally.report()
+
+
+def compare_wait(tally: Tally, place: Place, state: Vector) -> None:
+    """Compare the gradient of the time to spike from one state."""
+    wait = place.wait(state)
+    if not mpmath.isfinite(wait):  # in fewer digits there was a spike
+        return
+    zero = [mpf(0)] * len(state)
+    got = place.run("fire_vjp", *state, *place.run("propagator", wait), after=[*zero, mpf(1)])
+    want = differentiate_all(lambda *s: place.wait(list(s)), state)
+    tally.compare(f"the gradient from {place.show(state)}", got, want)
 
 
 def spiking_states(place: Place) -> list[Vector]:
@@ -116,7 +123,8 @@ def check_trial(places: Sequence[Place]) -> Iterator[Check]:
                 before = DURATIONS[(k + 1 + number // 2) % 4]
                 if not place.derivation.chart.projective:
                     before, after = (min(d, place.wait(state) / 3) for d in (before, after))
-                compare_trial(tally, place, observer, [*state, weight], before, after)
+                start = [*state, weight]
+                resolve(partial(compare_trial, tally, place, observer, start, before, after), tally)
     yield from tally.report()
 
 
@@ -152,14 +160,16 @@ def check_fire(places: Sequence[Place]) -> Iterator[Check]:
     for place in places:
         observer = Observer(place)
         for state in (*spiking_states(place), *place.beyond):
-            compare_fire(tally, place, observer, state)
+            resolve(partial(compare_fire, tally, place, observer, state), tally)
     yield from tally.report()
 
 
 def compare_fire(tally: Tally, place: Place, observer: Observer, state: Vector) -> None:
     """Compare one spike, and the state at a fixed time after it."""
     wait = place.wait(state)
-    with mpmath.workdps(DIFFERENCE_DIGITS):
+    if not mpmath.isfinite(wait):  # in fewer digits there was a spike
+        return
+    with mpmath.workdps(stretch(DIFFERENCE_DIGITS)):
         total = place.wait(state) + AFTER
 
     def run(*at: mpf) -> mpf:
@@ -180,16 +190,21 @@ def check_start(places: Sequence[Place]) -> Iterator[Check]:
     tally = Tally("gradient of the initial state", "correct the initial coordinate", "gradients")
     for place in places:
         observer = Observer(place)
-
-        def run(value: mpf, place: Place = place, observer: Observer = observer) -> mpf:
-            return observer.value(place.run("initial_state", value))
-
         for value in place.initial_values:
-            covector = observer.gradient(place.run("initial_state", value))
-            got = place.run("initial_state_vjp", value, after=covector)
-            what = f"the derivative by {format_number(value)} at {place.name}"
-            tally.compare(what, got, differentiate_all(run, [value]))
+            resolve(partial(compare_start, tally, place, observer, value), tally)
     yield from tally.report()
+
+
+def compare_start(tally: Tally, place: Place, observer: Observer, value: mpf) -> None:
+    """Compare the derivative by the initial coordinate at one value of it."""
+
+    def run(moved: mpf) -> mpf:
+        return observer.value(place.run("initial_state", moved))
+
+    covector = observer.gradient(place.run("initial_state", value))
+    got = place.run("initial_state_vjp", value, after=covector)
+    what = f"the derivative by {format_number(value)} at {place.name}"
+    tally.compare(what, got, differentiate_all(run, [value]))
 
 
 def check_pseudospike_gradient(places: Sequence[Place]) -> Iterator[Check]:
@@ -198,23 +213,28 @@ def check_pseudospike_gradient(places: Sequence[Place]) -> Iterator[Check]:
     for place in places:
         if place.derivation.pseudospike is None:
             continue
-
-        def run(*at: mpf, place: Place = place) -> mpf:
-            return dot(BARS, place.run("pseudospike", *at))
-
         inside = [state for state in place.states if place.surface(state) > 0]
         for number, state in enumerate(inside):
             for current in (CURRENTS[number % 4], CURRENTS[(number + 1) % 4]):
-                name = f"from {place.show(state)} with the input {format_number(current)}"
-                got = place.run("pseudospike_vjp", *state, current, after=BARS)
-                want = differentiate_all(run, [*state, current])
-                for g, w in zip(got, want, strict=True):
-                    tally.compare(f"the gradient {name}", [g], [w])
-                slopes = place.run("pseudospike_vjp", *state, current, after=DELAY_BAR)
-                if place.run("pseudospike", *state, current)[0] < LONGEST_DELAY:
-                    steep = largest(slopes[:-1]) > 0 and slopes[-1] != 0
-                    tally.demand(steep, f"a gradient of the delay {name}", show(slopes))
+                resolve(partial(compare_pseudospike, tally, place, state, current), tally)
     yield from tally.report()
+
+
+def compare_pseudospike(tally: Tally, place: Place, state: Vector, current: mpf) -> None:
+    """Compare the gradient of a pseudospike from one state with one input."""
+
+    def run(*at: mpf) -> mpf:
+        return dot(BARS, place.run("pseudospike", *at))
+
+    name = f"from {place.show(state)} with the input {format_number(current)}"
+    got = place.run("pseudospike_vjp", *state, current, after=BARS)
+    want = differentiate_all(run, [*state, current])
+    for g, w in zip(got, want, strict=True):
+        tally.compare(f"the gradient {name}", [g], [w])
+    slopes = place.run("pseudospike_vjp", *state, current, after=DELAY_BAR)
+    if place.run("pseudospike", *state, current)[0] < LONGEST_DELAY:
+        steep = largest(slopes[:-1]) > 0 and slopes[-1] != 0
+        tally.demand(steep, f"a gradient of the delay {name}", show(slopes))
 
 
 def check_parameters(places: Sequence[Place]) -> Iterator[Check]:
@@ -225,14 +245,16 @@ def check_parameters(places: Sequence[Place]) -> Iterator[Check]:
             continue
         observer = Observer(place)
         for state in spiking_states(place)[:MOST_STATES]:
-            compare_parameters(tally, place, observer, state)
+            resolve(partial(compare_parameters, tally, place, observer, state), tally)
     yield from tally.report()
 
 
 def compare_parameters(tally: Tally, place: Place, observer: Observer, state: Vector) -> None:
     """Compare one trial: part of the way, an input, then on to the spike."""
-    with mpmath.workdps(DIFFERENCE_DIGITS):
+    with mpmath.workdps(stretch(DIFFERENCE_DIGITS)):
         before = place.wait(state) * EARLY
+    if not mpmath.isfinite(before):  # in fewer digits there was a spike
+        return
     start, weight = place.initial_bounds[2], WEIGHTS[0]
 
     def run(*values: mpf) -> mpf:
@@ -284,7 +306,7 @@ def check_maps(places: Sequence[Place]) -> Iterator[Check]:
             arguments = {"leave_chart": state, "enter_chart": at, "reset": state}
             if place.derivation.pseudospike is not None:
                 arguments["pseudospike"] = [*state, CURRENTS[number % 4]]
-            compare_maps(tally, place, arguments)
+            resolve(partial(compare_maps, tally, place, arguments), tally)
     yield from tally.report()
 
 

@@ -5,8 +5,8 @@ slip of a printer is found like one of the mathematics.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import mpmath
@@ -15,12 +15,13 @@ from mpmath import mpf
 
 from spiketheory.generation.generate import print_in_digits
 from spiketheory.generation.kernel_ir import KernelFunction, KernelIR
-from spiketheory.language.model import conjuncts
+from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.printers import order_parts
 from spiketheory.runtime.roots import first_zero
 from spiketheory.runtime.special_mpmath import FUNCTIONS, numpy_in_digits
-from spiketheory.symbolic.derivation import Check, Derivation
-from spiketheory.verification.cases import DIGITS, MPMATH, Case, fail
+from spiketheory.symbolic.derivation import Derivation
+from spiketheory.verification.cases import DIGITS, MPMATH, Case, fail, find_conditions
+from spiketheory.verification.tally import format_number, show
 
 Vector = list[mpf]
 Kernel = Callable[..., Vector]
@@ -33,9 +34,12 @@ MAX_DRAWS = 200
 MAX_DRIVEN = 60
 BEYOND = mpf(1) / 3
 STRONG = mpf(10) ** 4
-TOLERANCE = mpf(10) ** -25
 DIFFERENCE_DIGITS = 90
-DIFFERENCE_STEP = mpf(10) ** -30
+DIFFERENCE_STEP = -30
+"""Digits and step of differences, 10 to this power, where they are compared in `DIGITS`."""
+ORDINARY = mpf(5)
+"""A threshold between -this and this, this times nearer than 1 to rest, is in ordinary units."""
+REMEMBERED = 256
 SMALLEST = mpf(10) ** -20
 """Smaller values, such as the rounding error of a reset, do not make steps smaller still."""
 
@@ -61,16 +65,18 @@ class Kernels:
             **FUNCTIONS, "np": numpy_in_digits, "first_zero": first_zero,
             "heights": self.find_heights, "time_to_spike": self.find_spike,
         }  # fmt: skip
+        chart = ir.derivation.chart
+        arguments = (*chart.coordinates, *ir.constant_symbols)
         for function in ir.functions:
             self.functions[function.name] = compile_kernel(function, space)
             if function.name == "time_to_spike":
-                self.choose_spike_branch = compile_choice(function, library)
-        chart = ir.derivation.chart
-        arguments = (*chart.coordinates, *ir.constant_symbols)
+                self.functions[function.name] = remember(self.functions[function.name])
+                self.choose_spike_branch = compile_choice(function, arguments, library)
         slopes = sp.Matrix([chart.surface]).jacobian(chart.coordinates)
         crossing = (slopes * sp.Matrix(chart.field))[0]
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
-            self.functions[name] = sp.lambdify(arguments, [value], [MPMATH, "mpmath"])
+            self.functions[name] = compile_in_digits(arguments, [value])
+        self.find_start = compile_start(self.derivation.model)
 
     def find_zero(self, rates: Any, horizon: mpf, arguments: Any) -> mpf:
         """First zero of the heights, in the working precision."""
@@ -111,6 +117,42 @@ def compile_kernel(function: KernelFunction, space: Mapping[str, Any]) -> Kernel
     return call
 
 
+def compile_in_digits(
+    arguments: Sequence[sp.Symbol],
+    expressions: Any,
+    library: Mapping[str, Any] = MPMATH,
+) -> Callable[..., Any]:
+    """Make expressions callable with numbers of mpmath, whatever their symbols are called."""
+    return sp.lambdify(list(arguments), expressions, [library, "mpmath"], dummify=True)
+
+
+def compile_start(model: NeuronModel) -> Callable[..., tuple[mpf, Vector, mpmath.matrix]]:
+    """Return a function of the parameters: threshold, state at rest, derivatives by the state."""
+    at_rest = dict(zip(model.state, model.rest, strict=True))
+    slopes = sp.Matrix(model.derivatives).jacobian(model.state).xreplace(at_rest)
+    wanted = [model.spike.value.xreplace(at_rest), *model.rest, *slopes]
+    compiled = compile_in_digits([p.symbol for p in model.parameters], wanted)
+    size = len(model.state)
+
+    def find(*parameters: mpf) -> tuple[mpf, Vector, mpmath.matrix]:
+        threshold, *numbers = map(mpf, compiled(*parameters))
+        rest, flat = numbers[:size], numbers[size:]
+        rows = [flat[row * size : (row + 1) * size] for row in range(size)]
+        return threshold, rest, mpmath.matrix(rows)
+
+    return find
+
+
+def remember(function: Kernel) -> Kernel:
+    """Keep what a function returned; some checks ask for the same spike a dozen times."""
+
+    @lru_cache(maxsize=REMEMBERED)
+    def call_in(precision: int, *arguments: mpf) -> Vector:
+        return function(*arguments)
+
+    return lambda *arguments: call_in(mpmath.mp.prec, *arguments)
+
+
 def make_real(value: Any) -> Any:
     """Make a result an mpmath number; what is not real compares unequal to everything."""
     if isinstance(value, bool):
@@ -118,25 +160,26 @@ def make_real(value: Any) -> Any:
     return mpmath.nan if isinstance(value, mpmath.mpc) else mpf(value)
 
 
-def compile_choice(function: KernelFunction, library: Mapping[str, Any]) -> Callable[..., int]:
+def compile_choice(
+    function: KernelFunction, arguments: Sequence[sp.Symbol], library: Mapping[str, Any]
+) -> Callable[..., int]:
     """Return a function that says which branch counts."""
     if function.branches[0].condition == sp.true:
         return lambda *arguments: 0
     conditions = [
-        compile_condition(function.arguments, branch.condition, library)
-        for branch in function.branches
+        compile_condition(arguments, branch.condition, library) for branch in function.branches
     ]
     return lambda *arguments: next(i for i, holds in enumerate(conditions) if holds(*arguments))
 
 
 def compile_condition(
-    arguments: Sequence[str], condition: sp.Basic, library: Mapping[str, Any]
+    arguments: Sequence[sp.Symbol], condition: sp.Basic, library: Mapping[str, Any]
 ) -> Callable[..., bool]:
     """Return a function that evaluates a condition; later parts only if the earlier ones hold."""
     if isinstance(condition, sp.And):
         parts = [compile_condition(arguments, part, library) for part in order_parts(condition)]
         return lambda *values: all(part(*values) for part in parts)
-    compiled = sp.lambdify(list(arguments), condition, [library, "mpmath"])
+    compiled = compile_in_digits(arguments, condition, library)
     return lambda *values: bool(compiled(*values))
 
 
@@ -155,12 +198,21 @@ class Place:
         self.kernels = kernels
         self.derivation = kernels.derivation
         self.parameters = {p.symbol: parameters[p.symbol] for p in self.derivation.model.parameters}
-        self.constants = kernels.functions["constants"](*self.parameters.values())
         self.draw = draw
+        self.known: dict[int, Vector] = {}
 
     def at(self, values: Sequence[mpf]) -> "Place":
         """The same place with other parameters."""
         return Place(self.kernels, dict(zip(self.parameters, values, strict=True)), self.draw)
+
+    @property
+    def constants(self) -> Vector:
+        """The derived constants, in the working precision; the parameters are exact."""
+        precision = mpmath.mp.prec
+        if precision not in self.known:
+            constants = self.kernels.functions["constants"]
+            self.known[precision] = constants(*self.parameters.values())
+        return self.known[precision]
 
     @cached_property
     def name(self) -> str:
@@ -198,9 +250,9 @@ class Place:
         spike, state = self.derivation.model.spike, self.derivation.model.state
         if spike.is_blowup:
             return []
-        threshold = sp.lambdify(list(self.parameters), spike.value, "mpmath")
+        threshold, *_ = self.kernels.find_start(*self.parameters.values())
         moved = self.to_state(self.states[0])
-        moved[state.index(spike.variable)] = threshold(*self.parameters.values()) + BEYOND
+        moved[state.index(spike.variable)] = threshold + BEYOND
         return [self.run("enter_chart", *moved)]
 
     @property
@@ -231,7 +283,8 @@ class Place:
         model = self.derivation.model
         for _ in range(MAX_DRAWS):
             given = [spiking if s == model.spike.variable else others for s in model.state]
-            state = [mpf(self.draw.gauss(0, size)) if g is None else g for g in given]
+            drawn = [mpf(self.draw.gauss(0, size)) if g is None else g for g in given]
+            state = [a + v * b for a, v, b in zip(self.origin, drawn, self.scales, strict=True)]
             coordinates = self.run("enter_chart", *state)
             if self.surface(coordinates) > 0:
                 return coordinates
@@ -241,6 +294,39 @@ class Place:
             f"none among {MAX_DRAWS} random ones",
             "orient the chart's surface so that it falls through zero at the spike",
         )
+
+    @cached_property
+    def frame(self) -> tuple[Vector, Vector]:
+        """Where states are drawn around, and how far from there, by variable.
+
+        Around 0 and some units away, unless the threshold is in other units: then around rest, as
+        far as it is to the threshold, or as what moves the potential so far in its time constant.
+        """
+        model = self.derivation.model
+        size = len(model.state)
+        plain = [mpf(0)] * size, [mpf(1)] * size
+        if model.spike.is_blowup:
+            return plain
+        threshold, rest, slopes = self.kernels.find_start(*self.parameters.values())
+        index = model.state.index(model.spike.variable)
+        reach = threshold - rest[index]
+        if abs(threshold) <= ORDINARY and reach >= 1 / ORDINARY:
+            return plain
+        rate = abs(slopes[index, index]) or max(map(abs, slopes)) or mpf(1)
+        moved = mpmath.expm(slopes / rate)
+        scales = [reach / abs(moved[index, j]) if moved[index, j] else mpf(1) for j in range(size)]
+        scales[index] = reach
+        return rest, scales
+
+    @property
+    def origin(self) -> Vector:
+        """Where states are drawn around."""
+        return self.frame[0]
+
+    @property
+    def scales(self) -> Vector:
+        """How far from the origin they are."""
+        return self.frame[1]
 
     @cached_property
     def initial_bounds(self) -> Vector:
@@ -297,70 +383,9 @@ class Place:
         return f"({show(state)}) at {self.name}"
 
 
-class Tally:
-    """Counts the comparisons of one check and keeps the worst.
-
-    Args:
-        name: The check's name.
-        remedy: What to do if it fails.
-        what: What is counted.
-        digits: How many digits the comparison has.
-    """
-
-    def __init__(
-        self, name: str, remedy: str, what: str = "values", *, digits: int = DIGITS
-    ) -> None:
-        self.name, self.remedy, self.what, self.digits = name, remedy, what, digits
-        self.compared, self.demanded, self.worst = 0, 0, mpf(0)
-
-    def compare(
-        self,
-        what: str,
-        got: Sequence[mpf],
-        want: Sequence[mpf],
-        *,
-        scale: mpf | int = 0,
-        tolerance: mpf = TOLERANCE,
-    ) -> None:
-        """Compare two vectors, relative to the larger of ``want`` and ``scale``."""
-        size = max([abs(scale), *map(abs, want)]) or mpf(1)
-        same = len(got) == len(want)
-        error = (
-            max(abs(g - w) for g, w in zip(got, want, strict=True)) / size if same else mpmath.inf
-        )
-        if not error <= tolerance:
-            raise fail(self.name, f"{what} to be {show(want)}", show(got), self.remedy)
-        self.worst = max(self.worst, error)
-        self.compared += 1
-
-    def demand(self, holds: bool, expected: str, got: str) -> None:
-        """Demand that something holds."""
-        if not holds:
-            raise fail(self.name, expected, got, self.remedy)
-        self.demanded += 1
-
-    def report(self) -> Iterator[Check]:
-        """The check, unless there was nothing to look at."""
-        details = []
-        if self.compared:
-            # Numbers that agree in every digit say no more than that.
-            exact = self.worst < mpf(10) ** -DIGITS
-            error = f"below 1e-{DIGITS}" if exact else mpmath.nstr(self.worst, 2)
-            details.append(f"worst relative error {error} over {self.compared} {self.what}")
-        if self.demanded:
-            details.append(f"{self.demanded} conditions hold")
-        if details:
-            yield Check(name=self.name, method=f"{self.digits} digits", detail=", ".join(details))
-
-
-def format_number(value: mpf) -> str:
-    """A number in words."""
-    return str(mpmath.nstr(value, 8))
-
-
-def show(vector: Sequence[mpf]) -> str:
-    """Several numbers in words."""
-    return ", ".join(map(format_number, vector))
+def stretch(digits: int) -> int:
+    """A number of digits that belongs to `DIGITS`, in proportion to the working precision."""
+    return digits * mpmath.mp.dps // DIGITS
 
 
 def differentiate_numerically(
@@ -374,9 +399,10 @@ def differentiate_numerically(
         index: By which argument.
         size: Size of the function's values if they are much larger than its changes.
     """
-    with mpmath.workdps(DIFFERENCE_DIGITS + max(0, mpmath.mag(size)) // 3):
+    step = mpf(10) ** stretch(DIFFERENCE_STEP)
+    with mpmath.workdps(stretch(DIFFERENCE_DIGITS) + max(0, mpmath.mag(size)) // 3):
         value = abs(arguments[index])
-        step = DIFFERENCE_STEP * (max(value, SMALLEST) if value else 1)
+        step *= max(value, SMALLEST) if value else 1
         above, below = list(arguments), list(arguments)
         above[index] += step
         below[index] -= step
@@ -386,31 +412,35 @@ def differentiate_numerically(
 def build_places(kernels: Kernels, cases: Sequence[Case]) -> tuple[list[Place], list[Place]]:
     """Return ordinary places, one for the defaults and one per case, and far ones."""
     draw = random.Random(SEED)
-    defaults = {p.symbol: mpf(repr(p.default)) for p in kernels.derivation.model.parameters}
+    model = kernels.derivation.model
+    names = {p.symbol for p in model.parameters}
+    defaults = {p.symbol: mpf(repr(p.default)) for p in model.parameters}
     ordinary, far = [Place(kernels, defaults, draw)], []
     for case in cases:
-        usual = draw_parameters(kernels.derivation, case, draw, mpf(1))
-        ordinary += [Place(kernels, usual, draw)] if usual is not None else []
-        for distance in (FAR, EDGE) if set(case.free) - set(defaults) else ():
+        usual = draw_parameters(kernels, case, draw)
+        on = draw_boundary(kernels, case, draw)
+        chosen = usual if on is None else on
+        ordinary += [Place(kernels, chosen, draw)] if chosen is not None else []
+        for distance in (FAR, EDGE) if set(case.free) - names else ():
             # A case may have no admissible parameters that far out.
-            unusual = draw_parameters(kernels.derivation, case, draw, distance)
+            unusual = draw_parameters(kernels, case, draw, distance)
             far += [Place(kernels, unusual, draw)] if unusual is not None else []
     return ordinary, far
 
 
 def draw_parameters(
-    derivation: Derivation, case: Case, draw: random.Random, distance: mpf
+    kernels: Kernels, case: Case, draw: random.Random, distance: mpf | int = 1
 ) -> dict[sp.Symbol, mpf] | None:
     """Draw admissible parameters of a case, if there are any.
 
     Args:
-        derivation: The derivation.
+        kernels: The kernel functions.
         case: The case.
         draw: Where random numbers come from.
         distance: How far the parameters are from the boundary of the case, in rough terms.
     """
-    names = {p.symbol for p in derivation.model.parameters}
-    is_admissible = compile_domains(derivation)
+    names = {p.symbol for p in kernels.derivation.model.parameters}
+    is_admissible = compile_domains(kernels.derivation)
     for _ in range(MAX_DRAWS):
         free = {}
         for symbol in case.free:
@@ -418,14 +448,49 @@ def draw_parameters(
             size *= 1 if symbol in names else distance
             free[symbol] = size if symbol.is_positive else mpf(draw.gauss(0, 2))
         values = place_parameters(case, free)
-        if values is not None and is_admissible(values):
+        if values is not None and is_admissible(values) and rests_inside(kernels, values):
             return values
     return None
 
 
+def draw_boundary(kernels: Kernels, case: Case, draw: random.Random) -> dict[sp.Symbol, mpf] | None:
+    """Draw parameters on the boundary between cases; none if this case is no boundary.
+
+    They are powers of 4, or differences of such, so that what has to vanish does so without
+    rounding; none if no such parameters are found.
+    """
+    asked = [c.xreplace(kernels.derivation.constant_values)
+             for c in find_conditions(kernels.derivation)]  # fmt: skip
+    vanishing = [e for e in asked if case.apply(e).equals(0)]
+    if not vanishing:
+        return None
+    heights = compile_in_digits([p.symbol for p in kernels.derivation.model.parameters], vanishing)
+    is_admissible = compile_domains(kernels.derivation)
+    for _ in range(MAX_DRAWS):
+        powers = [mpf(4) ** draw.randint(-1, 1) for _ in case.free]
+        signs = [1 if s.is_positive else draw.choice((1, -1)) for s in case.free]
+        free = {s: v * p for s, v, p in zip(case.free, signs, powers, strict=True)}
+        values = place_parameters(case, free)
+        if values is None or not is_admissible(values) or not rests_inside(kernels, values):
+            continue
+        with mpmath.workdps(2 * DIGITS):
+            if not any(heights(*values.values())):
+                return values
+    return None
+
+
+def rests_inside(kernels: Kernels, parameters: Mapping[sp.Symbol, mpf]) -> bool:
+    """Whether the neuron rests on the inner side of a finite threshold, as a model must."""
+    model = kernels.derivation.model
+    if model.spike.is_blowup:
+        return True
+    threshold, rest, _ = kernels.find_start(*(parameters[p.symbol] for p in model.parameters))
+    return bool(rest[model.state.index(model.spike.variable)] < threshold)
+
+
 def place_parameters(case: Case, free: Mapping[sp.Symbol, mpf]) -> dict[sp.Symbol, mpf] | None:
     """Parameters at given values of the case's free symbols; None if they are not real."""
-    compiled = sp.lambdify(list(case.free), list(case.parameters.values()), "mpmath")
+    compiled = compile_in_digits(case.free, list(case.parameters.values()))
     values = compiled(*(free[symbol] for symbol in case.free))
     if any(isinstance(value, mpmath.mpc) for value in values):
         return None
@@ -436,5 +501,5 @@ def compile_domains(derivation: Derivation) -> Callable[[Mapping[sp.Symbol, mpf]
     """Return a function that says whether parameters lie in their domains."""
     parameters = derivation.model.parameters
     relations = [relation for p in parameters for relation in conjuncts(p.domain)]
-    compiled = sp.lambdify([p.symbol for p in parameters], relations, "mpmath")
+    compiled = compile_in_digits([p.symbol for p in parameters], relations)
     return lambda values: all(compiled(*(values[p.symbol] for p in parameters)))

@@ -180,7 +180,8 @@ class Setting:
     def arrival(self) -> tuple[sp.Expr, ...]:
         """Coordinates at a spike, reached with the rate of change ``-SPEED``."""
         on_surface = solve_linear(self.case.apply(self.derivation.chart.surface), self.coordinates)
-        crossing = self.crossing.xreplace(on_surface)
+        # Multiplied out: a coordinate may cancel where time constants are equal.
+        crossing = sp.expand(self.crossing.xreplace(on_surface))
         left = [c for c in self.coordinates if c in crossing.free_symbols]
         at_speed = solve_linear(crossing + SPEED, left) if left else {}
         return tuple(c.xreplace(on_surface).xreplace(at_speed) for c in self.coordinates)
@@ -526,9 +527,21 @@ def make_settings(derivation: Derivation, cases: Sequence[Case]) -> list[Setting
 
 def holds(claim: Claim, setting: Setting) -> bool:
     """Whether a claim is proved."""
-    got, expected = setting.finish(claim.got), setting.finish(claim.expected)
+    got, expected = (settle_signs(setting.finish(e)) for e in (claim.got, claim.expected))
     if got == expected:
         return True
     if any(e.is_infinite or e is sp.nan or e.has(sp.oo, -sp.oo, sp.zoo) for e in (got, expected)):
         return False
     return is_zero(got - expected, setting.case)
+
+
+def settle_signs(expression: sp.Expr) -> sp.Expr:
+    """Replace the signs of what is a square times positive factors, and so vanishes at most."""
+
+    def settle(inner: sp.Expr) -> sp.Expr:
+        factored = sp.factor(inner)
+        if factored.is_nonnegative:
+            return sp.S.One
+        return sp.S.NegativeOne if factored.is_nonpositive else sp.sign(inner)
+
+    return expression.replace(sp.sign, settle) if expression.has(sp.sign) else expression

@@ -23,7 +23,8 @@ from spiketheory.reference.integrate import Reference
 from spiketheory.reference.neuron import Held
 from spiketheory.symbolic.derivation import Check, Derivation
 from spiketheory.verification.cases import fail
-from spiketheory.verification.places import SEED, Tally, Vector, compile_domains, show
+from spiketheory.verification.places import SEED, Vector, compile_domains
+from spiketheory.verification.tally import Tally, show
 
 TOLERANCE = mpf(10) ** -11
 SPREAD = 0.1
@@ -70,7 +71,9 @@ class Setting:
         self, expressions: Sequence[sp.Expr], symbols: Sequence[sp.Symbol], at: Sequence[mpf]
     ) -> Vector:
         """Evaluate expressions of a state or of coordinates."""
-        compiled = sp.lambdify([*symbols, *self.parameters], list(expressions), "mpmath")
+        compiled = sp.lambdify(
+            [*symbols, *self.parameters], list(expressions), "mpmath", dummify=True
+        )
         return [mpf(v) for v in compiled(*at, *self.parameters.values())]
 
     @property

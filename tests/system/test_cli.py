@@ -228,15 +228,19 @@ def test_a_model_file_is_derived():
 
 def test_a_failed_check_is_exit_code_1(monkeypatch):
     def fail(derivation, **_):
-        raise VerificationError("Expected a residual of 0 but got 1 in step 3; report it.")
+        raise VerificationError(
+            "Check 'flow' failed: Expected a residual of 0 but got 1 in step 3."
+        )
 
     monkeypatch.setattr("spiketheory.verification.verify.verify", fail)
     for command in ("derive", "codegen"):
         result = run(command, "--model", "theta", "--out", "out.txt")
         assert result.exit_code == 1
-        assert result.stderr == (
-            "Error: Expected a residual of 0 but got 1 in step 3; report it.\n"
-        )
+        found = re.search(r"a fault of spiketheory, not of your model; it is recorded in (\S+)\. ",
+                          result.stderr)  # fmt: skip
+        report = Path(found[1]).read_text(encoding="utf-8")
+        for part in ("Expected a residual of 0 but got 1 in step 3", "dV/dt", "sympy 1."):
+            assert part in report
     assert list_files() == set()
 
 

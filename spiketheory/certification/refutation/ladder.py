@@ -332,7 +332,7 @@ def compile_relation(relation: sp.Basic, symbols: tuple[sp.Symbol, ...]) -> Call
         return lambda *_: bool(relation)
     if not isinstance(relation, Relational) or not relation.free_symbols <= set(symbols):
         return lambda *_: False
-    compiled = sp.lambdify(symbols, [relation.lhs, relation.rhs], "mpmath")
+    compiled = sp.lambdify(symbols, [relation.lhs, relation.rhs], "mpmath", dummify=True)
     compare = {
         ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
         "==": lambda a, b: float(a) == float(b),  # of numbers of a trial, which are floats

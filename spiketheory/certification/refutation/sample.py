@@ -30,7 +30,7 @@ def compile_floats(
     symbols: Sequence[sp.Symbol], expressions: Sequence[sp.Expr]
 ) -> Callable[[Mapping[sp.Symbol, float]], list[float] | None]:
     """Expressions as a function of values by symbol; None where they are not finite numbers."""
-    function = sp.lambdify(tuple(symbols), list(expressions), "math", cse=True)
+    function = sp.lambdify(tuple(symbols), list(expressions), "math", cse=True, dummify=True)
 
     def evaluate(values: Mapping[sp.Symbol, float]) -> list[float] | None:
         try:
@@ -119,7 +119,7 @@ def compile_relation(
     """A relation as a test of values by symbol."""
     if not isinstance(relation, Relational):
         return lambda _: relation == sp.true
-    function: Callable[..., Any] = sp.lambdify(tuple(symbols), relation, "math")
+    function: Callable[..., Any] = sp.lambdify(tuple(symbols), relation, "math", dummify=True)
 
     def test(values: Mapping[sp.Symbol, float]) -> bool:
         try:

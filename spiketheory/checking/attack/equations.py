@@ -67,7 +67,7 @@ class Equations:
 def bind_arrays(arguments: Sequence[sp.Symbol], values: Sequence[sp.Expr]) -> Function:
     """Expressions as a function of arrays."""
     simple = [fold_extremes(v) for v in values]
-    return sp.lambdify(list(arguments), simple, [ARRAYS, "numpy"], cse=True)
+    return sp.lambdify(list(arguments), simple, [ARRAYS, "numpy"], cse=True, dummify=True)
 
 
 def fold_extremes(expression: sp.Expr) -> sp.Expr:

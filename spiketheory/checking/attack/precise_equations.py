@@ -57,7 +57,7 @@ class PreciseEquations:
         """Expressions as a function of balls, made once."""
         if key not in self.functions:
             compiled = sp.lambdify([*self.symbols, *more], list(values), [LIBRARY, "mpmath"],
-                                   cse=True)  # fmt: skip
+                                   cse=True, dummify=True)  # fmt: skip
             self.functions[key] = compiled
         return self.functions[key]
 

@@ -21,7 +21,7 @@ import sympy as sp
 from spiketheory.language.domains import is_positive
 from spiketheory.language.functions import exp_dd, first_zero, lambert_w, log1p, time_to_spike
 from spiketheory.language.model import NeuronModel
-from spiketheory.language.symbols import DURATION
+from spiketheory.language.symbols import DURATION, pick_name, state_symbol
 from spiketheory.symbolic.derivation import (
     Branch,
     Chart,
@@ -228,6 +228,9 @@ def build_flow(model: NeuronModel, cascade: Cascade) -> tuple[Propagator, tuple[
             value = cascade.propagate(i, j, DURATION)
             if value.has(DURATION):
                 symbol = names.state(f"P_{target}_{source if source is not None else 0}")
+                symbol = state_symbol(
+                    pick_name(symbol.name, {*names.taken, *(s.name for s in symbols)})
+                )
                 symbols.append(symbol)
                 values.append(value)
                 value = symbol

@@ -1,0 +1,158 @@
+"""A model may use every name that Python allows: none means something else in generated code.
+
+Names that mean something in equations are refused (`spiketheory.language.symbols`); all others work
+like any other, in every method and on every target.
+"""
+
+import builtins
+import keyword
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+from models import make_model, verify_derivation
+
+from spiketheory.generation.generate import generate
+from spiketheory.generation.interface import INTERFACE
+from spiketheory.generation.kernel_ir import VerifiedKernel
+from spiketheory.generation.lower import lower
+from spiketheory.language.functions import LIBRARY
+from spiketheory.language.printers import CODE_NAMES, name_in_code
+from spiketheory.language.symbols import find_name_fault
+from spiketheory.runtime.special_mpmath import FUNCTIONS
+from spiketheory.symbolic.derive import derive
+from spiketheory.verification.cases import MPMATH
+
+OURS = {
+    *CODE_NAMES, *LIBRARY, *FUNCTIONS, *MPMATH, *INTERFACE,
+    *("mpf", "mpc", "inf", "nan", "numpy", "math", "array", "place", "over", "neuron", "row"),
+    *("step", "like", "branch_1", "branch_2", "t0", "t1", "x0", "l_V", "g_time", "g_k", "elapsed"),
+    *("V0", "u", "x", "y", "a", "b", "beta", "omega", "turns", "E", "I", "S", "N", "Q", "O"),
+    *("gamma", "zeta", "LambertW", "Lambda", "own_float", "P_V_V", "P_V_0"),
+    *("print", "exec", "self"),
+}  # fmt: skip
+"""Names of the generated code, of its namespaces and of what it is printed by."""
+THEIRS = {*dir(builtins), *keyword.softkwlist, *dir(math), *dir(mpmath), *sp.__all__}
+
+
+def free(names):
+    return sorted(n for n in names if find_name_fault(n) is None)
+
+
+def split(names, size):
+    return [names[i : i + size] for i in range(0, len(names), size)]
+
+
+def make_linear(names, state="V", rate="k"):
+    """A neuron with many parameters that enter alike; each is 1/n."""
+    total = " + ".join(names)
+    return make_model(
+        f"d{state}/dt = -{rate}*{state} + 1.5*({total})",
+        spike=f"{state} = 1",
+        reset=f"{state} = 0",
+        input=f"{state} += w",
+        rest={state: 0},
+        parameters={n: {"default": 1 / len(names)} for n in names}
+        | {rate: {"default": 1.0, "domain": f"{rate} > 0"}},
+    )
+
+
+def run(model, *state):
+    """The time to spike that the generated module gives, scalar and for arrays."""
+    ir = lower(derive(model))
+    space = {}
+    exec(compile(generate(VerifiedKernel(ir=ir, checks=())), "<module>", "exec"), space)
+    constants = space["constants"](*(p.default for p in model.parameters))
+    many = space.get("time_to_spike_array")
+    wait = float(space["time_to_spike"](*state, *constants))
+    if many is not None:
+        both = many(*(np.array([s, s]) for s in state), *constants)
+        assert np.allclose(both[0] if isinstance(both, tuple) else both, wait)
+    return wait
+
+
+@pytest.mark.parametrize("names", split(free(OURS - {"V", "k"}), 10), ids=lambda names: names[0])
+def test_every_name_of_ours_works_as_a_parameter(names):
+    assert math.isclose(run(make_linear(names), 0.0), math.log(3), rel_tol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", split(free(THEIRS - OURS), 10), ids=lambda names: names[0])
+def test_every_name_of_the_libraries_works_as_a_parameter(names):
+    assert math.isclose(run(make_linear(names), 0.0), math.log(3), rel_tol=1e-12)
+
+
+VERIFIED = ("mpf", "inf", "log1p", "exp_dd", "heights", "np_")
+
+
+def test_a_model_with_such_parameters_verifies():
+    verify_derivation(derive(make_linear(VERIFIED)))
+
+
+@pytest.mark.parametrize("name", free(OURS - {"V", "k"}))
+def test_every_name_of_ours_works_as_a_state_variable_and_as_a_rate(name):
+    other = "q" if name != "q" else "r"
+    model = make_linear([other], state=name, rate="k" if len(name) % 2 else f"{name}_1")
+    assert math.isclose(run(model, 0.0), math.log(3), rel_tol=1e-12)
+    assert math.isclose(run(make_linear([other], rate=name), 0.0), math.log(3), rel_tol=1e-12)
+
+
+METHODS = {
+    "linear": ("dV/dt = -V/{0} + {1}\nd{1}/dt = -{1}/2", "V = 1", "V = 0", (0.0, 4.0), 0.2786),
+    "riccati": ("d{1}/dt = {1}**2/{0} + 1", "{1} -> oo", "{1} = -oo", None, None),
+    "taylor": ("dV/dt = exp(V)/{0} + {1}\nd{1}/dt = -V*{1}", "V = 1", "V = 0", None, None),
+}
+"""Equations that use the names as a parameter and as a state variable, by every way to code."""
+
+
+def make_by_method(method, parameter, state):
+    equations, spike, reset, *_ = (
+        part.format(parameter, state) if isinstance(part, str) else part for part in METHODS[method]
+    )
+    variable = spike.split()[0]
+    rest = {line.split("/")[0].strip()[1:]: 0 for line in equations.split("\n")}
+    return make_model(
+        equations, spike=spike, reset=reset, input=f"{variable} += w", rest=rest,
+        parameters={parameter: {"default": 1.0, "domain": f"{parameter} > 0"}},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("number", range(8))
+def test_names_work_in_every_method(method, number):
+    names = [n for n in free(OURS) if n not in ("V", "taylor_exp")][number::8]
+    for parameter, state in zip(names, [*names[1:], names[0]], strict=True):
+        model = make_by_method(method, parameter, state)
+        plain = make_by_method(method, "mu", "z")
+        size = len(model.state)
+        place = [0.5] * size if size == 1 else [0.25, 1.0]
+        assert run(model, *chart(model, place)) == run(plain, *chart(plain, place)), (
+            parameter,
+            state,
+        )
+
+
+def chart(model, state):
+    """Stored coordinates of a state at the default parameters."""
+    derivation = derive(model)
+    values = dict(zip(model.state, state, strict=True))
+    values |= {p.symbol: p.default for p in model.parameters}
+    values |= {c: v.xreplace(values) for c, v in derivation.constant_values.items()}
+    return [float(e.xreplace(values)) for e in derivation.chart.from_state]
+
+
+def test_names_in_code_differ_where_names_do():
+    names = [f"{n}{'_' * k}" for n in (*CODE_NAMES, "V", "branch_1") for k in range(4)]
+    assert len({name_in_code(n) for n in names}) == len(names)
+    assert name_in_code("V") == "V"
+
+
+def test_equal_names_of_propagators_are_told_apart():
+    model = make_model(
+        "dV/dt = -V + V_I + I_0\ndI_0/dt = -I_0\ndV_I/dt = -V_I/2 + 1",
+        rest={"V": 0, "I_0": 0, "V_I": 0},
+    )
+    symbols = derive(model).propagator.symbols
+    assert len({s.name for s in symbols}) == len(symbols)
