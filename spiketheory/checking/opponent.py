@@ -19,6 +19,7 @@ from spiketheory.checking.attack.ladder import DIGITS, Ladder
 from spiketheory.checking.attack.pile_up import CountBound, confirm_runaway, find_pile_up
 from spiketheory.checking.attack.precise_equations import Lost
 from spiketheory.checking.attack.witnesses import find_false_witnesses
+from spiketheory.errors import InputError
 from spiketheory.language.model import NeuronModel
 
 SPIKES_SHIFT = ("smooth", "continuous")

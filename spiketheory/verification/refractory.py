@@ -5,6 +5,7 @@ is none (`spiketheory.verification.taylor`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import mpmath
@@ -17,10 +18,11 @@ from spiketheory.verification.gradients import Observer, differentiate_all, spik
 from spiketheory.verification.places import (
     DIFFERENCE_DIGITS,
     Place,
-    Tally,
     Vector,
     differentiate_numerically,
+    stretch,
 )
+from spiketheory.verification.tally import Tally, resolve
 
 PARTS = (mpf("0.4"), mpf("0.9"))
 """How much of the period is left at the start."""
@@ -42,7 +44,7 @@ def check_refractory(ir: KernelIR, places: Sequence[Place]) -> Iterator[Check]:
     flow = Tally("held flow", "correct the flow of the refractory period", "states")
     for place in places[:2]:
         for state in place.states[:MOST_STATES]:
-            compare_held_flow(flow, place, after_reset(place, state))
+            resolve(partial(compare_held_flow, flow, place, state), flow)
     yield from flow.report()
     whole = Tally("gradient through a refractory period", "correct what joins the flows",
                   "gradients")  # fmt: skip
@@ -52,8 +54,8 @@ def check_refractory(ir: KernelIR, places: Sequence[Place]) -> Iterator[Check]:
         neuron = WholeNeuron(module, place)
         for state in spiking_states(place)[:MOST_STATES]:
             for part in (mpf(0), *PARTS):
-                neuron.compare_spike(whole, state, part)
-                neuron.compare_input(whole, state, part)
+                resolve(partial(neuron.compare_spike, whole, state, part), whole)
+                resolve(partial(neuron.compare_input, whole, state, part), whole)
     yield from whole.report()
 
 
@@ -62,8 +64,9 @@ def after_reset(place: Place, state: Vector) -> Vector:
     return place.run("reset", *state)
 
 
-def compare_held_flow(tally: Tally, place: Place, start: Vector) -> None:
+def compare_held_flow(tally: Tally, place: Place, state: Vector) -> None:
     """It begins where it should, and moves as its field says."""
+    start = after_reset(place, state)
     what = f"from {place.show(start)}"
     tally.compare(f"the state after no time {what}", place.run("held_flow", *start, mpf(0)), start)
     for duration in (SOON, LATER):
@@ -89,8 +92,16 @@ class WholeNeuron:
     def __init__(self, module: dict[str, Any], place: Place) -> None:
         self.module, self.place = module, place
         self.observer = Observer(place)
-        self.constants = list(place.constants)
-        self.period = self.run("refractory_time")[0]
+
+    @property
+    def constants(self) -> Vector:
+        """The derived constants, in the working precision."""
+        return list(self.place.constants)
+
+    @property
+    def period(self) -> mpf:
+        """How long the refractory period lasts."""
+        return self.run("refractory_time")[0]
 
     def run(
         self, name: str, *before: mpf, after: Sequence[mpf] = (),
@@ -128,7 +139,7 @@ class WholeNeuron:
         if not mpmath.isfinite(wait):
             return
         for rest in (SOON * self.period, (1 + SOON) * self.period):
-            with mpmath.workdps(DIFFERENCE_DIGITS):
+            with mpmath.workdps(stretch(DIFFERENCE_DIGITS)):
                 total = self.run("time_to_spike", *state)[0] + rest
 
             def follow(*at: mpf, total: mpf = total) -> mpf:

@@ -45,6 +45,8 @@ TRUTH = {
     "active_rotator": "refuted", "eif_delta": "refuted", "lif_inh_driven": "refuted",
     "phase_sin2": "refuted", "qif_peak": "refuted", "qif_set": "refuted",
     "reset_exp_gap": "refuted", "tri_pileup": "refuted", "tanh_runaway": "no neuron",
+    "qif_refractory": "continuous", "qif_current_refractory": "continuous",
+    "lif_refractory": "refuted", "logistic_refractory": "refuted",
 }  # fmt: skip
 """What is true. Of what is no neuron (a state that becomes infinite) nothing may be claimed."""
 UNDECIDED = {"integrator_charge", "cubic_finite_reset", "qif_adaptation_driven", "tanh_runaway"}

@@ -1,4 +1,4 @@
-"""Neurons with refractory periods: by the generated code, by DOP853, by differences, by any engine."""
+"""Neurons with refractory periods: against DOP853, 50 digits, differences, engine by engine."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -26,7 +26,7 @@ from spiketheory.verification import refractory
 FOLDER = Path(__file__).resolve().parents[1] / "models"
 CHANNELS = 12
 NAMES = ("lif_refractory", "logistic_refractory", "qif_refractory", "qif_current_refractory")
-WEIGHTS = {"lif_refractory": (0.5, 0.4), "logistic_refractory": (0.2, 0.3)}
+WEIGHTS = {"lif_refractory": (0.15, 0.1), "logistic_refractory": (0.2, 0.3)}
 FINITE = tuple(WEIGHTS)
 
 
@@ -37,7 +37,7 @@ def read(name):
 
 @lru_cache
 def compile_named(name):
-    return compile_model(str(FOLDER / f"{name}.toml"))
+    return compile_model(str(FOLDER / f"{name}.toml"), backend="numpy")
 
 
 def draw_inputs(name, duration):
@@ -96,6 +96,9 @@ def integrate(name, times, weights, duration):
         if weight is not None:
             after = np.array(jump(state, weight), dtype=float)
             state = np.where(held, state, after) if now < until else after
+            if state[place] >= threshold:
+                spikes.append(now)
+                state, until = np.array(reset(state), dtype=float), now + period
     return np.array(spikes)
 
 
@@ -136,7 +139,7 @@ def test_gradients_are_those_of_differences(name):
     directions = np.eye(CHANNELS)
     by_weight = [differ(lambda h, d=d: (times, weights + h * d, duration)) for d in directions]
     by_time = [differ(lambda h, d=d: (times + h * d, weights, duration)) for d in directions]
-    np.testing.assert_allclose(found.weights[0].toarray()[0], by_weight, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found.weights[0][0], by_weight, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found.input_times[0], by_time, rtol=1e-5, atol=1e-7)
     assert np.abs(by_weight).max() > 1e-2
     for parameter in read(name).parameters:
@@ -154,7 +157,7 @@ def test_gradients_are_those_of_differences(name):
 
 def test_layers_events_and_the_plain_engine_give_one_answer():
     rng = np.random.default_rng(0)
-    for _ in range(5):
+    for _ in range(2):
         sizes = ((3, 4), (4, 4), (4, 2))
         network = LayerStack(
             model=compile_named("qif_refractory"), duration=2.0,
@@ -180,11 +183,11 @@ def test_an_input_within_the_period_is_lost_and_one_at_its_end_counts():
     assert "lost" in derive_once(model).steps[-1].text
 
 
-@pytest.mark.parametrize("slip", ["release_slope(*at_end", "held_flow_vjp(V, I, a"])
+@pytest.mark.parametrize("slip", ["release_slope(*at_end", "held_flow_vjp(V, a"])
 def test_a_wrong_derivative_where_the_period_ends_is_found(monkeypatch, slip):
     changed = {
         "release_slope(*at_end": "2.0 * release_slope(*at_end",
-        "held_flow_vjp(V, I, a": "free_reset_vjp(V, I, a",
+        "held_flow_vjp(V, a": "free_reset_vjp(V, a",
     }[slip]
     printed = generate.print_module_in_digits
 
@@ -193,7 +196,7 @@ def test_a_wrong_derivative_where_the_period_ends_is_found(monkeypatch, slip):
         assert slip in text
         if slip.startswith("held"):
             return text.replace(
-                "return held_flow_vjp(V, I, a, left,", "return held_flow_vjp(V, I, a, 2 * left,"
+                "return held_flow_vjp(V, a, left,", "return held_flow_vjp(V, a, 2 * left,"
             )
         return text.replace(slip, changed)
 
@@ -204,8 +207,8 @@ def test_a_wrong_derivative_where_the_period_ends_is_found(monkeypatch, slip):
 
 def test_a_wrong_held_flow_is_found():
     derivation = derive_once(read("lif_refractory"))
-    V, current, a = derivation.chart.coordinates
-    phase = replace(derivation.refractory, solution=(V, current, a))
+    V, a = derivation.chart.coordinates
+    phase = replace(derivation.refractory, solution=(V, a))
     with pytest.raises(VerificationError, match="held flow"):
         verify_derivation(replace(derivation, refractory=phase))
 
