@@ -57,6 +57,7 @@ NOTED = {
 """Smooth but for the times of two simultaneous inputs."""
 LONG = {
     "adex", "eif_afterhyperpolarisation", "eif_delta", "eif_steep", "quartic_finite_reset",
+    "lif_refractory", "logistic_refractory",
 }  # fmt: skip
 """Their trials take long in 50 digits, up to 15 s; others show the same."""
 BREAKS = {
