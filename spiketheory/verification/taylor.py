@@ -16,12 +16,12 @@ import mpmath
 import sympy as sp
 from mpmath import mpf
 
+from spiketheory.generation.generate import list_imports
 from spiketheory.generation.kernel_ir import KernelIR
-from spiketheory.generation.taylor_printer import print_taylor_import
 from spiketheory.language.symbols import WEIGHT
 from spiketheory.reference.integrate import Reference
 from spiketheory.symbolic.derivation import Check, Derivation
-from spiketheory.verification.cases import fail
+from spiketheory.verification.cases import MPMATH, fail
 from spiketheory.verification.places import SEED, Tally, Vector, compile_domains, show
 
 TOLERANCE = mpf(10) ** -11
@@ -67,7 +67,7 @@ class Setting:
         self, expressions: Sequence[sp.Expr], symbols: Sequence[sp.Symbol], at: Sequence[mpf]
     ) -> Vector:
         """Evaluate expressions of a state or of coordinates."""
-        compiled = sp.lambdify([*symbols, *self.parameters], list(expressions), "mpmath")
+        compiled = sp.lambdify([*symbols, *self.parameters], list(expressions), [MPMATH, "mpmath"])
         return [mpf(v) for v in compiled(*at, *self.parameters.values())]
 
     @property
@@ -128,7 +128,7 @@ def load_functions(ir: KernelIR, folder: Path) -> ModuleType:
     """Import the generated functions from a file."""
     texts = ir.texts
     path = folder / "functions.py"
-    text = "\n\n\n".join(["import numpy as np", print_taylor_import(texts), *texts])
+    text = "\n\n\n".join([list_imports("\n".join(texts)), *texts])
     path.write_text(text + "\n", encoding="utf-8")
     spec = importlib.util.spec_from_file_location(f"verified_{ir.derivation.model.digest}", path)
     assert spec is not None
