@@ -64,7 +64,7 @@ class CompiledModel:
             `at`.
         ports: Names of the ports that take input.
         inputs: ``add`` where simultaneous inputs add up, ``commute`` where they act one after the
-            other in any order, ``none`` if the neuron takes none.
+            other in any order, ``ordered`` if their order counts, ``none`` if it takes none.
     """
 
     name: str
@@ -199,7 +199,7 @@ class CompiledModel:
             "SIGN_PREDICTS": "will_spike" not in self.module.LOOPED,
             "HAS_THRESHOLD": self.threshold_coordinate >= 0,
             "THRESHOLD_PLACE": max(self.threshold_coordinate, 0),
-            "INPUTS_ADD_UP": self.inputs != "commute",
+            "INPUTS_ADD_UP": self.inputs not in ("commute", "ordered"),
             "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),
         }
 

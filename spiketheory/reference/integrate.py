@@ -346,9 +346,16 @@ def write_exponentials(model: NeuronModel) -> NeuronModel:
 
 
 def list_growing(rate: sp.Expr, V: sp.Symbol, parameters: Mapping[sp.Symbol, mpf]) -> list[sp.Expr]:
-    """Exponentials that grow with V, the steepest first; those that fall do not make it blow up."""
-    found = []
-    for part in rate.atoms(sp.exp):
+    """Exponentials that grow with V, the steepest first; those that fall do not make it blow up.
+
+    None where they stand in a denominator or under a function, as in a sigmoid, which is bounded.
+    """
+    found: list[tuple[mpf, sp.Expr]] = []
+    parts = [e for e in rate.atoms(sp.exp) if e.has(V)]
+    named = rate.xreplace({e: sp.Dummy(real=True) for e in parts})
+    if not named.is_polynomial(*(named.free_symbols - rate.free_symbols)):
+        return []
+    for part in parts:
         slope = part.args[0].diff(V)
         if slope != 0:
             free = slope.free_symbols <= set(parameters)

@@ -1,16 +1,18 @@
 """Derive the closed forms of a neuron model: choose a method, solve, differentiate."""
 
 import dataclasses
+from collections.abc import Mapping
 from types import ModuleType
 
 import sympy as sp
 
 from spiketheory.errors import DerivationError
 from spiketheory.language.domains import is_positive
+from spiketheory.language.functions import exp_dd
 from spiketheory.language.model import NeuronModel, conjuncts
+from spiketheory.language.removable import resolve_removable
 from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import Derivation
-from spiketheory.symbolic.inputs import classify_inputs
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 
 METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
@@ -33,7 +35,7 @@ def derive(model: NeuronModel) -> Derivation:
     """
     check_start(model)
     check_reset(model)
-    classify_inputs(model)
+    check_field_after_reset(model)
     mismatches: list[tuple[str, str]] = []
     for method in METHODS:
         mismatch = method.explain_mismatch(model)
@@ -52,23 +54,60 @@ def derive(model: NeuronModel) -> Derivation:
 
 def check_start(model: NeuronModel) -> None:
     """Raise unless the equations have a value at rest, and the neuron has not spiked there."""
-    defaults = {p.symbol: sp.Float(p.default, 30) for p in model.parameters}
-    rest = {s: r.xreplace(defaults) for s, r in zip(model.state, model.rest, strict=True)}
+    model = resolve_removable(model)
+    defaults = make_defaults(model)
+    rest = {s: evaluate(r, defaults) for s, r in zip(model.state, model.rest, strict=True)}
     for symbol, derivative in zip(model.state, model.derivatives, strict=True):
-        value = derivative.xreplace({**rest, **defaults})
+        value = evaluate(derivative, {**rest, **defaults})
         if not (value.is_real and value.is_finite):
             raise DerivationError(
                 f"Expected d{symbol}/dt of {model.name} to be a finite real number at rest but "
-                f"got {value} at {describe(rest)}; start it where its equations have a solution."
+                f"got {name_gap(value)} at {describe(rest)}; start it where its equations have a "
+                "solution, or write the limit there as a formula."
             )
     if model.spike.is_blowup:
         return
-    margin = (model.spike.value - model.spike.variable).xreplace({**rest, **defaults})
+    margin = evaluate(model.spike.value - model.spike.variable, {**rest, **defaults})
     if margin.is_nonpositive:
         raise DerivationError(
             f"Expected {model.name} to rest below its threshold {model.spike.value} but got "
             f"{describe(rest)}; lower rest or raise the threshold."
         )
+
+
+def check_field_after_reset(model: NeuronModel) -> None:
+    """Raise if the equations have no value where the reset leads, as far as it says where."""
+    model = resolve_removable(model)
+    defaults = make_defaults(model)
+    after = {
+        s: evaluate(r, defaults) for s, r in zip(model.state, model.reset, strict=True)
+        if not r.has(*model.state) and r.is_finite is not False
+    }  # fmt: skip
+    for symbol, derivative in zip(model.state, model.derivatives, strict=True):
+        value = evaluate(derivative, {**after, **defaults})
+        if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+            raise DerivationError(
+                f"Expected d{symbol}/dt of {model.name} to have a value after a reset but got "
+                f"{name_gap(value)} at {describe(after)}; reset beside that point, or write the "
+                "limit there as a formula."
+            )
+
+
+def make_defaults(model: NeuronModel) -> dict[sp.Symbol, sp.Expr]:
+    """The default parameters, exactly."""
+    return {p.symbol: sp.Rational(p.default) for p in model.parameters}
+
+
+def evaluate(expression: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
+    """An expression at numbers for its symbols; divided differences with their limits."""
+    at: sp.Expr = expression.xreplace(values)
+    at = at.replace(lambda e: isinstance(e, exp_dd), lambda e: e.rewrite(sp.exp))
+    return at if at.free_symbols or not at.is_finite else sp.N(at, 30)
+
+
+def name_gap(value: sp.Expr) -> str:
+    """A value that is no finite real number, in words."""
+    return "0/0" if value is sp.nan else "a division by zero" if value is sp.zoo else str(value)
 
 
 def check_reset(model: NeuronModel) -> None:

@@ -110,9 +110,10 @@ def check_integrals(ir: KernelIR) -> Iterator[Check]:
         module = load_functions(ir, Path(folder))
         for setting in list_settings(derivation, module, draw):
             states = list_states(setting, draw)
+            longest = find_longest(setting, states)
             for state in states:
-                compare_spike(setting, state, flow, spike, reset)
-            compare_gradients(setting, states[-1], slope, later)
+                compare_spike(setting, state, longest, flow, spike, reset)
+            compare_gradients(setting, states[-1], longest, slope, later)
     if not spike.compared:
         raise fail(
             "spike time against direct integration",
@@ -190,17 +191,26 @@ def push(setting: Setting, state: Vector, weight: sp.Expr) -> Vector:
         weight /= 2
 
 
+def find_longest(setting: Setting, states: Sequence[Vector]) -> mpf:
+    """How far to look ahead: `LONGEST`, or to the first spike if none comes sooner."""
+    waits = [setting.run("time_to_spike", *setting.to_chart(state))[0] for state in states]
+    first = min(waits)
+    return LONGEST if first <= LONGEST or not mpmath.isfinite(first) else first * mpf("1.01")
+
+
 def spikes_soon(setting: Setting, state: Vector) -> bool:
     """Whether a state leads to a spike that the reference can follow."""
     return setting.run("time_to_spike", *setting.to_chart(state))[0] <= LONGEST
 
 
-def compare_spike(setting: Setting, state: Vector, flow: Tally, spike: Tally, reset: Tally) -> None:
+def compare_spike(
+    setting: Setting, state: Vector, longest: mpf, flow: Tally, spike: Tally, reset: Tally
+) -> None:
     """Compare time to spike, what `will_spike` says, the state on the way, and after the spike."""
     coordinates = setting.to_chart(state)
     (wait,) = setting.run("time_to_spike", *coordinates)
     where = f"({show(state)}) at {setting.place}"
-    part = min(wait, LONGEST) / 3
+    part = min(wait, longest) / 3
     there, early = setting.reference.follow(state, part)
     spike.demand(early is None, f"no spike within {show([part])} from {where}", "one")
     reached = setting.to_state(setting.run("flow", *coordinates, part))
@@ -208,9 +218,10 @@ def compare_spike(setting: Setting, state: Vector, flow: Tally, spike: Tally, re
                  tolerance=TOLERANCE)  # fmt: skip
     (spikes,) = setting.run("will_spike", *coordinates, part)
     spike.demand(not spikes, f"no spike predicted within {show([part])}", "one")
-    arrived, rest = setting.reference.arrive(there, min(wait, LONGEST))
-    if wait > LONGEST:
-        spike.demand(rest is None, f"no spike from {where} within {LONGEST}", "one")
+    ahead = min(wait, longest) if wait <= longest else longest - part
+    arrived, rest = setting.reference.arrive(there, ahead)
+    if wait > longest:
+        spike.demand(rest is None, f"no spike from {where} within {show([longest])}", "one")
         return
     spike.demand(rest is not None, f"a spike after {show([wait])} from {where}", "none")
     spike.compare(f"the time to spike from {where}", [wait], [part + (rest or 0)],
@@ -234,11 +245,13 @@ def expected_after(setting: Setting, arrived: Vector) -> Vector:
     return setting.evaluate(model.reset, model.state, arrived)
 
 
-def compare_gradients(setting: Setting, state: Vector, slope: Tally, later: Tally) -> None:
+def compare_gradients(
+    setting: Setting, state: Vector, longest: mpf, slope: Tally, later: Tally
+) -> None:
     """Compare the gradient of the spike time with differences of the reference's."""
     coordinates = setting.to_chart(state)
     (wait,) = setting.run("time_to_spike", *coordinates)
-    if wait > LONGEST:
+    if wait > longest:
         return
     size = len(coordinates)
     nothing = [0.0] * size
