@@ -32,6 +32,8 @@ LIBRARIES = (
     "spiketheory.runtime.taylor",
 )
 """Modules whose functions generated code calls, compiled with it."""
+LARGEST_PARAMETER = 1e75
+"""Its fourth power is a float; closed forms and their derivatives have such powers."""
 ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed", "function_values")
 """Modules of this package that teach Numba what it lacks; imported when something is compiled."""
 
@@ -157,6 +159,7 @@ class CompiledModel:
                     f"Expected {domain if domain != 'True' else f'a finite {name}'} but got "
                     f"{name}={value}; give a value inside the domain of {self.name}."
                 )
+            check_size(name, value)
         return values
 
     def jit(
@@ -343,6 +346,18 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         key=key,
         inputs=getattr(module, "INPUTS", "add"),
     )
+
+
+def check_size(name: str, values: np.ndarray | float) -> None:
+    """Raise `ModelError` unless products of a few parameters stay within the range of floats."""
+    sizes = np.ravel(np.abs(values))
+    bad = sizes[(sizes > LARGEST_PARAMETER) | ((sizes > 0) & (sizes < 1 / LARGEST_PARAMETER))]
+    if len(bad):
+        raise ModelError(
+            f"Expected {name} to be 0 or of a size from {1 / LARGEST_PARAMETER:g} to "
+            f"{LARGEST_PARAMETER:g} but got {bad[0]:g}, whose powers leave the range of floats; "
+            "choose units in which it is moderate."
+        )
 
 
 def make_module(name: str, functions: Mapping[str, Any]) -> ModuleType:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from types import ModuleType
 
+import mpmath
 import sympy as sp
 
 from spiketheory.errors import DerivationError
@@ -12,6 +13,7 @@ from spiketheory.language.functions import exp_dd
 from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.removable import resolve_removable
 from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
+from spiketheory.runtime import special_mpmath
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 
@@ -65,6 +67,7 @@ def check_start(model: NeuronModel) -> None:
                 f"got {name_gap(value)} at {describe(rest)}; start it where its equations have a "
                 "solution, or write the limit there as a formula."
             )
+        check_roots(model, symbol, derivative, {**rest, **defaults})
     if model.spike.is_blowup:
         return
     margin = evaluate(model.spike.value - model.spike.variable, {**rest, **defaults})
@@ -91,6 +94,21 @@ def check_field_after_reset(model: NeuronModel) -> None:
                 f"{name_gap(value)} at {describe(after)}; reset beside that point, or write the "
                 "limit there as a formula."
             )
+        check_roots(model, symbol, derivative, {**after, **defaults})
+
+
+def check_roots(
+    model: NeuronModel, symbol: sp.Symbol, derivative: sp.Expr, place: Mapping[sp.Symbol, sp.Expr]
+) -> None:
+    """Raise if a root of the state is zero at a place: no series begins there."""
+    for root in sorted(derivative.atoms(sp.Pow), key=sp.default_sort_key):
+        if root.exp.is_Integer or not root.base.has(*model.state):
+            continue
+        if evaluate(root.base, place).is_zero:
+            raise DerivationError(
+                f"Expected d{symbol}/dt of {model.name} to be smooth at rest and after a reset but "
+                f"got {root} at its zero; rest and reset beside it."
+            )
 
 
 def make_defaults(model: NeuronModel) -> dict[sp.Symbol, sp.Expr]:
@@ -101,8 +119,15 @@ def make_defaults(model: NeuronModel) -> dict[sp.Symbol, sp.Expr]:
 def evaluate(expression: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
     """An expression at numbers for its symbols; divided differences with their limits."""
     at: sp.Expr = expression.xreplace(values)
-    at = at.replace(lambda e: isinstance(e, exp_dd), lambda e: e.rewrite(sp.exp))
+    at = at.replace(lambda e: isinstance(e, exp_dd) and not e.free_symbols, evaluate_difference)
     return at if at.free_symbols or not at.is_finite else sp.N(at, 30)
+
+
+def evaluate_difference(difference: sp.Expr) -> sp.Expr:
+    """A divided difference at numbers, also equal ones or nearly so."""
+    with mpmath.workdps(40):
+        points = tuple(mpmath.mpf(sp.N(p, 40)) for p in difference.args)
+        return sp.Float(special_mpmath.exp_dd(points), 40)
 
 
 def name_gap(value: sp.Expr) -> str:
