@@ -189,7 +189,8 @@ def explain_model(model: NeuronModel) -> list[Block]:
         ),
         *(
             [("Simultaneous inputs", explain_order(model))]
-            if classify_inputs(model) == ORDERED else []
+            if classify_inputs(model) == ORDERED
+            else []
         ),
         ("Rest", write_name(rest, write_changes(model, model.rest, arrow="=", all_of_them=True))),
     ]
