@@ -66,7 +66,10 @@ def find_growth(model: NeuronModel) -> Growth | str:
         ]  # fmt: skip
         if len(rising) != 1 or rising[0].free_symbols & (set(model.state) - {voltage}):
             return f"d{voltage}/dt does not have one exponential that grows with {voltage}"
-        if not is_positive(rate.coeff(sp.exp(rising[0])), model.parameters):
+        coefficient = rate.coeff(sp.exp(rising[0]))
+        if coefficient.has(voltage):  # under a line, as in a sigmoid, it does not grow
+            return f"the coefficient of exp({rising[0]}) depends on {voltage}"
+        if not is_positive(coefficient, model.parameters):
             return f"the coefficient of exp({rising[0]}) is not positive on the parameters' domains"
         return Growth(exponent=rising[0])
     if not rate.is_polynomial(voltage):
