@@ -27,12 +27,16 @@ from spiketheory.verification.places import SEED, Tally, Vector, compile_domains
 TOLERANCE = mpf(10) ** -11
 SPREAD = 0.1
 LONGEST = mpf(30)
+PATIENCE = mpf(1000)
+"""How far to look for a spike if none comes within `LONGEST`, as in units of milliseconds."""
 DIGITS = 32
 STEP = mpf(10) ** -9
 ROUNDING = mpf(2) ** -52
 MARGIN = 100
 """So many times what a rounding error of the state changes in the reference may be an error."""
 STATES = 3
+MANY = 3
+"""Gradients of models with more variables are compared at the default parameters alone."""
 ATTEMPTS = 100
 PUSHES = (4, -4, 20, -20, 100, -100, 1000, -1000)
 """Inputs to try if none of the states leads to a spike."""
@@ -111,12 +115,13 @@ def check_integrals(ir: KernelIR) -> Iterator[Check]:
     )
     with tempfile.TemporaryDirectory(prefix="spiketheory-") as folder:
         module = load_functions(ir, Path(folder))
-        for setting in list_settings(derivation, module, draw):
+        for number, setting in enumerate(list_settings(derivation, module, draw)):
             states = list_states(setting, draw)
             longest = find_longest(setting, states)
             for state in states:
                 compare_spike(setting, state, longest, flow, spike, reset)
-            compare_gradients(setting, states[-1], longest, slope, later)
+            if number == 0 or len(states[-1]) <= MANY:  # differences take most of the time
+                compare_gradients(setting, states[-1], longest, slope, later)
     if not spike.compared:
         raise fail(
             "spike time against direct integration",
@@ -198,7 +203,7 @@ def find_longest(setting: Setting, states: Sequence[Vector]) -> mpf:
     """How far to look ahead: `LONGEST`, or to the first spike if none comes sooner."""
     waits = [setting.run("time_to_spike", *setting.to_chart(state))[0] for state in states]
     first = min(waits)
-    return LONGEST if first <= LONGEST or not mpmath.isfinite(first) else first * mpf("1.01")
+    return first * mpf("1.01") if LONGEST < first <= PATIENCE else LONGEST
 
 
 def spikes_soon(setting: Setting, state: Vector) -> bool:
