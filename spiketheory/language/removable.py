@@ -13,6 +13,7 @@ left has the right value and the right derivatives at the point itself and besid
 import dataclasses
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from typing import Any
 
 import sympy as sp
 
@@ -27,7 +28,7 @@ Zero = tuple[sp.Expr, sp.Expr]
 def resolve_removable(model: NeuronModel) -> NeuronModel:
     """The model without removable singularities; the model itself if it has none."""
     state = model.state
-    written = {
+    written: dict[str, Any] = {
         what: tuple(resolve_expression(e, state) for e in getattr(model, what))
         for what in ("derivatives", "reset", "jump", "rest")
     }

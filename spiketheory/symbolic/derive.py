@@ -65,7 +65,7 @@ def check_start(model: NeuronModel) -> None:
             raise DerivationError(
                 f"Expected d{symbol}/dt of {model.name} to be a finite real number at rest but "
                 f"got {name_gap(value)} at {describe(rest)}; start it where its equations have a "
-                "solution, or write the limit there as a formula."
+                "solution."
             )
         check_roots(model, symbol, derivative, {**rest, **defaults})
     if model.spike.is_blowup:
@@ -120,7 +120,8 @@ def evaluate(expression: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Exp
     """An expression at numbers for its symbols; divided differences with their limits."""
     at: sp.Expr = expression.xreplace(values)
     at = at.replace(lambda e: isinstance(e, exp_dd) and not e.free_symbols, evaluate_difference)
-    return at if at.free_symbols or not at.is_finite else sp.N(at, 30)
+    known = at.is_Rational or at.free_symbols or not (at.is_finite and at.is_real)
+    return at if known else sp.N(at, 30)
 
 
 def evaluate_difference(difference: sp.Expr) -> sp.Expr:
@@ -164,7 +165,10 @@ def check_reset(model: NeuronModel) -> None:
 
 def describe(state: dict[sp.Symbol, sp.Expr]) -> str:
     """A state in words."""
-    return ", ".join(f"{s} = {sp.sstr(v)}" for s, v in state.items())
+    return ", ".join(
+        f"{s} = {sp.sstr(v if v.is_Integer or not v.is_number else sp.N(v, 15))}"
+        for s, v in state.items()
+    )
 
 
 def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
