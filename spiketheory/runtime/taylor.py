@@ -453,6 +453,9 @@ def taylor_integrate(
         standstill = standstill + 1 if time + step * scale == time else 0
         far = np.max(np.abs(table[:size, 0])) > TAYLOR_LARGEST
         if step == 0.0 or far or standstill > TAYLOR_STANDSTILL:
+            fall = -float(table[size, 1])
+            if watch and fall > 0.0 and time + height / fall * scale == time:
+                return time, chart, True  # tangents with log(r) creep up to r = 0, where it spikes
             table[:size, 0] = np.inf
             return time, chart, False
         left = (limit - time) / scale

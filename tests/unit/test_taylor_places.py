@@ -61,3 +61,20 @@ def test_a_sigmoid_in_the_rate_does_not_count_as_a_blow_up():
     derivation = derive(model)
     assert derivation.integrated.far is None
     verify(lower(derivation))
+
+
+def test_an_adaptation_that_the_blow_up_drives_has_its_gradient():
+    """AdEx of R. Naud et al., Biol. Cybern. 99, 335 (2008), tonic: its gradient came out as 0."""
+    model = build_model(
+        name="adex", spike="V -> oo", reset="V = V_r; w_a += b", input="V += w",
+        equations="dV/dt = (-g_L*(V - E_L) + g_L*D_T*exp((V - V_T)/D_T) - w_a + I)/C\n"
+        "dw_a/dt = (a*(V - E_L) - w_a)/tau_w",
+        rest={"V": "E_L", "w_a": 0},
+        parameters={
+            name: {"default": value, "domain": f"{name} > 0"} if value > 0 else value
+            for name, value in {"C": 200.0, "g_L": 10.0, "E_L": -70.0, "V_T": -50.0, "D_T": 2.0,
+                                "a": 2.0, "tau_w": 30.0, "b": 0.0, "V_r": -58.0, "I": 500.0}.items()
+        },
+    )  # fmt: skip
+    found = {c.name for c in verify(lower(derive(model))).checks}
+    assert {"gradient of the spike time", "gradient through a spike"} <= found
