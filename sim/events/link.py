@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from sim.events import interface, kinds, neurons, ties
 from sim.events.loop import get_width
 from sim.events.tape import Tape
@@ -45,4 +47,6 @@ def link_neurons(models: tuple[CompiledModel, ...]) -> Functions:
 
 def find_ties(tape: Tape, wires: Wires, models: tuple[CompiledModel, ...]) -> ties.Ties:
     """The groups of simultaneous arrivals of a run; see `sim.events.ties.find_ties`."""
-    return ties.find_ties(tape, wires, link_network(models).link(ties).list_followers)
+    in_order = np.array([model.inputs == "ordered" for model in models])[wires.kinds]
+    list_them = link_network(models).link(ties).list_followers
+    return ties.find_ties(tape, wires, list_them, in_order=in_order)

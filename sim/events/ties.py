@@ -87,7 +87,10 @@ def list_followers(tape: Tape, targets: Ints, latest: Ints, found: Ints) -> int:
     return n_found
 
 
-def find_ties(tape: Tape, wires: Wires, list_them: Callable[..., int] = list_followers) -> Ties:
+def find_ties(
+    tape: Tape, wires: Wires, list_them: Callable[..., int] = list_followers, *,
+    in_order: np.ndarray | None = None,
+) -> Ties:  # fmt: skip
     """The groups of simultaneous arrivals of a run.
 
     A group ends with a spike of its neuron. One that carries a neuron across a finite threshold is
@@ -97,6 +100,8 @@ def find_ties(tape: Tape, wires: Wires, list_them: Callable[..., int] = list_fol
         tape: The tape.
         wires: The network.
         list_them: `list_followers`, compiled.
+        in_order: Whether each neuron's simultaneous arrivals do not commute, shape (n_neurons,):
+            such groups are left out, too, since their order counts; None for nowhere.
     """
     waits = tape.arrival_waits[: tape.counts[N_ARRIVALS]]
     found = np.empty(np.count_nonzero(waits == 0.0), np.int64)
@@ -114,6 +119,8 @@ def find_ties(tape: Tape, wires: Wires, list_them: Callable[..., int] = list_fol
     starts = np.flatnonzero(~follows)
     ends = np.append(starts[1:], len(follows))
     whole = (ends - starts > 1) & ~causes_spike(tape, arrivals, ends)
+    if in_order is not None:
+        whole &= ~in_order[arrivals.neurons[starts]]
     return fill_ties(tape, wires, arrivals, starts[whole], ends[whole])
 
 

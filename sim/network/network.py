@@ -23,7 +23,7 @@ from spiketheory.errors import (
     check_positive,
     check_shape,
 )
-from spiketheory.machine.compile import CompiledModel
+from spiketheory.machine.compile import CompiledModel, check_size
 
 Sparse: TypeAlias = Any
 """A matrix of `scipy.sparse`, which has no types."""
@@ -95,6 +95,7 @@ class Population:
                     f"Expected {domain} but got {name}={got} for neuron {bad[0]} of {self.name}; "
                     f"give a value inside the domain of {model.name}."
                 )
+            check_size(name, value)
         return checked
 
     def check_initial(self) -> dict[str, Given]:

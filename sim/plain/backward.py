@@ -228,7 +228,8 @@ class Backward:
 
     def join(self, neuron: Neuron, weights: Sequence[Number]) -> Sequence[Number]:
         """Weights of simultaneous inputs; their sum if they add up."""
-        return weights if neuron.model.inputs == "commute" or not weights else [sum(weights)]
+        in_turn = neuron.model.inputs in ("commute", "ordered")
+        return weights if in_turn or not weights else [sum(weights)]
 
 
 def find_ties(run: PlainRun) -> dict[int, list[int]]:
@@ -236,7 +237,7 @@ def find_ties(run: PlainRun) -> dict[int, list[int]]:
 
     A spike of the neuron ends a group. A group that carries the neuron across its threshold is left
     out: which arrival did it is a jump of the loss, not a kink; there the order that they had
-    counts.
+    counts. So it does, always, in a neuron whose inputs do not commute.
     """
     found: dict[int, list[int]] = {}
     groups: dict[int, list[int]] = {}
@@ -255,7 +256,8 @@ def find_ties(run: PlainRun) -> dict[int, list[int]]:
                 last = run.steps[groups[target][-1]]
                 if isinstance(last, Arrival) and last.time != step.time:
                     close(target, causes_spike=False)
-            groups.setdefault(target, []).append(place)
+            if run.network.neurons[target].model.inputs != "ordered":
+                groups.setdefault(target, []).append(place)
     for neuron in list(groups):
         close(neuron, causes_spike=False)
     return found

@@ -41,6 +41,7 @@ from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.notation import Math, write_math, write_name
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.symbolic.derivation import Derivation
+from spiketheory.symbolic.inputs import ORDERED, classify_inputs, explain_order
 
 FORMATS = ("text", "latex", "markdown", "html", "json")
 
@@ -185,6 +186,11 @@ def explain_model(model: NeuronModel) -> list[Block]:
             write_name(model.source["input"], write_changes(model, model.jump))
             if model.takes_input
             else "none: the neuron takes no input",
+        ),
+        *(
+            [("Simultaneous inputs", explain_order(model))]
+            if classify_inputs(model) == ORDERED
+            else []
         ),
         ("Rest", write_name(rest, write_changes(model, model.rest, arrow="=", all_of_them=True))),
     ]

@@ -19,7 +19,7 @@ from spiketheory.generation.kernel_ir import (
 )
 from spiketheory.generation.lower_parameters import Sensitivities, lower_sensitivities
 from spiketheory.generation.lower_refractory import lower_held_phase
-from spiketheory.language.functions import softplus, time_to_spike
+from spiketheory.language.functions import exp_dd, softplus, time_to_spike
 from spiketheory.language.model import Parameter
 from spiketheory.language.printers import name_in_code, print_plain
 from spiketheory.language.symbols import (
@@ -467,7 +467,7 @@ class Lowering:
                 [
                     *pull_back(self.covector, jacobian),
                     (covector * by_weight)[0],
-                    sp.factor_terms(sp.expand((covector * slip)[0])),
+                    collect_terms((covector * slip)[0], simple=not is_big(slip)),
                 ],
             ),
         ]
@@ -529,9 +529,25 @@ class Lowering:
         ]
 
 
+BIG = 30
+"""Operations of an expression with exponentials from which on simplifying takes too long."""
+
+
+def is_big(expression: Any) -> bool:
+    """Whether an expression, or an entry of a matrix, takes too long to simplify."""
+    entries = expression if isinstance(expression, sp.MatrixBase) else (expression,)
+    return any(e.has(sp.exp, exp_dd) and e.count_ops() > BIG for e in entries)
+
+
 def simplify(expression: Any) -> Any:
     """Simplify an expression or a matrix, unless it is of a kind that takes long."""
-    return expression if expression.has(sp.Piecewise, softplus) else sp.simplify(expression)
+    slow = expression.has(sp.Piecewise, softplus) or is_big(expression)
+    return expression if slow else sp.simplify(expression)
+
+
+def collect_terms(expression: sp.Expr, *, simple: bool) -> sp.Expr:
+    """Multiply out and take common factors out, unless that takes long."""
+    return sp.factor_terms(sp.expand(expression)) if simple else expression
 
 
 def is_beyond(derivation: Derivation) -> sp.Basic:

@@ -42,7 +42,8 @@ from spiketheory.symbolic.taylor_system import TaylorChart, TaylorSystem
 RUNTIME_FUNCTIONS = (
     *("taylor_before", "taylor_carry", "taylor_chain", "taylor_convolve", "taylor_cos_term"),
     *("taylor_cosh_term", "taylor_divide"),
-    *("taylor_exp", "taylor_exp_term", "taylor_integrate", "taylor_log", "taylor_log_term"),
+    *("taylor_exp", "taylor_exp_term", "taylor_exprel_nodes", "taylor_exprel_slope_term"),
+    *("taylor_exprel_term", "taylor_integrate", "taylor_log", "taylor_log_term"),
     *("taylor_power_term", "taylor_pull", "taylor_quotient_term", "taylor_sin_term"),
     *("taylor_sinh_term", "taylor_start", "taylor_tan_term", "taylor_tanh_term"),
 )

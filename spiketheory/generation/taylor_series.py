@@ -12,8 +12,10 @@ import sympy as sp
 
 from spiketheory.errors import DerivationError
 from spiketheory.generation.wrap import LINE_LENGTH, TAB
+from spiketheory.language.functions import exp_dd
 from spiketheory.language.printers import NumpyPrinter, is_negative
 from spiketheory.language.symbols import state_symbol
+from spiketheory.runtime.taylor import TAYLOR_EXPREL_NODES
 
 PAIRS = {sp.sin: sp.cos, sp.cos: sp.sin, sp.sinh: sp.cosh, sp.cosh: sp.sinh}
 """Functions whose recurrences need one another."""
@@ -99,6 +101,7 @@ class SeriesPrinter:
     Attributes:
         lines: What has been written; each computes coefficient m of a row.
         scalars: Constant factors, with the names of the variables that hold them.
+        nodes: First row of what (exp(u) - 1)/u is made of, by its argument u.
         next_row: First row that is not in use.
     """
 
@@ -116,6 +119,7 @@ class SeriesPrinter:
         self.number_names = number_names
         self.lines: list[str] = []
         self.scalars: dict[sp.Expr, str] = {}
+        self.nodes: dict[sp.Expr, int] = {}
 
     def new_row(self, expression: sp.Expr) -> int:
         """The row of an expression that has none yet."""
@@ -239,11 +243,29 @@ class SeriesPrinter:
             self.write(row, (False, self.call(f"{name}_term", u, slope)))
             square = (SLOPES[kind] < 0, self.call("convolve", row, row))
             self.write(slope, (False, self.names["unit"]), square)
+        elif kind is exp_dd and len(set(expression.args)) == 2 and expression.args.count(0) == 1:
+            self.write_exprel(expression)
         else:
             raise DerivationError(
                 f"Expected functions with a Taylor recurrence but got {expression}; use exp, log, "
                 "sqrt, sin, cos, tan, sinh, cosh, tanh and powers."
             )
+
+    def write_exprel(self, expression: sp.Expr) -> None:
+        """Write (exp(u) - 1)/u or its derivative by u, which share the rows of their nodes."""
+        argument = expression.args[-1]
+        value = exp_dd(0, argument)
+        if expression != value:
+            row = self.find_row(value)
+            u, first, slope = self.rows[argument], self.nodes[argument], self.new_row(expression)
+            self.write(slope, (False, self.call("exprel_slope_term", u, first, row, slope)))
+            return
+        u, first = self.find_row(argument), self.next_row
+        self.nodes[argument] = first
+        self.next_row += len(TAYLOR_EXPREL_NODES)
+        self.lines.append(TAB * 2 + self.call("exprel_nodes", u, first))
+        row = self.new_row(value)
+        self.write(row, (False, self.call("exprel_term", u, first, row)))
 
     def print_scalars(self) -> list[str]:
         """Lines that compute the constant factors."""

@@ -32,6 +32,8 @@ LIBRARIES = (
     "spiketheory.runtime.taylor",
 )
 """Modules whose functions generated code calls, compiled with it."""
+LARGEST_PARAMETER = 1e75
+"""Its fourth power is a float; closed forms and their derivatives have such powers."""
 ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed", "function_values")
 """Modules of this package that teach Numba what it lacks; imported when something is compiled."""
 
@@ -65,7 +67,7 @@ class CompiledModel:
         has_refractory_period: Whether it has one; the time left is the last coordinate.
         ports: Names of the ports that take input.
         inputs: ``add`` where simultaneous inputs add up, ``commute`` where they act one after the
-            other in any order, ``none`` if the neuron takes none.
+            other in any order, ``ordered`` if their order counts, ``none`` if it takes none.
     """
 
     name: str
@@ -159,6 +161,7 @@ class CompiledModel:
                     f"Expected {domain if domain != 'True' else f'a finite {name}'} but got "
                     f"{name}={value}; give a value inside the domain of {self.name}."
                 )
+            check_size(name, value)
         return values
 
     def jit(
@@ -201,7 +204,7 @@ class CompiledModel:
             "SIGN_PREDICTS": "will_spike" not in self.module.LOOPED,
             "HAS_THRESHOLD": self.threshold_coordinate >= 0,
             "THRESHOLD_PLACE": max(self.threshold_coordinate, 0),
-            "INPUTS_ADD_UP": self.inputs != "commute",
+            "INPUTS_ADD_UP": self.inputs not in ("commute", "ordered"),
             "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),
         }
 
@@ -346,6 +349,18 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         inputs=getattr(module, "INPUTS", "add"),
         has_refractory_period=getattr(module, "HAS_REFRACTORY_PERIOD", False),
     )
+
+
+def check_size(name: str, values: np.ndarray | float) -> None:
+    """Raise `ModelError` unless products of a few parameters stay within the range of floats."""
+    sizes = np.ravel(np.abs(values))
+    bad = sizes[(sizes > LARGEST_PARAMETER) | ((sizes > 0) & (sizes < 1 / LARGEST_PARAMETER))]
+    if len(bad):
+        raise ModelError(
+            f"Expected {name} to be 0 or of a size from {1 / LARGEST_PARAMETER:g} to "
+            f"{LARGEST_PARAMETER:g} but got {bad[0]:g}, whose powers leave the range of floats; "
+            "choose units in which it is moderate."
+        )
 
 
 def make_module(name: str, functions: Mapping[str, Any]) -> ModuleType:

@@ -17,7 +17,8 @@ from mpmath import mpf
 
 from spiketheory.errors import VerificationError
 from spiketheory.language.model import NeuronModel
-from spiketheory.runtime.special_mpmath import from_ball, to_ball
+from spiketheory.language.removable import resolve_removable
+from spiketheory.runtime.special_mpmath import exp_dd, from_ball, to_ball
 
 Vector = list[mpf]
 Field = Callable[[Vector], Vector]
@@ -32,6 +33,8 @@ LARGEST = 2**30
 FAR = 1 / mpf(4)
 """Below this 1/V a blow-up steeper than a parabola is certain, if V grows at all."""
 ZERO = flint.arb(0)
+NEAR_ZERO = flint.arb(2) ** -10
+"""Below, a quotient that is 0/0 at zero would lose digits to the radius of its argument."""
 with flint.ctx.workprec(1000):
     PI = flint.arb.pi()
 GUARD_DIGITS = 6
@@ -110,7 +113,7 @@ class Reference:
             )
         self.steps = 0
         self.index = model.state.index(spike.variable)
-        model = write_exponentials(model)
+        model = write_exponentials(resolve_removable(model))
         rate = model.derivatives[self.index]
         grows = list_growing(rate, spike.variable, parameters)
         self.is_steep = bool(grows)
@@ -343,9 +346,16 @@ def write_exponentials(model: NeuronModel) -> NeuronModel:
 
 
 def list_growing(rate: sp.Expr, V: sp.Symbol, parameters: Mapping[sp.Symbol, mpf]) -> list[sp.Expr]:
-    """Exponentials that grow with V, the steepest first; those that fall do not make it blow up."""
-    found = []
-    for part in rate.atoms(sp.exp):
+    """Exponentials that grow with V, the steepest first; those that fall do not make it blow up.
+
+    None where they stand in a denominator or under a function, as in a sigmoid, which is bounded.
+    """
+    found: list[tuple[mpf, sp.Expr]] = []
+    parts = [e for e in rate.atoms(sp.exp) if e.has(V)]
+    named = rate.xreplace({e: sp.Dummy(real=True) for e in parts})
+    if not named.is_polynomial(*(named.free_symbols - rate.free_symbols)):
+        return []
+    for part in parts:
         slope = part.args[0].diff(V)
         if slope != 0:
             free = slope.free_symbols <= set(parameters)
@@ -378,7 +388,8 @@ def bind(
     state: Sequence[sp.Symbol], parameters: Mapping[sp.Symbol, mpf], values: Sequence[sp.Expr]
 ) -> Field:
     """Compile expressions of the state at given parameters."""
-    compiled = sp.lambdify([*state, *parameters], list(values), "mpmath", cse=True, dummify=True)
+    modules = [{"exp_dd": lambda *points: exp_dd(points)}, "mpmath"]
+    compiled = sp.lambdify([*state, *parameters], list(values), modules, cse=True, dummify=True)
     numbers = tuple(parameters.values())
     return lambda vector: [mpf(v) for v in compiled(*vector, *numbers)]
 
@@ -417,11 +428,22 @@ def make_ball(number: sp.Number) -> flint.arb:
 NUMBER_BITS = 1000
 """Precision of numbers that stand in expressions."""
 
+
+def ball_exp_dd(points: Sequence[flint.arb]) -> flint.arb:
+    """The divided difference of exp at 0 and n equal points x, 1F1(n; n + 1; x)/n!."""
+    count = len(points) - 1
+    x = flint.arb(points[-1])
+    if count == 1 and abs(x) > NEAR_ZERO:
+        return x.expm1() / x
+    return x.hypgeom_1f1(flint.arb(count), flint.arb(count + 1)) / flint.arb(count).fac()
+
+
 BALLS: dict[str, Any] = {
     **{
         name: (lambda x, name=name: getattr(flint.arb(x), name)())
         for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
     },
+    "exp_dd": lambda *points: ball_exp_dd(points),
     "mpf": lambda x: to_ball(mpf(x)),
     "pi": PI,
 }

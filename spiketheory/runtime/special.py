@@ -615,7 +615,7 @@ def half_wait(x: float, y: float, current: float) -> float:
     elif current < 0.0 and y > 0.0:
         s = math.atanh(frequency * y / x) / frequency
     else:
-        s = y / x
+        s = y / x if y < x else 1.0  # a tiny x would overflow
     return -math.log1p(-s) if s < 1.0 else math.inf
 
 

@@ -1,16 +1,20 @@
 """Derive the closed forms of a neuron model: choose a method, solve, differentiate."""
 
 import dataclasses
+from collections.abc import Mapping
 from types import ModuleType
 
+import mpmath
 import sympy as sp
 
 from spiketheory.errors import DerivationError
 from spiketheory.language.domains import is_positive
+from spiketheory.language.functions import exp_dd
 from spiketheory.language.model import NeuronModel, conjuncts
+from spiketheory.language.removable import resolve_removable
 from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
+from spiketheory.runtime import special_mpmath
 from spiketheory.symbolic.derivation import Derivation
-from spiketheory.symbolic.inputs import classify_inputs
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 from spiketheory.symbolic.refractory import add_refractory_period
 
@@ -34,7 +38,7 @@ def derive(model: NeuronModel) -> Derivation:
     """
     check_start(model)
     check_reset(model)
-    classify_inputs(model)
+    check_field_after_reset(model)
     mismatches: list[tuple[str, str]] = []
     for method in METHODS:
         mismatch = method.explain_mismatch(model)
@@ -53,23 +57,84 @@ def derive(model: NeuronModel) -> Derivation:
 
 def check_start(model: NeuronModel) -> None:
     """Raise unless the equations have a value at rest, and the neuron has not spiked there."""
-    defaults = {p.symbol: sp.Float(p.default, 30) for p in model.parameters}
-    rest = {s: r.xreplace(defaults) for s, r in zip(model.state, model.rest, strict=True)}
+    model = resolve_removable(model)
+    defaults = make_defaults(model)
+    rest = {s: evaluate(r, defaults) for s, r in zip(model.state, model.rest, strict=True)}
     for symbol, derivative in zip(model.state, model.derivatives, strict=True):
-        value = derivative.xreplace({**rest, **defaults})
+        value = evaluate(derivative, {**rest, **defaults})
         if not (value.is_real and value.is_finite):
             raise DerivationError(
                 f"Expected d{symbol}/dt of {model.name} to be a finite real number at rest but "
-                f"got {value} at {describe(rest)}; start it where its equations have a solution."
+                f"got {name_gap(value)} at {describe(rest)}; start it where its equations have a "
+                "solution."
             )
+        check_roots(model, symbol, derivative, {**rest, **defaults})
     if model.spike.is_blowup:
         return
-    margin = (model.spike.value - model.spike.variable).xreplace({**rest, **defaults})
+    margin = evaluate(model.spike.value - model.spike.variable, {**rest, **defaults})
     if margin.is_nonpositive:
         raise DerivationError(
             f"Expected {model.name} to rest below its threshold {model.spike.value} but got "
             f"{describe(rest)}; lower rest or raise the threshold."
         )
+
+
+def check_field_after_reset(model: NeuronModel) -> None:
+    """Raise if the equations have no value where the reset leads, as far as it says where."""
+    model = resolve_removable(model)
+    defaults = make_defaults(model)
+    after = {
+        s: evaluate(r, defaults) for s, r in zip(model.state, model.reset, strict=True)
+        if not r.has(*model.state) and r.is_finite is not False
+    }  # fmt: skip
+    for symbol, derivative in zip(model.state, model.derivatives, strict=True):
+        value = evaluate(derivative, {**after, **defaults})
+        if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+            raise DerivationError(
+                f"Expected d{symbol}/dt of {model.name} to have a value after a reset but got "
+                f"{name_gap(value)} at {describe(after)}; reset beside that point, or write the "
+                "limit there as a formula."
+            )
+        check_roots(model, symbol, derivative, {**after, **defaults})
+
+
+def check_roots(
+    model: NeuronModel, symbol: sp.Symbol, derivative: sp.Expr, place: Mapping[sp.Symbol, sp.Expr]
+) -> None:
+    """Raise if a root of the state is zero at a place: no series begins there."""
+    for root in sorted(derivative.atoms(sp.Pow), key=sp.default_sort_key):
+        if root.exp.is_Integer or not root.base.has(*model.state):
+            continue
+        if evaluate(root.base, place).is_zero:
+            raise DerivationError(
+                f"Expected d{symbol}/dt of {model.name} to be smooth at rest and after a reset but "
+                f"got {root} at its zero; rest and reset beside it."
+            )
+
+
+def make_defaults(model: NeuronModel) -> dict[sp.Symbol, sp.Expr]:
+    """The default parameters, exactly."""
+    return {p.symbol: sp.Rational(p.default) for p in model.parameters}
+
+
+def evaluate(expression: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
+    """An expression at numbers for its symbols; divided differences with their limits."""
+    at: sp.Expr = expression.xreplace(values)
+    at = at.replace(lambda e: isinstance(e, exp_dd) and not e.free_symbols, evaluate_difference)
+    known = at.is_Rational or at.free_symbols or not (at.is_finite and at.is_real)
+    return at if known else sp.N(at, 30)
+
+
+def evaluate_difference(difference: sp.Expr) -> sp.Expr:
+    """A divided difference at numbers, also equal ones or nearly so."""
+    with mpmath.workdps(40):
+        points = tuple(mpmath.mpf(sp.N(p, 40)) for p in difference.args)
+        return sp.Float(special_mpmath.exp_dd(points), 40)
+
+
+def name_gap(value: sp.Expr) -> str:
+    """A value that is no finite real number, in words."""
+    return "0/0" if value is sp.nan else "a division by zero" if value is sp.zoo else str(value)
 
 
 def check_reset(model: NeuronModel) -> None:
@@ -101,7 +166,10 @@ def check_reset(model: NeuronModel) -> None:
 
 def describe(state: dict[sp.Symbol, sp.Expr]) -> str:
     """A state in words."""
-    return ", ".join(f"{s} = {sp.sstr(v)}" for s, v in state.items())
+    return ", ".join(
+        f"{s} = {sp.sstr(v if v.is_Integer or not v.is_number else sp.N(v, 15))}"
+        for s, v in state.items()
+    )
 
 
 def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:

@@ -1,44 +1,43 @@
-"""How two inputs at the same time go together: do they add up, or at least commute?"""
+"""How two inputs at the same time go together: add up, commute, or act in their order."""
 
 from collections.abc import Sequence
 
 import sympy as sp
 
-from spiketheory.errors import DerivationError
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.symbols import WEIGHT, constant_symbol
 
-NONE, ADD, COMMUTE = "none", "add", "commute"
-"""The neuron takes no input; J_v J_w = J_(v + w); J_v J_w = J_w J_v only."""
+NONE, ADD, COMMUTE, ORDERED = "none", "add", "commute", "ordered"
+"""The neuron takes no input; J_v J_w = J_(v + w); J_v J_w = J_w J_v only; not even that."""
 
 LONG = 60
 """Characters of a formula that a message leaves out."""
 
 
 def classify_inputs(model: NeuronModel) -> str:
-    """`NONE`, `ADD` or `COMMUTE`.
-
-    Raises:
-        DerivationError: If the order of simultaneous inputs matters, or cannot be shown not to.
-    """
+    """`NONE`, `ADD`, `COMMUTE`, or `ORDERED` if neither can be shown."""
     if not model.takes_input:
         return NONE
     first, second = constant_symbol("w__1"), constant_symbol("w__2")
     once = follow(model, first, second)
     if are_equal(once, [e.subs(WEIGHT, first + second) for e in model.jump]):
         return ADD
-    swapped = follow(model, second, first)
-    if are_equal(once, swapped):
-        return COMMUTE
+    return COMMUTE if are_equal(once, follow(model, second, first)) else ORDERED
+
+
+def explain_order(model: NeuronModel) -> str:
+    """How simultaneous inputs of an `ORDERED` model are taken, and what their order changes."""
+    first, second = constant_symbol("w__1"), constant_symbol("w__2")
+    once, swapped = follow(model, first, second), follow(model, second, first)
     place = next(
         k for k, pair in enumerate(zip(once, swapped, strict=True)) if not are_equal(*zip(pair))
     )
     got = format_expression(sp.simplify(once[place] - swapped[place])).replace("w__", "w_")
     by = got if len(got) < LONG else "an expression that does not simplify to 0"
-    raise DerivationError(
-        f"Expected two simultaneous inputs of {model.name} to lead to the same state in either "
-        f"order but {model.state[place]} differs by {by} between them, so that spike times jump "
-        f"where two inputs swap; let inputs add to a state variable, or multiply it."
+    return (
+        "one after the other, in the order in which the network lists its inputs, spikes under way "
+        f"and connections: between both orders of two inputs {model.state[place]} differs by {by}, "
+        "so spike times jump where two inputs swap"
     )
 
 

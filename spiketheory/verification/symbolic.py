@@ -13,7 +13,7 @@ import sympy as sp
 from spiketheory.language.functions import Opaque
 from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import Branch, Check, Derivation, NumbersForm
-from spiketheory.symbolic.inputs import COMMUTE, classify_inputs
+from spiketheory.symbolic.inputs import COMMUTE, ORDERED, classify_inputs
 from spiketheory.verification.cases import Case, fail, is_zero
 
 Point = Sequence[sp.Expr]
@@ -292,12 +292,15 @@ def claim_jump(s: Setting) -> Iterator[Claim]:
 
 
 def claim_addition(s: Setting) -> Iterator[Claim]:
-    """Inputs at the same time add up, or their order does not matter."""
+    """Inputs at the same time add up, or their order does not matter; unless it does."""
+    kind = classify_inputs(s.derivation.model)
+    if kind == ORDERED:
+        return
     first, second = sp.symbols("w__1 w__2", real=True)
     jump = s.apply(s.derivation.jump)
     once = [e.xreplace({WEIGHT: first}) for e in jump]
     twice = s.at([e.xreplace({WEIGHT: second}) for e in jump], once)
-    if classify_inputs(s.derivation.model) == COMMUTE:
+    if kind == COMMUTE:
         other = [e.xreplace({WEIGHT: second}) for e in jump]
         whole = list(s.at([e.xreplace({WEIGHT: first}) for e in jump], other))
     else:

@@ -27,8 +27,7 @@ QUICK = {
 MANY = 30
 NOT_DERIVED = {
     "cubic_finite_reset", "qif_adaptation_driven", "quartic_finite_reset", "quartic_infinite",
-    "orders_of_inputs", "phase_response_neutral", "threshold_adapts",
-    "kink_equilibrium", "qif_edge", "phase_sin2", "qif_set",
+    "threshold_adapts", "kink_equilibrium", "qif_edge",
 }  # fmt: skip
 """A check needs generated code, and `derive` refuses these."""
 SILENT = {"bounded_inhibition"}

@@ -70,8 +70,8 @@ def make_model(equations, **changes):
     [
         (
             make_model("dV/dt = log(V)"),
-            "Expected dV/dt of mine to be a finite real number at rest but got zoo at V = 0; "
-            "start it where its equations have a solution.",
+            "Expected dV/dt of mine to be a finite real number at rest but got a division by zero "
+            "at V = 0; start it where its equations have a solution.",
         ),
         (
             make_model("dV/dt = sqrt(V)", rest={"V": -1}),

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import sympy as sp
 
 from spiketheory.language.domains import is_positive
-from spiketheory.language.functions import time_to_spike
+from spiketheory.language.functions import exp_dd, time_to_spike
 from spiketheory.language.model import NeuronModel
+from spiketheory.language.removable import resolve_removable
 from spiketheory.language.symbols import DURATION
 from spiketheory.symbolic.derivation import (
     Branch,
@@ -40,7 +41,7 @@ REFERENCES = (
 )
 SEARCH = sp.Integer(10_000)
 """Time scales within which a spike must come to be found."""
-SMOOTH = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh)
+SMOOTH = (exp_dd, sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,10 @@ def find_growth(model: NeuronModel) -> Growth | str:
         ]  # fmt: skip
         if len(rising) != 1 or rising[0].free_symbols & (set(model.state) - {voltage}):
             return f"d{voltage}/dt does not have one exponential that grows with {voltage}"
-        if not is_positive(rate.coeff(sp.exp(rising[0])), model.parameters):
+        coefficient = rate.coeff(sp.exp(rising[0]))
+        if coefficient.has(voltage):  # under a line, as in a sigmoid, it does not grow
+            return f"the coefficient of exp({rising[0]}) depends on {voltage}"
+        if not is_positive(coefficient, model.parameters):
             return f"the coefficient of exp({rising[0]}) is not positive on the parameters' domains"
         return Growth(exponent=rising[0])
     if not rate.is_polynomial(voltage):
@@ -83,6 +87,7 @@ def find_growth(model: NeuronModel) -> Growth | str:
 
 def explain_mismatch(model: NeuronModel) -> str | None:
     """Say why this method cannot solve ``model``; None if it can."""
+    model = resolve_removable(model)
     for symbol, derivative in zip(model.state, model.derivatives, strict=True):
         rough = [f for f in derivative.atoms(sp.Function) if not isinstance(f, SMOOTH)]
         if rough:
@@ -151,6 +156,7 @@ def solve(model: NeuronModel) -> Derivation:
     Returns:
         The derivation, not yet verified.
     """
+    original, model = model, resolve_removable(model)
     names = Names(model)
     voltage = model.spike.variable
     reset = model.reset[model.state.index(voltage)]
@@ -161,7 +167,7 @@ def solve(model: NeuronModel) -> Derivation:
         jump, after, initial = model.jump, model.reset, start_at_potential(model)
     elapsed = names.constant("elapsed", nonnegative=True)
     return Derivation(
-        model=model,
+        model=original,
         method=NAME,
         reason=(
             "no method in closed form fits; the equations are integrated by Taylor series to "
