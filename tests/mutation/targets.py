@@ -2,7 +2,24 @@
 
 DERIVE = ("tests/unit/test_derive.py", "tests/unit/test_derive_failures.py", "tests/golden")
 LOWER = ("tests/golden", "tests/unit/test_lower.py")
-VERIFY = ("tests/quality/test_planted_bugs.py", "tests/symbolic/test_verify.py")
+PLANTED, OTHERS = (
+    "tests/quality/test_planted_bugs.py",
+    "tests/quality/test_planted_bugs_of_methods.py",
+)
+SYMBOLIC = (
+    f"{PLANTED}::test_a_planted_bug_is_found_by_the_check_it_belongs_to",
+    f"{PLANTED}::test_a_check_that_stands_behind_others_finds_bugs_alone",
+)
+NUMERIC = (
+    f"{PLANTED}::test_a_kernel_function_that_was_lowered_wrongly_is_found",
+    f"{PLANTED}::test_an_error_that_no_float_shows_is_found",
+    f"{PLANTED}::test_a_slip_of_the_printer_is_found",
+    f"{PLANTED}::test_a_check_that_stands_behind_others_finds_bugs_alone",
+)
+TAYLOR = (
+    f"{OTHERS}::test_a_kernel_function_that_was_lowered_wrongly_is_found",
+    f"{OTHERS}::test_a_planted_bug_is_found_by_the_check_it_belongs_to",
+)
 PROOFS = ("tests/unit/test_proofs.py", "tests/quality/test_planted_bugs_of_certify.py")
 EVENTS = (
     *("tests/unit/test_recurrent.py", "tests/unit/test_ties.py", "tests/properties/test_routes.py"),
@@ -17,13 +34,13 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/symbolic/derive.py": DERIVE,
     "spiketheory/generation/lower.py": LOWER,
     "spiketheory/generation/lower_parameters.py": LOWER,
-    "spiketheory/verification/cases.py": VERIFY,
-    "spiketheory/verification/gradients.py": VERIFY,
-    "spiketheory/verification/numeric.py": VERIFY,
-    "spiketheory/verification/places.py": VERIFY,
-    "spiketheory/verification/symbolic.py": VERIFY,
-    "spiketheory/verification/taylor.py": VERIFY,
-    "spiketheory/verification/verify.py": VERIFY,
+    "spiketheory/verification/cases.py": SYMBOLIC,
+    "spiketheory/verification/gradients.py": NUMERIC,
+    "spiketheory/verification/numeric.py": NUMERIC,
+    "spiketheory/verification/places.py": NUMERIC,
+    "spiketheory/verification/symbolic.py": SYMBOLIC,
+    "spiketheory/verification/taylor.py": TAYLOR,
+    "spiketheory/verification/verify.py": SYMBOLIC,
     "spiketheory/certification/proofs.py": PROOFS,
     "spiketheory/certification/discharge.py": PROOFS,
     "sim/events/loop.py": EVENTS,
