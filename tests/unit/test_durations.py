@@ -5,6 +5,7 @@ import pytest
 from networks import compiled
 
 from sim.engine.choose import differentiate, simulate
+from sim.events.recording import StoppedError
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError
 
@@ -72,3 +73,18 @@ def test_compiled_code_ends_as_well(duration):
 def test_delays_in_shorter_trials_than_their_ticks_allow_are_refused(engine, duration):
     with pytest.raises(InputError, match=r"at least 1e-290 in a network with delays .* unit"):
         simulate(make(duration, duration / 4), engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+@pytest.mark.parametrize(
+    ("name", "parameters", "duration"),
+    [("lif_alpha", {"tau_m": 1e300}, 1e300), ("lif_delta", {"tau": 1e-310}, 1.0)],
+)
+def test_a_state_that_is_no_number_at_the_end_is_an_error(engine, name, parameters, duration):
+    population = Population(name="n", model=compiled(name), size=2, parameters=parameters)
+    network = Network(populations=[population], duration=duration)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .*another unit"),
+    ):
+        simulate(network, engine=engine)
