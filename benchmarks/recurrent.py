@@ -120,7 +120,7 @@ def rewire(network: Network, wiring: Wiring) -> Wiring:
     """The wiring of a network that differs in its model alone."""
     bare = Network(populations=network.populations, projections=[], duration=network.duration)
     own = wire(bare)
-    shared = ("source_groups", "group_edges", "group_delays", "targets", "weights")
+    shared = ("source_groups", "group_edges", "group_delays", "ticks", "targets", "weights")
     edges = {name: getattr(wiring.wires, name) for name in shared}
     return own._replace(wires=own.wires._replace(**edges), places=wiring.places)
 

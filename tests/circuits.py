@@ -141,6 +141,7 @@ class Run:
             connections=[Connection(s, t, number(w), number(d)) for s, t, w, d in trial.edges],
             inputs=[(number(time), n + channel) for time, channel in trial.inputs],
             duration=number(trial.duration),
+            ticks=None,
             groups=[range(n)],
             paths=frozenset(),
         )

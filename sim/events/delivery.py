@@ -35,6 +35,7 @@ from sim.events.tape import (
     Tape,
 )
 from sim.kernels.types import Floats, Ints
+from sim.network.instants import find_arrival
 from sim.network.wiring import Wires
 from spiketheory.machine.link import kernel
 
@@ -154,7 +155,8 @@ def emit(
                 wires.group_edges[group], wires.group_edges[group + 1], has_tape,
             )  # fmt: skip
         else:
-            send(in_flight, tape.counts, time + delay, event, group)
+            arrival = find_arrival(time, delay, wires.ticks)
+            send(in_flight, tape.counts, arrival, event, group)
 
 
 @kernel()

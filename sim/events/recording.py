@@ -65,6 +65,13 @@ class Recording:
         """Whether the run reached the trial's end."""
         return self.time == self.network.duration
 
+    @property
+    def lost_neuron(self) -> int | None:
+        """A neuron whose coordinates are no numbers at the end or at a probe; None if all are."""
+        at_end = np.flatnonzero(~np.isfinite(self.end).all(axis=0))
+        looked = self.probed[~np.isfinite(self.probed_coordinates).all(axis=(0, 1))]
+        return next((int(i) for i in (*at_end, *looked)), None)
+
     @cached_property
     def end_state(self) -> list[dict[str, np.ndarray]]:
         """State at the end by variable, for each population; shape (size,) each.

@@ -142,9 +142,9 @@ class EventRun:
                 self.record, self.max_spikes + 1, share,
             )  # fmt: skip
             if status == DONE:
-                return self.close(self.network.duration)
+                return self.stop(self.network.duration)
             if status == LOST_STATE:
-                self.raise_lost()
+                self.raise_lost(int(self.tape.counts[LOST_NEURON]) - 1, self.close(self.now))
             if status == FULL:
                 self.make_room()
             if self.tape.counts[N_SPIKES] > self.max_spikes:
@@ -154,7 +154,14 @@ class EventRun:
                 n_spikes=int(self.tape.counts[N_SPIKES]),
             )  # fmt: skip
             if on_advance is not None and on_advance(advance):
-                return self.close(self.now)
+                return self.stop(self.now)
+
+    def stop(self, time: float) -> Recording:
+        """The record of a run up to ``time``, in which all states are numbers."""
+        recording = self.close(time)
+        if recording.lost_neuron is not None:
+            self.raise_lost(recording.lost_neuron, recording)
+        return recording
 
     def make_room(self) -> None:
         """Double what is full, or nearly."""
@@ -203,13 +210,13 @@ class EventRun:
             recording,
         )
 
-    def raise_lost(self) -> None:
+    def raise_lost(self, neuron: int, recording: Recording) -> None:
         """Raise the error of a state that is no number any more."""
-        neuron = int(self.tape.counts[LOST_NEURON]) - 1
         raise StoppedError(
             f"Expected finite states but neuron {neuron} of {self.name_of(neuron)} left the range "
-            f"of the number format at t={self.now:g}; lower the weights of its inputs.",
-            self.close(self.now),
+            f"of the number format at t={recording.time:g}; lower the weights of its inputs, "
+            "or give times in another unit.",
+            recording,
         )
 
     def name_of(self, neuron: int) -> str:

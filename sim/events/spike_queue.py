@@ -24,6 +24,9 @@ NEURONS_PER_SPIKE = 64
 """A bucket is to hold about one spike per so many neurons, and at least SPIKES_PER_BUCKET."""
 GROWTH = 4.0
 """Buckets grow at most by this factor at a time; they may shrink by any."""
+NARROWEST, WIDEST = 1e-290, 1e290
+"""Bounds of a bucket's width: neither its inverse nor its growth leaves the range of floats. The
+shortest trials are one bucket, and all their spikes in its heap."""
 NOWHERE = np.iinfo(np.int32).max
 END = -1
 HEAP_SIZE, CURRENT, IS_IDLE, N_SINCE = range(4)
@@ -64,7 +67,7 @@ def make_spike_queue(n_neurons: int, duration: float, most_targets: int) -> Spik
         heap_times=np.empty(capacity),
         heap_neurons=np.empty(capacity, np.int32),
         counts=np.zeros(4, np.int64),
-        scale=np.array([0.0, duration / N_BUCKETS, 0.0]),
+        scale=np.array([0.0, min(max(duration / N_BUCKETS, NARROWEST), WIDEST), 0.0]),
     )
 
 
@@ -211,7 +214,7 @@ def rebuild(queue: SpikeQueue, cells: Floats, now: float) -> None:
     for i in range(n):
         first = min(first, cells[DUE, i])
     scale[ORIGIN] = first if first < np.inf else now
-    scale[WIDTH] = width
+    scale[WIDTH] = min(max(width, NARROWEST), WIDEST)
     scale[REBUILT] = now
     counts[N_SINCE] = 0
     counts[HEAP_SIZE] = 0

@@ -1,14 +1,15 @@
 """A network as flat arrays: the form in which the event loops read it.
 
 Sources are the neurons, then the channels of the inputs. The connections of a source stand one
-after the other, sorted by delay, then by target; those of equal delay form a group, which arrives
-at once.
+after the other, sorted by delay (`sim.network.instants`), then by target; those of equal delay form
+a group, which arrives at once.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sim.network.instants import choose_ticks, count_ticks
 from sim.network.network import Network
 from spiketheory.errors import InputError
 from spiketheory.machine.compile import CompiledModel
@@ -25,7 +26,8 @@ class Wires(NamedTuple):
         table: Constants, shape (most constants, n_rows).
         source_groups: First group of each source, and the end, shape (n_sources + 1,).
         group_edges: First connection of each group, and the end, shape (n_groups + 1,).
-        group_delays: Shape (n_groups,) [time].
+        group_delays: In ticks; 0 for those that arrive within the event, shape (n_groups,).
+        ticks: How many of them make a unit of time.
         targets: Neuron that each connection leads to, shape (n_connections,).
         weights: Shape (n_connections,).
         input_times: Sorted, up to T, shape (n_inputs,) [time].
@@ -38,6 +40,7 @@ class Wires(NamedTuple):
     source_groups: np.ndarray
     group_edges: np.ndarray
     group_delays: np.ndarray
+    ticks: float
     targets: np.ndarray
     weights: np.ndarray
     input_times: np.ndarray
@@ -114,7 +117,7 @@ def find_offsets(network: Network, end: str) -> list[int]:
     ]
 
 
-def sort_edges(network: Network) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def sort_edges(network: Network) -> tuple[dict[str, Any], np.ndarray]:
     """The connections by source, delay and target, in groups of equal delay."""
     n_sources = network.n_neurons + sum(p.size for p in network.inputs)
     parts = list(
@@ -129,7 +132,9 @@ def sort_edges(network: Network) -> tuple[dict[str, np.ndarray], np.ndarray]:
     sources = np.concatenate([empty, *(p.matrix.col.astype(np.int32) + a for p, a, _ in parts)])
     targets = np.concatenate([empty, *(p.matrix.row.astype(np.int32) + b for p, _, b in parts)])
     weights = np.concatenate([np.empty(0), *(p.matrix.data for p, _, _ in parts)])
-    delays = np.concatenate([np.empty(0), *(p.edge_delays for p, _, _ in parts)])
+    given = [p.edge_delays for p, _, _ in parts]
+    ticks = choose_ticks(network.duration, given)
+    delays = count_ticks(np.concatenate([np.empty(0), *given]), ticks)
     if np.any(delays):
         places = np.lexsort((targets, delays, sources))
     else:
@@ -143,6 +148,7 @@ def sort_edges(network: Network) -> tuple[dict[str, np.ndarray], np.ndarray]:
         "source_groups": np.searchsorted(sources[starts], np.arange(n_sources + 1)),
         "group_edges": np.append(starts, len(places)),
         "group_delays": delays[starts],
+        "ticks": ticks,
         "targets": targets[places].astype(np.int32),
         "weights": weights[places],
     }

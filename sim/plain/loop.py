@@ -269,7 +269,8 @@ class PlainRun:
             if delay == 0:
                 self.deliver(event, connections)
             else:
-                self.under_way.append((self.now + delay, self.n_sent, event, connections))
+                arrival = self.network.find_arrival(self.now, delay)
+                self.under_way.append((arrival, self.n_sent, event, connections))
                 self.under_way.sort(key=lambda entry: entry[:2])
                 self.n_sent += 1
 

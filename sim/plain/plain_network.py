@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sim.network.instants import choose_ticks, count_ticks, find_arrival
 from sim.network.network import Network, Population
 from sim.plain.neuron import FLOATS, Arithmetic, Neuron, Number, make_neuron
 
@@ -18,7 +19,7 @@ class Connection(NamedTuple):
         source: A neuron, or the number of neurons plus a channel.
         target: A neuron.
         weight: Its weight.
-        delay: Its delay [time].
+        delay: Its delay, in ticks [1], or without any [time].
     """
 
     source: int
@@ -36,6 +37,8 @@ class PlainNetwork:
         connections: In the order of the network's projections.
         inputs: Time and source of each input spike.
         duration: The trial's end T [time].
+        ticks: How many ticks make a unit of time; None if times are added up as they are, as they
+            must be for differences in many digits.
         groups: Numbers of the neurons of each population.
         paths: Which population has a projection to which, whatever its weights.
     """
@@ -44,6 +47,7 @@ class PlainNetwork:
     connections: Sequence[Connection]
     inputs: Sequence[tuple[Number, int]]
     duration: Number
+    ticks: float | None
     groups: Sequence[range]
     paths: frozenset[tuple[int, int]]
 
@@ -54,6 +58,13 @@ class PlainNetwork:
         waves = groupby(own, key=lambda c: self.connections[c].delay)
         return [(delay, list(wave)) for delay, wave in waves]
 
+    def find_arrival(self, time: Number, delay: Number) -> Number:
+        """When an event arrives that departs at ``time``, as in every engine: a float."""
+        if self.ticks is None:
+            return time + delay
+        number = self.neurons[0].number
+        return number(find_arrival(float(time), float(delay), self.ticks))
+
 
 def read_network(network: Network, arithmetic: Arithmetic = FLOATS) -> PlainNetwork:
     """A network in plain numbers.
@@ -63,6 +74,7 @@ def read_network(network: Network, arithmetic: Arithmetic = FLOATS) -> PlainNetw
         arithmetic: The numbers to compute with.
     """
     number, n = arithmetic.number, network.n_neurons
+    ticks = choose_ticks(network.duration, [p.edge_delays for p in network.projections])
     names = [p.name for p in network.populations]
     firsts = {p.name: network.slices[p.name].start for p in network.populations}
     firsts |= {p.name: n + network.slices[p.name].start for p in network.inputs}
@@ -71,7 +83,7 @@ def read_network(network: Network, arithmetic: Arithmetic = FLOATS) -> PlainNetw
         for p in network.projections
         for pre, post, weight, delay in zip(
             p.matrix.col.tolist(), p.matrix.row.tolist(), p.matrix.data.tolist(),
-            p.edge_delays.tolist(), strict=True,
+            count_ticks(p.edge_delays, ticks).tolist(), strict=True,
         )
     ]  # fmt: skip
     inputs = [
@@ -84,6 +96,7 @@ def read_network(network: Network, arithmetic: Arithmetic = FLOATS) -> PlainNetw
         connections=connections,
         inputs=inputs,
         duration=number(network.duration),
+        ticks=ticks,
         groups=[range(firsts[p.name], firsts[p.name] + p.size) for p in network.populations],
         paths=frozenset(
             (names.index(p.pre), names.index(p.post)) for p in network.projections if p.pre in names

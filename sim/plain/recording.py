@@ -71,7 +71,15 @@ def simulate_plainly(
                 f"Expected {err} by t={float(run.now):g}; {err.remedy}.",
                 record(network, run, times, neurons),
             ) from None
-    return record(network, run, times, neurons)
+    recording = record(network, run, times, neurons)
+    if recording.lost_neuron is not None:
+        raise StoppedError(
+            f"Expected finite states but neuron {recording.lost_neuron} left the range of numbers "
+            f"by t={recording.time:g}; lower the weights of its inputs, or give times in another "
+            "unit.",
+            recording,
+        )
+    return recording
 
 
 def record(

@@ -1,0 +1,90 @@
+"""Trials as short and as long as floats go: right values, or an error that says what to do."""
+
+import numpy as np
+import pytest
+from networks import compiled
+
+from sim.engine.choose import differentiate, simulate
+from sim.events.recording import StoppedError
+from sim.network.network import Network, Population, Projection, SpikeTrains
+from spiketheory.errors import InputError
+
+SHORT = (5e-324, 1e-310, 2.3e-308, 1e-307, 1e-300, 1e-200)
+LONG = (1e20, 1e100, 1e300, 1.7e308)
+
+
+def make(duration, delay=None, backend="numpy"):
+    """Two neurons without drive that hear an input at 0, T/2 and T; only the first reaches 1."""
+    population = Population(
+        name="n", model=compiled("lif_delta", backend), size=2,
+        parameters={"tau": 1.0, "I0": 0.0, "V_th": 1.0}, initial={"V": 0.0},
+    )  # fmt: skip
+    times = np.array([0.0, duration / 2, duration])
+    return Network(
+        populations=[population],
+        inputs=[SpikeTrains(name="in", size=1, times=times, channels=[0, 0, 0])],
+        projections=[
+            Projection(pre="in", post="n", weights=[[1.5], [-0.2]]),
+            Projection(pre="n", post="n", weights=[[0.0, 0.0], [0.1, 0.0]], delays=delay),
+        ],
+        duration=duration,
+    )
+
+
+def run(network, engine):
+    """States at T of a run that goes back, too."""
+    recording = simulate(network, engine=engine, record=True, probe_times=[network.duration / 3])
+    slopes = np.ones(len(recording.spike_time))
+    found = differentiate(recording, spike_time=slopes, end=[{"V": 1.0}], parameters=True)
+    assert np.all(np.isfinite(found.weights[0]))
+    assert np.all(np.isfinite(found.weights[1]))
+    return recording.spike_neuron.tolist(), recording.end_state[0]["V"]
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+@pytest.mark.parametrize("duration", SHORT)
+def test_in_the_shortest_trials_nothing_decays(engine, duration):
+    spikes, state = run(make(duration), engine)
+    assert spikes == ([0, 0] if duration / 2 > 0 else [0])
+    heard = 3 * -0.2 + len(spikes) * 0.1
+    np.testing.assert_allclose(state[1], heard, rtol=1e-14)
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+@pytest.mark.parametrize("duration", LONG)
+@pytest.mark.parametrize("delay", [None, 0.25])
+def test_in_the_longest_trials_all_is_forgotten_but_the_input_at_the_end(engine, duration, delay):
+    spikes, state = run(make(duration, delay and delay * duration), engine)
+    assert spikes == [0, 0]
+    assert state[1] == -0.2
+
+
+@pytest.mark.parametrize("duration", [*SHORT, *LONG])
+def test_compiled_code_ends_as_well(duration):
+    network = make(duration, backend="numba")
+    recording = simulate(network, engine="events")
+    plain = simulate(make(duration), engine="plain")
+    assert recording.spike_neuron.tolist() == plain.spike_neuron.tolist()
+    np.testing.assert_allclose(recording.end_state[0]["V"], plain.end_state[0]["V"], rtol=1e-14)
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+@pytest.mark.parametrize("duration", SHORT[1:-1])
+def test_delays_in_shorter_trials_than_their_ticks_allow_are_refused(engine, duration):
+    with pytest.raises(InputError, match=r"at least 1e-290 in a network with delays .* unit"):
+        simulate(make(duration, duration / 4), engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+@pytest.mark.parametrize(
+    ("name", "parameters", "duration"),
+    [("lif_alpha", {"tau_m": 1e300}, 1e300), ("lif_delta", {"tau": 1e-310}, 1.0)],
+)
+def test_a_state_that_is_no_number_at_the_end_is_an_error(engine, name, parameters, duration):
+    population = Population(name="n", model=compiled(name), size=2, parameters=parameters)
+    network = Network(populations=[population], duration=duration)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .*another unit"),
+    ):
+        simulate(network, engine=engine)
