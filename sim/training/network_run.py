@@ -11,7 +11,7 @@ import tomli_w
 from sim.analysis.spike_figures import SpikePanel, plot_losses, plot_spike_panels
 from sim.analysis.training_figures import write_metrics_csv
 from sim.engine.choose import simulate
-from sim.files.network_file import MOST_TEXT, NetworkFile, read_network_tables, read_tables
+from sim.files.network_file import NetworkFile, read_network_tables, read_tables
 from sim.files.tables import Table, TomlValue, read_toml
 from sim.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sim.training.network_config import read_training
@@ -94,7 +94,7 @@ class NetworkRun:
 def is_network_config(path: Path) -> bool:
     """Whether a configuration describes a network, rather than naming layers."""
     try:
-        tables = read_toml(path, "a network file", most=MOST_TEXT)
+        tables = read_toml(path, "a network file")
     except InputError:
         return False  # who reads it as the other kind says what is wrong with it
     return "network" in tables or "version" in tables

@@ -26,6 +26,7 @@ from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_d
 from spiketheory.errors import CheckpointError, InputError, ModelError
 from spiketheory.files import is_file_name, replace_atomically
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.reading import DamagedError, read_limited, show
 
 CHECKPOINT = "checkpoint.npz"
 CONFIG = "config.toml"
@@ -227,10 +228,10 @@ def read_model_file(path: str) -> bytes:
         ModelError: If it cannot be read.
     """
     try:
-        return Path(path).read_bytes()
-    except OSError as err:
+        return read_limited(path)
+    except DamagedError as err:
         raise ModelError(
-            f"Expected a model file at {path} but the system said: {err.strerror or err}; "
+            f"Expected a model file at {path} but the system said: {err}; "
             "check the path, or list the built-in models."
         ) from err
 
@@ -292,7 +293,7 @@ def check_meta(path: Path, meta: dict[str, Any]) -> None:
     wanted = {"epoch": int, "rows": list, "model": str, "digest": str}
     for name, kind in wanted.items():
         if not isinstance(meta.get(name), kind):
-            came = f"{name}={meta[name]!r}" if name in meta else f"no {name}"
+            came = f"{name}={show(meta[name])}" if name in meta else f"no {name}"
             raise CheckpointError(
                 f"Expected a checkpoint of a training run but {path} has {came}; "
                 "give the folder that train wrote."

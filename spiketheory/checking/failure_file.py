@@ -1,8 +1,6 @@
 """Files of failures: a trial file (docs/formats.md, 10) with the parameter that is moved."""
 
 import os
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from spiketheory.errors import InputError
 from spiketheory.files import replace_atomically
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.parse import parse_model
+from spiketheory.reading import DamagedError, catch_damage, read_npz
 
 EXTRA = ("durations", "order", "input_order", "shift")
 
@@ -59,15 +58,12 @@ def read_failure(
         InputError: If the file is none of this kind.
     """
     try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-        return read_arrays(found)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as err:
-        if isinstance(err, InputError):
-            raise
+        with catch_damage():
+            return read_arrays(read_npz(path))
+    except DamagedError as err:
         raise InputError(
             f"Expected a file that `spiketheory check` wrote at {path} but could not read it "
-            f"({type(err).__name__}: {err}); give the .npz file of a failure."
+            f"({err}); give the .npz file of a failure."
         ) from err
 
 

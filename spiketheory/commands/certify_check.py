@@ -195,11 +195,11 @@ def recheck_certificate(
     ctx: click.Context, path: Path, *, timeout: float, out: Path | None
 ) -> None:
     """Go through a certificate again and say what was checked."""
-    from spiketheory.certification.recheck import recheck
+    from spiketheory.certification.recheck import read_certificate, recheck
     from spiketheory.time_limit import limit_time
 
     with end_undecided(ctx), limit_time(timeout, f"going through {path} again"):
-        lines = recheck(path.read_bytes())
+        lines = recheck(read_certificate(path))
     write_output("\n".join(lines), out)
 
 

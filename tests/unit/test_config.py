@@ -231,7 +231,7 @@ def test_every_field_can_be_converted_and_described():
     [
         (None, "No such file"),
         (b"epochs = = 3", "Invalid value"),
-        (b"\xff\xfe", "utf-8"),
+        (b"\xff\xfe", "no UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(content, reason, tmp_path):

@@ -23,6 +23,7 @@ from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.parse import parse_assumption, parse_model
+from spiketheory.reading import DamagedError, catch_damage, parse_json, read_text, show
 
 SCHEMA = "spiketheory contradiction 1"
 BESIDE = 1e-9
@@ -57,17 +58,16 @@ def read_contradiction(
         InputError: If the file is none of this kind.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"the schema is {content['schema']!r}")
-        model = parse_model(content["model_file"], origin="the file of a contradiction")
-        return model, tuple(content["assumptions"]), read_record(content["contradiction"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as err:
-        if isinstance(err, InputError):
-            raise
+        with catch_damage():
+            content = parse_json(read_text(path))
+            if content["schema"] != SCHEMA:
+                raise ValueError(f"the schema is {show(content['schema'])}")
+            model = parse_model(content["model_file"], origin="the file of a contradiction")
+            return model, tuple(content["assumptions"]), read_record(content["contradiction"])
+    except DamagedError as err:
         raise InputError(
             f"Expected a file that `spiketheory check --attack` wrote at {path} but could not read "
-            f"it ({type(err).__name__}: {err}); give the .json file of a contradiction."
+            f"it ({err}); give the .json file of a contradiction."
         ) from err
 
 
