@@ -212,6 +212,15 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
+def drop_answers(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The question in a batch file that may hold an answer, too."""
+    return {
+        name: array
+        for name, array in arrays.items()
+        if name not in ANSWERS and not name.startswith("grad_")
+    }
+
+
 def count_spikes_by_layer(network: LayerStack, spike_neuron: np.ndarray) -> list[int]:
     """How many spikes each layer has."""
     counts = np.bincount(spike_neuron, minlength=network.n_neurons)

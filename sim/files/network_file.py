@@ -12,13 +12,15 @@ import numpy as np
 
 from sim.events.recording import Recording
 from sim.files.loss_table import LossTable, read_loss_table
+from sim.files.network_size import estimate_network
 from sim.files.projection_table import read_projection
 from sim.files.tables import Table, TableReader, TomlValue, read_toml
 from sim.network.connect import draw_poisson
 from sim.network.layer_stack import PRECISIONS
 from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
-from spiketheory.errors import InputError
+from spiketheory.errors import InputError, check_positive
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.memory import check_memory
 from spiketheory.reading import show
 
 VERSIONS = (1, 2)
@@ -106,7 +108,9 @@ class Reader(TableReader):
         """The circuit."""
         names = (*NETWORK, *self.newer("precision"))
         network = self.check(tables["network"], "[network]", names, ("duration",))
+        check_memory(estimate_network(tables), f"neurons, connections and inputs of {self.path}")
         duration = self.number(network["duration"], "duration of [network]")
+        check_positive("duration", duration)
         precision = self.choice(
             network.get("precision", "float64"), "precision of [network]", tuple(PRECISIONS)
         )

@@ -36,7 +36,7 @@ def read_projection(
         version: Format of the file.
     """
     reader.check(table, where, (*PROJECTION, *(MORE if version > 1 else ())), ("pre", "post"))
-    pre, post = table["pre"], table["post"]
+    pre, post = (reader.text(table[end], f"{end} of {where}") for end in ("pre", "post"))
     for end in (pre, post):
         if end not in sizes:
             raise reader.fail(

@@ -24,7 +24,7 @@ from sim.training.data import Dataset, load_dataset
 from sim.training.train import Row, Trainer, TrainState, make_targets, with_epochs
 from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
 from spiketheory.errors import CheckpointError, InputError, ModelError
-from spiketheory.files import is_file_name, replace_atomically
+from spiketheory.files import is_file_name, remove_strays, replace_atomically
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.reading import DamagedError, read_limited, show
 
@@ -212,6 +212,7 @@ def open_folder(folder: Path, *, overwrite: bool) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_strays(folder)
         with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
             probe.write(b"x")
     except OSError as err:
