@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from sim.training.data import DATASETS
+from sim.training.data import DATASETS, IMAGE_SETS
 from sim.training.optim import OPTIMISERS, SCHEDULES
 from sim.training.trial_data import is_trial_dataset, suggest_settings
 from spiketheory.errors import InputError, check_choice, check_positive
@@ -25,7 +25,7 @@ class TrainConfig:
     """Everything that decides a training run's outcome.
 
     Attributes:
-        dataset: ``digits``, ``mnist`` or ``yinyang``, or the path of a trials file (``.npz``).
+        dataset: One of `sim.training.data.DATASETS`, or the path of a trials file (``.npz``).
         model: Name of a built-in neuron model, or path of a model file.
         parameters: Values of the model's parameters; defaults fill in the rest.
         duration: The trial's end T [time].
@@ -167,7 +167,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "flip": 0.0,
         "schedule": "cosine",
     },
-    "mnist": {**PAPER, "epochs": 10},
+    **{name: {**PAPER, "epochs": 10} for name in IMAGE_SETS},
     "yinyang": {
         **PAPER,
         "hidden": (100,),
