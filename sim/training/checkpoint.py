@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -114,6 +114,47 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             return Checkpoint(config=config, arrays=arrays, meta=meta)
     except DamagedError as err:
         _raise_damaged(path, err)
+
+
+def check_progress(
+    path: Path, meta: Mapping[str, Any], needed: Sequence[str]
+) -> tuple[int, list[dict[str, float]]]:
+    """The epoch of a training run and its metrics, a row of numbers for each epoch or so.
+
+    Args:
+        path: The checkpoint, for messages.
+        meta: What the checkpoint says about itself.
+        needed: Metrics that no row lacks.
+
+    Raises:
+        CheckpointError: If they are something else.
+    """
+    epoch, rows = meta.get("epoch"), meta.get("rows")
+    if isinstance(epoch, bool) or not isinstance(epoch, int) or not 0 <= epoch < 2**53:
+        came = f"epoch={show(epoch)}" if "epoch" in meta else "no epoch"
+    elif not isinstance(rows, list):
+        came = f"rows={show(rows)}" if "rows" in meta else "no rows"
+    else:
+        wrong = [row for row in rows if not _is_row(row, needed)]
+        if not wrong:
+            return epoch, [dict(row) for row in rows]
+        came = f"the metrics {show(wrong[0])}"
+    raise CheckpointError(
+        f"Expected a checkpoint of a training run but {path} has {came}; "
+        "give the folder that train wrote."
+    )
+
+
+def _is_row(row: Any, needed: Sequence[str]) -> bool:
+    """Whether something is a row of numbers by name, that arrays of floats can hold."""
+    return (
+        isinstance(row, dict)
+        and all(name in row for name in needed)
+        and all(
+            isinstance(v, int | float) and (isinstance(v, float) or abs(v) < 2**53)
+            for v in row.values()
+        )
+    )
 
 
 def _read_header(path: Path, members: Mapping[str, np.ndarray]) -> dict[str, Any]:

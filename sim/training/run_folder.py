@@ -18,7 +18,7 @@ from sim.analysis.training_figures import (
 )
 from sim.interrupt import catch_interrupt
 from sim.layers.batch import record_spikes, run_batch
-from sim.training.checkpoint import load_checkpoint, save_checkpoint
+from sim.training.checkpoint import check_progress, load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
 from sim.training.data import Dataset, load_dataset
 from sim.training.train import Row, Trainer, TrainState, make_targets, with_epochs
@@ -35,6 +35,11 @@ MODEL = "model.toml"
 CURVES = "learning_curves.png"
 RASTERS = "rasters.png"
 RUNS = Path("runs")
+METRIC_NAMES = (
+    *("epoch", "seconds", "train_accuracy", "test_accuracy", "test_accuracy_ordinary"),
+    *("spikes_per_hidden_neuron", "silent_fraction"),
+)
+"""Metrics that are drawn and printed."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -291,19 +296,19 @@ def read_run(folder: Path) -> tuple[TrainConfig, dict[str, np.ndarray], dict[str
 
 def check_meta(path: Path, meta: dict[str, Any]) -> None:
     """Raise `CheckpointError` unless ``meta`` is what `save_run` writes."""
-    wanted = {"epoch": int, "rows": list, "model": str, "digest": str}
-    for name, kind in wanted.items():
-        if not isinstance(meta.get(name), kind):
+    for name in ("model", "digest"):
+        if not isinstance(meta.get(name), str):
             came = f"{name}={show(meta[name])}" if name in meta else f"no {name}"
             raise CheckpointError(
                 f"Expected a checkpoint of a training run but {path} has {came}; "
                 "give the folder that train wrote."
             )
-    epochs = [row.get("epoch") if isinstance(row, dict) else None for row in meta["rows"]]
-    if epochs != list(range(meta["epoch"] + 1)):
+    epoch, rows = check_progress(path, meta, METRIC_NAMES)
+    epochs = [row["epoch"] for row in rows]
+    if epochs != list(range(epoch + 1)):
         raise CheckpointError(
-            f"Expected metrics of the epochs 0 to {meta['epoch']} in {path} but got those of "
-            f"{epochs}; give the folder that train wrote."
+            f"Expected metrics of the epochs 0 to {epoch} in {path} but got those of "
+            f"{show(epochs)}; give the folder that train wrote."
         )
 
 
