@@ -48,8 +48,8 @@ ARRAYS: tuple[Any, ...] = (
 def list_paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The places of all values in a tree."""
     yield path
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
     if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in pairs:
             yield from list_paths(inner, (*path, key))
 

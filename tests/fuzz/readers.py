@@ -41,6 +41,7 @@ from spiketheory.checking.replay import replay
 from spiketheory.checking.trial import Place, Trial
 from spiketheory.commands.main import main
 from spiketheory.documents.certificate import write_certificate
+from spiketheory.errors import InputError
 from spiketheory.language.parse import parse_assumption, read_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,6 +106,8 @@ def simulate(path: Path) -> None:
     if out.exists():
         assert result.exit_code == 0 or "What ran up to then is in" in result.output
         out.unlink()
+    if result.exit_code:
+        raise InputError(result.stderr)
 
 
 def read_network(path: Path) -> None:

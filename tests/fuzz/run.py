@@ -128,6 +128,7 @@ def run_child(name: str, inputs: int, start: int, keep: Path) -> None:
         found: dict[str, Any] = {"counts": counts, "faults": faults, "peak_gib": round(peak, 2)}
         state.write_text(json.dumps(found), "utf-8")
 
+    write()
     with np.errstate(all="ignore"):
         fuzz(name, inputs=inputs, start=start, on_input=note)
     write()
@@ -144,7 +145,9 @@ def run(name: str, *, inputs: int, start: int, keep: Path) -> dict[str, Any]:
         arguments = [name, "--inputs", str(left), "--seed", str(start), "--keep", str(keep)]
         child = [sys.executable, "-m", "tests.fuzz.run", *arguments, "--child"]
         done = subprocess.run(child, cwd=ROOT, check=False)
-        found = json.loads(state.read_text("utf-8")) if state.exists() else {}
+        if not state.exists():
+            raise SystemExit(f"{name} could not begin (exit code {done.returncode})")
+        found = json.loads(state.read_text("utf-8"))
         total["counts"].update(found.get("counts", {}))
         total["faults"].update(found.get("faults", {}))
         peak = max(peak, found.get("peak_gib", 0.0))
