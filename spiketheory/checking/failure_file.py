@@ -12,7 +12,7 @@ from spiketheory.errors import InputError
 from spiketheory.files import replace_atomically
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.parse import parse_model
-from spiketheory.reading import DamagedError, catch_damage, read_npz
+from spiketheory.reading import DamagedError, catch_damage, read_npz, show
 
 EXTRA = ("durations", "order", "input_order", "shift")
 
@@ -86,17 +86,35 @@ def read_arrays(
     place = None
     if "moved" in found:
         place = Place(str(found["moved"]), tuple(map(int, found["moved_index"])))
-        trial.read(place)
+        if place not in list(trial.places()):
+            raise ValueError(f"no number of the trial is at {show(place)}")
     values = tuple(map(float, found["moved_values"])) if "moved_values" in found else None
+    if values is not None and (place is None or len(values) != 2 or not np.isfinite(values).all()):
+        raise ValueError(f"moved_values are {show(values)}")
     extra = tuple(
         (name, tuple(found[name].tolist())) for name in EXTRA if name in found
     )  # fmt: skip
+    check_extra(str(found["property"]), dict(extra), trial)
     failure = Failure(
         name=str(found["property"]), text=str(found["text"]), trial=trial, place=place,
         values=None if values is None else (values[0], values[1]), proof=str(found["proof"]),
         extra=extra,
     )  # fmt: skip
     return neuron, parameters, tuple(map(str, found["assume"])), failure
+
+
+def check_extra(name: str, extra: dict[str, Any], trial: Trial) -> None:
+    """Raise `ValueError` unless what a property needs besides the trial is there."""
+    n, m = trial.n_neurons, len(trial.input_weights[0])
+    numbers = [number for values in extra.values() for number in values]
+    fits = bool(np.isfinite(np.array(numbers, dtype=float)).all())
+    if name in ("flow", "prediction"):
+        fits &= len(extra["durations"]) == 2 and min(extra["durations"]) >= 0 and m > 0
+    elif name == "symmetry":
+        fits &= sorted(extra["order"]) == list(range(n)) and len(extra["shift"]) == 1
+        fits &= sorted(extra["input_order"]) == list(range(m))
+    if not fits:
+        raise ValueError(f"{name} does not fit {show(extra)}")
 
 
 def to_rows(array: np.ndarray) -> tuple[tuple[float, ...], ...]:
@@ -113,10 +131,14 @@ def check_sizes(trial: Trial) -> None:
         and all(len(row) == m for row in trial.input_weights)
         and len(trial.input_times) == len(trial.input_neurons)
         and all(0 <= source < m for source in trial.input_neurons)
+        and trial.duration > 0
+        and np.isfinite([*trial.input_times, trial.duration]).all()
+        and all(np.isfinite(r).all() for r in (*trial.weights, *trial.input_weights))
+        and all(np.isfinite(r).all() for r in trial.initial)
     )
     if not fits or not n:
         raise InputError(
             f"Expected weights ({n}, {n}), input_weights ({n}, M) and input_neurons below M, one "
-            f"for each of {len(trial.input_times)} input times, but got other shapes; see "
+            f"for each of {len(trial.input_times)} input times, all finite, but got others; see "
             "docs/formats.md, 10."
         )

@@ -99,7 +99,7 @@ def write_in_folder(write: Callable[[Path], Any], name: str) -> bytes:
 def simulate(path: Path) -> None:
     """The command; a file that is refused leaves no output."""
     out = path.with_name("out.npz")
-    options = ("--backend", "numpy", "--max-spikes", "30")
+    options = ("--backend", "numpy", "--max-spikes", "300")
     result = CliRunner().invoke(main, ["simulate", str(path), "--out", str(out), *options])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

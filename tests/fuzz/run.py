@@ -57,7 +57,7 @@ def read_once(name: str, content: bytes, folder: Path) -> tuple[str, str]:
         outcome = "ok", ""
     except (SpiketheoryError, click.ClickException) as err:
         says = str(err)
-        outcome = ("refused", "") if "Expected" in says else ("fault", f"says only: {says}")
+        outcome = ("refused", "") if "expected" in says.lower() else ("fault", f"says only: {says}")
     except Hang as err:
         outcome = "fault", f"hang: {find_place(err)}"
     except Exception as err:
