@@ -139,8 +139,9 @@ def show_progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[str], 
     Yields:
         A function that takes what is going on now.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from spiketheory.commands.terminal import make_console
 
     if quiet or not sys.stderr.isatty():
 
@@ -154,7 +155,7 @@ def show_progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[str], 
         TimeElapsedColumn(), BarColumn(bar_width=15), TextColumn("{task.fields[name]}"),
         TextColumn("{task.description}"),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=make_console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(names), name="", completed=0)
 
         def show(text: str) -> None:
@@ -168,11 +169,10 @@ def show_progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[str], 
 
 def print_result(result: "Result") -> None:
     """Tables, notes and the machine."""
-    from rich.console import Console
-
     from benchmarks.report import draw_result, format_machine
+    from spiketheory.commands.terminal import make_console
 
-    console = Console()
+    console = make_console()
     for table in draw_result(result):
         console.print(table)
     for note in result.notes:
@@ -233,14 +233,13 @@ def compare_checkouts(
     """Time two checkouts in turns, and print the ratios."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from benchmarks.versions import check_checkout, compare_versions
     from spiketheory.commands.display import format_json, make_progress
+    from spiketheory.commands.terminal import make_console
 
     for folder in (before, after):
         check_checkout(folder)
-    console = Console(stderr=True, quiet=as_json)
+    console = make_console(stderr=True, quiet=as_json)
     with make_progress(console) as bar:
         task = bar.add_task("Pairs", total=pairs, note="")
         ratios, starts = compare_versions(
@@ -264,11 +263,10 @@ def print_comparison(comparison: Any, *, every: bool) -> None:
     """The table, and what could not be compared."""
     from collections import Counter
 
-    from rich.console import Console
-
     from benchmarks.report import draw_comparison
+    from spiketheory.commands.terminal import make_console
 
-    console = Console()
+    console = make_console()
     table = draw_comparison(comparison, every=every)
     if table.row_count:
         console.print(table)

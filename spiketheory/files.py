@@ -1,9 +1,13 @@
 """Files: writing them whole or not at all, sealing them, telling them from model names."""
 
+import contextlib
+import errno
 import hashlib
 import os
+import platform
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,14 +41,17 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_strays(path.parent)
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+            dir=path.parent, prefix=f".{path.name}.{OWNER}-{os.getpid()}-", suffix=path.suffix
         )
         os.close(handle)
         temporary = Path(name)
         yield temporary
         temporary.chmod(0o666 & ~current_umask())
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
     except OSError as err:
         raise InputError(
             f"Expected to write {path} but the system said: {err.strerror or err}; "
@@ -53,6 +60,85 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk and survive a power cut."""
+    try:
+        handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name != "nt" else os.O_RDWR)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    except OSError as err:
+        if err.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no fsync
+            raise
+    finally:
+        os.close(handle)
+
+
+def remove_strays(folder: Path) -> None:
+    """Remove temporary files of `replace_atomically` whose process was killed on this machine."""
+    if os.name == "nt":  # no harmless way to ask whether a process lives
+        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = STRAY.search(entry.name)
+            if found and found[1] == OWNER and not is_alive(int(found[2])):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is somebody else's
+        return True
+    return True
+
+
+def name_owner() -> str:
+    """What tells apart processes of equal numbers: the machine, its start, and the container."""
+    facts = [platform.node()]
+    for place in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        with contextlib.suppress(OSError):
+            link = os.path.islink(place)
+            facts.append(os.readlink(place) if link else Path(place).read_text("ascii"))
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:8]
+
+
+OWNER = name_owner()
+STRAY = re.compile(r"^\..+\.([0-9a-f]{8})-([0-9]{1,9})-[a-z0-9_]{8}(?:\.[^.]*)?$")
+"""The name of a temporary file of `replace_atomically`."""
+
+
+def is_same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to one file, which need not exist."""
+    with contextlib.suppress(OSError, ValueError):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def check_apart(
+    out: str | os.PathLike[str] | None,
+    *others: str | os.PathLike[str] | None,
+    models: Iterable[str | None] = (),
+) -> None:
+    """Raise `InputError` if what would be written to is a file that is read or written, too.
+
+    Args:
+        out: Where to write; None is nowhere.
+        others: The other files; None is none.
+        models: Models that are read; names of built-in ones are no files.
+    """
+    for other in (*others, *(m for m in models if m is not None and is_file_name(m))):
+        if out is not None and other is not None and is_same_file(out, other):
+            raise InputError(
+                f"Expected to write to another file than {other} but got {out}, which is the "
+                "same; it would be lost. Choose another name."
+            )
 
 
 def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:

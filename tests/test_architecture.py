@@ -11,11 +11,12 @@ from spiketheory.machine.compile import ADDED_TO_NUMBA
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     *("spiketheory.errors", "spiketheory.files", "spiketheory.time_limit"),
+    *("spiketheory.memory", "spiketheory.reading", "spiketheory.plain_text"),
     *("spiketheory.runtime", "spiketheory.language", "spiketheory.symbolic"),
     *("spiketheory.generation", "spiketheory.reference", "spiketheory.verification"),
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),
     *("spiketheory.documents", "derivations"),
-    *("sim.status", "sim.threads", "sim.memory", "sim.interrupt", "sim.losses"),
+    *("sim.status", "sim.threads", "sim.interrupt", "sim.losses"),
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events", "sim.plain"),
     "sim.engine",
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
@@ -196,6 +197,15 @@ def test_sim_is_handed_compiled_models_and_no_mathematics():
         imported = list_imports(path)
         assert "sympy" not in top_level(imported), f"sim leads to {module}, which imports sympy"
         todo += imported
+
+
+MAKES_CONSOLES = Path("spiketheory/commands/terminal.py")
+"""What is printed passes there, so that text from files cannot steer a terminal."""
+
+
+def test_consoles_are_made_in_one_file_only(file):
+    if file != MAKES_CONSOLES:
+        assert not [call for call in list_calls(file) if call[0].split(".")[-1] == "Console"]
 
 
 def test_only_the_command_line_prints_and_exits(file):

@@ -17,7 +17,6 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from derivations import compile_model
 from sim.analysis.training_figures import BLUE, GREY, INK, ORANGE, STYLE
@@ -28,6 +27,7 @@ from sim.training.data import load_dataset
 from sim.training.train import Row, Trainer, TrainState, train_network
 from spiketheory.commands.display import make_progress
 from spiketheory.commands.experiment import open_folder, program, report
+from spiketheory.commands.terminal import make_console
 
 HIDDEN = (50,) * 6
 SETTINGS: dict[str, Any] = {
@@ -75,7 +75,7 @@ def count_spikes(trainer: Trainer, state: TrainState) -> int:
 def learn(trainer: Trainer, state: TrainState) -> list[list[float]]:
     """Train; returns the silent fractions before training and after each epoch."""
     silence: list[list[float]] = []
-    console = Console(stderr=True, quiet=not sys.stderr.isatty())
+    console = make_console(stderr=True, quiet=not sys.stderr.isatty())
     with make_progress(console) as bar:
         task = bar.add_task("Learning", total=trainer.config.epochs, note="")
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from derivations import compile_model
 from sim.analysis.training_figures import BLUE, GREY, INK, ORANGE, STYLE
@@ -23,6 +22,7 @@ from sim.training.data import load_dataset, split_validation
 from sim.training.train import Trainer, train_network
 from spiketheory.commands.display import make_progress
 from spiketheory.commands.experiment import open_folder, program, report
+from spiketheory.commands.terminal import make_console
 
 WIDTHS = (20, 40, 80, 130, 200, 400)
 HELD_OUT = 10_000
@@ -87,7 +87,7 @@ def main(out: Path, epochs: int, seed: int, backend: str) -> None:
     started = time.perf_counter()
     folder = open_folder(out)
     points = []
-    with make_progress(Console(stderr=True, quiet=not sys.stderr.isatty())) as bar:
+    with make_progress(make_console(stderr=True, quiet=not sys.stderr.isatty())) as bar:
         task = bar.add_task("Training", total=len(WIDTHS), note="")
         for width in WIDTHS:
             points.append(train_width(width, epochs, seed, backend))

@@ -244,7 +244,7 @@ def draw_rasters(panels: Sequence[RasterPanel]) -> "Figure":
         squeezed = (
             ", compressed after the end of the trial" if axes.get_xscale() != "linear" else ""
         )
-        axes.set_xlabel(f"time (in units of tau{squeezed})")
+        axes.set_xlabel(f"time (in the model's unit of time{squeezed})")
         figure.legend(handles=_raster_key(), loc="outside lower center", ncols=4)
     return figure
 

@@ -15,11 +15,11 @@ from sim.events.loop import DONE
 from sim.events.pseudospikes import Outputs, outputs_vjp
 from sim.events.recording import Recording
 from sim.events.simulate import SHARES
-from sim.memory import check_memory
 from sim.network.network import Given, Matrix, Network, Population
 from sim.network.wiring import split_edges
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.memory import check_memory
 
 StateSlopes = Sequence[Mapping[str, Given]]
 """Per population by state variable derivatives of a loss, broadcast to the states' shape."""

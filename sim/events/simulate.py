@@ -26,10 +26,10 @@ from sim.events.tape import (
     make_in_flight,
     make_tape,
 )
-from sim.memory import check_memory
 from sim.network.network import Network
 from sim.network.wiring import Wiring, wire
 from spiketheory.errors import InputError, check_finite
+from spiketheory.memory import check_memory
 
 MAX_SPIKES = 10_000_000
 SHARES = {"numba": 4_000_000, "numpy": 4_000}

@@ -1,9 +1,6 @@
 """The feedforward batch file (docs/formats.md, 2): an ``.npz`` in, an ``.npz`` out, no pickles."""
 
 import re
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +15,11 @@ from sim.network.layer_stack import LayerStack, split_layers
 from spiketheory.errors import InputError, check_positive, check_shape
 from spiketheory.files import replace_atomically
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.reading import DamagedError, read_npz
 
 REQUIRED = ("model", "T", "input_times", "input_bins", "W0")
 OPTIONAL = ("gamma", "labels")
 RECURRENT = ("weights", "input_weights", "input_neurons")
-# What zipfile and NumPy may raise when they read a file that is none of theirs.
-DAMAGE = (
-    OSError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OverflowError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 ANSWERS = ("t_out", "loss", "spike_sample", "spike_neuron", "spike_time")
 
 
@@ -65,19 +47,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         InputError: If it is missing, truncated, no ``.npz``, or holds pickled objects.
     """
     try:
-        with path.open("rb") as stream:
-            file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array")
-            arrays = {name: file[name] for name in file.files}
-            foreign = [name for name, a in arrays.items() if not isinstance(a, np.ndarray)]
-            if foreign:
-                raise ValueError(f"{foreign[0]} is no array")
-            return arrays
-    except DAMAGE as err:
-        reason = getattr(err, "strerror", None) or str(err) or type(err).__name__
+        return read_npz(path)
+    except DamagedError as err:
         raise InputError(
-            f"Expected a NumPy .npz file at {path} but reading it failed: {reason}; "
+            f"Expected a NumPy .npz file at {path} but reading it failed: {err}; "
             "write one with numpy.savez and plain arrays."
         ) from err
 
@@ -237,6 +210,15 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an ``.npz`` file, whole or not at all."""
     with replace_atomically(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def drop_answers(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The question in a batch file that may hold an answer, too."""
+    return {
+        name: array
+        for name, array in arrays.items()
+        if name not in ANSWERS and not name.startswith("grad_")
+    }
 
 
 def count_spikes_by_layer(network: LayerStack, spike_neuron: np.ndarray) -> list[int]:

@@ -13,6 +13,7 @@ from sim.losses import (
     pad_spike_trains,
 )
 from sim.network.network import Network, Readout
+from spiketheory.reading import show
 
 KINDS: dict[str, tuple[str, ...]] = {
     "first_spike": ("gamma", "label"),
@@ -45,7 +46,7 @@ def read_loss_table(reader: TableReader, table: TomlValue, network: Network) -> 
     """Read what is wanted of a network."""
     where = "[loss]"
     if not isinstance(table, dict):
-        raise reader.fail(f"{where} to be a table", repr(table), "write name = value below it")
+        raise reader.fail(f"{where} to be a table", show(table), "write name = value below it")
     kind = reader.choice(table.get("kind"), f"kind of {where}", tuple(KINDS))
     reader.check(table, where, (*COMMON, *KINDS[kind]), ("kind",))
     readout = find_readout(reader, table, network, where)
@@ -120,7 +121,7 @@ def read_spike_trains(
         )  # fmt: skip
     for train in trains:
         if not np.isfinite(train).all() or np.any(train < 0) or np.any(np.diff(train) <= 0):
-            raise reader.fail(f"times >= 0 that rise in {where}", repr(train.tolist()), "sort them")
+            raise reader.fail(f"times >= 0 that rise in {where}", show(train.tolist()), "sort them")
     silent_after = reader.at_least(
         table.get("silent_after", 1.1 * T), 0.0, "silent_after of [loss]"
     )

@@ -12,13 +12,16 @@ import numpy as np
 
 from sim.events.recording import Recording
 from sim.files.loss_table import LossTable, read_loss_table
+from sim.files.network_size import estimate_network
 from sim.files.projection_table import read_projection
 from sim.files.tables import Table, TableReader, TomlValue, read_toml
 from sim.network.connect import draw_poisson
 from sim.network.layer_stack import PRECISIONS
 from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
-from spiketheory.errors import InputError
+from spiketheory.errors import InputError, check_positive
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.memory import check_memory
+from spiketheory.reading import show
 
 VERSIONS = (1, 2)
 SECTIONS = ("network", "populations", "inputs", "projections")
@@ -27,7 +30,6 @@ NETWORK = ("duration", "seed")
 POPULATION = ("model", "size", "parameters", "initial")
 TRAINS = ("size", "rate", "times", "channels")
 READOUT = ("population", "n_spikes", "neurons", "kind")
-MOST_TEXT = 10_000_000
 
 
 class Learnable(NamedTuple):
@@ -93,7 +95,7 @@ class Reader(TableReader):
         loss = given.get("loss")
         training = given.get("training", {})
         if not isinstance(training, dict):
-            raise self.fail("[training] to be a table", repr(training), "write names below it")
+            raise self.fail("[training] to be a table", show(training), "write names below it")
         return NetworkFile(
             network=network,
             learn=tuple(sorted(self.learn, key=lambda one: one.kind in ("initial", "parameter"))),
@@ -106,7 +108,9 @@ class Reader(TableReader):
         """The circuit."""
         names = (*NETWORK, *self.newer("precision"))
         network = self.check(tables["network"], "[network]", names, ("duration",))
+        check_memory(estimate_network(tables), f"neurons, connections and inputs of {self.path}")
         duration = self.number(network["duration"], "duration of [network]")
+        check_positive("duration", duration)
         precision = self.choice(
             network.get("precision", "float64"), "precision of [network]", tuple(PRECISIONS)
         )
@@ -143,7 +147,7 @@ class Reader(TableReader):
         def read(key: str) -> Table:
             given = table.get(key, {})
             if not isinstance(given, dict):
-                raise self.fail(f"a table for {key} of {where}", repr(given), "use {name = value}")
+                raise self.fail(f"a table for {key} of {where}", show(given), "use {name = value}")
             return {n: self.values(v, size, f"{n} of {where}") for n, v in given.items()}
 
         population = Population(
@@ -162,7 +166,7 @@ class Reader(TableReader):
         for name in names:
             self.choice(name, f"learn of {where}", known)
         if len(set(names)) < len(names):
-            raise self.fail(f"different names in learn of {where}", repr(names), "name each once")
+            raise self.fail(f"different names in learn of {where}", show(names), "name each once")
         return names
 
     def read_trains(self, name: str, table: Table, duration: float) -> SpikeTrains:
@@ -192,13 +196,13 @@ class Reader(TableReader):
         steps = self.rows(given, f"steps of {where}")
         if steps.shape[1] != 2 or not np.isfinite(steps).all():
             return self.fail(
-                f"pairs of time and current for steps of {where}", repr(given),
+                f"pairs of time and current for steps of {where}", show(given),
                 "write [[t, value], ...]",
             )  # fmt: skip
         if steps[0, 0] < 0 or np.any(np.diff(steps[:, 0]) <= 0):
             return self.fail(
                 f"times >= 0 that rise for steps of {where}",
-                repr(steps[:, 0].tolist()),
+                show(steps[:, 0].tolist()),
                 "sort them",
             )
         return self.fail(
@@ -249,8 +253,8 @@ def read_version(path: Path, tables: Table) -> int:
     version = tables.get("version", 1)
     if isinstance(version, bool) or version not in VERSIONS:
         raise InputError(
-            f"Expected version = 1 or 2 in {path} but got {version!r}; upgrade spiketheory to read "
-            "newer files, or correct it."
+            f"Expected version = 1 or 2 in {path} but got {show(version)}; upgrade spiketheory to "
+            "read newer files, or correct it."
         )
     return int(version)
 
@@ -261,13 +265,13 @@ def read_network_tables(path: Path) -> Table:
     Raises:
         InputError: If a file cannot be read, or is malformed.
     """
-    tables = read_toml(path, "a network file", most=MOST_TEXT)
+    tables = read_toml(path, "a network file")
     named = tables.get("network")
     if read_version(path, tables) == 1 or not isinstance(named, str):
         return tables
     own = TableReader(path).check(tables, "the file", ("version", "network", *MORE_SECTIONS), ())
     other = path.parent / named
-    base = read_toml(other, "a network file", most=MOST_TEXT)
+    base = read_toml(other, "a network file")
     if read_version(other, base) != 2 or not isinstance(base.get("network"), dict):
         raise InputError(
             f"Expected a network file of version 2 with [network] in {other}, which {path} names, "

@@ -14,6 +14,7 @@ from sim.network.connect import (
     make_matrix,
 )
 from sim.network.network import Projection
+from spiketheory.reading import show
 
 PROJECTION = ("pre", "post", "connect", "weight", "weights", "edges", "delay")
 MORE = ("mask", "port", "learn")
@@ -35,11 +36,11 @@ def read_projection(
         version: Format of the file.
     """
     reader.check(table, where, (*PROJECTION, *(MORE if version > 1 else ())), ("pre", "post"))
-    pre, post = table["pre"], table["post"]
+    pre, post = (reader.text(table[end], f"{end} of {where}") for end in ("pre", "post"))
     for end in (pre, post):
         if end not in sizes:
             raise reader.fail(
-                f"pre and post of {where} among {', '.join(sizes)}", repr(end), "correct it"
+                f"pre and post of {where} among {', '.join(sizes)}", show(end), "correct it"
             )
     given = [key for key in ONE_OF if key in table]
     if len(given) != 1:
@@ -113,7 +114,7 @@ def read_mask(
     wrong = [value for row in rows for value in row if not isinstance(value, bool)]
     if wrong:
         raise reader.fail(
-            f"true or false in mask of {where}", repr(wrong[0]), "write true for a connection"
+            f"true or false in mask of {where}", show(wrong[0]), "write true for a connection"
         )
     return np.array(rows, dtype=bool).reshape(shape)
 
@@ -164,6 +165,6 @@ def draw_pattern(
     else:
         raise reader.fail(
             f"connect of {where} to be one of {', '.join(PATTERNS)} that fits the sizes",
-            repr(given), "see docs/formats.md, 8",
+            show(given), "see docs/formats.md, 8",
         )  # fmt: skip
     return matrix.col, matrix.row

@@ -1,12 +1,13 @@
 """Reading tables of a TOML file with all names and kinds checked."""
 
-import tomllib
+import math
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from spiketheory.errors import InputError
+from spiketheory.reading import MOST_TEXT, DamagedError, parse_toml, read_text, show
 
 DRAWS = ("normal", "uniform")
 
@@ -16,32 +17,27 @@ Table: TypeAlias = dict[str, TomlValue]
 """A table of a TOML file."""
 
 
-def read_toml(path: Path, what: str, *, most: int) -> Table:
+def read_toml(path: Path, what: str, *, most: int = MOST_TEXT) -> Table:
     """Read a TOML file.
 
     Args:
         path: The file.
         what: What it should be, for messages.
-        most: Longest text that is read, in characters.
+        most: Largest file that is read, in bytes.
 
     Raises:
         InputError: If it cannot be read, or is no TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        reason = getattr(err, "strerror", None) or "it is not UTF-8 text"
+        text = read_text(path, most=most)
+    except DamagedError as err:
         raise InputError(
-            f"Expected {what} at {path} but reading it failed: {reason}; correct the path."
+            f"Expected {what} at {path} but reading it failed: {err}; correct the path, and keep "
+            "large matrices in a trial file."
         ) from err
-    if len(text) > most:
-        raise InputError(
-            f"Expected at most {most} characters in {path} but got {len(text)}; keep large "
-            "matrices in a trial file."
-        )
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as err:
+        return parse_toml(text)
+    except DamagedError as err:
         raise InputError(f"Expected TOML in {path} but got {err}; correct it.") from err
 
 
@@ -65,11 +61,11 @@ class TableReader:
     ) -> Table:
         """Return a table whose names are known and of which none is missing."""
         if not isinstance(table, dict):
-            raise self.fail(f"{where} to be a table", repr(table), "write name = value below it")
+            raise self.fail(f"{where} to be a table", show(table), "write name = value below it")
         for name in table:
             if name not in known:
                 raise self.fail(
-                    f"{', '.join(known)} in {where}", repr(name), "correct its name or remove it"
+                    f"{', '.join(known)} in {where}", show(name), "correct its name or remove it"
                 )
         for name in needed:
             if name not in table:
@@ -85,42 +81,47 @@ class TableReader:
     def text(self, value: TomlValue, where: str) -> str:
         """Return a text."""
         if not isinstance(value, str):
-            raise self.fail(f"a text for {where}", repr(value), "quote the name")
+            raise self.fail(f"a text for {where}", show(value), "quote the name")
         return value
 
     def choice(self, value: TomlValue, where: str, choices: tuple[str, ...]) -> str:
         """Return one of a few texts."""
         if value not in choices:
             raise self.fail(
-                f"{where} to be one of {', '.join(choices)}", repr(value), "choose one of these"
+                f"{where} to be one of {', '.join(choices)}", show(value), "choose one of these"
             )
         return str(value)
 
     def number(self, value: TomlValue, where: str) -> float:
         """Return a number."""
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.fail(f"a number for {where}", repr(value), "write one, without quotes")
-        return float(value)
+            raise self.fail(f"a number for {where}", show(value), "write one, without quotes")
+        try:
+            return float(value)
+        except OverflowError as err:
+            raise self.fail(
+                f"a number for {where} that a float can hold", show(value), "write a smaller one"
+            ) from err
 
     def at_least(self, value: TomlValue, low: float, where: str) -> float:
         """Return a finite number that is not below another."""
         number = self.number(value, where)
         if not (np.isfinite(number) and number >= low):
             raise self.fail(
-                f"a finite number >= {low:g} for {where}", repr(value), "give such a number"
+                f"a finite number >= {low:g} for {where}", show(value), "give such a number"
             )
         return number
 
     def whole(self, value: TomlValue, where: str) -> int:
-        """Return a whole number that is not negative."""
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise self.fail(f"a whole number for {where}", repr(value), "write one, >= 0")
+        """Return a whole number that is not negative, and that an array can hold."""
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+            raise self.fail(f"a whole number for {where}", show(value), "write one, >= 0")
         return value
 
     def listed(self, value: TomlValue, where: str) -> list[TomlValue]:
         """Return a list."""
         if not isinstance(value, list):
-            raise self.fail(f"a list for {where}", repr(value), "write it in brackets")
+            raise self.fail(f"a list for {where}", show(value), "write it in brackets")
         return value
 
     def numbers(self, value: TomlValue, where: str) -> np.ndarray:
@@ -145,9 +146,11 @@ class TableReader:
         if len(value) != 1 or kind not in DRAWS or not isinstance(pair, list) or len(pair) != 2:
             raise self.fail(
                 "a number, a list, {normal = [mean, sd]} or {uniform = [low, high]} for " + where,
-                repr(value), "write one of these",
+                show(value), "write one of these",
             )  # fmt: skip
         a, b = (self.number(v, where) for v in pair)
+        if not math.isfinite(b - a):
+            raise self.fail(f"finite numbers for {where}", show(pair), "correct them")
         if b < (a if kind == "uniform" else 0):
-            raise self.fail(f"an upper bound or an sd >= 0 for {where}", repr(pair), "correct it")
+            raise self.fail(f"an upper bound or an sd >= 0 for {where}", show(pair), "correct it")
         return self.rng.normal(a, b, count) if kind == "normal" else self.rng.uniform(a, b, count)

@@ -118,6 +118,16 @@ def list_results(model: CompiledModel) -> set[str]:
     return {"spike_time", "spike_neuron", "functional", "t_end", *(f"{s}_end" for s in model.state)}
 
 
+def drop_results(trial: TrialFile, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The question in a trial file that may hold an answer, too."""
+    answers = list_results(trial.network.populations[0].model)
+    return {
+        name: array
+        for name, array in arrays.items()
+        if name not in answers and not name.startswith("grad_")
+    }
+
+
 def check_names(path: Path, arrays: Mapping[str, np.ndarray], model: CompiledModel) -> None:
     """Raise `InputError` if a field is unknown."""
     known = {*REQUIRED, *OPTIONAL, *list_results(model), *model.parameters, *list_initial(model)}

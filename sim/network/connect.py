@@ -8,8 +8,10 @@ import scipy.sparse
 
 from sim.network.network import SpikeTrains
 from spiketheory.errors import InputError, check_finite, check_shape
+from spiketheory.memory import check_memory
 
 Weight = float | np.ndarray
+BYTES_PER_SPIKE = 60
 
 
 def connect_fixed_in_degree(
@@ -165,11 +167,16 @@ def draw_poisson(
     Raises:
         InputError: If a rate is negative or not finite.
     """
-    rates = np.broadcast_to(np.asarray(rate, dtype=np.float64), (size,))
-    check_finite("rate", rates)
+    given = np.asarray(rate, dtype=np.float64)
+    if given.ndim:
+        check_shape(f"rate of {name}", given, (size,))
+    rates = np.broadcast_to(check_finite("rate", given), (size,))
     if np.any(rates < 0):
         raise InputError(f"Expected rates >= 0 of {name} but got {rates.min()}; correct them.")
-    counts = rng.poisson(rates * duration)
+    with np.errstate(over="ignore"):
+        expected = rates * duration
+        check_memory(BYTES_PER_SPIKE * float(expected.sum()), f"the spikes of {name}")
+    counts = rng.poisson(expected)
     times = rng.uniform(0, duration, int(counts.sum()))
     channels = np.repeat(np.arange(size), counts)
     order = np.argsort(times, kind="stable")

@@ -11,12 +11,10 @@ and bytes.
 """
 
 import hashlib
-import io
 import json
 import os
 import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,23 +23,11 @@ import numpy as np
 
 from spiketheory.errors import CheckpointError, InputError
 from spiketheory.files import replace_atomically
+from spiketheory.reading import DamagedError, ForeignError, catch_damage, parse_json, read_npz, show
 
 FORMAT = "spiketheory checkpoint"
 VERSION = 1
-_HEADER, _RECORD, _ARRAY = "header.npy", "record.npy", "array."
-# What zipfile, numpy and json may raise when they read damaged bytes.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+_HEADER, _RECORD, _ARRAY = "header", "record", "array."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,11 +67,11 @@ def save_checkpoint(
     checked = {_check_name(name): _check_array(name, array) for name, array in arrays.items()}
     header = {"format": FORMAT, "version": VERSION, "sha256": _digest(record, checked)}
     members = {_HEADER: _to_array(json.dumps(header)), _RECORD: _to_array(record)}
-    members |= {f"{_ARRAY}{name}.npy": array for name, array in checked.items()}
+    members |= {f"{_ARRAY}{name}": array for name, array in checked.items()}
     with replace_atomically(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in members.items():
             # A ZipInfo of our own carries a fixed date, so that equal content gives equal bytes.
-            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
@@ -96,65 +82,95 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         CheckpointError: If the file is missing, damaged, of another kind or of a newer version.
     """
     path = Path(path)
-    members = _read_members(path)
+    try:
+        members = read_npz(path)
+    except ForeignError as err:
+        raise CheckpointError(
+            f"Expected a checkpoint in {path} but got a file that is not an .npz archive; "
+            "name a file that a training has saved."
+        ) from err
+    except DamagedError as err:
+        if isinstance(err.__cause__, OSError):
+            raise CheckpointError(
+                f"Expected a checkpoint in {path} but the system said: {err}; "
+                "check the path, or start the training anew."
+            ) from err
+        _raise_damaged(path, err)
     header = _read_header(path, members)
     try:
-        record = members[_RECORD].tobytes().decode("utf-8")
-        arrays = {
-            name.removeprefix(_ARRAY).removesuffix(".npy"): array
-            for name, array in members.items()
-            if name.startswith(_ARRAY)
-        }
-        if header["sha256"] != _digest(record, arrays):
-            raise ValueError("the checksum of the content differs from the one in the header")
-        parts = json.loads(record)
-        return Checkpoint(config=parts["config"], arrays=arrays, meta=parts["meta"])
-    except _DAMAGE as err:
+        with catch_damage():
+            record = members[_RECORD].tobytes().decode("utf-8")
+            arrays = {
+                name.removeprefix(_ARRAY): array
+                for name, array in members.items()
+                if name.startswith(_ARRAY)
+            }
+            if header["sha256"] != _digest(record, arrays):
+                raise ValueError("the checksum of the content differs from the one in the header")
+            parts = parse_json(record)
+            config, meta = parts["config"], parts["meta"]
+            if not isinstance(config, dict) or not isinstance(meta, dict):
+                raise ValueError("config and meta are no objects")
+            return Checkpoint(config=config, arrays=arrays, meta=meta)
+    except DamagedError as err:
         _raise_damaged(path, err)
 
 
-def _read_members(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of the zip file; zipfile checks the CRC of each."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-        if start != b"PK\x03\x04":
-            raise CheckpointError(
-                f"Expected a checkpoint in {path} but got a file that is not an .npz archive; "
-                "name a file that a training has saved."
-            )
-        with zipfile.ZipFile(path) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-    except OSError as err:
-        raise CheckpointError(
-            f"Expected a checkpoint in {path} but the system said: {err.strerror or err}; "
-            "check the path, or start the training anew."
-        ) from err
-    except CheckpointError:
-        raise
-    except _DAMAGE as err:
-        _raise_damaged(path, err)
-    if _HEADER not in members:
-        _raise_foreign(path)
-    try:
-        return {name: _parse_npy(data) for name, data in members.items()}
-    except _DAMAGE as err:
-        _raise_damaged(path, err)
+def check_progress(
+    path: Path, meta: Mapping[str, Any], needed: Sequence[str]
+) -> tuple[int, list[dict[str, float]]]:
+    """The epoch of a training run and its metrics, a row of numbers for each epoch or so.
+
+    Args:
+        path: The checkpoint, for messages.
+        meta: What the checkpoint says about itself.
+        needed: Metrics that no row lacks.
+
+    Raises:
+        CheckpointError: If they are something else.
+    """
+    epoch, rows = meta.get("epoch"), meta.get("rows")
+    if isinstance(epoch, bool) or not isinstance(epoch, int) or not 0 <= epoch < 2**53:
+        came = f"epoch={show(epoch)}" if "epoch" in meta else "no epoch"
+    elif not isinstance(rows, list):
+        came = f"rows={show(rows)}" if "rows" in meta else "no rows"
+    else:
+        wrong = [row for row in rows if not _is_row(row, needed)]
+        if not wrong:
+            return epoch, [dict(row) for row in rows]
+        came = f"the metrics {show(wrong[0])}"
+    raise CheckpointError(
+        f"Expected a checkpoint of a training run but {path} has {came}; "
+        "give the folder that train wrote."
+    )
+
+
+def _is_row(row: Any, needed: Sequence[str]) -> bool:
+    """Whether something is a row of numbers by name, that arrays of floats can hold."""
+    return (
+        isinstance(row, dict)
+        and all(name in row for name in needed)
+        and all(
+            isinstance(v, int | float) and (isinstance(v, float) or abs(v) < 2**53)
+            for v in row.values()
+        )
+    )
 
 
 def _read_header(path: Path, members: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return the header of a checkpoint of a version that we can read."""
     try:
-        header = json.loads(members[_HEADER].tobytes())
-        kind, version = header["format"], int(header["version"])
-    except _DAMAGE:
+        with catch_damage():
+            header: dict[str, Any] = parse_json(members[_HEADER].tobytes())
+            kind, version = header["format"], int(header["version"])
+    except DamagedError:
         _raise_foreign(path)
     if kind != FORMAT:
         _raise_foreign(path)
     if version > VERSION:
         raise CheckpointError(
             f"Expected a checkpoint of version {VERSION} or older in {path} but got version "
-            f"{version}; upgrade spiketheory to read it."
+            f"{show(version)}; upgrade spiketheory to read it."
         )
     return header
 
@@ -171,10 +187,6 @@ def _raise_foreign(path: Path) -> NoReturn:
         f"Expected a checkpoint in {path} but got an archive without the header of a "
         f"{FORMAT}; name a file that a training has saved."
     )
-
-
-def _parse_npy(data: bytes) -> np.ndarray:
-    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
 
 
 def _to_array(text: str) -> np.ndarray:

@@ -1,7 +1,6 @@
 """What a training run is made of: one frozen record, its presets, its TOML file."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from sim.training.data import DATASETS
+from sim.training.data import DATASETS, IMAGE_SETS
 from sim.training.optim import OPTIMISERS, SCHEDULES
 from sim.training.trial_data import is_trial_dataset, suggest_settings
 from spiketheory.errors import InputError, check_choice, check_positive
 from spiketheory.files import write_text_atomically
+from spiketheory.reading import DamagedError, parse_toml, read_text, show
 
 ENCODINGS = ("bins", "latency")
 LOSSES = ("first_spike", "target_time")
@@ -25,7 +25,7 @@ class TrainConfig:
     """Everything that decides a training run's outcome.
 
     Attributes:
-        dataset: ``digits``, ``mnist`` or ``yinyang``, or the path of a trials file (``.npz``).
+        dataset: One of `sim.training.data.DATASETS`, or the path of a trials file (``.npz``).
         model: Name of a built-in neuron model, or path of a model file.
         parameters: Values of the model's parameters; defaults fill in the rest.
         duration: The trial's end T [time].
@@ -167,7 +167,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "flip": 0.0,
         "schedule": "cosine",
     },
-    "mnist": {**PAPER, "epochs": 10},
+    **{name: {**PAPER, "epochs": 10} for name in IMAGE_SETS},
     "yinyang": {
         **PAPER,
         "hidden": (100,),
@@ -219,7 +219,7 @@ def check_at_least(name: str, value: int, least: int) -> None:
     """Raise `InputError` unless ``value`` is a whole number and not below ``least``."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(
-            f"Expected {name} to be a whole number of at least {least} but got {value!r}; "
+            f"Expected {name} to be a whole number of at least {least} but got {show(value)}; "
             "choose such a number."
         )
 
@@ -299,7 +299,7 @@ def build_config(values: Mapping[str, Any]) -> TrainConfig:
             made[name] = CONVERTERS[kind](value)
         except (TypeError, ValueError, OverflowError) as err:
             raise InputError(
-                f"Expected {name} to be {DESCRIPTIONS[kind]} but got {value!r}; correct it."
+                f"Expected {name} to be {DESCRIPTIONS[kind]} but got {show(value)}; correct it."
             ) from err
     return TrainConfig(**made)
 
@@ -376,8 +376,8 @@ def read_config(path: Path) -> TrainConfig:
         InputError: If the file is missing or malformed.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
+        values = parse_toml(read_text(path))
+    except DamagedError as err:
         raise InputError(
             f"Expected a training configuration in {path} but reading it failed: {err}; "
             "give the config.toml of a run."

@@ -1,16 +1,16 @@
-"""Data sets for training: a frozen record, and the three tasks that load by name.
+"""Data sets for training: a frozen record, and the tasks that load by name.
 
 Nothing here is downloaded unless it is asked for: ``digits`` comes with scikit-learn, ``yinyang``
-is generated, and ``mnist`` is read from IDX files on disk if there are any.
+is generated, and ``mnist`` and its like are read from IDX files on disk if there are any.
 """
 
 import gzip
 import importlib.util
 import math
 import os
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,62 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.inputs.encoding import check_integer, check_intensities
 from spiketheory.errors import InputError, check_choice, check_shape
+from spiketheory.reading import DamagedError, catch_damage
 
-DATASETS = ("digits", "mnist", "yinyang")
 DATA_VARIABLE = "SPIKETHEORY_DATA"
-MNIST_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+MOST_PACKING = 1100
+"""How many times smaller gzip makes anything, at most."""
+MOST_PIXELS = 2**30
+"""Bytes of an IDX file, unpacked; the largest of EMNIST has 0.55e9."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """Images and labels in four IDX files, where torchvision puts them.
+
+    Attributes:
+        title: Its name, and that of torchvision's class and folder.
+        n_classes: Number of classes.
+        split: Part of EMNIST; empty for others.
+        first_label: What the labels count from.
+    """
+
+    title: str
+    n_classes: int = 10
+    split: str = ""
+    first_label: int = 0
+
+    @property
+    def folder(self) -> str:
+        """Folder of the files below that of the data sets."""
+        return f"{self.title}/raw"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Images and labels to train on, then those to test on."""
+        tests = "test" if self.split else "t10k"
+        start = f"emnist-{self.split}-" if self.split else ""
+        return tuple(
+            f"{start}{part}-{kind}-ubyte"
+            for part in ("train", tests)
+            for kind in ("images-idx3", "labels-idx1")
+        )
+
+
+IMAGE_SETS = {
+    "mnist": ImageSet(title="MNIST"),
+    "fashion-mnist": ImageSet(title="FashionMNIST"),
+    "kmnist": ImageSet(title="KMNIST"),
+    "emnist-balanced": ImageSet(title="EMNIST", split="balanced", n_classes=47),
+    "emnist-byclass": ImageSet(title="EMNIST", split="byclass", n_classes=62),
+    "emnist-bymerge": ImageSet(title="EMNIST", split="bymerge", n_classes=47),
+    "emnist-digits": ImageSet(title="EMNIST", split="digits"),
+    "emnist-letters": ImageSet(title="EMNIST", split="letters", n_classes=26, first_label=1),
+    "emnist-mnist": ImageSet(title="EMNIST", split="mnist"),
+}
+"""Data sets of images that are read from files."""
+MNIST_FILES = IMAGE_SETS["mnist"].files
+DATASETS = ("digits", *IMAGE_SETS, "yinyang")
 
 YINYANG_R_BIG = 0.5
 YINYANG_R_SMALL = 0.1
@@ -98,14 +145,17 @@ def load_dataset(
       ``$SPIKETHEORY_DATA`` and in the user data folder; the first folder that holds all four is
       read. If none does and torchvision is installed, it downloads them into the user data
       folder, but never if ``root`` is given.
+    - ``fashion-mnist``, ``kmnist``, ``emnist-balanced`` and the other parts of EMNIST: the same for
+      ``FashionMNIST/raw``, ``KMNIST/raw`` and ``EMNIST/raw``, torchvision's folders.
     - ``yinyang``: 5,000 + 1,000 points in a yin-yang sign, generated.
 
     Training and test part are always the same; ``seed`` only chooses the validation samples.
 
     Args:
-        name: ``digits``, ``mnist`` or ``yinyang``.
+        name: One of `DATASETS`.
         seed: Chooses which samples are set aside for validation.
-        root: Folder that holds ``MNIST/raw``; no other is searched. Other names need none.
+        root: Folder that holds ``MNIST/raw`` or the like; no other is searched. ``digits`` and
+            ``yinyang`` need none.
         validation: If n > 0, n random training samples leave the training part and become the
             test part, in place of the real one: choose models with it, and keep the real test
             samples unseen until the end.
@@ -120,7 +170,7 @@ def load_dataset(
     check_integer("seed", seed, low=0, high=2**63, hint="seeds are not negative")
     loaders: dict[str, Callable[[], Dataset]] = {
         "digits": _load_digits,
-        "mnist": lambda: _load_mnist(root),
+        **{key: partial(_load_images, key, root) for key in IMAGE_SETS},
         "yinyang": _load_yinyang,
     }
     return split_validation(loaders[name](), validation, seed=seed)
@@ -186,38 +236,44 @@ def read_idx(path: str | os.PathLike[str], *, n_axes: int) -> NDArray[np.uint8]:
 
 
 def _read_bytes(path: Path, header_length: int) -> tuple[bytes, bytes]:
+    """The header, and at most one byte more than it says that there is."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as file:
-            return file.read(header_length), file.read()
-    except (OSError, EOFError, zlib.error) as err:
-        reason = getattr(err, "strerror", None) or err
+        with catch_damage(), opener(path, "rb") as file:
+            header = file.read(header_length)
+            lengths = np.frombuffer(header[4:].ljust(header_length - 4, b"\0"), dtype=">u4")
+            n_bytes = math.prod(map(int, lengths))
+            if n_bytes > min(MOST_PIXELS, MOST_PACKING * path.stat().st_size):
+                return header, b""
+            return header, file.read(n_bytes + 1)
+    except DamagedError as err:
         raise InputError(
-            f"Expected a readable IDX file at {path} but got: {reason}; "
-            "delete it and fetch it again."
+            f"Expected a readable IDX file at {path} but got: {err}; delete it and fetch it again."
         ) from err
 
 
-def _load_mnist(root: str | os.PathLike[str] | None) -> Dataset:
+def _load_images(name: str, root: str | os.PathLike[str] | None) -> Dataset:
+    images = IMAGE_SETS[name]
     folders = _data_folders() if root is None else [Path(root).expanduser()]
     for folder in folders:
-        files = _find_mnist(folder)
-        if len(files) == len(MNIST_FILES):
-            return _read_mnist(files)
+        files = _find_files(folder, images)
+        if len(files) == len(images.files):
+            return _read_images(name, files)
     if root is not None:
         raise InputError(
-            f"Expected the MNIST files but {_missing(folders[0])}, and no other folder was "
-            "searched; name the folder that holds MNIST/raw, or none (no --data) to search "
-            f"${DATA_VARIABLE} and your user data folder."
+            f"Expected the {images.title} files but {_missing(folders[0], images)}, and no other "
+            f"folder was searched; name the folder that holds {images.folder}, or none (no --data) "
+            f"to search ${DATA_VARIABLE} and your user data folder."
         )
-    _download_mnist(folders)
-    files = _find_mnist(folders[-1])
-    if len(files) < len(MNIST_FILES):
+    _download(folders, images)
+    files = _find_files(folders[-1], images)
+    if len(files) < len(images.files):
         raise InputError(
-            f"Expected torchvision to put MNIST into {folders[-1]} but {_missing(folders[-1])}; "
-            f"fetch the files by hand and set {DATA_VARIABLE} to the folder that holds MNIST/raw."
+            f"Expected torchvision to put {images.title} into {folders[-1]} but "
+            f"{_missing(folders[-1], images)}; fetch the files by hand and set {DATA_VARIABLE} to "
+            f"the folder that holds {images.folder}."
         )
-    return _read_mnist(files)
+    return _read_images(name, files)
 
 
 def _data_folders() -> list[Path]:
@@ -227,11 +283,11 @@ def _data_folders() -> list[Path]:
     return [Path(named).expanduser(), user_folder] if named else [user_folder]
 
 
-def _find_mnist(folder: Path) -> dict[str, Path]:
-    """The MNIST files that exist under ``folder``, by name; plain ones before ``.gz``."""
-    raw = folder / "MNIST" / "raw"
+def _find_files(folder: Path, images: ImageSet) -> dict[str, Path]:
+    """The files that exist under ``folder``, by name; plain ones before ``.gz``."""
+    raw = folder / images.folder
     found = {}
-    for name in MNIST_FILES:
+    for name in images.files:
         candidates = [raw / name, raw / f"{name}.gz"]
         existing = [path for path in candidates if os.path.exists(path)]
         if existing:
@@ -239,42 +295,62 @@ def _find_mnist(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _missing(folder: Path) -> str:
-    missing = [name for name in MNIST_FILES if name not in _find_mnist(folder)]
-    what = "no MNIST file" if len(missing) == len(MNIST_FILES) else f"no {', '.join(missing)}"
-    return f"{folder / 'MNIST' / 'raw'} has {what}"
+def _missing(folder: Path, images: ImageSet) -> str:
+    missing = [name for name in images.files if name not in _find_files(folder, images)]
+    all_of_them = len(missing) == len(images.files)
+    what = f"no {images.title} file" if all_of_them else f"no {', '.join(missing)}"
+    return f"{folder / images.folder} has {what}"
 
 
-def _download_mnist(folders: list[Path]) -> None:
+def _download(folders: list[Path], images: ImageSet) -> None:
     try:
-        from torchvision.datasets import MNIST
+        from torchvision import datasets
+
+        download = getattr(datasets, images.title)
     except (ImportError, OSError, RuntimeError) as err:  # a broken torch raises the latter two
         raise InputError(
-            f"Expected the MNIST files but {'; '.join(map(_missing, folders))}; set "
-            f"{DATA_VARIABLE} to the folder that holds MNIST/raw, or let torchvision download "
-            f'them: pip install ".[mnist]" in the source folder (it said: {err}).'
+            f"Expected the {images.title} files but "
+            f"{'; '.join(_missing(folder, images) for folder in folders)}; set "
+            f"{DATA_VARIABLE} to the folder that holds {images.folder}, or let torchvision "
+            f'download them: pip install ".[mnist]" in the source folder (it said: {err}).'
         ) from err
     try:
-        MNIST(str(folders[-1]), download=True)
+        split = {"split": images.split} if images.split else {}
+        download(str(folders[-1]), download=True, **split)
     except Exception as err:  # network, disk, checksum: torchvision names no common class
         raise InputError(
-            f"Expected to download MNIST into {folders[-1]} but torchvision said: {err}; try "
-            f"again, or set {DATA_VARIABLE} to a folder that holds MNIST/raw."
+            f"Expected to download {images.title} into {folders[-1]} but torchvision said: {err}; "
+            f"try again, or set {DATA_VARIABLE} to a folder that holds {images.folder}."
         ) from err
 
 
-def _read_mnist(files: dict[str, Path]) -> Dataset:
-    train_images, train_labels = _read_pair(files[MNIST_FILES[0]], files[MNIST_FILES[1]])
-    test_images, test_labels = _read_pair(files[MNIST_FILES[2]], files[MNIST_FILES[3]])
+def _read_images(name: str, files: dict[str, Path]) -> Dataset:
+    images, names = IMAGE_SETS[name], IMAGE_SETS[name].files
+    train_images, train_labels = _read_pair(files[names[0]], files[names[1]])
+    test_images, test_labels = _read_pair(files[names[2]], files[names[3]])
+    if images.split:  # EMNIST keeps images column by column
+        train_images, test_images = train_images.swapaxes(1, 2), test_images.swapaxes(1, 2)
+    for path, labels in ((files[names[1]], train_labels), (files[names[3]], test_labels)):
+        _check_classes(path, labels, images)
     return Dataset(
-        name="mnist",
+        name=name,
         train_inputs=_scale_images(train_images, 255),
-        train_labels=train_labels,
+        train_labels=train_labels - images.first_label,
         test_inputs=_scale_images(test_images, 255),
-        test_labels=test_labels,
-        n_classes=10,
+        test_labels=test_labels - images.first_label,
+        n_classes=images.n_classes,
         image_shape=(train_images.shape[1], train_images.shape[2]),
     )
+
+
+def _check_classes(path: Path, labels: NDArray, images: ImageSet) -> None:
+    last = images.first_label + images.n_classes - 1
+    if labels.size and (labels.min() < images.first_label or labels.max() > last):
+        raise InputError(
+            f"Expected the classes {images.first_label} to {last} of {images.title} in {path} but "
+            f"got {labels.min()} to {labels.max()}; these are the labels of another data "
+            f"set: choose it (one of {', '.join(IMAGE_SETS)}), or fetch the files again."
+        )
 
 
 def _read_pair(images_path: Path, labels_path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -18,6 +18,7 @@ from sim.training.optim import (
     make_schedule,
 )
 from spiketheory.errors import InputError, check_choice, check_positive
+from spiketheory.reading import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def read_training(path: Path, table: Table) -> NetworkTraining:
         except (TypeError, ValueError, OverflowError) as err:
             raise InputError(
                 f"Expected {name} in [training] of {path} to be {DESCRIPTIONS[kind]} but got "
-                f"{value!r}; correct it."
+                f"{show(value)}; correct it."
             ) from err
     try:
         return NetworkTraining(**made)

@@ -11,9 +11,9 @@ import tomli_w
 from sim.analysis.spike_figures import SpikePanel, plot_losses, plot_spike_panels
 from sim.analysis.training_figures import write_metrics_csv
 from sim.engine.choose import simulate
-from sim.files.network_file import MOST_TEXT, NetworkFile, read_network_tables, read_tables
+from sim.files.network_file import NetworkFile, read_network_tables, read_tables
 from sim.files.tables import Table, TomlValue, read_toml
-from sim.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from sim.training.checkpoint import Checkpoint, check_progress, load_checkpoint, save_checkpoint
 from sim.training.network_config import read_training
 from sim.training.network_train import NetworkTrainer
 from sim.training.run_folder import (
@@ -94,7 +94,7 @@ class NetworkRun:
 def is_network_config(path: Path) -> bool:
     """Whether a configuration describes a network, rather than naming layers."""
     try:
-        tables = read_toml(path, "a network file", most=MOST_TEXT)
+        tables = read_toml(path, "a network file")
     except InputError:
         return False  # who reads it as the other kind says what is wrong with it
     return "network" in tables or "version" in tables
@@ -226,20 +226,13 @@ def load_network_run(
             f"Expected the models that the run in {place} was trained with but their equations "
             "have changed; restore them, or train anew."
         )
-    rows, epoch = meta.get("rows"), meta.get("epoch")
-    if not isinstance(rows, list) or not isinstance(epoch, int):
-        raise CheckpointError(
-            f"Expected epoch and rows in the checkpoint in {place} but got others; give the "
-            "folder that train wrote."
-        )
+    epoch, rows = check_progress(place / CHECKPOINT, meta, ("epoch", "seconds"))
     if epoch > trainer.settings.epochs:
         raise InputError(
             f"Expected at least {epoch} {trainer.unit}, which this run has behind it, but got "
             f"{trainer.settings.epochs}; give a larger number."
         )
-    state = trainer.from_arrays(
-        dict(checkpoint.arrays), epoch=epoch, rows=[dict(row) for row in rows]
-    )
+    state = trainer.from_arrays(dict(checkpoint.arrays), epoch=epoch, rows=rows)
     return NetworkRun(trainer=trainer, state=state, folder=place, tables=tables, saved_epoch=epoch)
 
 

@@ -18,14 +18,15 @@ from sim.analysis.training_figures import (
 )
 from sim.interrupt import catch_interrupt
 from sim.layers.batch import record_spikes, run_batch
-from sim.training.checkpoint import load_checkpoint, save_checkpoint
+from sim.training.checkpoint import check_progress, load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
 from sim.training.data import Dataset, load_dataset
 from sim.training.train import Row, Trainer, TrainState, make_targets, with_epochs
 from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
 from spiketheory.errors import CheckpointError, InputError, ModelError
-from spiketheory.files import is_file_name, replace_atomically
+from spiketheory.files import is_file_name, remove_strays, replace_atomically
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.reading import DamagedError, read_limited, show
 
 CHECKPOINT = "checkpoint.npz"
 CONFIG = "config.toml"
@@ -34,6 +35,11 @@ MODEL = "model.toml"
 CURVES = "learning_curves.png"
 RASTERS = "rasters.png"
 RUNS = Path("runs")
+METRIC_NAMES = (
+    *("epoch", "seconds", "train_accuracy", "test_accuracy", "test_accuracy_ordinary"),
+    *("spikes_per_hidden_neuron", "silent_fraction"),
+)
+"""Metrics that are drawn and printed."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -211,6 +217,7 @@ def open_folder(folder: Path, *, overwrite: bool) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_strays(folder)
         with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
             probe.write(b"x")
     except OSError as err:
@@ -227,10 +234,10 @@ def read_model_file(path: str) -> bytes:
         ModelError: If it cannot be read.
     """
     try:
-        return Path(path).read_bytes()
-    except OSError as err:
+        return read_limited(path)
+    except DamagedError as err:
         raise ModelError(
-            f"Expected a model file at {path} but the system said: {err.strerror or err}; "
+            f"Expected a model file at {path} but the system said: {err}; "
             "check the path, or list the built-in models."
         ) from err
 
@@ -289,19 +296,19 @@ def read_run(folder: Path) -> tuple[TrainConfig, dict[str, np.ndarray], dict[str
 
 def check_meta(path: Path, meta: dict[str, Any]) -> None:
     """Raise `CheckpointError` unless ``meta`` is what `save_run` writes."""
-    wanted = {"epoch": int, "rows": list, "model": str, "digest": str}
-    for name, kind in wanted.items():
-        if not isinstance(meta.get(name), kind):
-            came = f"{name}={meta[name]!r}" if name in meta else f"no {name}"
+    for name in ("model", "digest"):
+        if not isinstance(meta.get(name), str):
+            came = f"{name}={show(meta[name])}" if name in meta else f"no {name}"
             raise CheckpointError(
                 f"Expected a checkpoint of a training run but {path} has {came}; "
                 "give the folder that train wrote."
             )
-    epochs = [row.get("epoch") if isinstance(row, dict) else None for row in meta["rows"]]
-    if epochs != list(range(meta["epoch"] + 1)):
+    epoch, rows = check_progress(path, meta, METRIC_NAMES)
+    epochs = [row["epoch"] for row in rows]
+    if epochs != list(range(epoch + 1)):
         raise CheckpointError(
-            f"Expected metrics of the epochs 0 to {meta['epoch']} in {path} but got those of "
-            f"{epochs}; give the folder that train wrote."
+            f"Expected metrics of the epochs 0 to {epoch} in {path} but got those of "
+            f"{show(epochs)}; give the folder that train wrote."
         )
 
 

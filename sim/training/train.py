@@ -22,7 +22,6 @@ from sim.inputs.trials import Trials
 from sim.layers.batch import Events, prepare_events, run_batch
 from sim.layers.pseudospikes import check_pseudospikes
 from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
-from sim.memory import check_memory
 from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
 from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
@@ -32,6 +31,7 @@ from sim.training.optim import Optimiser, make_optimiser, make_schedule
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import CheckpointError, InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.memory import check_memory
 
 COPIES_OF_WEIGHTS = 6
 """Weights, the same in one piece, two moments, gradient, optimiser step; then one per thread."""

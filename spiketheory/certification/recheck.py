@@ -10,6 +10,7 @@ searches for trials is used here (docs/certificates.md says what is trusted).
 
 import itertools
 import json
+import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,10 +48,12 @@ from spiketheory.errors import InputError, SpiketheoryError, VerificationError
 from spiketheory.language.model import format_expression
 from spiketheory.language.parse import parse_assumption, parse_model
 from spiketheory.language.symbols import distance_symbol
+from spiketheory.reading import DAMAGE, DamagedError, parse_json, read_limited, show
 
 POINTS = 50
 SEED = 20250109
 DIGITS = 60
+MOST_BYTES = 100_000_000
 FUNCTIONS: dict[str, Any] = {
     "exp": iv.exp, "log": iv.log, "sqrt": iv.sqrt, "sin": iv.sin, "cos": iv.cos,
     "tanh": lambda x: 1 - 2 / (iv.exp(2 * x) + 1),
@@ -76,23 +79,36 @@ def recheck(text: str | bytes) -> list[str]:
     """
     try:
         text = text if isinstance(text, str) else text.decode()
-        content = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=read_object)
-    except (ValueError, RecursionError) as err:
+        content = parse_json(text, parse_constant=refuse_constant, object_pairs_hook=read_object)
+    except (DamagedError, UnicodeDecodeError) as err:
         raise no_certificate(str(err)) from err
     if not isinstance(content, dict) or "model_file" not in content or "schema" not in content:
         raise no_certificate("it is no object with a model_file and a schema")
     if type(content["schema"]) is not int or content["schema"] != SCHEMA:
-        raise no_certificate(f"schema {content['schema']!r}; this version reads schema {SCHEMA}")
+        raise no_certificate(
+            f"schema {show(content['schema'])}; this version reads schema {SCHEMA}"
+        )
     try:
         certificate, lines = rebuild(content)
         again = describe_certificate(certificate)
     except (VerificationError, InputError):
         raise
-    except (SpiketheoryError, ArithmeticError, LookupError, TypeError, ValueError,
-            AttributeError, NotImplementedError, RecursionError) as err:  # fmt: skip
+    except DAMAGE as err:
         raise wrong("entries that can be read", f"{type(err).__name__} ({err})") from err
     compare(content, again)
     return [*lines, f"the verdict {certificate.verdict} follows"]
+
+
+def read_certificate(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a certificate's file.
+
+    Raises:
+        InputError: If it cannot be read, or is too large.
+    """
+    try:
+        return read_limited(path, most=MOST_BYTES)
+    except DamagedError as err:
+        raise no_certificate(str(err)) from err
 
 
 def refuse_constant(name: str) -> None:

@@ -1,8 +1,6 @@
 """Files of failures: a trial file (docs/formats.md, 10) with the parameter that is moved."""
 
 import os
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from spiketheory.errors import InputError
 from spiketheory.files import replace_atomically
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.parse import parse_model
+from spiketheory.reading import DamagedError, catch_damage, read_npz, show
 
 EXTRA = ("durations", "order", "input_order", "shift")
 
@@ -59,15 +58,12 @@ def read_failure(
         InputError: If the file is none of this kind.
     """
     try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-        return read_arrays(found)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as err:
-        if isinstance(err, InputError):
-            raise
+        with catch_damage():
+            return read_arrays(read_npz(path))
+    except DamagedError as err:
         raise InputError(
             f"Expected a file that `spiketheory check` wrote at {path} but could not read it "
-            f"({type(err).__name__}: {err}); give the .npz file of a failure."
+            f"({err}); give the .npz file of a failure."
         ) from err
 
 
@@ -90,17 +86,35 @@ def read_arrays(
     place = None
     if "moved" in found:
         place = Place(str(found["moved"]), tuple(map(int, found["moved_index"])))
-        trial.read(place)
+        if place not in list(trial.places()):
+            raise ValueError(f"no number of the trial is at {show(place)}")
     values = tuple(map(float, found["moved_values"])) if "moved_values" in found else None
+    if values is not None and (place is None or len(values) != 2 or not np.isfinite(values).all()):
+        raise ValueError(f"moved_values are {show(values)}")
     extra = tuple(
         (name, tuple(found[name].tolist())) for name in EXTRA if name in found
     )  # fmt: skip
+    check_extra(str(found["property"]), dict(extra), trial)
     failure = Failure(
         name=str(found["property"]), text=str(found["text"]), trial=trial, place=place,
         values=None if values is None else (values[0], values[1]), proof=str(found["proof"]),
         extra=extra,
     )  # fmt: skip
     return neuron, parameters, tuple(map(str, found["assume"])), failure
+
+
+def check_extra(name: str, extra: dict[str, Any], trial: Trial) -> None:
+    """Raise `ValueError` unless what a property needs besides the trial is there."""
+    n, m = trial.n_neurons, len(trial.input_weights[0])
+    numbers = [number for values in extra.values() for number in values]
+    fits = bool(np.isfinite(np.array(numbers, dtype=float)).all())
+    if name in ("flow", "prediction"):
+        fits &= len(extra["durations"]) == 2 and min(extra["durations"]) >= 0 and m > 0
+    elif name == "symmetry":
+        fits &= sorted(extra["order"]) == list(range(n)) and len(extra["shift"]) == 1
+        fits &= sorted(extra["input_order"]) == list(range(m))
+    if not fits:
+        raise ValueError(f"{name} does not fit {show(extra)}")
 
 
 def to_rows(array: np.ndarray) -> tuple[tuple[float, ...], ...]:
@@ -117,10 +131,14 @@ def check_sizes(trial: Trial) -> None:
         and all(len(row) == m for row in trial.input_weights)
         and len(trial.input_times) == len(trial.input_neurons)
         and all(0 <= source < m for source in trial.input_neurons)
+        and trial.duration > 0
+        and np.isfinite([*trial.input_times, trial.duration]).all()
+        and all(np.isfinite(r).all() for r in (*trial.weights, *trial.input_weights))
+        and all(np.isfinite(r).all() for r in trial.initial)
     )
     if not fits or not n:
         raise InputError(
             f"Expected weights ({n}, {n}), input_weights ({n}, M) and input_neurons below M, one "
-            f"for each of {len(trial.input_times)} input times, but got other shapes; see "
+            f"for each of {len(trial.input_times)} input times, all finite, but got others; see "
             "docs/formats.md, 10."
         )

@@ -15,7 +15,7 @@ from spiketheory.checking.paths import JUMP, find_gap
 from spiketheory.checking.properties import Relabelling
 from spiketheory.checking.search import find_law
 from spiketheory.checking.state_properties import Wait
-from spiketheory.checking.subject import Subject
+from spiketheory.checking.subject import NotApplicable, Subject
 
 
 def replay(subject: Subject, failure: Failure) -> bool:
@@ -27,8 +27,11 @@ def replay(subject: Subject, failure: Failure) -> bool:
     """
     find_law(failure.name)
     with np.errstate(all="ignore"):
-        if failure.values is not None:
-            return differs(subject, failure)
+        try:
+            if failure.values is not None:
+                return differs(subject, failure)
+        except NotApplicable:
+            return False
         extra = dict(failure.extra)
         trial = failure.trial
         try:
@@ -50,6 +53,8 @@ def replay(subject: Subject, failure: Failure) -> bool:
                 properties.check_digits(subject, trial)
         except PropertyFailure:
             return True
+        except NotApplicable:  # the property says nothing of such a trial
+            return False
     return False
 
 

@@ -31,6 +31,7 @@ from spiketheory.checking.properties import SEARCH, SHRINK, Effort, describe
 from spiketheory.checking.shrink import simplify
 from spiketheory.checking.subject import NotApplicable, Subject, searches_roots
 from spiketheory.checking.trial import Path
+from spiketheory.errors import check_choice
 
 BATCH = 25
 SLOW = 0.2
@@ -148,6 +149,7 @@ class Outcome:
 
 def find_law(name: str) -> Law:
     """The property of that name."""
+    check_choice("the property", name, [law.name for law in LAWS])
     return next(law for law in LAWS if law.name == name)
 
 

@@ -52,10 +52,9 @@ def attack_many(count: int, *, seed: int, workers: int | None, out: Path, as_jso
     """Attack certificates of random models; True if one of them is contradicted."""
     import os
 
-    from rich.console import Console
-
     from spiketheory.checking.campaign import run_campaign, summarise
     from spiketheory.commands.display import format_json, track
+    from spiketheory.commands.terminal import make_console
 
     seeds = range(seed, seed + count)
     rows: list[Any] = []
@@ -63,7 +62,7 @@ def attack_many(count: int, *, seed: int, workers: int | None, out: Path, as_jso
         (len(rows), rows.append(row))  # type: ignore[func-returns-value]
         for row in run_campaign(seeds, workers=workers or os.cpu_count() or 1, folder=str(out))
     )
-    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     track(steps, total=count, console=console, what="models")
     if as_json:
         click.echo(format_json(make_plain({"models": [asdict(r) for r in rows]})))

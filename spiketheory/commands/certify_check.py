@@ -99,6 +99,9 @@ def certify(
     """  # noqa: D301
     if (model is None) == (recheck is None):
         raise click.UsageError("Expected either --model or --recheck; give one of them.")
+    from spiketheory.files import check_apart
+
+    check_apart(out, recheck, models=[model])
     if recheck is not None:
         recheck_certificate(ctx, recheck, timeout=timeout, out=out)
         return
@@ -195,11 +198,11 @@ def recheck_certificate(
     ctx: click.Context, path: Path, *, timeout: float, out: Path | None
 ) -> None:
     """Go through a certificate again and say what was checked."""
-    from spiketheory.certification.recheck import recheck
+    from spiketheory.certification.recheck import read_certificate, recheck
     from spiketheory.time_limit import limit_time
 
     with end_undecided(ctx), limit_time(timeout, f"going through {path} again"):
-        lines = recheck(path.read_bytes())
+        lines = recheck(read_certificate(path))
     write_output("\n".join(lines), out)
 
 
@@ -335,15 +338,14 @@ def search_failures(
     as_json: bool,
 ) -> bool:
     """Check a model and print the report; True if it is broken."""
-    from rich.console import Console
-
     from spiketheory.checking.recipe import make_recipe
     from spiketheory.checking.report import describe_report, format_report, write_failures
     from spiketheory.checking.runner import run_check
     from spiketheory.commands.display import format_json, track
+    from spiketheory.commands.terminal import make_console
 
     recipe = make_recipe(model, parameters=parameters or {}, assume=assume)
-    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     steps = run_check(recipe, examples=examples, seed=seed, workers=workers)
     report = track(steps, total=count_examples(examples), console=console, what="examples")
     written = {}

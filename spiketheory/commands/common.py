@@ -61,9 +61,9 @@ def show_progress() -> Iterator[Callable[[str], None]]:
         return
     from threading import Timer
 
-    from rich.console import Console
+    from spiketheory.commands.terminal import make_console
 
-    status = Console(stderr=True).status("")
+    status = make_console(stderr=True).status("")
     timer = Timer(PATIENCE, status.start)
     timer.daemon = True
     timer.start()
@@ -80,9 +80,9 @@ def print_either(text: Any) -> None:
     if isinstance(text, str):
         click.echo(text)
         return
-    from rich.console import Console
+    from spiketheory.commands.terminal import make_console
 
-    Console().print(text)
+    make_console().print(text)
 
 
 def write_output(text: str, out: Path | None) -> None:

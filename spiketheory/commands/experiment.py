@@ -10,12 +10,18 @@ import click
 import numpy as np
 
 from sim.training.descent import descend
+from spiketheory.commands.terminal import make_console, protect_output
 from spiketheory.errors import InputError, SpiketheoryError
 from spiketheory.files import write_text_atomically
 
 
 class Program(click.Command):
     """A command that says in one paragraph what a user can mend, with exit code 2."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the program with its output protected."""
+        with protect_output():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
@@ -120,11 +126,9 @@ def show_descent(
     **options: Any,
 ) -> np.ndarray:
     """`sim.training.descent.descend` with a progress bar on the terminal."""
-    from rich.console import Console
-
     from spiketheory.commands.display import make_progress
 
-    console = Console(stderr=True, quiet=not sys.stderr.isatty())
+    console = make_console(stderr=True, quiet=not sys.stderr.isatty())
     with make_progress(console) as bar:
         task = bar.add_task("Learning", total=steps, note="")
 

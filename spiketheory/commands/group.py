@@ -8,10 +8,16 @@ from typing import Any
 import click
 
 from spiketheory.commands.common import EXIT_BAD_INPUT, EXIT_CHECK_FAILED, EXIT_STOPPED
+from spiketheory.commands.terminal import protect_output
 
 
 class Group(click.Group):
     """Turns the errors that a user can cause into one paragraph and an exit code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the program with its output protected, click's own messages included."""
+        with protect_output():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a traceback is left for what only we can have caused."""

@@ -76,8 +76,10 @@ def derive(
       spiketheory derive --model theta --format html --out theta.html
       spiketheory derive --model my_neuron.toml --format markdown --out my_neuron.md
     """  # noqa: D301
+    from spiketheory.files import check_apart
     from spiketheory.route.document_cache import find_document, keep_document, make_key
 
+    check_apart(out, models=[model])
     style = "json" if as_json else style
     options = {"format": style, "code": code, "thorough": thorough}
     key = make_key(model, options)
@@ -127,7 +129,9 @@ def codegen(model: str, target: str, out: Path | None) -> None:
     Exit code 1 if a check of the derivation fails.
     """
     from derivations import generate_source
+    from spiketheory.files import check_apart
 
+    check_apart(out, models=[model])
     write_output(generate_source(model, target=target), out)
 
 
@@ -156,17 +160,16 @@ def accuracy(
     integration to 30 digits (all others, a few seconds per state). What counts are states at which
     relative changes of state and parameters are amplified less than 100 times.
     """
-    from rich.console import Console
-
     from derivations import compile_verified, read_neuron_model
     from spiketheory.checking.accuracy import measure_accuracy
     from spiketheory.commands.display import describe_accuracy, draw_accuracy, format_json, track
+    from spiketheory.commands.terminal import make_console
     from spiketheory.route.driver import verify_model
 
     verified = verify_model(read_neuron_model(model))
     compiled = compile_verified(model, verified, backend=backend)
     measured = measure_accuracy(verified, compiled, states=states, seed=seed, overrides=parameters)
-    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     results = track(measured, total=states, console=console)
     rows = describe_accuracy(verified.derivation.model.name, results)
     print_either(format_json(rows) if as_json else draw_accuracy(rows))

@@ -81,6 +81,8 @@ def build_subjects(models: tuple[str, ...], out: Path) -> list[Any]:
     """The models of a figure, once its file name is known to be one of a figure."""
     from spiketheory.checking.recipe import make_recipe
     from spiketheory.errors import check_choice
+    from spiketheory.files import check_apart
 
+    check_apart(out, models=models)
     check_choice("the suffix of --out", out.suffix.lower(), (".svg", ".png", ".pdf"))
     return [make_recipe(model, parameters={}, assume=()).build() for model in models]

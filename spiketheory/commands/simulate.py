@@ -1,8 +1,9 @@
 """The command ``simulate``."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from spiketheory.commands.common import EXIT_STOPPED, JSON_OPTION
 if TYPE_CHECKING:
     from sim.events.recording import Recording
     from sim.network.network import Network
+    from spiketheory.machine.compile import CompiledModel
 
 
 OLD_NAMES = {"lazy": "events", "eager": "plain"}
@@ -103,7 +105,7 @@ def simulate(
     weights[post, pre], and if you like input_weights[post, channel], input_times, input_neurons,
     delays, initial values (V0, I0, ...) and functional_coef (a number per spike; asks for exact
     gradients of the sum of coefficient times spike time). Results: spike_time, spike_neuron, V_end,
-    ..., grad_weights, ... Ctrl-C writes what was computed.
+    ..., grad_weights, ... Ctrl-C writes what was computed. If --out is FILE, it holds both.
 
     Feedforward batch: model, parameters, T, input_times (V increasing times), input_bins (for each
     sample and input the index of its time; V is no spike), weights W0 (inputs by neurons), W1, ...,
@@ -115,17 +117,32 @@ def simulate(
     from derivations import compile_model
     from sim.files.batch_file import (
         count_spikes_by_layer,
+        drop_answers,
         read_arrays,
         read_batch_file,
         simulate_batch,
         write_arrays,
     )
-    from sim.files.trial_file import collect_results, is_trial, read_trial_file
+    from sim.files.trial_file import (
+        collect_results,
+        drop_results,
+        is_trial,
+        read_trial_file,
+    )
     from spiketheory.commands.display import describe_simulation, format_json, format_simulation
+    from spiketheory.files import check_apart, is_same_file
 
-    compile_for = partial(compile_model, backend=backend)
+    check_apart(out, trials, plot)
+    check_apart(plot, file, trials)
+
+    def compile_for(name: str) -> "CompiledModel":
+        check_apart(out, models=[name])
+        check_apart(plot, models=[name])
+        return compile_model(name, backend=backend)
+
     options: dict[str, Any] = {"engine": engine, "max_spikes": max_spikes, "as_json": as_json}
     if file.suffix == ".toml":
+        check_apart(out, file)
         from sim.files.network_file import collect_network_results, read_network_file
 
         if model is not None:
@@ -144,7 +161,8 @@ def simulate(
         trial = read_trial_file(file, arrays, compile_model=compile_for, model=model)
         record = trial.coefficients is not None
         collect = partial(collect_results, trial)
-        run_network(trial.network, collect, out, plot, record=record, **options)
+        kept = drop_results(trial, arrays) if is_same_file(file, out) else {}
+        run_network(trial.network, collect, out, plot, record=record, beside=kept, **options)
         return
     if plot is not None or engine not in ("auto", "layers"):
         raise click.UsageError(
@@ -153,7 +171,8 @@ def simulate(
         )
     batch = read_batch_file(file, compile_model=compile_for, model=model, arrays=arrays)
     results = simulate_batch(batch)
-    write_arrays(out, results)
+    kept = drop_answers(arrays) if is_same_file(file, out) else {}
+    write_arrays(out, {**kept, **results})
     counts = count_spikes_by_layer(batch.network, results["spike_neuron"])
     summary = describe_simulation(batch, results, counts, out)
     click.echo(format_json(summary) if as_json else format_simulation(summary))
@@ -171,15 +190,14 @@ def simulate_trials(
     network: "Network", path: Path, out: Path, *, engine: str, max_spikes: int, as_json: bool
 ) -> None:
     """Run a batch of trials, write what came out of it, and say so."""
-    from rich.console import Console
-
     from sim.files.batch_file import write_arrays
     from sim.files.trials_file import collect_batch_results, read_trials_file
     from spiketheory.commands import network_run as session
     from spiketheory.commands.display import format_json
+    from spiketheory.commands.terminal import make_console
 
     trials = read_trials_file(path).trials
-    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     recording = session.run_trials(network, trials, console, engine=engine, max_spikes=max_spikes)
     if recording is None:
         click.echo("Stopped; nothing was written.", err=True)
@@ -200,25 +218,28 @@ def run_network(
     max_spikes: int,
     as_json: bool,
     record: bool = False,
+    beside: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Simulate, write what came out of it, also if it was stopped, and say so."""
-    from rich.console import Console
+    """Simulate, write what came out of it, also if it was stopped, and say so.
 
+    ``beside`` is the question, if it is in the file that the answer is written to.
+    """
     from sim.events.recording import StoppedError
     from sim.files.batch_file import write_arrays
     from spiketheory.commands import network_run as session
     from spiketheory.commands.display import format_json
+    from spiketheory.commands.terminal import make_console
 
     error = None
     try:
         recording = session.run_network(
-            network, Console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
+            network, make_console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
             engine=engine, record=record, with_traces=plot is not None, max_spikes=max_spikes,
         )  # fmt: skip
     except StoppedError as err:
         error, recording = err, err.recording
     results = collect(recording)
-    write_arrays(out, results)
+    write_arrays(out, {**beside, **results})
     session.draw_if_asked(recording, plot)
     if error is not None:
         raise type(error)(f"{error} What ran up to then is in {out}.", recording)

@@ -57,9 +57,12 @@ def train(
     from derivations import compile_model
     from sim.training.config import make_config
     from sim.training.network_run import is_network_config
-    from sim.training.run_folder import resume_run, start_run
+    from sim.training.run_folder import CONFIG, resume_run, start_run
+    from spiketheory.files import check_apart
 
     file = options["file"]
+    if out is not None and not overwrite:  # a run may be trained anew from its own configuration
+        check_apart(out / CONFIG, file)
     if resume is None and file is not None and is_network_config(file):
         from spiketheory.commands import train_network
 
@@ -98,13 +101,12 @@ def check_resume_options(options: dict[str, Any]) -> None:
 
 def train_run(run: "Run", *, as_json: bool) -> None:
     """Train, draw the figures, and say what came out."""
-    from rich.console import Console
-
     from sim.training.run_folder import draw_run
     from spiketheory.commands.display import format_end, format_stop, show_training
+    from spiketheory.commands.terminal import make_console
 
     try:
-        show_training(run, Console(stderr=True, quiet=as_json))
+        show_training(run, make_console(stderr=True, quiet=as_json))
     except KeyboardInterrupt:
         click.echo(format_stop(run, program=name_program()), err=True)
         click.get_current_context().exit(EXIT_STOPPED)

@@ -64,9 +64,9 @@ def find_described(folder: Path, *, epochs: int | None = None) -> NetworkRun | N
 
 def train_run(run: NetworkRun, *, as_json: bool, program: str) -> None:
     """Train, draw the figures, and say what came out."""
-    from rich.console import Console
+    from spiketheory.commands.terminal import make_console
 
-    console = Console(stderr=True, quiet=as_json)
+    console = make_console(stderr=True, quiet=as_json)
     open_folder(run.folder, overwrite=True)
     try:
         finished = show_training(run, console)

@@ -39,6 +39,13 @@ def parse_parameters(ctx: click.Context, param: click.Parameter, value: tuple[st
     return pairs or None
 
 
+DATASET_NAMES = (
+    *("digits", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "emnist-byclass"),
+    *("emnist-bymerge", "emnist-digits", "emnist-letters", "emnist-mnist", "yinyang"),
+)
+"""Those of `sim.training.data`, which is not imported for a help text; a test compares."""
+
+
 class DatasetName(click.Choice[str]):
     """A data set's name, or the path of a trials file."""
 
@@ -48,10 +55,12 @@ class DatasetName(click.Choice[str]):
 
 
 TRAIN_OPTIONS = (
-    click.option("--dataset", type=DatasetName(["digits", "mnist", "yinyang"]),
-                 metavar="[digits|mnist|yinyang|FILE.npz]",
-                 help="What to learn: 8x8 digits of scikit-learn, MNIST, points in a yin-yang "
-                 "sign, or the trials in a file; only MNIST needs files.  [default: digits]"),
+    click.option("--dataset", type=DatasetName(DATASET_NAMES),
+                 metavar="[digits|mnist|fashion-mnist|kmnist|emnist-SPLIT|yinyang|FILE.npz]",
+                 help="What to learn: 8x8 digits of scikit-learn, images in torchvision's folders "
+                 "(MNIST and its like; SPLIT is balanced, byclass, bymerge, digits, letters or "
+                 "mnist), points in a yin-yang sign, or the trials in a file.  [default: "
+                 "digits]"),
     click.option("--model", metavar="NAME|FILE.toml",
                  help="A built-in neuron model or a model file.  [default: theta]"),
     click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",

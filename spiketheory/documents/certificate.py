@@ -20,6 +20,7 @@ from spiketheory.documents import renderers
 from spiketheory.documents.blocks import Block, Figure, Heading, Listing, Paragraph, Summary, Table
 from spiketheory.errors import check_choice
 from spiketheory.language.model import format_expression
+from spiketheory.plain_text import escape_all
 
 CERTIFICATE_FORMATS = ("text", "json", "markdown", "html")
 MEANINGS = {
@@ -93,7 +94,7 @@ def build_blocks(certificate: Certificate, *, figures: Sequence[Figure] = ()) ->
         blocks += [Heading(text="Gradients"), Paragraph(text=certificate.regularity)]
     if certificate.notes:
         blocks += [Heading(text="Notes"), Listing(items=certificate.notes)]
-    return blocks
+    return escape_all(blocks)
 
 
 def summarize(certificate: Certificate) -> Summary:

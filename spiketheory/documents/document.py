@@ -40,6 +40,7 @@ from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.notation import Math, write_math, write_name
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.plain_text import escape_all
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.symbolic.inputs import ORDERED, classify_inputs, explain_order
 
@@ -127,7 +128,7 @@ def build_blocks(
     ]
     if code is not None:
         blocks += [Heading(text="Generated code"), Code(text=code)]
-    return blocks
+    return escape_all(blocks)
 
 
 def summarize(verified: VerifiedKernel) -> Summary:

@@ -2,9 +2,7 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 import sympy as sp
@@ -33,6 +31,7 @@ from spiketheory.language.syntax import (
     parse_relation,
     read_expression,
 )
+from spiketheory.reading import DamagedError, parse_toml, read_text
 
 _MODEL_KEYS = (
     *("name", "description", "equations", "spike", "reset", "refractory", "input", "inputs"),
@@ -40,6 +39,8 @@ _MODEL_KEYS = (
 )
 _OPTIONAL_KEYS = ("description", "inputs", "refractory")
 _DEFAULT_PORT = "default"
+
+_MOST_BYTES = 4 * 50 * MAX_TEXT_LENGTH  # of a model file
 
 _PARAMETER_KEYS = ("default", "domain", "unit")
 
@@ -307,8 +308,8 @@ def parse_model(text: str, *, origin: str = "") -> NeuronModel:
             f"{len(text)}{place}; check that it is a model file."
         )
     try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as err:
+        document = parse_toml(text)
+    except DamagedError as err:
         raise ParseError(
             f"Expected TOML but got a syntax error{inside} ({err}); "
             'see https://toml.io, and put equations between two lines of """.'
@@ -338,16 +339,14 @@ def read_model(path: str | os.PathLike[str]) -> NeuronModel:
         ModelError: If there is no such file, or it holds no model.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as err:
-        raise ParseError(
-            f"Expected UTF-8 text in {path} but got the byte 0x{err.object[err.start]:02x} at "
-            f"position {err.start}; save the file as UTF-8."
-        ) from err
-    except (OSError, ValueError) as err:
-        reason = getattr(err, "strerror", None) or err
+        text = read_text(path, most=_MOST_BYTES)
+    except DamagedError as err:
+        if isinstance(err.__cause__, UnicodeDecodeError):
+            raise ParseError(
+                f"Expected UTF-8 text in {path} but {err}; save the file as UTF-8."
+            ) from err
         raise ModelError(
-            f"Expected a model file at {path} but the system said: {reason}; "
+            f"Expected a model file at {path} but reading it failed: {err}; "
             "check the path, or list the built-in models."
         ) from err
     return parse_model(text, origin=str(path))

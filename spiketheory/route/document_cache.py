@@ -16,6 +16,7 @@ import platformdirs
 
 from spiketheory.errors import InputError
 from spiketheory.files import break_seal, is_file_name, seal, write_text_atomically
+from spiketheory.reading import read_limited
 
 ENTRIES = 200
 """Documents that are kept; the ones that were not asked for the longest go first."""
@@ -60,11 +61,13 @@ def make_key(model: str, options: Mapping[str, object]) -> str | None:
         options: The options of the document by name.
 
     Returns:
-        The key; None if the model file cannot be read.
+        The key; None if the model is no file that can be read twice.
     """
     try:
-        content = Path(model).read_bytes() if is_file_name(model) else model.encode()
-    except OSError:
+        if is_file_name(model) and not Path(model).is_file():  # a pipe is empty the second time
+            return None
+        content = read_limited(model) if is_file_name(model) else model.encode()
+    except (OSError, ValueError):
         return None
     parts = [
         b"file" if is_file_name(model) else b"built-in",

@@ -103,7 +103,7 @@ def test_a_command_is_imported_without_the_others():
     assert (code, stderr) == (0, "")
     own = [
         f"spiketheory.commands.{name}"
-        for name in ("common", "group", "main", "train", "train_options")
+        for name in ("common", "group", "main", "terminal", "train", "train_options")
     ]
     assert stdout.endswith(f"{own}\n")
 
@@ -339,5 +339,4 @@ def test_a_page_with_figures_needs_no_network(verify_once):
     assert page.startswith("<!DOCTYPE html>")
     assert "<math" in page
     assert "<svg" in page
-    assert "http-equiv" not in page
     assert "src=" not in page

@@ -183,7 +183,7 @@ def test_renamed_array_fails_the_checksum_and_a_missing_record_is_damage(saved):
         load_checkpoint(saved)
     del members["record"]
     rewrite(saved, **members)
-    with pytest.raises(CheckpointError, match=r"damaged \('record.npy'\)"):
+    with pytest.raises(CheckpointError, match=r"damaged \('record'\)"):
         load_checkpoint(saved)
 
 
@@ -192,7 +192,7 @@ def test_pickles_are_never_loaded(saved):
     np.lib.format.write_array(data, np.array([{}], dtype=object), allow_pickle=True)
     with zipfile.ZipFile(saved, "a") as archive:
         archive.writestr("array.evil.npy", data.getvalue())
-    with pytest.raises(CheckpointError, match=r"damaged \(Object arrays cannot be loaded"):
+    with pytest.raises(CheckpointError, match=r"damaged \(array.evil.npy holds Python objects"):
         load_checkpoint(saved)
 
 

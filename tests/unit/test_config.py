@@ -157,7 +157,10 @@ def test_whole_numbers_may_be_written_as_floats_where_floats_are_wanted():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"dataset": "cifar"}, "Expected dataset to be one of digits, mnist, yinyang but got 'cif"),
+        (
+            {"dataset": "cifar"},
+            "Expected dataset to be one of digits, .*yinyang but got 'cif",
+        ),
         ({"encoding": "rate"}, "Expected encoding to be one of bins, latency but got 'rate'"),
         ({"loss": "mse"}, "Expected loss to be one of first_spike, target_time but got 'mse'"),
         ({"optimiser": "lion"}, "Expected optimiser to be one of adabelief, adam, sgd but got 'li"),
@@ -231,7 +234,7 @@ def test_every_field_can_be_converted_and_described():
     [
         (None, "No such file"),
         (b"epochs = = 3", "Invalid value"),
-        (b"\xff\xfe", "utf-8"),
+        (b"\xff\xfe", "no UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(content, reason, tmp_path):

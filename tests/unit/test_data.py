@@ -13,7 +13,17 @@ import pytest
 import sklearn.datasets
 
 from sim.training import data
-from sim.training.data import Dataset, classify_yinyang, load_dataset, read_idx, split_validation
+from sim.training.data import (
+    DATASETS,
+    IMAGE_SETS,
+    MNIST_FILES,
+    Dataset,
+    classify_yinyang,
+    load_dataset,
+    read_idx,
+    split_validation,
+)
+from spiketheory.commands.train_options import DATASET_NAMES
 from spiketheory.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -134,7 +144,7 @@ def test_a_dataset_refuses_what_does_not_fit(changes, message):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="one of digits, mnist, yinyang but got 'cifar'"):
+    with pytest.raises(InputError, match=r"one of digits, .*mnist, yinyang but got 'cifar'"):
         load_dataset("cifar")
 
 
@@ -472,5 +482,48 @@ def test_the_real_mnist_gives_up_validation_samples():
 
 def test_every_name_has_a_loader(user_folder, tmp_path):
     write_mnist(tmp_path)
-    for name in data.DATASETS:
+    for name in ("digits", "mnist", "yinyang"):
         assert load_dataset(name, root=tmp_path).name == name
+
+
+@pytest.mark.parametrize("name", [n for n in IMAGE_SETS if n != "mnist"])
+def test_the_like_of_mnist_is_found_where_torchvision_puts_it(tmp_path, user_folder, name):
+    images = IMAGE_SETS[name]
+    raw = tmp_path / images.folder
+    raw.mkdir(parents=True)
+    assert raw.parts[-2:] == (images.title, "raw")
+    for old, new in zip(MNIST_FILES, images.files, strict=True):
+        content = (write_mnist(tmp_path) / old).read_bytes()
+        if "labels" in new:
+            last = images.first_label + images.n_classes - 1
+            content = content[:8] + bytes([images.first_label, last]) + content[10:]
+            content = content[:10] + bytes([last] * (len(content) - 10))
+        (raw / new).write_bytes(content)
+    found = load_dataset(name, root=tmp_path)
+    assert (found.name, found.n_classes, len(found.train_labels)) == (name, images.n_classes, 6)
+    assert found.train_labels.tolist() == [0, *[images.n_classes - 1] * 5]
+    assert found.image_shape == ((2, 3) if images.split else (3, 2))
+    plain = load_dataset("mnist", root=tmp_path)
+    turned = plain.train_inputs.reshape(6, 3, 2).swapaxes(1, 2).reshape(6, 6)
+    wanted = turned if images.split else plain.train_inputs
+    assert np.array_equal(found.train_inputs, wanted)
+
+
+def test_labels_of_another_set_are_named_with_what_can_be_done_about_it(tmp_path, user_folder):
+    raw = write_mnist(tmp_path)
+    labels = raw / "train-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:8] + bytes([46] * 6))
+    with pytest.raises(InputError, match=r"classes 0 to 9 of MNIST in .* got 46 to 46; .*emnist-b"):
+        load_dataset("mnist", root=tmp_path)
+
+
+def test_the_command_line_knows_all_data_sets():
+    assert DATASET_NAMES == DATASETS
+
+
+def test_an_idx_file_that_promises_more_than_it_can_hold_is_not_unpacked(tmp_path):
+    path = tmp_path / "bomb.gz"
+    head = bytes([0, 0, 8, 3]) + b"\xff\xff\xff\xff" * 3
+    path.write_bytes(gzip.compress(head + bytes(10_000_000)))
+    with pytest.raises(InputError, match="the file is damaged"):
+        read_idx(path, n_axes=3)

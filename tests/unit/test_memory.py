@@ -1,7 +1,7 @@
 import pytest
 
-from sim.memory import check_memory, get_memory_size
 from spiketheory.errors import InputError
+from spiketheory.memory import check_memory, get_memory_size
 
 
 def test_what_fits_into_memory_passes():
@@ -11,7 +11,7 @@ def test_what_fits_into_memory_passes():
 
 
 def test_what_cannot_fit_into_memory_is_refused(monkeypatch):
-    monkeypatch.setattr("sim.memory.get_memory_size", lambda: 2**30)
+    monkeypatch.setattr("spiketheory.memory.get_memory_size", lambda: 2**30)
     with pytest.raises(InputError) as caught:
         check_memory(2**43, "the weights")
     assert str(caught.value) == (
@@ -22,5 +22,6 @@ def test_what_cannot_fit_into_memory_is_refused(monkeypatch):
 
 def test_a_system_that_does_not_tell_its_memory_is_not_limited(monkeypatch):
     monkeypatch.delattr("os.sysconf", raising=False)
+    monkeypatch.setattr("spiketheory.memory.GROUP_LIMITS", ())
     assert get_memory_size() is None
     check_memory(2**80, "the weights")

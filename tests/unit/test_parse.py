@@ -700,7 +700,7 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     path = tmp_path / "latin.toml"
     path.write_bytes(b"# caf\xe9\n")
     assert get_message(read_model, path).endswith(
-        "but got the byte 0xe9 at position 5; save the file as UTF-8."
+        "but the byte 0xe9 at position 5 is no UTF-8; save the file as UTF-8."
     )
 
 

@@ -8,7 +8,6 @@ import scipy.sparse
 from circuits import Trial
 from networks import compiled
 
-from sim import memory
 from sim.engine.choose import differentiate, simulate
 from sim.events.differentiate import find_jacobian
 from sim.events.recording import StoppedError
@@ -16,6 +15,7 @@ from sim.events.simulate import EventRun
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.plain.loop import PlainRun, StoppedPlainly
 from sim.plain.plain_network import read_network
+from spiketheory import memory
 from spiketheory.errors import InputError, ModelError
 
 

@@ -53,7 +53,7 @@ REFUSED = [
     ({"time": np.array(["a"] * 6)}, r"Expected numbers in time .* \(in .*trials.npz\)\.$"),
     ({"time": np.array([np.nan] * 6)}, "Expected .*time.* finite|finite .*time"),
     ({"time": np.array([-1.0] * 6)}, "Expected times >= 0"),
-    ({"time": np.array([None] * 6)}, "Expected a NumPy .npz file .* Object arrays cannot"),
+    ({"time": np.array([None] * 6)}, "Expected a NumPy .npz file .* Python objects"),
     ({"channel": np.array([2] * 6)}, "Expected channels 0 to 1"),
     ({"channel": np.array([0.5] * 6)}, "Expected whole numbers in channel"),
     ({"offsets": np.array([0, 2, 1, 6])}, "Expected offsets that rise from 0"),

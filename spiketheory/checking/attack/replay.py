@@ -1,6 +1,7 @@
 """Files of contradictions (docs/checking.md, The opponent), and looking at them again."""
 
 import json
+import math
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -23,8 +24,10 @@ from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.parse import parse_assumption, parse_model
+from spiketheory.reading import DamagedError, catch_damage, parse_json, read_text, show
 
 SCHEMA = "spiketheory contradiction 1"
+KINDS = ("jump", "pile-up", "runaway", "kink", "witness")
 BESIDE = 1e-9
 """From how far a kink is approached again."""
 
@@ -57,18 +60,43 @@ def read_contradiction(
         InputError: If the file is none of this kind.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"the schema is {content['schema']!r}")
-        model = parse_model(content["model_file"], origin="the file of a contradiction")
-        return model, tuple(content["assumptions"]), read_record(content["contradiction"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as err:
-        if isinstance(err, InputError):
-            raise
+        with catch_damage():
+            content = parse_json(read_text(path))
+            if content["schema"] != SCHEMA:
+                raise ValueError(f"the schema is {show(content['schema'])}")
+            model = parse_model(content["model_file"], origin="the file of a contradiction")
+            assume = tuple(content["assumptions"])
+            for text in assume:
+                parse_assumption(text, model)
+            found = read_record(content["contradiction"])
+            check_trial(found, model)
+            return model, assume, found
+    except DamagedError as err:
         raise InputError(
             f"Expected a file that `spiketheory check --attack` wrote at {path} but could not read "
-            f"it ({type(err).__name__}: {err}); give the .json file of a contradiction."
+            f"it ({err}); give the .json file of a contradiction."
         ) from err
+
+
+def check_trial(found: Contradiction, model: NeuronModel) -> None:
+    """Raise `ValueError` unless a trial is one of the model, and what is moved is part of it."""
+    trial, numbers = found.trial, found.trial.numbers()
+    every = [*(float(v) for values in numbers.values() for v in values), trial.duration]
+    fits = (
+        found.kind in KINDS
+        and len(trial.parameters) == len(model.parameters)
+        and len(trial.initial) == len(model.state)
+        and len(trial.times) == len(trial.weights)
+        and all(map(math.isfinite, every))
+        and min(trial.times, default=0.0) >= 0
+        and trial.duration > 0
+    )
+    if fits and found.place is not None:
+        field, index = found.place
+        fits = 0 <= index < len(numbers.get(field, ()))
+        fits &= len(found.values) == 2 and all(math.isfinite(float(v)) for v in found.values)
+    if not fits:
+        raise ValueError(f"it is no trial of {model.name}")
 
 
 def read_record(content: dict[str, Any]) -> Contradiction:
