@@ -33,7 +33,9 @@ def make_float_loop(
     slopes = None
     if derivation is not None:
         slopes = bind_slopes(derivation, constants, values, "math")
-    return Loop(functions=compiled.functions, constants=constants, slopes=slopes)
+    return Loop(
+        functions=compiled.functions, constants=constants, slopes=slopes, n_ports=compiled.n_ports
+    )
 
 
 def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> Loop | None:
@@ -54,6 +56,7 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
         functions=make_module("exact", functions),
         constants=constants,
         slopes=bind_slopes(derivation, constants, values, [MPMATH, "mpmath"]),
+        n_ports=len(derivation.jumps),
     )
 
 

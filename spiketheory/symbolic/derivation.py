@@ -288,11 +288,12 @@ class Derivation:
         propagator: Values that depend on the duration and the constants alone.
         solution: How the equations between events are solved.
         will_spike: Whether a spike comes within the propagator's duration.
-        jump: Coordinates after an input of weight ``w``.
+        jump: Coordinates after an input of weight ``w``, at the first port if there are several.
         reset: Coordinates after a spike, as expressions of the coordinates on the surface.
         initial: The learnable initial coordinate.
         pseudospike: The pseudodynamics; None where the model has none.
         without_pseudospikes: Why it has none.
+        other_jumps: The same as ``jump`` for each further port of the model.
         steps: The derivation in steps.
         references: Where the formulas come from.
     """
@@ -313,6 +314,12 @@ class Derivation:
     references: tuple[str, ...]
     rejected: tuple[str, ...] = ()
     without_pseudospikes: str = ""
+    other_jumps: tuple[tuple[sp.Expr, ...], ...] = ()
+
+    @property
+    def jumps(self) -> tuple[tuple[sp.Expr, ...], ...]:
+        """Coordinates after an input of weight ``w``, for each port."""
+        return (self.jump, *self.other_jumps)
 
     @property
     def is_integrated(self) -> bool:
