@@ -76,6 +76,8 @@ tau_s = {default = 0.5, domain = "tau_s > 0"}
 tau_k = {default = 2.0, domain = "tau_k > 0"}
 [assumptions]
 w = "w >= 0"
+I = "I >= 0"
+K = "K >= 0"
 """
 """The non-leaky neuron with two currents of one sign, each with a port of its own."""
 

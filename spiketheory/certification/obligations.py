@@ -92,11 +92,12 @@ def list_ports(model: NeuronModel, region: Region) -> Iterator[Obligation]:
     The theorems speak of all jumps J_w; where there are several ports, w stands for a port and a
     weight (docs/certificates.md, 1).
     """
+    refused = []
     for number, (name, _) in enumerate(model.jumps[1:], start=1):
         try:
             boundary = find_boundary(model.at_port(number))
         except Unsupported as err:
-            yield Obligation(key="H2", condition="H", text=f"at the port {name}: {err}")
+            refused.append(f"at the port {name}: {err}")
             continue
         for obligation in (
             *at_the_spike.list_crossing(boundary, region),
@@ -106,6 +107,8 @@ def list_ports(model: NeuronModel, region: Region) -> Iterator[Obligation]:
             *at_the_spike.list_swap(boundary, region),
         ):
             yield name_port(obligation, name)
+    if refused:
+        yield Obligation(key="H2", condition="H", text=" ".join(refused))
     yield from at_the_spike.list_pairs(model, region)
 
 
