@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sim.network.connect import connect_fixed_in_degree as connect_fixed_in_degree
     from sim.network.connect import connect_small_world as connect_small_world
     from sim.network.connect import draw_poisson as draw_poisson
+    from sim.network.currents import CurrentSteps as CurrentSteps
     from sim.network.layer_stack import LayerStack as LayerStack
     from sim.network.layer_stack import Outcome as Outcome
     from sim.network.layered import layered as layered
@@ -78,6 +79,7 @@ NAMES = {
     "connect_fixed_in_degree": "sim.network.connect",
     "connect_small_world": "sim.network.connect",
     "draw_poisson": "sim.network.connect",
+    "CurrentSteps": "sim.network.currents",
     "LayerStack": "sim.network.layer_stack",
     "Outcome": "sim.network.layer_stack",
     "layered": "sim.network.layered",
@@ -96,6 +98,7 @@ NAMES = {
 __all__ = (
     "BatchRecording",
     "BinnedInput",
+    "CurrentSteps",
     "Dataset",
     "Gradients",
     "LatencyInput",

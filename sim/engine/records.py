@@ -96,6 +96,8 @@ def add_gradients(parts: Sequence[Gradients]) -> Gradients:
         input_times=[np.concatenate([np.empty(0), *times])],
         initial=add_tables([part.initial for part in parts]),
         parameters=add_tables(parameters) if parameters else None,
+        current_times=add_lists([part.current_times for part in parts]),
+        current_values=add_lists([part.current_values for part in parts]),
     )
 
 

@@ -9,6 +9,7 @@ simultaneous arrivals are the mean of both sides (`sim.events.ties`).
 import numpy as np
 
 from sim.events.interface import (
+    HAS_PORTS,
     LAST,
     caused_spike_vjp,
     probe_constants_vjp,
@@ -135,7 +136,7 @@ def undo_delivery(
     starts, waits, targets, weights = (
         tape.arrival_starts, tape.arrival_waits, wires.targets, wires.weights,
     )  # fmt: skip
-    kinds, rows, table = wires.kinds, wires.rows, wires.table
+    kinds, rows, table, ports = wires.kinds, wires.rows, wires.table, wires.ports
     has_ties = ties.places.shape[0] > 0
     s = left[SCALES_LEFT]
     scaled = tape.scale_arrivals[s - 1] if s > 0 else -1
@@ -143,6 +144,7 @@ def undo_delivery(
     for k in range(end - 1, first - 1, -1):
         edge = tape.delivery_edges[d] + k - first
         i = targets[edge]
+        port = ports[edge] if HAS_PORTS else 0
         scale = 1.0
         if k == scaled:
             s -= 1
@@ -150,8 +152,8 @@ def undo_delivery(
             scaled = tape.scale_arrivals[s - 1] if s > 0 else -1
         if want_constants:
             receive_constants_vjp(
-                kinds[i], starts, k, table, rows[i], waits[k], weights[edge], scale, adjoints,
-                i, by_constant,
+                kinds[i], starts, k, table, rows[i], waits[k], weights[edge], port, scale,
+                adjoints, i, by_constant,
             )  # fmt: skip
         tie = ties.places[k] if has_ties else -1
         if tie >= 0 and tie == ties.ends[tie] - 1:
@@ -161,7 +163,7 @@ def undo_delivery(
                 tie + 1, adjoints, i,
             )  # fmt: skip
         slope, change = receive_vjp(
-            kinds[i], starts, k, table, rows[i], waits[k], weights[edge], scale, adjoints, i
+            kinds[i], starts, k, table, rows[i], waits[k], weights[edge], port, scale, adjoints, i
         )
         by_weight[edge] += slope
         if tie >= 0:

@@ -5,6 +5,7 @@ from sim.events.interface import (
     CROSSED,
     DEFERRED,
     DUE,
+    HAS_PORTS,
     LAST,
     LOST,
     MOST_COORDINATES,
@@ -59,6 +60,7 @@ def deliver(
     kinds, rows, table, targets, weights = (
         wires.kinds, wires.rows, wires.table, wires.targets, wires.weights,
     )  # fmt: skip
+    ports = wires.ports
     buckets, current = queue.bucket, queue.counts[CURRENT]
     origin, per_width = queue.scale[ORIGIN], 1.0 / queue.scale[WIDTH]
     is_idle = queue.counts[IS_IDLE] != 0
@@ -80,8 +82,9 @@ def deliver(
             arrival += 1
         pending = cells[WAIT, i] == AT_ONCE
         is_due = cells[DUE, i] == time
+        port = ports[edge] if HAS_PORTS else 0
         left, happened, scale = receive(
-            kinds[i], cells, i, table, row, dt, weights[edge], pending, is_due
+            kinds[i], cells, i, table, row, dt, weights[edge], port, pending, is_due
         )
         if happened == ARRIVED and scale == 1.0 and not pending:
             cells[LAST, i] = time

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from sim.events.loop import DONE
 from sim.events.pseudospikes import Outputs, outputs_vjp
 from sim.events.recording import Recording
 from sim.events.simulate import SHARES
+from sim.network.bundles import find_slopes, merge_bundles
 from sim.network.network import Given, Matrix, Network, Population
-from sim.network.wiring import split_edges
+from sim.network.wiring import order_edges
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.memory import check_memory
@@ -37,6 +38,8 @@ class Gradients:
             (such as ``phi0``) where the population starts at one.
         parameters: Per population by name a number, or one per neuron where the parameter is; the
             initial state is kept as it was given. None unless asked for.
+        current_times: One array per current, by the times of its steps; 0 for those after T.
+        current_values: The same by its values.
     """
 
     weights: list[Matrix]
@@ -44,6 +47,8 @@ class Gradients:
     input_times: list[np.ndarray]
     initial: list[dict[str, np.ndarray]]
     parameters: list[dict[str, Given]] | None
+    current_times: list[np.ndarray] = field(default_factory=list)
+    current_values: list[np.ndarray] = field(default_factory=list)
 
     def with_input_times(self, input_times: list[np.ndarray]) -> "Gradients":
         """The same with other derivatives by the input times."""
@@ -210,17 +215,16 @@ class BackwardPass:
     def collect(self) -> Gradients:
         """Sort the derivatives by what they belong to."""
         network, wiring = self.network, self.wiring
-        times = np.zeros(sum(len(p.times) for p in network.inputs))
+        by_weight, by_delay = (order_edges(wiring, v) for v in (self.by_weight, self.by_delay))
+        times = np.zeros(count_inputs(network))
         times[wiring.inputs] = self.by_input
-        sizes = np.cumsum([len(p.times) for p in network.inputs])
         initial = [
             self.collect_initial(population, part, row)
             for (population, part), row in zip(network.parts, wiring.first_rows, strict=True)
         ]
         return Gradients(
-            weights=split_edges(network, wiring, self.by_weight),
-            delays=split_edges(network, wiring, self.by_delay),
-            input_times=np.split(times, sizes[:-1]) if len(sizes) else [],
+            **collect_connections(network, by_weight, by_delay),
+            **collect_times(network, times),
             initial=initial,
             parameters=self.collect_parameters() if self.parameters else None,
         )
@@ -268,6 +272,47 @@ class BackwardPass:
                 }
             )
         return found
+
+
+def count_inputs(network: Network) -> int:
+    """How many input spikes there are, steps of the channels of currents included."""
+    n_steps = sum(c.size * len(c.times) for c in network.currents)
+    return sum(len(p.times) for p in network.inputs) + n_steps
+
+
+def collect_connections(
+    network: Network, by_weight: np.ndarray, by_delay: np.ndarray
+) -> dict[str, Any]:
+    """Derivatives by weights, delays and values of currents, as fields of `Gradients`.
+
+    Args:
+        network: The network.
+        by_weight: By the weights of all connections, in the order of their bundles.
+        by_delay: By their delays.
+    """
+    weights = merge_bundles(network, by_weight, by_weight=True)
+    delays = merge_bundles(network, by_delay, by_weight=False)
+    pairs = list(zip(network.projections, weights, delays, strict=True))
+    return {
+        "weights": [p.shape_like(w) for p, w, _ in pairs],
+        "delays": [p.shape_like(d) for p, _, d in pairs],
+        "current_values": find_slopes(network, by_weight) if network.currents else [],
+    }
+
+
+def collect_times(network: Network, times: np.ndarray) -> dict[str, Any]:
+    """Derivatives by the times of inputs, and of steps, as fields of `Gradients`."""
+    sizes = [len(p.times) for p in network.inputs]
+    sizes += [c.size * len(c.times) for c in network.currents]
+    parts = np.split(times, np.cumsum(sizes, dtype=int)[:-1]) if sizes else []
+    n = len(network.inputs)
+    return {
+        "input_times": parts[:n],
+        "current_times": [
+            part.reshape(len(c.times), c.size).sum(axis=1)
+            for c, part in zip(network.currents, parts[n:], strict=True)
+        ],
+    }
 
 
 def list_constants(model: CompiledModel) -> list[str]:

@@ -19,6 +19,8 @@ LAST: int = 0
 """Row of ``cells`` (`sim.events.loop`) with the time of each neuron's last event."""
 WAIT: int = 0
 """Row with the time from there to its next spike."""
+HAS_PORTS: bool = False
+"""Whether any model takes input at several ports; else the port is 0."""
 DUE: int = 0
 """Row with the time of that spike."""
 ARRIVED, CROSSED, DEFERRED, LOST = 0, 1, 2, 3
@@ -34,10 +36,9 @@ def prefetch(array: Floats | Ints, column: int) -> None:
 
 def receive(
     kind: int, states: Floats, i: int, table: Floats, row: int, dt: float, weight: float,
-    pending: bool,
-    is_due: bool,
+    port: int, pending: bool, is_due: bool,
 ) -> tuple[float, int, float]:  # fmt: skip
-    """Flow for ``dt``, then an input; ``pending`` if an input already made it spike now.
+    """Flow for ``dt``, then an input at a port; ``pending`` if one already made it spike now.
 
     ``is_due`` says that the neuron spikes now by itself: it is on its threshold then, whatever
     rounding has made of its state.
@@ -70,7 +71,7 @@ def probe(
 
 def receive_vjp(
     kind: int, starts: Floats, k: int, table: Floats, row: int, dt: float, weight: float,
-    scale: float, adjoints: Floats, i: int,
+    port: int, scale: float, adjoints: Floats, i: int,
 ) -> tuple[float, float]:  # fmt: skip
     """Undo an arrival; returns the derivatives by its weight and its time."""
     return missing("receive_vjp")
@@ -110,7 +111,7 @@ def probe_vjp(
 
 def receive_constants_vjp(
     kind: int, starts: Floats, k: int, table: Floats, row: int, dt: float, weight: float,
-    scale: float, adjoints: Floats, i: int, by_constant: Floats,
+    port: int, scale: float, adjoints: Floats, i: int, by_constant: Floats,
 ) -> None:  # fmt: skip
     """Add derivatives by the constants, by way of an arrival; the adjoint is as before undoing."""
     missing("receive_constants_vjp")

@@ -24,7 +24,8 @@ def link_network(models: tuple[CompiledModel, ...]) -> Linker:
         models: Its models; a neuron's kind is its model's place.
     """
     width = get_width(models)
-    rows = {"MOST_COORDINATES": width, "LAST": width, "WAIT": width + 1, "DUE": width + 2}
+    rows = {"MOST_COORDINATES": width, "LAST": width, "WAIT": width + 1, "DUE": width + 2,
+            "HAS_PORTS": any(model.n_ports > 1 for model in models)}  # fmt: skip
     prefetch = make_prefetch(models)
     return make_linker(models, {**link_neurons(models), **rows, "prefetch": prefetch})
 

@@ -15,6 +15,7 @@ from spiketheory.generation.interface import (
     INPUTS_ADD_UP,
     IS_PROJECTIVE,
     N_COORDINATES,
+    N_PORTS,
     SCALED,
     THRESHOLD_PLACE,
     fire,
@@ -24,6 +25,9 @@ from spiketheory.generation.interface import (
     flow_constants_vjp,
     flow_vjp,
     jump,
+    jump_at,
+    jump_at_constants_vjp,
+    jump_at_vjp,
     jump_constants_vjp,
     jump_vjp,
     load,
@@ -42,9 +46,9 @@ from spiketheory.machine.link import kernel
 @kernel()
 def receive(
     kind: int, states: Floats, i: int, table: Floats, row: int, dt: float, weight: float,
-    pending: bool, is_due: bool,
+    port: int, pending: bool, is_due: bool,
 ) -> tuple[float, int, float]:  # fmt: skip
-    """Flow for ``dt``, then an input; ``pending`` if an input already made it spike now.
+    """Flow for ``dt``, then an input at a port; ``pending`` if one already made it spike now.
 
     ``is_due`` says that the neuron spikes now by itself: it is on its threshold then, whatever
     rounding has made of its state.
@@ -55,7 +59,10 @@ def receive(
     """
     constants = load_constants(table, row)
     before = flow(*load(states, i), *propagator(dt, *constants), *constants)
-    after = jump(*before, weight, *constants)
+    if N_PORTS == 1:
+        after = jump(*before, weight, *constants)
+    else:
+        after = jump_at(*before, weight, port, *constants)
     wait = max(time_to_spike(*after, *constants), 0.0)
     happened = ARRIVED
     if HAS_THRESHOLD and (wait == 0.0 or is_due) and not pending:
@@ -127,17 +134,27 @@ def probe(
 @kernel()
 def receive_vjp(
     kind: int, starts: Floats, k: int, table: Floats, row: int, dt: float, weight: float,
-    scale: float, adjoints: Floats, i: int,
+    port: int, scale: float, adjoints: Floats, i: int,
 ) -> tuple[float, float]:  # fmt: skip
-    """Undo an arrival; returns the derivatives by its weight and its time."""
+    """Undo an arrival at a port; returns the derivatives by its weight and its time."""
     constants = load_constants(table, row)
     if scale != 1.0:
         rescale(adjoints, i, scale)
     start, step = load(starts, k), propagator(dt, *constants)
     before = flow(*start, *step, *constants)
-    slopes = jump_vjp(*before, weight, *constants, *load(adjoints, i))
+    slopes = undo_jump(before, weight, port, constants, load(adjoints, i))
     store(adjoints, i, *flow_vjp(*start, *step, *constants, *slopes[:N_COORDINATES]))
     return slopes[N_COORDINATES], slopes[N_COORDINATES + 1]
+
+
+@kernel()
+def undo_jump(
+    before: Numbers, weight: float, port: int, constants: Numbers, adjoint: Numbers
+) -> Numbers:
+    """Derivatives by the coordinates before an input at a port, its weight and its time."""
+    if N_PORTS == 1:
+        return jump_vjp(*before, weight, *constants, *adjoint)
+    return jump_at_vjp(*before, weight, port, *constants, *adjoint)
 
 
 @kernel()
@@ -227,7 +244,10 @@ def take_in_turn(
     """The state after those members of a group that are ``low`` to ``high`` - 1, or the others."""
     for m in range(first, end):
         if (low <= m < high) == inside:
-            state = jump(*state, ties.weights[m], *constants)
+            if N_PORTS == 1:
+                state = jump(*state, ties.weights[m], *constants)
+            else:
+                state = jump_at(*state, ties.weights[m], ties.ports[m], *constants)
     return state
 
 
@@ -241,7 +261,7 @@ def turns_vjp(
     for m in range(end - 1, first - 1, -1):
         if (low <= m < high) == inside:
             before = take_in_turn(state, ties, first, m, low, high, inside, constants)
-            slopes = jump_vjp(*before, ties.weights[m], *constants, *adjoint)
+            slopes = undo_jump(before, ties.weights[m], ties.ports[m], constants, adjoint)
             by_time += slopes[N_COORDINATES + 1]
             adjoint = slopes[:N_COORDINATES]
     return adjoint, by_time
@@ -306,7 +326,7 @@ def probe_vjp(
 @kernel()
 def receive_constants_vjp(
     kind: int, starts: Floats, k: int, table: Floats, row: int, dt: float, weight: float,
-    scale: float, adjoints: Floats, i: int, by_constant: Floats,
+    port: int, scale: float, adjoints: Floats, i: int, by_constant: Floats,
 ) -> None:  # fmt: skip
     """By way of an arrival and the flow before it."""
     if HAS_PARAMETERS:
@@ -316,8 +336,12 @@ def receive_constants_vjp(
                 adjoints[c, i] *= scale
         start, adjoint = load(starts, k), load(adjoints, i)
         before = flow(*start, *propagator(dt, *constants), *constants)
-        add(by_constant, row, jump_constants_vjp(*before, weight, *constants, *adjoint))
-        slopes = jump_vjp(*before, weight, *constants, *adjoint)
+        if N_PORTS == 1:
+            direct = jump_constants_vjp(*before, weight, *constants, *adjoint)
+        else:
+            direct = jump_at_constants_vjp(*before, weight, port, *constants, *adjoint)
+        add(by_constant, row, direct)
+        slopes = undo_jump(before, weight, port, constants, adjoint)
         by_flow = flow_constants_vjp(*start, dt, *constants, *slopes[:N_COORDINATES])
         add(by_constant, row, by_flow)
         if scale != 1.0:

@@ -172,7 +172,7 @@ def find_pseudodynamics(recording: Recording) -> Pseudodynamics:
     n = network.n_neurons
     found = Pseudodynamics(*np.zeros((4, n)))
     sources, under_way = list_senders(recording)
-    sent = np.zeros(n + sum(p.size for p in network.inputs))  # channels have the rate 0
+    sent = np.zeros(network.n_sources)  # channels and currents have the rate 0
     parts = network.parts
     for component in find_components(recording):
         own = [parts[k] for k in component.members]

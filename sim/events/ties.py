@@ -29,6 +29,7 @@ class Ties(NamedTuple):
         arrivals: Arrival of each member, shape (n_members,).
         events: The event that arrived.
         weights: By which connection's weight.
+        ports: At which port.
         scales: Power of two that the coordinates were multiplied by in the whole group.
         by_arrival: Derivative by the time of each arrival, to be filled in on the way back.
         by_event: That by the time of its event, which may come by several connections; it stands
@@ -41,6 +42,7 @@ class Ties(NamedTuple):
     arrivals: np.ndarray
     events: np.ndarray
     weights: np.ndarray
+    ports: np.ndarray
     scales: np.ndarray
     by_arrival: np.ndarray
     by_event: np.ndarray
@@ -188,6 +190,8 @@ def fill_ties(
     ties.arrivals[:] = arrivals.numbers[members]
     ties.events[:] = arrivals.events[members]
     ties.weights[:] = wires.weights[arrivals.edges[members]]
+    if len(wires.ports):
+        ties.ports[:] = wires.ports[arrivals.edges[members]]
     if len(ties.places):
         ties.places[ties.arrivals] = np.arange(len(members))
     for arrival, factor in zip(
@@ -208,6 +212,6 @@ def make_ties(n_arrivals: int, starts: np.ndarray, ends: np.ndarray) -> Ties:
     return Ties(
         places=np.full(n_arrivals if n else 0, ALONE), firsts=firsts,
         ends=firsts + np.repeat(sizes, sizes), arrivals=np.zeros(n, np.int64),
-        events=np.zeros(n, np.int64), weights=np.zeros(n), scales=np.ones(n),
-        by_arrival=np.zeros(n), by_event=np.zeros(n),
+        events=np.zeros(n, np.int64), weights=np.zeros(n), ports=np.zeros(n, np.int64),
+        scales=np.ones(n), by_arrival=np.zeros(n), by_event=np.zeros(n),
     )  # fmt: skip

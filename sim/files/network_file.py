@@ -3,6 +3,7 @@
 A file without ``version`` is of format 1, in which a zero among dense weights is no connection.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from sim.files.network_size import estimate_network
 from sim.files.projection_table import read_projection
 from sim.files.tables import Table, TableReader, TomlValue, read_toml
 from sim.network.connect import draw_poisson
+from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import PRECISIONS
 from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
 from spiketheory.errors import InputError, check_positive
@@ -125,11 +127,13 @@ class Reader(TableReader):
             self.read_population(k, name, table)
             for k, (name, table) in enumerate(populations.items())
         ]
-        trains = [self.read_trains(name, table, duration) for name, table in inputs.items()]
-        sizes = {p.name: p.size for p in built} | {p.name: p.size for p in trains}
+        read = [self.read_input(name, table, duration) for name, table in inputs.items()]
+        sizes = {p.name: p.size for p in (*built, *read)}
         models = {p.name: p.model for p in built}
         return Network(
-            populations=built, inputs=trains, duration=duration, precision=precision,
+            populations=built, duration=duration, precision=precision,
+            inputs=[p for p in read if isinstance(p, SpikeTrains)],
+            currents=[p for p in read if isinstance(p, CurrentSteps)],
             projections=[
                 self.read_connections(k, table, sizes, models)
                 for k, table in enumerate(projections)
@@ -169,8 +173,8 @@ class Reader(TableReader):
             raise self.fail(f"different names in learn of {where}", show(names), "name each once")
         return names
 
-    def read_trains(self, name: str, table: Table, duration: float) -> SpikeTrains:
-        """One input: a rate, times and channels, or (from format 2 on) channels alone."""
+    def read_input(self, name: str, table: Table, duration: float) -> SpikeTrains | CurrentSteps:
+        """One input: a rate, times and channels; from format 2 on channels alone, or steps."""
         where = f"[inputs.{name}]"
         self.check(table, where, (*TRAINS, *self.newer("steps")), ("size",))
         size = self.whole(table["size"], f"size of {where}")
@@ -183,7 +187,7 @@ class Reader(TableReader):
                 name, size, self.values(table["rate"], size, f"rate of {where}"), duration, self.rng
             )
         if "steps" in table:
-            raise self.refuse_steps(table["steps"], where)
+            return self.read_steps(name, size, table["steps"], where)
         times = self.numbers(table.get("times", []), f"times of {where}")
         given = table.get("channels", [0] * len(times))
         channels = [self.whole(c, f"channels of {where}") for c in self.listed(given, "channels")]
@@ -191,25 +195,21 @@ class Reader(TableReader):
             name=name, size=size, times=times, channels=np.array(channels, dtype=np.int64)
         )
 
-    def refuse_steps(self, given: TomlValue, where: str) -> InputError:
-        """Check current steps, and say that nothing runs them yet."""
+    def read_steps(self, name: str, size: int, given: TomlValue, where: str) -> CurrentSteps:
+        """A current that is constant from each step on."""
         steps = self.rows(given, f"steps of {where}")
         if steps.shape[1] != 2 or not np.isfinite(steps).all():
-            return self.fail(
-                f"pairs of time and current for steps of {where}", show(given),
+            raise self.fail(
+                f"pairs of time and current for steps of {where}", repr(given),
                 "write [[t, value], ...]",
             )  # fmt: skip
         if steps[0, 0] < 0 or np.any(np.diff(steps[:, 0]) <= 0):
-            return self.fail(
+            raise self.fail(
                 f"times >= 0 that rise for steps of {where}",
                 show(steps[:, 0].tolist()),
                 "sort them",
             )
-        return self.fail(
-            f"spikes from {where}", "current steps",
-            "this version does not support steps of a current yet: use spikes (times or rate), or "
-            "put a constant current into the neurons' parameters",
-        )  # fmt: skip
+        return CurrentSteps(name=name, size=size, times=steps[:, 0], values=steps[:, 1])
 
     def read_connections(
         self, place: int, table: TomlValue, sizes: Mapping[str, int],
@@ -219,7 +219,9 @@ class Reader(TableReader):
         where = f"[[projections]] {place + 1}"
         projection = read_projection(self, table, sizes, where, version=self.version)
         if "port" in table:
-            self.choice(table["port"], f"port of {where}", models[projection.post].ports)
+            ports = models[projection.post].ports
+            port = self.choice(table["port"], f"port of {where}", ports)
+            projection = dataclasses.replace(projection, port=port)
         learn = table.get("learn", False)
         names = ["weights"] if learn is True else [] if learn is False else learn
         for name in self.read_learn(names, where, ("weights", "delays")):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sim.engine.choose import differentiate
+from sim.events.differentiate import Gradients
 from sim.events.recording import Recording
 from sim.files.batch_file import check_numbers, read_scalar
 from sim.network.network import Network, Population, Projection, SpikeTrains
@@ -17,7 +18,8 @@ from spiketheory.machine.compile import CompiledModel
 REQUIRED = ("model", "T", "weights")
 INPUTS = ("input_weights", "input_times", "input_neurons")
 DELAYS = ("delays", "input_delays")
-OPTIONAL = (*INPUTS, *DELAYS, "functional_coef")
+PORTS = ("ports", "input_ports")
+OPTIONAL = (*INPUTS, *DELAYS, *PORTS, "functional_coef")
 POPULATION = "neurons"
 INPUT = "inputs"
 
@@ -86,9 +88,10 @@ def read_trial_file(
             if name in arrays
         },
     )  # fmt: skip
-    projections = [make_projection(POPULATION, arrays, "weights", "delays")]
+    projections = make_projections(POPULATION, arrays, "weights", "delays", "ports")
     if given:
-        projections.append(make_projection(INPUT, arrays, "input_weights", "input_delays"))
+        more = make_projections(INPUT, arrays, "input_weights", "input_delays", "input_ports")
+        projections += more
     coefficients = arrays.get("functional_coef")
     if coefficients is not None:
         check_finite("functional_coef", check_numbers("functional_coef", coefficients))
@@ -145,15 +148,42 @@ def read_values(arrays: Mapping[str, np.ndarray], name: str) -> Any:
     return float(array) if array.shape == () else array
 
 
-def make_projection(
-    pre: str, arrays: Mapping[str, np.ndarray], weights: str, delays: str
-) -> Projection:
-    """The connections from the neurons or the inputs."""
+def make_projections(
+    pre: str, arrays: Mapping[str, np.ndarray], weights: str, delays: str, ports: str
+) -> list[Projection]:
+    """The connections from the neurons or the inputs, one projection for each port."""
     given, values = arrays.get(delays), check_numbers(weights, arrays[weights])
-    return Projection(
-        pre=pre, post=POPULATION, weights=values, mask=values != 0,
-        delays=None if given is None else check_numbers(delays, given),
-    )  # fmt: skip
+    check_shape(weights, values, (None, None))
+    names = read_ports(arrays, ports, values.shape[1])
+    return [
+        Projection(
+            pre=pre, post=POPULATION, weights=values, mask=(values != 0) & (names == name),
+            delays=None if given is None else check_numbers(delays, given), port=str(name),
+        )
+        for name in dict.fromkeys(names.tolist())
+    ]  # fmt: skip
+
+
+def read_ports(arrays: Mapping[str, np.ndarray], name: str, n_sources: int) -> np.ndarray:
+    """The port that each neuron's, or channel's, spikes arrive at, shape (n_sources,)."""
+    ports = arrays.get(name, np.array("default"))
+    if ports.dtype.kind != "U":
+        raise InputError(
+            f"Expected names of ports in {name} but got {ports.dtype}; store texts, one for each "
+            "source, or one for all."
+        )
+    return check_shape(name, ports, (n_sources,)) if ports.shape else np.full(n_sources, ports)
+
+
+def collect_gradients(
+    network: Network, gradients: Gradients, pre: str, prefix: str
+) -> dict[str, np.ndarray]:
+    """Derivatives by the weights from the neurons or the inputs, and by delays if there are any."""
+    own = [k for k, p in enumerate(network.projections) if p.pre == pre]
+    found = {f"grad_{prefix}weights": sum(gradients.weights[k] for k in own)}
+    if any(np.any(network.projections[k].edge_delays) for k in own):
+        found[f"grad_{prefix}delays"] = sum(gradients.delays[k] for k in own)
+    return found
 
 
 def read_trains(arrays: Mapping[str, np.ndarray]) -> SpikeTrains:
@@ -186,14 +216,11 @@ def collect_results(trial: TrialFile, recording: Recording) -> dict[str, np.ndar
         )
     gradients = differentiate(recording, spike_time=trial.coefficients, parameters=True)
     results["functional"] = np.array(trial.coefficients @ recording.spike_time)
-    results["grad_weights"] = gradients.weights[0]
-    if np.any(recording.network.projections[0].edge_delays):
-        results["grad_delays"] = gradients.delays[0]
-    if recording.network.inputs:
-        results["grad_input_weights"] = gradients.weights[1]
+    network = recording.network
+    results |= collect_gradients(network, gradients, POPULATION, "")
+    if network.inputs:
+        results |= collect_gradients(network, gradients, INPUT, "input_")
         results["grad_input_times"] = gradients.input_times[0]
-        if np.any(recording.network.projections[1].edge_delays):
-            results["grad_input_delays"] = gradients.delays[1]
     names = {key: name for name, key in list_initial(trial.network.populations[0].model).items()}
     results |= {f"grad_{names[key]}": v for key, v in gradients.initial[0].items() if key in names}
     assert gradients.parameters is not None

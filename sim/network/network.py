@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
+from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import LARGEST_WEIGHT, PRECISIONS, LayerStack
 from spiketheory.errors import (
     InputError,
@@ -254,6 +255,7 @@ class Projection:
             all.
         delays: Transmission delays, >= 0: None (no delay), a number, or a matrix of the shape of
             the weights (sparse: with the same entries) [time].
+        port: Port of the model of ``post`` that takes the spikes; ``default`` is the first.
         matrix: The weights in COO format, each connection once.
         edge_delays: The delay of each of its entries, shape (n_connections,) [time].
     """
@@ -263,6 +265,7 @@ class Projection:
     weights: Matrix
     mask: ArrayLike | None = None
     delays: Matrix | None = None
+    port: str = "default"
     matrix: Sparse = field(init=False, repr=False)
     edge_delays: np.ndarray = field(init=False, repr=False)
 
@@ -402,6 +405,7 @@ class Network:
         inputs: Spike trains, which a trial may replace; those without spikes are channels alone.
         projections: Connections.
         readouts: What is read from it.
+        currents: Currents that change in steps, the same in every trial.
         duration: The trial's end T [time].
         precision: ``float64``, or ``float32``, of weights and states in the layer engine; what
             happens to single neurons is computed in double precision in both.
@@ -411,19 +415,22 @@ class Network:
     inputs: Sequence[SpikeTrains] = ()
     projections: Sequence[Projection] = ()
     readouts: Sequence[Readout] = ()
+    currents: Sequence[CurrentSteps] = ()
     duration: float
     precision: str = "float64"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "duration", float(check_positive("duration", self.duration)))
         check_choice("precision", self.precision, PRECISIONS)
-        for name in ("populations", "inputs", "projections", "readouts"):
+        for name in ("populations", "inputs", "projections", "readouts", "currents"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.populations:
             raise InputError(
                 "Expected at least one population but got an empty network; add neurons."
             )
-        members: list[Population | SpikeTrains] = [*self.populations, *self.inputs]
+        members: list[Population | SpikeTrains | CurrentSteps] = [
+            *self.populations, *self.inputs, *self.currents,
+        ]  # fmt: skip
         names = [p.name for p in members]
         twice = {n for n in names if names.count(n) > 1}
         if twice:
@@ -441,6 +448,8 @@ class Network:
         for projection in self.projections:
             check_ends(projection, sources, targets)
             check_input(projection, models[projection.post])
+            if projection.pre in {current.name for current in self.currents}:
+                check_current(projection, models[projection.post])
         for readout in self.readouts:
             check_readout(readout, targets)
 
@@ -515,6 +524,12 @@ class Network:
         return sum(p.size for p in self.populations)
 
     @property
+    def n_sources(self) -> int:
+        """Number of neurons, channels, and steps of currents."""
+        n_steps = sum(c.size * len(c.times) for c in self.currents)
+        return self.n_neurons + self.n_channels + n_steps
+
+    @property
     def n_connections(self) -> int:
         """Number of connections, those of the inputs included."""
         return sum(p.matrix.nnz for p in self.projections)
@@ -540,11 +555,23 @@ def check_ends(
 
 
 def check_input(projection: Projection, model: CompiledModel) -> None:
-    """Raise `InputError` if weights other than 0 lead to neurons that take no input."""
+    """Raise unless a projection leads to a port, and weights of 0 where neurons take no input."""
+    model.find_port(projection.port)
     if model.inputs == "none" and np.any(projection.matrix.data):
         raise InputError(
             f"Expected {projection.label} to lead to neurons that take input but {model.name} "
             "takes none; leave these connections out, or give the model an input."
+        )
+
+
+def check_current(projection: Projection, model: CompiledModel) -> None:
+    """Raise `InputError` unless a current leads to a port that keeps what is added."""
+    if model.find_port(projection.port) not in model.current_ports:
+        raise InputError(
+            f"Expected the current of {projection.label} to lead to a port of {model.name} that "
+            "adds w to variables X with dX/dt = 0 which no reset changes but got the port "
+            f"{projection.port}; add dI_ext/dt = 0 to the equations, I_ext to the current in "
+            'dV/dt, and I_ext = "I_ext += w" to [model.inputs], and name that port here.'
         )
 
 
@@ -578,6 +605,8 @@ def read_layers(network: Network) -> LayerStack | str:
     its parameters, which are the same for all neurons, and start at the model's initial coordinate.
     """
     populations, model = network.populations, network.populations[0].model
+    if network.currents:
+        return f"{network.currents[0].name} is a current that changes in steps"
     if len(network.inputs) != 1:
         return f"it has {len(network.inputs)} inputs"
     chain = [network.inputs[0].name, *(p.name for p in populations)]

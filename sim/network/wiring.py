@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sim.network.bundles import list_bundles, list_steps
 from sim.network.instants import choose_ticks, count_ticks
 from sim.network.network import Network
 from spiketheory.errors import InputError
@@ -30,6 +31,8 @@ class Wires(NamedTuple):
         ticks: How many of them make a unit of time.
         targets: Neuron that each connection leads to, shape (n_connections,).
         weights: Shape (n_connections,).
+        ports: Number of the port that each connection leads to, shape (n_connections,); empty where
+            no model has several.
         input_times: Sorted, up to T, shape (n_inputs,) [time].
         input_sources: Source of each, shape (n_inputs,).
     """
@@ -43,6 +46,7 @@ class Wires(NamedTuple):
     ticks: float
     targets: np.ndarray
     weights: np.ndarray
+    ports: np.ndarray
     input_times: np.ndarray
     input_sources: np.ndarray
 
@@ -53,9 +57,10 @@ class Wiring(NamedTuple):
     Attributes:
         models: The different models.
         wires: The arrays.
-        places: Connection, counted through the projections' matrices, of each entry of
+        places: Connection, counted through `sim.network.bundles.list_bundles`, of each entry of
             ``wires.targets``, shape (n_connections,).
-        inputs: Input spike, counted through the network's inputs, of each of ``input_times``.
+        inputs: Input spike, counted through the network's inputs and then the steps of its
+            currents, of each of ``input_times``.
         first_rows: First column of ``table`` of each population.
         start: Initial coordinates, shape (most coordinates, n_neurons).
     """
@@ -107,34 +112,23 @@ def count_fan_out(wiring: Wiring) -> np.ndarray:
     return np.diff(wires.group_edges[wires.source_groups])
 
 
-def find_offsets(network: Network, end: str) -> list[int]:
-    """First source, or first target, of each projection."""
-    channels = {p.name for p in network.inputs}
-    names = [getattr(p, end) for p in network.projections]
-    return [
-        network.slices[name].start + (network.n_neurons if name in channels else 0)
-        for name in names
-    ]
-
-
 def sort_edges(network: Network) -> tuple[dict[str, Any], np.ndarray]:
     """The connections by source, delay and target, in groups of equal delay."""
-    n_sources = network.n_neurons + sum(p.size for p in network.inputs)
-    parts = list(
-        zip(
-            network.projections,
-            find_offsets(network, "pre"),
-            find_offsets(network, "post"),
-            strict=True,
-        )
-    )
+    bundles = list_bundles(network)
     empty = np.empty(0, np.int32)
-    sources = np.concatenate([empty, *(p.matrix.col.astype(np.int32) + a for p, a, _ in parts)])
-    targets = np.concatenate([empty, *(p.matrix.row.astype(np.int32) + b for p, _, b in parts)])
-    weights = np.concatenate([np.empty(0), *(p.matrix.data for p, _, _ in parts)])
-    given = [p.edge_delays for p, _, _ in parts]
+    columns = [b.projection.matrix.col.astype(np.int32) + b.first_source for b in bundles]
+    rows = [b.projection.matrix.row.astype(np.int32) + b.first_target for b in bundles]
+    sources, targets = np.concatenate([empty, *columns]), np.concatenate([empty, *rows])
+    data = [(b.projection.matrix.data, b.factor) for b in bundles]
+    weights = np.concatenate([np.empty(0), *(d if f == 1.0 else d * f for d, f in data)])
+    given = [b.projection.edge_delays for b in bundles]
     ticks = choose_ticks(network.duration, given)
     delays = count_ticks(np.concatenate([np.empty(0), *given]), ticks)
+    models = {p.name: p.model for p in network.populations}
+    ports = [
+        np.full(p.matrix.nnz, models[p.post].find_port(p.port), np.int8)
+        for p in (b.projection for b in bundles)
+    ]
     if np.any(delays):
         places = np.lexsort((targets, delays, sources))
     else:
@@ -145,12 +139,15 @@ def sort_edges(network: Network) -> tuple[dict[str, Any], np.ndarray]:
     first[1:] = (np.diff(sources) != 0) | (np.diff(delays) != 0)
     starts = np.flatnonzero(first)
     edges = {
-        "source_groups": np.searchsorted(sources[starts], np.arange(n_sources + 1)),
+        "source_groups": np.searchsorted(sources[starts], np.arange(network.n_sources + 1)),
         "group_edges": np.append(starts, len(places)),
         "group_delays": delays[starts],
         "ticks": ticks,
         "targets": targets[places].astype(np.int32),
         "weights": weights[places],
+        "ports": np.concatenate([np.empty(0, np.int8), *ports])[places]
+        if any(model.n_ports > 1 for model in models.values())
+        else np.empty(0, np.int8),
     }
     return edges, places
 
@@ -160,8 +157,11 @@ def sort_inputs(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     channels = [
         p.channels + network.n_neurons + network.slices[p.name].start for p in network.inputs
     ]
-    times = np.concatenate([np.empty(0), *(p.times for p in network.inputs)])
-    sources = np.concatenate([np.empty(0, np.int64), *channels])
+    steps = list_steps(network)
+    times = np.concatenate(
+        [np.empty(0), *(p.times for p in network.inputs), *(t for t, _ in steps)]
+    )
+    sources = np.concatenate([np.empty(0, np.int64), *channels, *(s for _, s in steps)])
     order = np.argsort(times, kind="stable")
     order = order[: np.count_nonzero(times <= network.duration)]
     return times[order], sources[order], order
@@ -182,10 +182,8 @@ def collect_constants(network: Network) -> tuple[np.ndarray, np.ndarray, tuple[i
     return np.asfortranarray(table), np.concatenate(rows), tuple(first_rows)
 
 
-def split_edges(network: Network, wiring: Wiring, values: np.ndarray) -> list[Any]:
-    """Values per connection as one matrix per projection, in the form of its weights."""
+def order_edges(wiring: Wiring, values: np.ndarray) -> np.ndarray:
+    """Values per connection in the order of `sim.network.bundles.list_bundles`."""
     by_place = np.empty(len(values))
     by_place[wiring.places] = values
-    sizes = [p.matrix.nnz for p in network.projections]
-    parts = np.split(by_place, np.cumsum(sizes)[:-1]) if sizes else []
-    return [p.shape_like(v) for p, v in zip(network.projections, parts, strict=True)]
+    return by_place

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from sim.plain.loop import INPUT, SPIKE, Arrival, Event, Look, Piece, PlainRun, Spike, rescale
-from sim.plain.neuron import Neuron, Number, State, dot
+from sim.plain.neuron import Input, Neuron, Number, State, dot
 
 
 @dataclass(kw_only=True, eq=False)
@@ -125,9 +125,10 @@ class Backward:
         if tie is not None and place == tie[-1]:
             self.move_tied(tie)
         adjoint = rescale(self.slopes.states[i], neuron.model.projective, step.scale)
-        arguments = (*step.before, connection.weight, *neuron.constants, *adjoint)
-        self.add(i, "jump", *arguments)
-        *pulled, by_weight, by_time = neuron.call("jump_vjp", *arguments)
+        if self.with_parameters and neuron.has_parameters:
+            more = neuron.jump(step.before, connection.input, "_constants_vjp", adjoint)
+            self.slopes.constants[i] = add(self.slopes.constants[i], more)
+        *pulled, by_weight, by_time = neuron.jump(step.before, connection.input, "_vjp", adjoint)
         self.slopes.states[i] = self.undo_pieces(i, step.pieces, tuple(pulled))
         self.slopes.weights[step.connection] += by_weight
         if tie is None:
@@ -173,24 +174,24 @@ class Backward:
         arrives by several connections moves all of its arrivals; a delay moves the one alone.
         """
         arrivals = [s for s in map(self.run.steps.__getitem__, tie) if isinstance(s, Arrival)]
-        weights = [self.connections[a.connection].weight for a in arrivals]
+        inputs = [self.connections[a.connection].input for a in arrivals]
         i = self.connections[arrivals[0].connection].target
         neuron, state = self.neurons[i], arrivals[0].before
         scale = prod(a.scale for a in arrivals)
         adjoint = rescale(self.slopes.states[i], neuron.model.projective, scale)
         for k, arrival in enumerate(arrivals):
-            others = weights[:k] + weights[k + 1 :]
-            slope = self.find_mean_slope(neuron, state, [weights[k]], others, adjoint)
+            others = inputs[:k] + inputs[k + 1 :]
+            slope = self.find_mean_slope(neuron, state, [inputs[k]], others, adjoint)
             self.slopes.delays[arrival.connection] += slope
         for event in dict.fromkeys(a.event for a in arrivals):
-            pairs = list(zip(arrivals, weights, strict=True))
-            own = [w for a, w in pairs if a.event == event]
-            others = [w for a, w in pairs if a.event != event]
+            pairs = list(zip(arrivals, inputs, strict=True))
+            own = [put for a, put in pairs if a.event == event]
+            others = [put for a, put in pairs if a.event != event]
             slope = self.find_mean_slope(neuron, state, own, others, adjoint)
             self.slopes.times[event.kind][event.number] += slope
 
     def find_mean_slope(
-        self, neuron: Neuron, state: State, own: Sequence[Number], others: Sequence[Number],
+        self, neuron: Neuron, state: State, own: Sequence[Input], others: Sequence[Input],
         adjoint: State,
     ) -> Number:  # fmt: skip
         """The derivative by the common time of inputs that meet others, the mean of both sides.
@@ -204,32 +205,31 @@ class Backward:
         _, behind = self.undo(neuron, after_others, own, adjoint)
         return (ahead + behind) / 2
 
-    def take(self, neuron: Neuron, state: State, weights: Sequence[Number]) -> list[State]:
+    def take(self, neuron: Neuron, state: State, inputs: Sequence[Input]) -> list[State]:
         """The state, and after each of some inputs; those that add up are one."""
         states = [state]
-        for weight in self.join(neuron, weights):
-            states.append(neuron.at("jump", states[-1], weight))
+        for put in self.join(neuron, inputs):
+            states.append(neuron.jump(states[-1], put))
         return states
 
     def undo(
-        self, neuron: Neuron, state: State, weights: Sequence[Number], adjoint: State
+        self, neuron: Neuron, state: State, inputs: Sequence[Input], adjoint: State
     ) -> tuple[State, Number]:
         """The adjoint before inputs at one time, and the derivative by that time."""
         by_time = neuron.number(0)
-        joined = self.join(neuron, weights)
-        for before, weight in reversed(
-            list(zip(self.take(neuron, state, weights), joined, strict=False))
+        joined = self.join(neuron, inputs)
+        for before, put in reversed(
+            list(zip(self.take(neuron, state, inputs), joined, strict=False))
         ):
-            *covector, _, slope = neuron.call(
-                "jump_vjp", *before, weight, *neuron.constants, *adjoint
-            )
+            *covector, _, slope = neuron.jump(before, put, "_vjp", adjoint)
             adjoint, by_time = tuple(covector), by_time + slope
         return adjoint, by_time
 
-    def join(self, neuron: Neuron, weights: Sequence[Number]) -> Sequence[Number]:
-        """Weights of simultaneous inputs; their sum if they add up."""
-        in_turn = neuron.model.inputs in ("commute", "ordered")
-        return weights if in_turn or not weights else [sum(weights)]
+    def join(self, neuron: Neuron, inputs: Sequence[Input]) -> Sequence[Input]:
+        """Simultaneous inputs; one of the sum of their weights if they add up."""
+        if neuron.model.inputs in ("commute", "ordered") or not inputs:
+            return inputs
+        return [Input(sum(put.weight for put in inputs), 0)]
 
 
 def find_ties(run: PlainRun) -> dict[int, list[int]]:

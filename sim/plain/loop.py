@@ -284,7 +284,7 @@ class PlainRun:
         connection = self.network.connections[c]
         i = connection.target
         neuron, before = self.network.neurons[i], self.states[i]
-        after = neuron.at("jump", before, connection.weight)
+        after = neuron.jump(before, connection.input)
         wait = neuron.wait(after)
         threshold = neuron.model.threshold_coordinate
         if threshold >= 0 and self.causes[i] is None:

@@ -28,6 +28,18 @@ class Arithmetic(NamedTuple):
 FLOATS = Arithmetic(number=np.float64, functions=lambda model: model.functions)
 
 
+class Input(NamedTuple):
+    """What a connection brings.
+
+    Attributes:
+        weight: Its weight.
+        port: Number of the port that it leads to.
+    """
+
+    weight: Number
+    port: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Neuron:
     """A neuron and where it starts.
@@ -66,6 +78,13 @@ class Neuron:
         step = self.call("propagator", duration, *self.constants)
         return self.call(name, *state, *step, *self.constants, *adjoint)
 
+    def jump(self, state: State, put: "Input", kind: str = "", adjoint: State = ()) -> State:
+        """The state after an input, or a derivative of it, of the ``kind`` ``_vjp`` for example."""
+        if self.model.n_ports == 1:
+            return self.call(f"jump{kind}", *state, put.weight, *self.constants, *adjoint)
+        arguments = (*state, put.weight, put.port, *self.constants, *adjoint)
+        return self.call(f"jump_at{kind}", *arguments)
+
     def start(self) -> State:
         """Initial coordinates."""
         return self.call(self.enter, *self.given, *self.constants)
@@ -75,9 +94,14 @@ class Neuron:
         (wait,) = self.at("time_to_spike", state)
         return wait if wait > 0 else self.number(0)
 
+    @property
+    def has_parameters(self) -> bool:
+        """Whether the model has constants by which there are derivatives."""
+        return hasattr(self.functions, "constants_vjp")
+
     def pull(self, name: str, *arguments: Number) -> State:
         """The part of a derivative by the constants, empty if the model has none to vary."""
-        if not hasattr(self.functions, "constants_vjp"):
+        if not self.has_parameters:
             return ()
         return self.call(f"{name}_constants_vjp", *arguments)
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sim.network.bundles import list_bundles, list_steps
 from sim.network.instants import choose_ticks, count_ticks, find_arrival
 from sim.network.network import Network, Population
-from sim.plain.neuron import FLOATS, Arithmetic, Neuron, Number, make_neuron
+from sim.plain.neuron import FLOATS, Arithmetic, Input, Neuron, Number, make_neuron
 
 
 class Connection(NamedTuple):
@@ -20,12 +21,19 @@ class Connection(NamedTuple):
         target: A neuron.
         weight: Its weight.
         delay: Its delay, in ticks [1], or without any [time].
+        port: Number of the port that it leads to.
     """
 
     source: int
     target: int
     weight: Number
     delay: Number
+    port: int = 0
+
+    @property
+    def input(self) -> Input:
+        """What it brings."""
+        return Input(self.weight, self.port)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,8 +42,8 @@ class PlainNetwork:
 
     Attributes:
         neurons: The neurons.
-        connections: In the order of the network's projections.
-        inputs: Time and source of each input spike.
+        connections: In the order of `sim.network.bundles.list_bundles`.
+        inputs: Time and source of each input spike, and of each step of a current.
         duration: The trial's end T [time].
         ticks: How many ticks make a unit of time; None if times are added up as they are, as they
             must be for differences in many digits.
@@ -73,24 +81,29 @@ def read_network(network: Network, arithmetic: Arithmetic = FLOATS) -> PlainNetw
         network: The network.
         arithmetic: The numbers to compute with.
     """
-    number, n = arithmetic.number, network.n_neurons
+    number = arithmetic.number
     ticks = choose_ticks(network.duration, [p.edge_delays for p in network.projections])
     names = [p.name for p in network.populations]
     firsts = {p.name: network.slices[p.name].start for p in network.populations}
-    firsts |= {p.name: n + network.slices[p.name].start for p in network.inputs}
+    inputs = [
+        (number(time), network.n_neurons + network.slices[p.name].start + channel)
+        for p in network.inputs
+        for time, channel in zip(p.times.tolist(), p.channels.tolist(), strict=True)
+    ]
+    for times, sources in list_steps(network):
+        inputs += list(zip(map(number, times.tolist()), sources.tolist(), strict=True))
+    models = {p.name: p.model for p in network.populations}
     connections = [
-        Connection(firsts[p.pre] + pre, firsts[p.post] + post, number(weight), number(delay))
-        for p in network.projections
+        Connection(
+            first + pre, start + post, number(weight) * number(factor), number(delay),
+            models[p.post].find_port(p.port),
+        )
+        for _, p, first, start, factor in list_bundles(network)
         for pre, post, weight, delay in zip(
             p.matrix.col.tolist(), p.matrix.row.tolist(), p.matrix.data.tolist(),
             count_ticks(p.edge_delays, ticks).tolist(), strict=True,
         )
     ]  # fmt: skip
-    inputs = [
-        (number(time), firsts[p.name] + channel)
-        for p in network.inputs
-        for time, channel in zip(p.times.tolist(), p.channels.tolist(), strict=True)
-    ]
     return PlainNetwork(
         neurons=[m for p in network.populations for m in read_population(p, arithmetic)],
         connections=connections,

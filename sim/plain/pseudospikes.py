@@ -145,7 +145,7 @@ class Rates:
                 own = by_delay, by_period, zero if component.has_cycle else by_rate
                 by_drive[i] = self.pull_call(i, own, slopes, with_parameters, has_drive=True)
             for c in self.list_inward(component):
-                source, target, weight, _ = self.network.connections[c]
+                source, target, weight, _, _ = self.network.connections[c]
                 slopes.weights[c] += by_drive[target] * self.find_strength(c)
                 if source < len(self.rates):
                     by_call[source][2] += weight * by_drive[target]

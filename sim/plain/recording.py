@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from sim.events.differentiate import Gradients, StateSlopes, check_slopes, pick_probe
+from sim.events.differentiate import (
+    Gradients,
+    StateSlopes,
+    check_slopes,
+    collect_connections,
+    collect_times,
+    pick_probe,
+)
 from sim.events.pseudospikes import PSEUDO, Outputs, check_complete
 from sim.events.recording import Advance, Recording, StoppedError
 from sim.events.simulate import MAX_SPIKES, check_probes
@@ -215,18 +222,10 @@ def enter(
 
 def collect(network: Network, slopes: Slopes, *, with_parameters: bool) -> Gradients:
     """Derivatives sorted by what they belong to."""
-    sizes = np.cumsum([p.matrix.nnz for p in network.projections], dtype=int)[:-1]
-    weights, delays = (
-        [
-            p.shape_like(values)
-            for p, values in zip(
-                network.projections, np.split(np.array(by, np.float64), sizes), strict=False
-            )
-        ]
-        for by in (slopes.weights, slopes.delays)
+    by_weight, by_delay, by_time = (
+        np.array(values, np.float64)
+        for values in (slopes.weights, slopes.delays, slopes.times[INPUT])
     )
-    ends = np.cumsum([len(p.times) for p in network.inputs], dtype=int)[:-1]
-    times = np.split(np.array(slopes.times[INPUT], np.float64), ends) if network.inputs else []
     initial, parameters = [], []
     for population in network.populations:
         own = network.slices[population.name]
@@ -245,6 +244,8 @@ def collect(network: Network, slopes: Slopes, *, with_parameters: bool) -> Gradi
                 }
             )
     return Gradients(
-        weights=weights, delays=delays, input_times=times, initial=initial,
+        **collect_connections(network, by_weight, by_delay),
+        **collect_times(network, by_time),
+        initial=initial,
         parameters=parameters if with_parameters else None,
     )  # fmt: skip

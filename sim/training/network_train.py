@@ -272,7 +272,8 @@ def read_own_trial(network: Network) -> Trials:
     """The spikes of a network's own inputs as a batch of one trial."""
     if not network.inputs:
         raise InputError(
-            "Expected an input in a network file to train but got none; add [inputs.NAME]."
+            "Expected an input of spikes in a network file to train but got none; add "
+            "[inputs.NAME] with times or a rate."
         )
     parts = [(p.times, p.channels + network.slices[p.name].start) for p in network.inputs]
     times, channels = (np.concatenate(values) for values in zip(*parts, strict=True))

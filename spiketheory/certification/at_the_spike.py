@@ -14,6 +14,7 @@ J an input and R the reset, on the spike surface Sigma where rho is 0:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import sympy as sp
 
@@ -262,6 +263,32 @@ def list_order(boundary: Boundary, region: Region) -> Iterator[Obligation]:
         yield ask_for(f"L4.inputs.{symbol}", "C4", "L4", words, first - last, "= 0", both)
 
 
+def list_pairs(model: NeuronModel, region: Region) -> Iterator[Obligation]:
+    """C4 by L4 for inputs at two ports: they commute."""
+    second, both = include_second(model, region)
+    for (left, early), (right, late) in combinations(model.jumps, 2):
+        one = follow(model, early, WEIGHT, late, second)
+        other = follow(model, late, second, early, WEIGHT)
+        for symbol, first, last in zip(model.state, one, other, strict=True):
+            difference = tidy(first - last)
+            words = f"{symbol} is the same after inputs at {left} and {right} in either order"
+            if difference != 0:
+                words = f"{symbol} differs by {difference} between the orders of inputs at {left} "
+                words += f"and {right}"
+            yield ask_for(
+                f"L4.inputs.{symbol}@{left},{right}", "C4", "L4", words, first - last, "= 0", both
+            )
+
+
+def follow(
+    model: NeuronModel, first: Sequence[sp.Expr], weight: sp.Symbol, then: Sequence[sp.Expr],
+    second: sp.Symbol,
+) -> tuple[sp.Expr, ...]:  # fmt: skip
+    """The state after one jump of some weight and then another."""
+    before = dict(zip(model.state, (e.subs(WEIGHT, weight) for e in first), strict=True))
+    return tuple(e.subs(WEIGHT, second).subs(before, simultaneous=True) for e in then)
+
+
 def list_leaving(boundary: Boundary) -> tuple[sp.Symbol, ...]:
     """The coordinates in which a neuron leaves the spike, in their order."""
     if boundary.leaves_infinity:
@@ -353,6 +380,34 @@ def list_simultaneous(model: NeuronModel, region: Region) -> Iterator[Obligation
             "times are continuous, but their derivatives by the inputs' times are one-sided: "
             f"d{symbol}/dt differs by {difference} between the two orders.",
         )
+
+
+def list_pair_notes(model: NeuronModel, region: Region) -> Iterator[Obligation]:
+    """L7c for inputs at two ports: the first moves past the second."""
+    second, both = include_second(model, region)
+    for one, two in combinations(range(len(model.jumps)), 2):
+        (left, moving), (right, staying) = model.jumps[one], model.jumps[two]
+        change = find_shift(model.at_port(one))
+        stays = [e.subs(WEIGHT, second) for e in staying]
+        behind = dict(zip(model.state, stays, strict=True))
+        ahead = dict(zip(model.state, moving, strict=True))
+        slope = sp.Matrix(stays).jacobian(model.state).subs(ahead, simultaneous=True)
+        first = [c.subs(behind, simultaneous=True) for c in change]
+        for symbol, early, late in zip(model.state, slope * sp.Matrix(change), first, strict=True):
+            difference = tidy(early - late)
+            claim = Claim(
+                text=f"derivatives of {symbol} by the times of simultaneous inputs at {left} and "
+                f"{right} do not depend on their order", expression=difference, relation="= 0",
+                region=both,
+            )  # fmt: skip
+            yield Obligation(
+                key=f"L7c.{symbol}@{left},{right}",
+                condition="note",
+                ways=(Way(lemma="L7c", claims=(claim,)),),
+                text=f"Where inputs of weights w at {left} and {second} at {right} reach the "
+                "neuron at once, spike times are continuous, but their derivatives by the inputs' "
+                f"times are one-sided: d{symbol}/dt differs by {difference} between the orders.",
+            )
 
 
 def find_shift(model: NeuronModel) -> tuple[sp.Expr, ...]:

@@ -188,6 +188,11 @@ def assemble(
         f"No proof uses the assumption {format_expression(r)}: it is no bound on a single symbol."
         for r in duties.region.unused
     ]
+    if duties.model.other_inputs and verdict not in PROVING:
+        unused.append(
+            "Trials that break a condition were looked for with all inputs at the port "
+            f"{duties.model.jumps[0][0]}, the first."
+        )
     certificate = Certificate(
         model=duties.model,
         assumptions=tuple(assumptions),

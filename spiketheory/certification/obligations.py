@@ -67,6 +67,7 @@ def list_obligations(
         found.append(Obligation(key="H2", condition="H", text=str(err)))
     if boundary is not None:
         found += list_regular(model, boundary, inner)
+        found += list_ports(model, inner)
         for edge in split:
             found += list_face(model, boundary, region, edge)
     found += list_refractory(model, region)
@@ -85,6 +86,42 @@ def list_regular(model: NeuronModel, boundary: Boundary, region: Region) -> Iter
     yield Obligation(key="L5.growth", condition="C5", ways=(Way(lemma="L5, L6", growth=problem),))
     yield from at_the_spike.list_swap(boundary, region)
     yield from well_posed.list_kinks(model, region)
+
+
+def list_ports(model: NeuronModel, region: Region) -> Iterator[Obligation]:
+    """What is asked of inputs, at each port but the first, and of inputs at two ports.
+
+    The theorems speak of all jumps J_w; where there are several ports, w stands for a port and a
+    weight (docs/certificates.md, 1).
+    """
+    refused = []
+    for number, (name, _) in enumerate(model.jumps[1:], start=1):
+        try:
+            boundary = find_boundary(model.at_port(number))
+        except Unsupported as err:
+            refused.append(f"at the port {name}: {err}")
+            continue
+        for obligation in (
+            *at_the_spike.list_crossing(boundary, region),
+            *at_the_spike.list_jump(boundary, region),
+            *at_the_spike.list_neutral(boundary, region),
+            *at_the_spike.list_order(boundary, region),
+            *at_the_spike.list_swap(boundary, region),
+        ):
+            yield name_port(obligation, name)
+    if refused:
+        yield Obligation(key="H2", condition="H", text=" ".join(refused))
+    yield from at_the_spike.list_pairs(model, region)
+
+
+def name_port(obligation: Obligation, name: str) -> Obligation:
+    """An obligation that says of which port it speaks."""
+    ways = tuple(
+        replace(way, claims=tuple(replace(c, text=f"at {name}, {c.text}") for c in way.claims))
+        for way in obligation.ways
+    )
+    text = obligation.text and f"{obligation.text} (inputs at the port {name})"
+    return replace(obligation, key=f"{obligation.key}@{name}", ways=ways, text=text)
 
 
 def list_edges(model: NeuronModel, region: Region) -> tuple[Edge, ...]:
@@ -152,6 +189,7 @@ def put_parameter(model: NeuronModel, symbol: sp.Symbol, value: sp.Expr) -> Neur
     return replace(
         model,
         derivatives=put(model.derivatives), jump=put(model.jump), reset=put(model.reset),
+        other_inputs=tuple((name, put(jump)) for name, jump in model.other_inputs),
         rest=put(model.rest), assumptions=(),
     )  # fmt: skip
 
@@ -159,6 +197,10 @@ def put_parameter(model: NeuronModel, symbol: sp.Symbol, value: sp.Expr) -> Neur
 def list_notes(model: NeuronModel, region: Region) -> Iterator[Obligation]:
     """What is said beside the verdict unless it is proved that it need not be."""
     yield from at_the_spike.list_simultaneous(model, region)
+    for number, (name, _) in enumerate(model.jumps[1:], start=1):
+        for obligation in at_the_spike.list_simultaneous(model.at_port(number), region):
+            yield name_port(obligation, name)
+    yield from at_the_spike.list_pair_notes(model, region)
     bound = [r for r in region.relations if r.free_symbols & set(model.state)]
     if bound:
         claims = [list_keeping(model, region, r) for r in bound]
@@ -182,7 +224,10 @@ def list_keeping(
     difference = relation.lhs - relation.rhs
     inside = difference if relation.rel_op[0] == ">" else -difference
     at_rest = inside.subs(dict(zip(model.state, model.rest, strict=True)), simultaneous=True)
-    moved = inside.subs(dict(zip(model.state, model.jump, strict=True)), simultaneous=True)
+    moved = [
+        inside.subs(dict(zip(model.state, jump, strict=True)), simultaneous=True)
+        for _, jump in model.jumps
+    ]
     after = inside.subs(dict(zip(model.state, model.reset, strict=True)), simultaneous=True)
     symbols = sorted(inside.free_symbols & set(model.state), key=str)
     if len(symbols) != 1 or model.spike.variable in symbols or after.has(sp.oo):
@@ -201,7 +246,7 @@ def list_keeping(
     return tuple(
         Claim(text=f"{what} keeps {relation}", expression=value, relation=">= 0", region=where)
         for what, value, where in (
-            ("rest", at_rest, edge), ("the flow", on_edge, edge), ("an input", moved, within),
-            ("a reset", after, within),
+            ("rest", at_rest, edge), ("the flow", on_edge, edge),
+            *(("an input", value, within) for value in moved), ("a reset", after, within),
         )
     )  # fmt: skip

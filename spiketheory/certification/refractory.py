@@ -38,7 +38,8 @@ def list_refractory(model: NeuronModel, region: Region) -> Iterator[Obligation]:
 def list_still(model: NeuronModel, refractory: Refractory, region: Region) -> Iterator[Claim]:
     """Inputs do not move what is held; at -oo a finite change of V moves nothing."""
     infinite = model.reset[model.state.index(model.spike.variable)] is -sp.oo
-    for symbol, after in zip(model.state, model.jump, strict=True):
+    pairs = [pair for _, jump in model.jumps for pair in zip(model.state, jump, strict=True)]
+    for symbol, after in pairs:
         if symbol not in refractory.hold:
             continue
         moved = after - symbol

@@ -68,7 +68,7 @@ def list_definedness(model: NeuronModel, region: Region) -> Iterator[Obligation]
 def list_texts(model: NeuronModel) -> tuple[tuple[str, tuple[sp.Expr, ...]], ...]:
     """The parts of a model."""
     return (
-        ("dynamics", model.derivatives), ("input", model.jump),
+        ("dynamics", model.derivatives), ("input", tuple(e for _, j in model.jumps for e in j)),
         ("reset", tuple(r for r in model.reset if r.is_finite is not False)),
         ("threshold", () if model.spike.is_blowup else (model.spike.value,)),
     )  # fmt: skip

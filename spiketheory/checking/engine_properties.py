@@ -214,6 +214,7 @@ def make_recurrent(subject: Subject, trial: Trial) -> Network:
     """The network of a trial, with delays."""
     n, state = trial.n_neurons, np.array(trial.initial, float)
     weights = np.array(trial.weights, float)
+    given = Projection(pre="input", post="neurons", weights=np.array(trial.input_weights))
     steps = (2 * np.arange(n)[:, None] + np.arange(n)) % len(DELAYS)
     return Network(
         populations=[
@@ -230,14 +231,31 @@ def make_recurrent(subject: Subject, trial: Trial) -> Network:
             )
         ],
         projections=[
-            Projection(pre="input", post="neurons", weights=np.array(trial.input_weights)),
-            Projection(
-                pre="neurons", post="neurons", weights=weights, mask=weights != 0,
-                delays=subject.scales.time * np.array(DELAYS)[steps],
+            *split_ports(subject, given),
+            *split_ports(
+                subject,
+                Projection(
+                    pre="neurons", post="neurons", weights=weights, mask=weights != 0,
+                    delays=subject.scales.time * np.array(DELAYS)[steps],
+                ),
             ),
         ],
         duration=trial.duration,
     )  # fmt: skip
+
+
+def split_ports(subject: Subject, projection: Projection) -> list[Projection]:
+    """Connections that lead to the ports that the plain loop lets their sources arrive at."""
+    model = subject.compiled
+    if model.n_ports == 1:
+        return [projection]
+    shape = np.shape(projection.weights)
+    mask = np.ones(shape, bool) if projection.mask is None else np.asarray(projection.mask)
+    port_of = np.broadcast_to(np.arange(shape[1]) % model.n_ports, shape)
+    names = {model.find_port(name): name for name in model.ports}
+    return [
+        replace(projection, mask=mask & (port_of == k), port=names[k]) for k in range(model.n_ports)
+    ]
 
 
 def count_layers(trial: Trial) -> int:
@@ -332,7 +350,8 @@ def name_gradients(network: Network, found: Gradients) -> dict[str, np.ndarray]:
     for kind, matrices in (("weights", found.weights), ("delays", found.delays)):
         for projection, matrix in zip(network.projections, matrices, strict=kind == "weights"):
             values = matrix.toarray() if scipy.sparse.issparse(matrix) else np.asarray(matrix)
-            named[f"{kind} of {projection.label}"] = values
+            where = "" if projection.port == "default" else f" at {projection.port}"
+            named[f"{kind} of {projection.label}{where}"] = values
     named |= {"input times": np.concatenate([np.empty(0), *found.input_times])}
     for kind, tables in (("initial", found.initial), ("parameter", found.parameters or [])):
         for population, table in zip(network.populations, tables, strict=False):

@@ -37,7 +37,7 @@ def make_float_loop(
         slopes = bind_slopes(derivation, constants, values, "math")
     return Loop(
         functions=compiled.functions, constants=constants, slopes=slopes,
-        has_periods=compiled.has_refractory_period,
+        has_periods=compiled.has_refractory_period, n_ports=compiled.n_ports,
     )  # fmt: skip
 
 
@@ -65,6 +65,7 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
         constants=constants,
         slopes=bind_slopes(derivation, constants, values, [MPMATH, "mpmath"]),
         has_periods=derivation.refractory is not None,
+        n_ports=len(derivation.jumps),
     )
 
 

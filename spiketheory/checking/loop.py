@@ -101,6 +101,8 @@ class Loop:
             if they are not known.
         most_events: A trial with more events is given up.
         has_periods: Whether there are refractory periods.
+        n_ports: Number of ports. Spikes of input or neuron k arrive at port k modulo that, so that
+            trials, which name no ports, have inputs at all.
     """
 
     functions: ModuleType
@@ -108,6 +110,7 @@ class Loop:
     slopes: Callable[..., list[list[Number]]] | None = None
     most_events: int = MAX_EVENTS
     has_periods: bool = False
+    n_ports: int = 1
 
     def wait(self, state: State) -> Number:
         """Time to the next spike without input; 0 if the state is beyond the spike."""
@@ -132,9 +135,18 @@ class Loop:
         wide = (np.float64(v) if isinstance(v, float) else v for v in state)
         return tuple(map(as_number, self.functions.leave_chart(*wide, *self.constants)))
 
-    def jump(self, state: State, weight: Number) -> State:
+    def jump(self, state: State, weight: Number, port: int = 0) -> State:
         """Coordinates after an input."""
-        return tuple(self.functions.jump(*state, weight, *self.constants))
+        if self.n_ports == 1:
+            return tuple(self.functions.jump(*state, weight, *self.constants))
+        return tuple(self.functions.jump_at(*state, weight, port, *self.constants))
+
+    def jump_vjp(self, state: State, weight: Number, port: int, covector: State) -> State:
+        """Derivatives by the coordinates before an input, its weight and its time."""
+        if self.n_ports == 1:
+            return tuple(self.functions.jump_vjp(*state, weight, *self.constants, *covector))
+        arguments = (*state, weight, port, *self.constants, *covector)
+        return tuple(self.functions.jump_at_vjp(*arguments))
 
     def run(self, trial: Trial) -> Run:
         """Run a trial.
@@ -195,10 +207,11 @@ class Loop:
         """Let the last event act on every neuron; updates the waiting times."""
         event = events[-1]
         after = []
+        port = find_source(trial, event) % self.n_ports
         for i, (state, weight) in enumerate(
             zip(event.before, list_weights(trial, event), strict=True)
         ):
-            moved = self.jump(state, weight)
+            moved = self.jump(state, weight, port)
             if moved != state or i == event.neuron:
                 wait = self.wait(moved)
                 if i == event.neuron:
@@ -243,10 +256,10 @@ class Loop:
         """Carry the covectors from after an event to after the event before it."""
         event = run.events[number]
         weights = list_weights(run.trial, event)
-        n = len(covectors[0])
+        n, port = len(covectors[0]), find_source(run.trial, event) % self.n_ports
         pulled = []
         for i, (state, weight) in enumerate(zip(event.before, weights, strict=True)):
-            values = self.functions.jump_vjp(*state, weight, *self.constants, *covectors[i])
+            values = self.jump_vjp(state, weight, port, covectors[i])
             place = (
                 Place("weights", (i, event.neuron)) if event.neuron is not None
                 else Place("input_weights", (i, run.trial.input_neurons[event.entry or 0]))
@@ -287,10 +300,16 @@ class Loop:
 
 def list_weights(trial: Trial, event: Event) -> list[Number]:
     """The weight by which an event acts on each neuron."""
+    source = find_source(trial, event)
+    rows = trial.input_weights if event.neuron is None else trial.weights
+    return [row[source] for row in rows]
+
+
+def find_source(trial: Trial, event: Event) -> int:
+    """The neuron, or the input, that an event comes from."""
     if event.neuron is not None:
-        return [row[event.neuron] for row in trial.weights]
-    source = trial.input_neurons[event.entry or 0]
-    return [row[source] for row in trial.input_weights]
+        return event.neuron
+    return trial.input_neurons[event.entry or 0]
 
 
 def as_number(value: Number) -> Number:

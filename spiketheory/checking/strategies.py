@@ -161,17 +161,22 @@ def place_times(
     return tuple(times)
 
 
+def count_inputs(subject: Subject) -> int:
+    """How many inputs a trial has: enough that there is one at every port."""
+    return max(MOST_INPUTS, subject.loop.n_ports)
+
+
 @remember
 def input_spikes(subject: Subject, least: int) -> st.SearchStrategy[list[Any]]:
     """Lists of input spikes: how its time is chosen, and which input it comes from."""
-    one = st.tuples(input_times(subject), st.integers(0, MOST_INPUTS - 1))
+    one = st.tuples(input_times(subject), st.integers(0, count_inputs(subject) - 1))
     return st.lists(one, min_size=least, max_size=MOST_SPIKES)
 
 
 @remember
 def neuron_lists(subject: Subject, most: int) -> st.SearchStrategy[list[Any]]:
     """Lists of neurons: weights of their inputs, and a state."""
-    one = st.tuples(st.tuples(*[weights(subject)] * MOST_INPUTS), states(subject))
+    one = st.tuples(st.tuples(*[weights(subject)] * count_inputs(subject)), states(subject))
     return st.lists(one, min_size=1, max_size=most)
 
 
@@ -403,15 +408,22 @@ def waits(draw: Draw, subject: Subject) -> Wait:
     )  # fmt: skip
 
 
+def keep_ports(order: list[int], n_ports: int) -> tuple[int, ...]:
+    """A permutation of sources in which each keeps its port, see `Loop.n_ports`."""
+    waiting = [[k for k in order if k % n_ports == port] for port in range(n_ports)]
+    return tuple(waiting[place % n_ports].pop(0) for place in range(len(order)))
+
+
 @remember
 @st.composite
 def relabellings(draw: Draw, subject: Subject) -> Relabelling:
     """Trials and another order of neurons and inputs."""
     trial = draw(trials(subject))
-    inputs = len(trial.input_weights[0])
+    inputs, n_ports = len(trial.input_weights[0]), subject.loop.n_ports
+    order = draw(st.permutations(range(trial.n_neurons)))
     return Relabelling(
         trial=trial,
-        order=tuple(draw(st.permutations(range(trial.n_neurons)))),
-        input_order=tuple(draw(st.permutations(range(inputs)))),
+        order=keep_ports(order, n_ports),
+        input_order=keep_ports(draw(st.permutations(range(inputs))), n_ports),
         shift=draw(st.sampled_from([0.5, 0.25, 0.9])),
     )

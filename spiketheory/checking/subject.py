@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -199,7 +199,7 @@ def measure_scales(neuron: NeuronModel, loop: Loop, parameters: Mapping[str, flo
     if not neuron.spike.is_blowup:
         known = values | dict(zip(neuron.state, rest, strict=True))
         ceiling = float(neuron.spike.value.subs(known))
-    unit = find_critical_weight(lambda w: loop.wait(loop.jump(at_rest, w)))
+    port, unit = find_unit(loop, at_rest)
     if unit is None and math.isfinite(loop.wait(at_rest)):
         unit = 1.0  # it spikes by itself, and no input moves it from rest
     if unit is None:
@@ -207,7 +207,7 @@ def measure_scales(neuron: NeuronModel, loop: Loop, parameters: Mapping[str, flo
             f"Expected a model that an input can make spike but {neuron.name} at rest did not, "
             "with weights up to a million; choose other parameters or another state of rest."
         )
-    start = loop.jump(at_rest, STRONG * unit)
+    start = loop.jump(at_rest, STRONG * unit, port)
     wait = loop.wait(start)
     free = loop.wait(at_rest)
     span = free if math.isfinite(free) else wait
@@ -217,17 +217,35 @@ def measure_scales(neuron: NeuronModel, loop: Loop, parameters: Mapping[str, flo
     again = None
     if 0 < wait < math.inf:
         after = loop.step("fire", start, wait)
-        again = find_critical_weight(lambda w: loop.wait(loop.jump(after, w)))
+        again = find_critical_weight(lambda w: loop.wait(loop.jump(after, w, port)))
     return Scales(
         weight=round_down(unit / GRID * 1.01),
         critical=unit,
         again=again or 0.0,
         time=round_down(span / 4),
-        state=measure_states(loop, at_rest, rest, unit, ceiling, voltage),
+        state=measure_states(loop, at_rest, rest, (unit, port), ceiling, voltage),
         rest=rest,
         ceiling=ceiling,
         voltage=voltage,
     )
+
+
+def find_unit(loop: Loop, at_rest: State) -> tuple[int, float | None]:
+    """The first port at which an input to a neuron at rest acts, and the weight at which it does.
+
+    See `find_critical_weight`; None if there is none.
+    """
+    for port in range(loop.n_ports):
+        found = find_critical_weight(partial(wait_after, loop, at_rest, port))
+        if found is not None:
+            return port, found
+    return 0, None
+
+
+def wait_after(loop: Loop, state: State, port: int, weight: float) -> float:
+    """Time to the spike after an input at a port."""
+    wait: float = loop.wait(loop.jump(state, weight, port))
+    return wait
 
 
 def find_critical_weight(wait: Callable[[float], float]) -> float | None:
@@ -244,12 +262,18 @@ def find_critical_weight(wait: Callable[[float], float]) -> float | None:
 
 
 def measure_states(
-    loop: Loop, at_rest: State, rest: Sequence[float], unit: float, ceiling: float, voltage: int
-) -> tuple[float, ...]:
-    """A step of each state variable: an eighth of how far a strong input moves it."""
-    start = loop.jump(at_rest, STRONG * unit)
+    loop: Loop, at_rest: State, rest: Sequence[float], unit: tuple[float, int], ceiling: float,
+    voltage: int,
+) -> tuple[float, ...]:  # fmt: skip
+    """A step of each state variable: an eighth of how far a strong input moves it.
+
+    ``unit`` is the weight at which an input acts, and the port.
+    """
+    strong, port = STRONG * unit[0], unit[1]
+    start = loop.jump(at_rest, strong, port)
     wait = loop.wait(start)
     seen = [loop.leave(start)]
+    seen += [loop.leave(loop.jump(at_rest, strong, k)) for k in range(loop.n_ports) if k != port]
     for fraction in (0.3, 0.6, NEXT_TO_SPIKE):
         if 0 < wait < math.inf:
             seen.append(loop.leave(loop.step("flow", start, wait * fraction)))

@@ -175,6 +175,21 @@ def explain_name(model: NeuronModel) -> list[Block]:
     return [Heading(text=f"The neuron model {model.name}", level=1), *description]
 
 
+def list_inputs(model: NeuronModel) -> list[tuple[Cell, ...]]:
+    """What an input does, for each port."""
+    if not model.takes_input:
+        return [("Input of weight w", "none: the neuron takes no input")]
+    first, *others = model.jumps
+    texts = [model.source["input"], *(model.source[f"inputs.{name}"] for name, _ in others)]
+    return [
+        (
+            f"Input of weight w at {name}" if others else "Input of weight w",
+            write_name(text, write_changes(model, jump)),
+        )
+        for text, (name, jump) in zip(texts, (first, *others), strict=True)
+    ]
+
+
 def explain_model(model: NeuronModel) -> list[Block]:
     """Equations, spike, reset, input, rest and parameters."""
     velocities = [name_velocity(s) for s in model.state]
@@ -182,12 +197,7 @@ def explain_model(model: NeuronModel) -> list[Block]:
     rows: list[tuple[Cell, ...]] = [
         ("Spike", write_spike(model)),
         ("Reset", write_name(model.source["reset"], write_changes(model, model.reset))),
-        (
-            "Input of weight w",
-            write_name(model.source["input"], write_changes(model, model.jump))
-            if model.takes_input
-            else "none: the neuron takes no input",
-        ),
+        *list_inputs(model),
         *(
             [("Simultaneous inputs", explain_order(model))]
             if classify_inputs(model) == ORDERED

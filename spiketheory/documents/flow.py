@@ -113,13 +113,25 @@ def values_of(branches: Iterable[Branch]) -> list[tuple[sp.Basic, sp.Basic]]:
     return [(b.values[0], b.condition) for b in branches]
 
 
+def explain_jumps(d: Derivation) -> list[Block]:
+    """What an input does to the coordinates, at each port."""
+    blocks: list[Block] = []
+    after = mark_after(d.chart.coordinates)
+    for (name, _), jump in zip(d.model.jumps, d.jumps, strict=True):
+        where = f" at the port {name}" if d.other_jumps else ""
+        blocks += [
+            Paragraph(text=f"Coordinates after an input of weight w{where}:"),
+            *equate_all(after, jump),
+        ]
+    return blocks
+
+
 def explain_jump_and_reset(d: Derivation) -> list[Block]:
     """What events do to the coordinates."""
     after = mark_after(d.chart.coordinates)
     return [
         Heading(text="Input"),
-        Paragraph(text="Coordinates after an input of weight w:"),
-        *equate_all(after, d.jump),
+        *explain_jumps(d),
         Heading(text="Reset"),
         Paragraph(text="Coordinates after a spike:"),
         *equate_all(after, d.reset),

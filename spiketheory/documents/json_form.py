@@ -55,6 +55,10 @@ def render_json(verified: VerifiedKernel, *, code: str | None = None) -> str:
         "descent": describe_descent(d),
         "integrated": describe_charts(d),
         "jump": name_all(d.chart.coordinates, d.jump),
+        "other_jumps": {
+            name: name_all(d.chart.coordinates, jump)
+            for (name, _), jump in zip(d.model.other_inputs, d.other_jumps, strict=True)
+        },
         "reset": name_all(d.chart.coordinates, d.reset),
         "initial": describe_initial(d),
         "gradients": {name: write_matrix(matrix) for name, matrix in differentiate(d).items()},

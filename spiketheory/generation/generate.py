@@ -42,9 +42,9 @@ from spiketheory.generation.wrap import (
     wrap,
 )
 from spiketheory.language.functions import LIBRARY
-from spiketheory.language.model import format_expression
+from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.printers import name_in_code, print_numpy, print_scalar
-from spiketheory.language.symbols import pick_name
+from spiketheory.language.symbols import WEIGHT, pick_name
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.symbolic.inputs import ADD, classify_inputs
 
@@ -212,7 +212,35 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         # Where nothing is said, simultaneous inputs add up.
         **({} if inputs == ADD else {"INPUTS": inputs}),
         **({} if derivation.refractory is None else {"HAS_REFRACTORY_PERIOD": True}),
+        # Where nothing is said, there is one port, whose name does not matter.
+        **({"PORTS": tuple(name for name, _ in model.jumps)} if model.other_inputs else {}),
+        # Where nothing is said, what an input adds does not stay.
+        **({"CURRENT_PORTS": currents} if (currents := find_current_ports(model)) else {}),
     }
+
+
+def find_current_ports(model: NeuronModel) -> tuple[int, ...]:
+    """Numbers of the ports at which steps of a current may arrive.
+
+    There an input adds multiples of its weight to variables that nothing else changes, but other
+    inputs, so that steps add up to the current.
+    """
+    kept = {
+        s
+        for s, rate, after in zip(model.state, model.derivatives, model.reset, strict=True)
+        if rate == 0 and after == s
+    }
+    found = []
+    for number, (_, jump) in enumerate(model.jumps):
+        changes = {s: sp.expand(e - s) for s, e in zip(model.state, jump, strict=True) if s != e}
+        parts = [sp.expand(change / WEIGHT) for change in changes.values()]
+        if (
+            changes
+            and changes.keys() <= kept
+            and not any(p.has(WEIGHT, *model.state) for p in parts)
+        ):
+            found.append(number)
+    return tuple(found)
 
 
 def list_coordinates(ir: KernelIR) -> tuple[str, ...]:

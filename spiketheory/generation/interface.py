@@ -89,6 +89,8 @@ HAS_THRESHOLD: bool = False
 """Whether it spikes at a finite threshold, which an input may carry it across."""
 THRESHOLD_PLACE: int = 0
 """Place of the coordinate that has the threshold; 0 if none has."""
+N_PORTS: int = 1
+"""Number of ports that take input; where there are several, ``jump`` is that of the first."""
 INPUTS_ADD_UP: bool = True
 """Whether simultaneous inputs are one input of the sum of their weights."""
 HAS_PARAMETERS: bool = False
@@ -280,6 +282,31 @@ def jump_vjp(*arguments: float) -> Any:
 def jump_constants_vjp(*arguments: float) -> Any:
     """Derivatives of a loss by the constants, by way of an input."""
     return missing("jump_constants_vjp")
+
+
+@generated("coordinates, weight, port, constants -> coordinates", optional=True)
+def jump_at(*arguments: float) -> Any:
+    """Coordinates after an input at one of several ports, which is given by its number."""
+    return missing("jump_at")
+
+
+@generated(
+    "coordinates, weight, port, constants, adjoints of coordinates"
+    " -> adjoints of coordinates, adjoint of weight, adjoint of time",
+    optional=True,
+)
+def jump_at_vjp(*arguments: float) -> Any:
+    """`jump_vjp` for an input at one of several ports."""
+    return missing("jump_at_vjp")
+
+
+@generated(
+    "coordinates, weight, port, constants, adjoints of coordinates -> adjoints of varied constants",
+    optional=True,
+)
+def jump_at_constants_vjp(*arguments: float) -> Any:
+    """`jump_constants_vjp` for an input at one of several ports."""
+    return missing("jump_at_constants_vjp")
 
 
 @generated("coordinates, constants -> coordinates")

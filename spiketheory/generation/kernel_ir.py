@@ -96,6 +96,15 @@ class VerifiedKernel:
         return self.ir.derivation
 
 
+def branch_ports(port: sp.Symbol, rows: Sequence[Sequence[sp.Expr]]) -> tuple[Branch, ...]:
+    """Values for each port, by its number; the last port needs no condition."""
+    last = len(rows) - 1
+    return tuple(
+        Branch(condition=sp.true if k == last else sp.Eq(port, k), values=tuple(row))
+        for k, row in enumerate(rows)
+    )
+
+
 def build_function(
     name: str,
     summary: str,

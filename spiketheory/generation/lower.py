@@ -11,6 +11,7 @@ from spiketheory.generation.kernel_ir import (
     KernelBranch,
     KernelFunction,
     KernelIR,
+    branch_ports,
     build_branches,
     build_chain,
     build_function,
@@ -58,7 +59,7 @@ class Lowering:
         self.constants += self.find_direct_parameters()
         self.varied = Sensitivities(derivation, self.constants).constants
         self.covector = self.name_derivatives(f"l_{c}" for c in self.coordinates)
-        (self.spike_time_bar,) = self.name_derivatives(["g_time"])
+        self.spike_time_bar, self.port = self.name_derivatives(["g_time", "port"])
 
     def name_derivatives(self, names: Iterable[str]) -> tuple[sp.Symbol, ...]:
         """Symbols for a loss's derivatives, named apart from everything a function may take."""
@@ -72,8 +73,8 @@ class Lowering:
         if d.is_integrated:
             return d.integrated.constants
         expressions = [
-            *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.closed.flow, *d.jump,
-            *d.reset,
+            *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.closed.flow,
+            *(e for jump in d.jumps for e in jump), *d.reset,
             *d.closed.time_to_spike_gradient, *d.initial.state, d.initial.value,
             d.initial.lower, d.initial.upper, d.initial.default, d.will_spike,
             *(e for b in (*d.closed.time_to_spike, *d.propagator.branches)
@@ -399,6 +400,7 @@ class Lowering:
             self.derivation, self.constants, self.covector, self.state_covector,
             self.spike_time_bar,
             None if self.derivation.is_integrated else self.pull_back_event(), self.tangent_calls,
+            self.port,
         )  # fmt: skip
 
     def lower_refractory_period(self) -> list[KernelFunction]:
@@ -406,7 +408,9 @@ class Lowering:
         d = self.derivation
         if d.refractory is None:
             return []
-        return lower_held_phase(d, d.refractory, self.constants, self.varied, self.covector)
+        return lower_held_phase(
+            d, d.refractory, self.constants, self.varied, self.covector, self.port
+        )
 
     def pull_back_spike(self) -> list[sp.Expr]:
         """Transposed saltation matrix (docs/mathematics.md, 3) after the flow, on the covector.
@@ -443,12 +447,7 @@ class Lowering:
         """Input jump and its vector-Jacobian product, which includes the input's time."""
         d = self.derivation
         names = [c.name for c in self.coordinates]
-        jacobian = sp.Matrix(d.jump).jacobian(self.coordinates)
-        field = sp.Matrix(d.chart.field)
-        after = dict(zip(self.coordinates, d.jump, strict=True))
-        slip = simplify(jacobian * field - field.subs(after, simultaneous=True))
-        by_weight = sp.Matrix(d.jump).diff(WEIGHT)
-        covector = sp.Matrix([self.covector])
+        slopes = [*(f"d_{name}" for name in names), "d_w", "d_time"]
         return [
             build_function(
                 "jump",
@@ -463,12 +462,48 @@ class Lowering:
                 "Derivatives of a loss by the coordinates before the input, its weight and time.",
                 ("d_time: l . (DJ F(s) - F(J s))",),
                 (*self.coordinates, WEIGHT, *self.constants, *self.covector),
-                [*(f"d_{name}" for name in names), "d_w", "d_time"],
-                [
-                    *pull_back(self.covector, jacobian),
-                    (covector * by_weight)[0],
-                    collect_terms((covector * slip)[0], simple=not is_big(slip)),
-                ],
+                slopes,
+                self.pull_back_jump(d.jump),
+            ),
+            *(self.lower_ports(slopes) if d.other_jumps else ()),
+        ]
+
+    def pull_back_jump(self, jump: Sequence[sp.Expr]) -> list[sp.Expr]:
+        """Derivatives of a loss by the coordinates before a jump, its weight and its time."""
+        jacobian = sp.Matrix(jump).jacobian(self.coordinates)
+        field = sp.Matrix(self.derivation.chart.field)
+        after = dict(zip(self.coordinates, jump, strict=True))
+        slip = simplify(jacobian * field - field.subs(after, simultaneous=True))
+        by_weight = sp.Matrix(jump).diff(WEIGHT)
+        covector = sp.Matrix([self.covector])
+        return [
+            *pull_back(self.covector, jacobian),
+            (covector * by_weight)[0],
+            collect_terms((covector * slip)[0], simple=not is_big(slip)),
+        ]
+
+    def lower_ports(self, slopes: Sequence[str]) -> list[KernelFunction]:
+        """The input at any of several ports, and its vector-Jacobian product."""
+        d = self.derivation
+        names = [c.name for c in self.coordinates]
+        arguments = (*self.coordinates, WEIGHT, self.port, *self.constants)
+        ports = tuple(f"{self.port} = {k}: {name}" for k, (name, _) in enumerate(d.model.jumps))
+        return [
+            build_branches(
+                "jump_at",
+                "Coordinates after an input of weight w at a port.",
+                ports,
+                arguments,
+                names,
+                branch_ports(self.port, d.jumps),
+            ),
+            build_branches(
+                "jump_at_vjp",
+                "Derivatives of a loss by the coordinates before it, its weight and time.",
+                (*ports, "d_time: l . (DJ F(s) - F(J s))"),
+                (*arguments, *self.covector),
+                slopes,
+                branch_ports(self.port, [self.pull_back_jump(jump) for jump in d.jumps]),
             ),
         ]
 

@@ -11,6 +11,7 @@ import sympy as sp
 from spiketheory.generation.kernel_ir import (
     Call,
     KernelFunction,
+    branch_ports,
     build_branches,
     build_function,
     rewrite_stably,
@@ -46,7 +47,7 @@ class Sensitivities:
             *d.closed.flow,
             *d.chart.field,
             d.chart.surface,
-            *d.jump,
+            *(e for jump in d.jumps for e in jump),
             *d.reset,
             *d.initial.state,
         ]
@@ -112,6 +113,7 @@ def lower_sensitivities(
     spike_time_bar: sp.Symbol,
     event: tuple[sp.Expr, sp.Matrix] | None,
     calls: tuple[Call, ...],
+    port: sp.Symbol,
 ) -> list[KernelFunction]:
     """Build the vector-Jacobian products by constants and parameters.
 
@@ -124,6 +126,7 @@ def lower_sensitivities(
         event: Its derivatives by the spike time and by the state just before the spike; None if
             the spike is integrated.
         calls: The call that computes the numbers of the flow and their slopes.
+        port: Symbol of the number of a port.
     """
     found = Sensitivities(derivation, constants)
     if not found.constants:
@@ -156,6 +159,14 @@ def lower_sensitivities(
             results,
             list(row * found.direct(d.jump)),
         ),
+        *((build_branches(
+            "jump_at_constants_vjp",
+            "Derivatives of a loss by the constants, by way of an input at a port.",
+            (),
+            (*coordinates, WEIGHT, port, *constants, *covector),
+            results,
+            branch_ports(port, [list(row * found.direct(jump)) for jump in d.jumps]),
+        ),) if d.other_jumps else ()),
         *lower_maps(d, found, constants, covector, state_covector),
         *(() if integrated else (lower_branches(
             d, "flow_constants_vjp", "by way of the flow over the duration dt.",

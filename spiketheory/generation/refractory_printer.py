@@ -119,6 +119,8 @@ class Wrappers:
         self.varied = len(functions["jump_constants_vjp"].results) if (
             "jump_constants_vjp" in functions) else 0  # fmt: skip
         self.has_pseudospikes = "pseudospike" in functions
+        self.port = [functions["jump_at"].arguments[len(self.x) + 1]] if (
+            "jump_at" in functions) else []  # fmt: skip
         self.pseudo = list(functions["pseudospike"].arguments[len(self.x):][:1]) if (
             self.has_pseudospikes) else []  # fmt: skip
 
@@ -272,29 +274,47 @@ class Wrappers:
     def print_events(self) -> list[str]:
         """Inputs, and the reset."""
         x, bars = [*self.x, self.left], [*self.l, self.l_left]
-        n = len(self.x)
         period = f"refractory_time({', '.join(self.p)})"
         return [
-            self.function("jump", [*x, "w", *self.p], "Coordinates after an input of weight w.", """
-                          if {left} > 0.0:
-                              return held_jump({X}, w{P}) + ({left},)
-                          return free_jump({X}, w{P}) + (0.0,)
-                          """),
-            self.function("jump_vjp", [*x, "w", *self.p, *bars],
-                          "Derivatives by the coordinates before it, its weight and its time.",
-                          f"""
-                          if {{left}} > 0.0:
-                              {{back}} = held_jump_vjp({{X}}, w{{P}}, {{L}})
-                              return {{back}}[:{n}] + ({{l_left}},) + {{back}}[{n}:]
-                          {{back}} = free_jump_vjp({{X}}, w{{P}}, {{L}})
-                          return {{back}}[:{n}] + (0.0,) + {{back}}[{n}:]
-                          """),
+            *self.print_jumps("jump", []),
+            *(self.print_jumps("jump_at", self.port) if self.port else []),
             self.function("reset", [*x, *self.p], "Coordinates after a spike.",
                           f"return free_reset({{X}}{{P}}) + ({period},)"),
             self.function("reset_vjp", [*x, *self.p, *bars],
                           "Derivatives of a loss by the coordinates at a spike of fixed time.",
                           "return free_reset_vjp({X}{P}, {L}) + (0.0,)"),
         ]  # fmt: skip
+
+    def print_jumps(self, name: str, port: list[str]) -> list[str]:
+        """An input, at a port if there are several."""
+        x, bars, n = [*self.x, self.left], [*self.l, self.l_left], len(self.x)
+        given = ", ".join(["w", *port])
+        texts = [
+            self.function(name, [*x, "w", *port, *self.p], "Coordinates after an input.", f"""
+                          if {{left}} > 0.0:
+                              return held_{name}({{X}}, {given}{{P}}) + ({{left}},)
+                          return free_{name}({{X}}, {given}{{P}}) + (0.0,)
+                          """),
+            self.function(f"{name}_vjp", [*x, "w", *port, *self.p, *bars],
+                          "Derivatives by the coordinates before it, its weight and its time.",
+                          f"""
+                          if {{left}} > 0.0:
+                              {{back}} = held_{name}_vjp({{X}}, {given}{{P}}, {{L}})
+                              return {{back}}[:{n}] + ({{l_left}},) + {{back}}[{n}:]
+                          {{back}} = free_{name}_vjp({{X}}, {given}{{P}}, {{L}})
+                          return {{back}}[:{n}] + (0.0,) + {{back}}[{n}:]
+                          """),
+        ]  # fmt: skip
+        if self.varied:
+            texts.append(
+                self.function(f"{name}_constants_vjp", [*x, "w", *port, *self.p, *bars],
+                              "Derivatives of a loss by the constants.", f"""
+                if {{left}} > 0.0:
+                    return held_{name}_constants_vjp({{X}}, {given}{{P}}, {{L}})
+                return free_{name}_constants_vjp({{X}}, {given}{{P}}, {{L}})
+                """)
+            )  # fmt: skip
+        return texts
 
     def print_pseudospikes(self) -> list[str]:
         """The pseudodynamics begins when the period is over."""
@@ -336,11 +356,6 @@ class Wrappers:
                           "return free_enter_chart_constants_vjp({S}{P}, {L})"),
             self.function("leave_chart_constants_vjp", [*x, *self.p, *self.l_state], words,
                           "return free_leave_chart_constants_vjp({X}{P}, {LS})"),
-            self.function("jump_constants_vjp", [*x, "w", *self.p, *bars], words, """
-                          if {left} > 0.0:
-                              return held_jump_constants_vjp({X}, w{P}, {L})
-                          return free_jump_constants_vjp({X}, w{P}, {L})
-                          """),
             self.function("reset_constants_vjp", [*x, *self.p, *bars], words, f"""
                           {{back}} = free_reset_constants_vjp({{X}}{{P}}, {{L}})
                           {{more}} = refractory_time_constants_vjp({p}, {{l_left}})

@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import InitVar, dataclass, field, fields
+from dataclasses import InitVar, dataclass, field, fields, replace
 from numbers import Real
 from typing import Any
 
@@ -27,6 +27,9 @@ _NAME_EXAMPLES = {
     "state variable": "V",
     "port": "exc",
 }
+
+DEFAULT_PORT = "default"
+"""What the first port of every model may be called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +111,9 @@ class NeuronModel:
         parameters: Parameters, in the order of every parameter array.
         assumptions: Relations that `certify` may rely on; every conjunct is an element.
         description: One line for people.
-        input_name: Name of the port that takes input, beside ``default``; empty if it has no other.
+        input_name: Name of the port that takes input, of the first if there are several, beside
+            ``default``; empty if it has no other.
+        other_inputs: Further ports: the name of each, and what `jump` is there.
         refractory: The refractory period; None if there is none.
         written: The texts the model was read from, by the keys of ``source``. Not kept by
             `dataclasses.replace`, so that texts never survive the mathematics they stood for.
@@ -129,6 +134,7 @@ class NeuronModel:
     description: str = ""
     input_name: str = ""
     refractory: Refractory | None = None
+    other_inputs: tuple[tuple[str, tuple[sp.Expr, ...]], ...] = ()
     written: InitVar[Mapping[str, str] | None] = None
     source: Mapping[str, str] = field(init=False, compare=False, repr=False)
 
@@ -152,20 +158,32 @@ class NeuronModel:
     @property
     def takes_input(self) -> bool:
         """Whether an input does anything."""
-        return self.jump != self.state
+        return any(jump != self.state for _, jump in self.jumps)
+
+    @property
+    def jumps(self) -> tuple[tuple[str, tuple[sp.Expr, ...]], ...]:
+        """Name of each port, the first one first, and the state after an input there."""
+        return ((self.input_name or DEFAULT_PORT, self.jump), *self.other_inputs)
 
     @property
     def ports(self) -> tuple[str, ...]:
-        """Names of the ports that take input: one port, which may have two names; or none."""
+        """Names of the ports that take input, of which the first has two names; or none."""
         if not self.takes_input:
             return ()
-        return ("default", self.input_name) if self.input_name else ("default",)
+        return tuple(dict.fromkeys((DEFAULT_PORT, *(name for name, _ in self.jumps))))
+
+    def at_port(self, number: int) -> "NeuronModel":
+        """The same neuron with one of its ports alone."""
+        name, jump = self.jumps[number]
+        own = "" if name == DEFAULT_PORT else name
+        return replace(self, jump=jump, input_name=own, other_inputs=())
 
     @property
     def digest(self) -> str:
         """SHA-256 of the mathematical content, in hexadecimal; the same in every process.
 
-        Name, description, units, names of ports and the wording of the source do not count.
+        Name, description, units, the wording of the source and the name of a single port do not
+        count.
         """
         parts: list[object] = [self.state, self.derivatives, self.spike.variable, self.spike.value]
         parts += [self.reset, self.jump, self.rest]
@@ -175,6 +193,8 @@ class NeuronModel:
             (p.symbol, p.default.hex(), *sorted(map(_represent, conjuncts(p.domain))))
             for p in self.parameters
         ]
+        if self.other_inputs:
+            parts.append(self.jumps)
         text = "\n".join(_represent(part) for part in parts)
         text += "\n" + "\n".join(sorted(map(_represent, self.assumptions)))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -217,8 +237,10 @@ class NeuronModel:
         if self.description:
             model["description"] = self.description
         model |= {key: self.source[key] for key in ("equations", "spike", "reset", "input")}
-        if self.input_name:
-            model["inputs"] = {self.input_name: model.pop("input")}
+        if self.input_name or self.other_inputs:
+            model["inputs"] = {self.input_name or DEFAULT_PORT: model.pop("input")}
+        for name, _ in self.other_inputs:
+            model["inputs"][name] = self.source[f"inputs.{name}"]
         if self.refractory is not None:
             model["refractory"] = {
                 "time": self.source["refractory.time"],
@@ -406,6 +428,14 @@ def _check_names(model: NeuronModel) -> None:
             f"Expected at least one state variable in {model.name} but got none; "
             "give an equation such as dV/dt = -V."
         )
+    for name, _ in model.other_inputs:
+        check_name(name, "port")
+    ports = [name for name, _ in model.jumps]
+    if len(set(ports)) < len(ports) or DEFAULT_PORT in ports[1:]:
+        raise ModelError(
+            f"Expected ports of {model.name} of different names, of which only the first may be "
+            f"{DEFAULT_PORT}, but got {', '.join(ports)}; rename one, or change their order."
+        )
 
 
 def _check_lengths(model: NeuronModel) -> None:
@@ -414,6 +444,12 @@ def _check_lengths(model: NeuronModel) -> None:
             raise ModelError(
                 f"Expected {what} of {model.name} to have {len(model.state)} entries, one for "
                 f"each state variable, but got {len(getattr(model, what))}; keep their order."
+            )
+    for name, jump in model.other_inputs:
+        if len(jump) != len(model.state):
+            raise ModelError(
+                f"Expected the input {name} of {model.name} to have {len(model.state)} entries, "
+                f"one for each state variable, but got {len(jump)}; keep their order."
             )
 
 
@@ -427,7 +463,7 @@ def _check_names_used(model: NeuronModel) -> None:
         ("spike", (model.spike.variable,), set(model.state)),
         ("spike", (model.spike.value,), known - {model.spike.variable}),
         ("reset", model.reset, known),
-        ("jump", model.jump, weighted),
+        *(("jump", jump, weighted) for _, jump in model.jumps),
         ("rest", model.rest, parameters),
         *(
             (
@@ -455,7 +491,7 @@ def _check_infinities(model: NeuronModel) -> None:
     """Only the spike value and the reset of the spiking variable may be infinite."""
     allowed = [
         *((("derivatives", e), False) for e in model.derivatives),
-        *((("input", e), False) for e in model.jump),
+        *((("input", e), False) for _, jump in model.jumps for e in jump),
         *((("rest", e), False) for e in model.rest),
         *(
             (("reset", e), e is -sp.oo and s == model.spike.variable)
@@ -486,7 +522,14 @@ def _check_spike_and_jump(model: NeuronModel) -> None:
             f"Expected the reset of {model.name} to move {variable.name} off the spike but got "
             f"one that leaves it there; add a value, such as {variable.name} = 0."
         )
-    if model.takes_input and not any(symbols.WEIGHT in e.free_symbols for e in model.jump):
+    for name, jump in model.jumps if model.takes_input else ():
+        if any(symbols.WEIGHT in e.free_symbols for e in jump):
+            continue
+        if model.other_inputs:
+            raise ModelError(
+                f"Expected the input {name} of {model.name} to depend on the weight w but got one "
+                f"without it; write for example {variable.name} += w, or leave the port out."
+            )
         raise ModelError(
             f"Expected the input of {model.name} to depend on the weight w but got one without "
             f'it; write for example {variable.name} += w, or input = "" if it takes none.'
@@ -564,6 +607,8 @@ def _print_source(model: NeuronModel) -> dict[str, str]:
     }
     if model.refractory is not None:
         source["refractory.time"] = format_expression(model.refractory.time)
+    for name, jump in model.other_inputs:
+        source[f"inputs.{name}"] = _print_assignments(model.state, jump)
     for symbol, value in zip(model.state, model.rest, strict=True):
         source[f"rest.{symbol.name}"] = format_expression(value)
     for parameter in model.parameters:

@@ -10,6 +10,7 @@ import sympy as sp
 from spiketheory.errors import ModelError, ParseError
 from spiketheory.language import symbols
 from spiketheory.language.model import (
+    DEFAULT_PORT,
     NeuronModel,
     Parameter,
     Refractory,
@@ -38,7 +39,6 @@ _MODEL_KEYS = (
     "rest",
 )
 _OPTIONAL_KEYS = ("description", "inputs", "refractory")
-_DEFAULT_PORT = "default"
 
 _MOST_BYTES = 4 * 50 * MAX_TEXT_LENGTH  # of a model file
 
@@ -222,7 +222,8 @@ def build_model(
         reset: Statements at a spike, such as ``V = V_r; u += d``.
         input: Statements at an input of weight ``w``, such as ``I += w``; empty if the neuron takes
             none.
-        inputs: The same under the name of its port, in place of ``input``; one entry so far.
+        inputs: The same under the names of ports, in place of ``input``; the first one is also the
+            port ``default``.
         rest: State at the start of a trial: numbers, or expressions of the parameters.
         parameters: Default values, or mappings with ``default``, ``domain`` and ``unit``.
         assumptions: Relations about ``w``, state variables or parameters, by name.
@@ -244,7 +245,7 @@ def build_model(
         check_kind(table, Mapping, "a table of names", what + place)
     check_kind(description, str, "text", "description" + place)
     check_name(name, "model")
-    input, port = _read_ports(input, inputs, place)
+    (port, input), *others = _read_ports(input, inputs, place).items()
     records, domain_texts = _read_parameters(tables["parameters"], place)
     known: dict[str, sp.Expr] = {p.name: p.symbol for p in records}
     derivatives = parse_equations(equations, known, where="equations" + place)
@@ -253,13 +254,17 @@ def build_model(
     weighted = names | {"w": symbols.WEIGHT}
     condition = parse_spike(spike, names, state=state, where="spike" + place)
     after_reset = parse_statements(reset, names, targets=state, where="reset" + place)
-    after_input: dict[str, sp.Expr] = dict(state)
-    if input.strip():
-        after_input = parse_statements(input, weighted, targets=state, where="input" + place)
+
+    def parse_input(text: str, where: str) -> tuple[sp.Expr, ...]:
+        if not text.strip():
+            return tuple(state.values())
+        found = parse_statements(text, weighted, targets=state, where=where + place)
+        return tuple(found.values())
+
     starts, rest_texts = _read_rest(tables["rest"], state, known, place)
     period, period_texts = _read_refractory(refractory, condition, state, known, place)
     relations, assumption_texts = _read_assumptions(tables["assumptions"], weighted, place)
-    statements = {"reset": reset, "input": input}
+    statements = {"reset": reset, "input": input} | {f"inputs.{n}": text for n, text in others}
     written = {
         "equations": "\n".join(t.piece for t in _split_statements(equations, "", separator="\n")),
         "spike": spike.strip(),
@@ -274,12 +279,13 @@ def build_model(
         derivatives=tuple(derivatives.values()),
         spike=condition,
         reset=tuple(after_reset.values()),
-        jump=tuple(after_input.values()),
+        jump=parse_input(input, "input"),
         rest=starts,
         parameters=records,
         assumptions=relations,
         description=description,
-        input_name=port,
+        input_name="" if port == DEFAULT_PORT else port,
+        other_inputs=tuple((name, parse_input(text, f"input {name}")) for name, text in others),
         refractory=period,
         written=written | period_texts | domain_texts | rest_texts | assumption_texts,
     )
@@ -367,11 +373,10 @@ def parse_assumption(text: str, model: NeuronModel) -> sp.Basic:
     return parse_relation(text, names, where="assumption", equalities=True)
 
 
-def _read_ports(input: str | None, inputs: Mapping[str, str] | None, place: str) -> tuple[str, str]:
-    """The statements at an input, and the name of the port if it has one of its own.
-
-    Several ports are part of the format, but nothing derives such a model yet.
-    """
+def _read_ports(
+    input: str | None, inputs: Mapping[str, str] | None, place: str
+) -> Mapping[str, str]:
+    """The statements at an input, by the name of the port."""
     if inputs is None:
         if input is None:
             raise ParseError(
@@ -379,21 +384,19 @@ def _read_ports(input: str | None, inputs: Mapping[str, str] | None, place: str)
                 f'{_EXAMPLES["input"]}, or input = "" if the neuron takes none.'
             )
         check_kind(input, str, "text", "input" + place)
-        return input, ""
+        return {DEFAULT_PORT: input}
     check_kind(inputs, Mapping, "a table of names", "inputs" + place)
     if input is not None:
         raise ParseError(f"Expected either input or inputs{place} but got both; keep one of them.")
     for name, text in inputs.items():
         check_name(name, "port")
         check_kind(text, str, "text", f"input {name}{place}")
-    if len(inputs) != 1:
+    if not inputs:
         raise ParseError(
-            f"Expected one port in inputs{place} but got {', '.join(inputs) or 'none'}; this "
-            "version does not support several ports yet: write one of them, and let signs of "
-            "weights tell inputs apart."
+            f'Expected a port in inputs{place} but got none; add for example exc = "g_e += w", or '
+            'write input = "" in place of it if the neuron takes none.'
         )
-    name, text = next(iter(inputs.items()))
-    return text, "" if name == _DEFAULT_PORT else name
+    return inputs
 
 
 def _read_refractory(

@@ -65,7 +65,7 @@ class CompiledModel:
         specialised: Whether its functions are those of `spiketheory.runtime.special_half`, see
             `at`.
         has_refractory_period: Whether it has one; the time left is the last coordinate.
-        ports: Names of the ports that take input.
+        ports: Names of the ports that take input, of which the first has two names.
         inputs: ``add`` where simultaneous inputs add up, ``commute`` where they act one after the
             other in any order, ``ordered`` if their order counts, ``none`` if it takes none.
     """
@@ -108,6 +108,31 @@ class CompiledModel:
         if self.backend != "numba" or not names or order != special_half.NU:
             return self
         return specialise(self)
+
+    @property
+    def n_ports(self) -> int:
+        """Number of ports that take input; 1 also if the neuron takes none."""
+        return len(getattr(self.module, "PORTS", ("default",)))
+
+    @property
+    def current_ports(self) -> tuple[int, ...]:
+        """Numbers of the ports at which steps of a current may arrive."""
+        found: tuple[int, ...] = getattr(self.module, "CURRENT_PORTS", ())
+        return found
+
+    def find_port(self, name: str) -> int:
+        """Number of a port.
+
+        Raises:
+            ModelError: If there is no such port.
+        """
+        if name not in self.ports and (self.ports or name != "default"):
+            raise ModelError(
+                f"Expected a port of {self.name} ({', '.join(self.ports) or 'it has none'}) but "
+                f"got {name!r}; correct its name."
+            )
+        names: tuple[str, ...] = getattr(self.module, "PORTS", ())
+        return names.index(name) if name in names else 0
 
     @property
     def is_looped(self) -> bool:
@@ -204,6 +229,7 @@ class CompiledModel:
             "SIGN_PREDICTS": "will_spike" not in self.module.LOOPED,
             "HAS_THRESHOLD": self.threshold_coordinate >= 0,
             "THRESHOLD_PLACE": max(self.threshold_coordinate, 0),
+            "N_PORTS": self.n_ports,
             "INPUTS_ADD_UP": self.inputs not in ("commute", "ordered"),
             "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),
         }
@@ -346,6 +372,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         functions=make_module(module.__name__, functions),
         module=module,
         key=key,
+        ports=tuple(dict.fromkeys(("default", *getattr(module, "PORTS", ())))),
         inputs=getattr(module, "INPUTS", "add"),
         has_refractory_period=getattr(module, "HAS_REFRACTORY_PERIOD", False),
     )

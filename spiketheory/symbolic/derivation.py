@@ -281,21 +281,21 @@ class HeldPhase:
     Attributes:
         time: How long it lasts after a spike, in terms of the parameters [time].
         field: Time derivatives of the coordinates in it.
-        jump: Coordinates after an input of weight ``w`` in it.
+        jumps: Coordinates after an input of weight ``w`` in it, for each port.
         solution: Coordinates after `DURATION` in it without inputs; or the equations that are
             integrated.
     """
 
     time: sp.Expr
     field: tuple[sp.Expr, ...]
-    jump: tuple[sp.Expr, ...]
+    jumps: tuple[tuple[sp.Expr, ...], ...]
     solution: tuple[sp.Expr, ...] | Integrated
 
     @property
     def expressions(self) -> tuple[sp.Expr, ...]:
         """All that it consists of."""
         flow = () if isinstance(self.solution, Integrated) else self.solution
-        return (self.time, *self.field, *self.jump, *flow)
+        return (self.time, *self.field, *(e for jump in self.jumps for e in jump), *flow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,13 +312,14 @@ class Derivation:
         propagator: Values that depend on the duration and the constants alone.
         solution: How the equations between events are solved.
         will_spike: Whether a spike comes within the propagator's duration.
-        jump: Coordinates after an input of weight ``w``.
+        jump: Coordinates after an input of weight ``w``, at the first port if there are several.
         reset: Coordinates after a spike, as expressions of the coordinates on the surface.
         initial: The learnable initial coordinate.
         pseudospike: The pseudodynamics; None where the model has none.
         without_pseudospikes: Why it has none.
         refractory: What holds after a spike for a while; None if the neuron has no refractory
             period. Everything else is derived as if it had none.
+        other_jumps: The same as ``jump`` for each further port of the model.
         steps: The derivation in steps.
         references: Where the formulas come from.
     """
@@ -340,6 +341,12 @@ class Derivation:
     rejected: tuple[str, ...] = ()
     without_pseudospikes: str = ""
     refractory: HeldPhase | None = None
+    other_jumps: tuple[tuple[sp.Expr, ...], ...] = ()
+
+    @property
+    def jumps(self) -> tuple[tuple[sp.Expr, ...], ...]:
+        """Coordinates after an input of weight ``w``, for each port."""
+        return (self.jump, *self.other_jumps)
 
     @property
     def is_integrated(self) -> bool:

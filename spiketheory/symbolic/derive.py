@@ -180,12 +180,12 @@ def differentiate(derivation: Derivation) -> dict[str, sp.Matrix]:
     input (``J``). In a projective chart ``flow_D_dt`` is defined up to a multiple of the flow.
     """
     coordinates = derivation.chart.coordinates
-    jump = sp.Matrix(derivation.jump)
-    jacobians = {
-        "jump_D_state": jump.jacobian(coordinates),
-        "jump_D_w": jump.diff(WEIGHT),
-        "reset_D_state": sp.Matrix(derivation.reset).jacobian(coordinates),
-    }
+    jacobians = {}
+    for number, (port, _) in enumerate(derivation.model.jumps):
+        jump, name = sp.Matrix(derivation.jumps[number]), f"jump_{port}" if number else "jump"
+        jacobians[f"{name}_D_state"] = jump.jacobian(coordinates)
+        jacobians[f"{name}_D_w"] = jump.diff(WEIGHT)
+    jacobians["reset_D_state"] = sp.Matrix(derivation.reset).jacobian(coordinates)
     if not derivation.is_integrated:
         along = dict(zip(coordinates, derivation.closed.flow, strict=True))
         jacobians = {

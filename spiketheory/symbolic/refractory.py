@@ -40,14 +40,17 @@ def add_refractory_period(derivation: Derivation) -> Derivation:
         )
     field = hold_field(derivation)
     free = list_free(model)
-    jump = tuple(
-        after if c in free else c
-        for c, after in zip(derivation.chart.coordinates, derivation.jump, strict=True)
+    jumps = tuple(
+        tuple(
+            after if c in free else c
+            for c, after in zip(derivation.chart.coordinates, jump, strict=True)
+        )
+        for jump in derivation.jumps
     )
     phase = HeldPhase(
         time=refractory.time,
         field=field,
-        jump=jump,
+        jumps=jumps,
         solution=solve_held_flow(derivation, field),
     )
     steps = (*derivation.steps, explain(model))
@@ -124,7 +127,8 @@ def explain(model: NeuronModel) -> Step:
     held = ", ".join(map(str, refractory.hold))
     lost = any(
         s in refractory.hold and after.has(WEIGHT)
-        for s, after in zip(model.state, model.jump, strict=True)
+        for _, jump in model.jumps
+        for s, after in zip(model.state, jump, strict=True)
     )
     others = f" {', '.join(map(str, free))} go on and take inputs." if free else ""
     return Step(

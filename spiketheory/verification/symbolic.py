@@ -284,11 +284,14 @@ def claim_semigroup(s: Setting) -> Iterator[Claim]:
 
 
 def claim_jump(s: Setting) -> Iterator[Claim]:
-    """The chart's jump is the model's."""
-    got = s.to_state(s.apply(s.derivation.jump))
-    expected = s.of_state(s.derivation.model.jump, s.to_state(s.coordinates))
-    for name, g, e in zip(s.derivation.model.state, got, expected, strict=True):
-        yield Claim(what=f"{name} after an input", got=g, expected=e)
+    """The chart's jump is the model's, at every port."""
+    model = s.derivation.model
+    for (port, jump), own in zip(model.jumps, s.derivation.jumps, strict=True):
+        got = s.to_state(s.apply(own))
+        expected = s.of_state(jump, s.to_state(s.coordinates))
+        where = f" at {port}" if model.other_inputs else ""
+        for name, g, e in zip(model.state, got, expected, strict=True):
+            yield Claim(what=f"{name} after an input{where}", got=g, expected=e)
 
 
 def claim_addition(s: Setting) -> Iterator[Claim]:
@@ -297,15 +300,16 @@ def claim_addition(s: Setting) -> Iterator[Claim]:
     if kind == ORDERED:
         return
     first, second = sp.symbols("w__1 w__2", real=True)
-    jump = s.apply(s.derivation.jump)
-    once = [e.xreplace({WEIGHT: first}) for e in jump]
-    twice = s.at([e.xreplace({WEIGHT: second}) for e in jump], once)
-    if kind == COMMUTE:
-        other = [e.xreplace({WEIGHT: second}) for e in jump]
-        whole = list(s.at([e.xreplace({WEIGHT: first}) for e in jump], other))
-    else:
-        whole = [e.subs(WEIGHT, first + second) for e in jump]
-    yield from s.equal("the input of w_2 after w_1", twice, whole)
+    jumps = [s.apply(jump) for jump in s.derivation.jumps]
+    for jump, then in itertools.combinations_with_replacement(jumps, 2):
+        once = [e.xreplace({WEIGHT: first}) for e in jump]
+        twice = s.at([e.xreplace({WEIGHT: second}) for e in then], once)
+        if kind == COMMUTE:
+            other = [e.xreplace({WEIGHT: second}) for e in then]
+            whole = list(s.at([e.xreplace({WEIGHT: first}) for e in jump], other))
+        else:
+            whole = [e.subs(WEIGHT, first + second) for e in jump]
+        yield from s.equal("the input of w_2 after w_1", twice, whole)
 
 
 def claim_surface(s: Setting) -> Iterator[Claim]:

@@ -8,6 +8,7 @@ from spiketheory.generation.kernel_ir import KernelIR, VerifiedKernel
 from spiketheory.symbolic.derivation import Check
 from spiketheory.verification import gradients as verify_gradients
 from spiketheory.verification import numeric as verify_numeric
+from spiketheory.verification import ports as verify_ports
 from spiketheory.verification import refractory as verify_refractory
 from spiketheory.verification import taylor as verify_taylor
 from spiketheory.verification.cases import DIGITS, Case, build_cases
@@ -47,6 +48,7 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
       ``will_spike`` agrees with it.
     - *crossing at spikes*: the surface's function falls there.
     - *initial bounds*, *pseudospike values*: ranges, also of the gradients.
+    - *inputs at ports*, *gradient of inputs at ports*: where a model has several.
     - *branch seams*: values and derivatives of neighbouring branches agree where they meet.
     - *gradient of ...*: each vector-Jacobian product against central differences of the composed
       maps: the spike time, flow-input-flow with the input's time, flow-spike-flow, the initial
@@ -78,6 +80,7 @@ def check_numerically(
     ir: KernelIR, cases: tuple[Case, ...], *, thorough: bool = False
 ) -> Iterator[Check]:
     """Run the checks in 50 digits, in their order."""
+    yield from verify_ports.check_ports(ir)
     if ir.derivation.is_integrated:
         yield from verify_taylor.check_integrals(ir)
         return

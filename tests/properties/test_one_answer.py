@@ -11,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import compiled
 from one_answer import GRADIENTS, TIMES, compare, compare_recurrent, run_plain
+from ports import CUBA, make_network
 
 from derivations import list_models
 from sim.network.layer_stack import LayerStack
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from spiketheory.language.parse import parse_model
+from spiketheory.machine.compile import load_compiled
+from spiketheory.route.model_cache import load_or_generate
 
 LAYERED = [name for name in list_models() if compiled(name).has_pseudospikes]
 STRENGTHS = {"qif": 6.0, "lif": 4.0, "lif_alpha": 8.0, "lif_delta": 0.6, "nlif": 3.0, "eif": 8.0,
@@ -90,6 +94,34 @@ def recurrent(draw, name):
 def test_recurrent_networks_have_one_answer_in_both_event_loops(name):
     @given(recurrent(name))
     @settings(max_examples=4 if name in SLOW else 60)
+    def run(circuit):
+        by_time, by_gradient = compare_recurrent(circuit)
+        assert by_time <= TIMES
+        assert by_gradient <= GRADIENTS
+
+    run()
+
+
+@st.composite
+def with_ports(draw, model):
+    """Two neurons with inputs, and each other, at two ports, and a current in steps."""
+    grid = st.integers(-500, 1000).map(lambda w: w / 1000)
+    weights = np.array(draw(st.lists(grid, min_size=8, max_size=8))).reshape(2, 2, 2)
+    times = draw(st.lists(st.sampled_from([0.0, 0.1, 0.1, 0.7, 1.5, 2.0]), max_size=6))
+    return make_network(
+        model, weights * np.array([6.0, 0.6])[:, None, None], times=2 * np.array(times),
+        channels=np.array([draw(st.integers(0, 1)) for _ in times], int),
+        steps=((0.0, draw(grid) * 2), (1.4, draw(grid)), (2.0, 1.5)),
+        recurrent=(draw(grid) * 4, draw(grid)), delay=draw(st.sampled_from([0.0, 0.3])),
+        duration=5.0,
+    )  # fmt: skip
+
+
+def test_networks_with_ports_and_currents_have_one_answer_in_both_event_loops():
+    model = load_compiled(load_or_generate(parse_model(CUBA)), backend="numpy")
+
+    @given(with_ports(model))
+    @settings(max_examples=60)
     def run(circuit):
         by_time, by_gradient = compare_recurrent(circuit)
         assert by_time <= TIMES

@@ -71,9 +71,9 @@ def test_a_reset_that_forgets_the_current_is_found():
 class DoubledAtTies(Loop):
     """An event loop that lets an event act twice if it is simultaneous with the one before."""
 
-    def jump(self, state, weight):
-        moved = super().jump(state, weight)
-        return super().jump(moved, weight) if self.__dict__.get("tied") else moved
+    def jump(self, state, weight, port=0):
+        moved = super().jump(state, weight, port)
+        return super().jump(moved, weight, port) if self.__dict__.get("tied") else moved
 
     def act(self, trial, events, waits, causes):
         self.__dict__["tied"] = len(events) > 1 and events[-1].duration == 0

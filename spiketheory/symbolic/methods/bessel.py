@@ -94,6 +94,8 @@ def explain_mismatch(model: NeuronModel) -> str | None:
         return f"its spike is not at {voltage} -> oo with reset to -oo"
     if model.reset[1 - index] != current:
         return f"its reset changes {current}"
+    if model.other_inputs:
+        return "it takes input at several ports"
     if model.jump[index] != voltage or sp.simplify(model.jump[1 - index] - current - WEIGHT) != 0:
         return f"its input does not add the weight to {current}"
     form = Quadratic(model)

@@ -203,6 +203,7 @@ def solve(model: NeuronModel) -> Derivation:
         solution=solution,
         will_spike=time_to_spike() < elapsed,
         jump=model.jump,
+        other_jumps=tuple(jump for _, jump in model.other_inputs),
         reset=model.reset,
         initial=start_at_potential(model),
         pseudospike=None,

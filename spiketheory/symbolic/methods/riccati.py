@@ -51,6 +51,8 @@ def explain_mismatch(model: NeuronModel) -> str | None:
         return explain_sign(voltage, polynomial.coeff_monomial(voltage**2))
     if not model.spike.is_blowup or model.reset != (-sp.oo,):
         return f"its spike is not at {voltage} -> oo with reset to -oo"
+    if model.other_inputs:
+        return "it takes input at several ports"
     if sp.simplify(model.jump[0] - voltage - WEIGHT) != 0:
         return f"its input does not add the weight to {voltage}"
     return None

@@ -161,10 +161,11 @@ def solve(model: NeuronModel) -> Derivation:
     voltage = model.spike.variable
     reset = model.reset[model.state.index(voltage)]
     if reset == -sp.oo:
-        chart, system, jump, after, initial = build_projective(model, names)
+        chart, system, jumps, after, initial = build_projective(model, names)
     else:
         chart, system = build_state(model, names)
-        jump, after, initial = model.jump, model.reset, start_at_potential(model)
+        jumps, after = [jump for _, jump in model.jumps], model.reset
+        initial = start_at_potential(model)
     elapsed = names.constant("elapsed", nonnegative=True)
     return Derivation(
         model=original,
@@ -180,7 +181,8 @@ def solve(model: NeuronModel) -> Derivation:
         ),
         solution=Integrated(system=system),
         will_spike=time_to_spike() < elapsed,
-        jump=jump,
+        jump=jumps[0],
+        other_jumps=tuple(jumps[1:]),
         reset=after,
         initial=initial,
         pseudospike=None,
@@ -269,7 +271,7 @@ def build_far(
 
 def build_projective(
     model: NeuronModel, names: Names
-) -> tuple[Chart, TaylorSystem, tuple[sp.Expr, ...], tuple[sp.Expr, ...], InitialCoordinate]:
+) -> tuple[Chart, TaylorSystem, list[tuple[sp.Expr, ...]], tuple[sp.Expr, ...], InitialCoordinate]:
     """Homogeneous coordinates of a potential that other variables drive."""
     voltage = model.spike.variable
     index = model.state.index(voltage)
@@ -286,7 +288,7 @@ def build_projective(
         kept = [v for s, v in zip(model.state, values, strict=True) if s != voltage]
         return (first, y, *kept)
 
-    jump = replace(model.jump, sp.expand(y * model.jump[index].subs(ratio)))
+    jumps = [replace(jump, sp.expand(y * jump[index].subs(ratio))) for _, jump in model.jumps]
     reset = (sp.Integer(-1), sp.Integer(0), *replace(model.reset, x)[2:])
     start = start_at_potential(model)
     chart = Chart(
@@ -312,7 +314,7 @@ def build_projective(
         reset=reset,
         horizon=choose_horizon(model),
     )
-    return chart, system, jump, reset, initial
+    return chart, system, jumps, reset, initial
 
 
 # Long: the text of the steps.
