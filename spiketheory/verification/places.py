@@ -31,6 +31,7 @@ CORNERS = (mpf(10) ** 8, -(mpf(10) ** 8), mpf(10) ** 4)
 EDGE = mpf(10) ** -6
 FAR = mpf(100)
 MAX_DRAWS = 200
+MANY_CASES = 6
 MAX_DRIVEN = 60
 BEYOND = mpf(1) / 3
 STRONG = mpf(10) ** 4
@@ -416,12 +417,15 @@ def build_places(kernels: Kernels, cases: Sequence[Case]) -> tuple[list[Place], 
     names = {p.symbol for p in model.parameters}
     defaults = {p.symbol: mpf(repr(p.default)) for p in model.parameters}
     ordinary, far = [Place(kernels, defaults, draw)], []
-    for case in cases:
+    distances = [FAR, EDGE]
+    for number, case in enumerate(cases):
         usual = draw_parameters(kernels, case, draw)
         on = draw_boundary(kernels, case, draw)
         chosen = usual if on is None else on
         ordinary += [Place(kernels, chosen, draw)] if chosen is not None else []
-        for distance in (FAR, EDGE) if set(case.free) - names else ():
+        if len(cases) > MANY_CASES and not kernels.thorough:  # one for each, in turn
+            distances = [(FAR, EDGE)[number % 2]]
+        for distance in distances if set(case.free) - names else ():
             # A case may have no admissible parameters that far out.
             unusual = draw_parameters(kernels, case, draw, distance)
             far += [Place(kernels, unusual, draw)] if unusual is not None else []
