@@ -30,7 +30,7 @@ TOLERANCE, REFERENCE_FACTOR = 1e-9, 100
 MOST = 20
 """Spikes that are compared."""
 NEEDS = {
-    "refractory": "refractory",
+    "refractory": "but got 'refractory'",
     "no_reset": "Expected a statement such as V \\+= w but got none in reset",
     "ports": "does not support several ports yet",
 }
@@ -215,5 +215,3 @@ def port_of(entry: Entry) -> str:
     """The port of inputs that name none."""
     model = tomllib.loads(entry.path.read_text(encoding="utf-8"))["model"]
     return next(iter(model["inputs"])) if "inputs" in model else "default"
-
-

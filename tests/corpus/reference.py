@@ -28,6 +28,7 @@ AT_INFINITY = 1e-13
 """What p is at V = oo; the rest of the way takes p dt/dp, some 1e-13 of the time beyond `far`."""
 MOST_STEPS = 100_000
 """Changes of phase in one trial; more is a fault of the protocol."""
+SPIKE = re.compile(r"(\w+)\s*(->|>=|==?)\s*(.+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +73,9 @@ def read_neuron(path: Path, overrides: Mapping[str, float]) -> Neuron:
         re.fullmatch(r"d(\w+)/dt\s*=\s*(.+)", line).groups()
         for line in strip_comments(model["equations"]).splitlines() if line.strip()
     )  # fmt: skip
-    state = tuple(equations)
-    name, arrow, value = re.fullmatch(r"(\w+)\s*(->|>=|==?)\s*(.+)", model["spike"].strip()).groups()
+    state, origin = tuple(equations), str(path)
+    head = f"lambda {', '.join(state)}: "
+    name, arrow, value = SPIKE.fullmatch(model["spike"].strip()).groups()
     refractory = model.get("refractory", {})
     held = refractory.get("hold", [name])
     inputs = model.get("inputs") or {"default": model.get("input", "")}
@@ -81,16 +83,14 @@ def read_neuron(path: Path, overrides: Mapping[str, float]) -> Neuron:
     return Neuron(
         state=state,
         parameters=values | {n: float(v) for n, v in overrides.items()},
-        rates=compile(f"lambda {', '.join(state)}: [{', '.join(equations.values())}]", str(path), "eval"),
+        rates=compile(head + f"[{', '.join(equations.values())}]", origin, "eval"),
         spiking=state.index(name),
-        threshold=None
-        if arrow == "->"
-        else compile(f"lambda {', '.join(state)}: {value}", str(path), "eval"),
+        threshold=None if arrow == "->" else compile(head + value, origin, "eval"),
         reset=compile_statements(reset, path) if reset.strip() else None,
         from_below="-oo" in reset,
         inputs={port: compile_statements(text, path) for port, text in inputs.items()},
-        rest=tuple(compile(str(model["rest"][n]), str(path), "eval") for n in state),
-        refractory=compile(refractory["time"], str(path), "eval") if refractory else None,
+        rest=tuple(compile(str(model["rest"][n]), origin, "eval") for n in state),
+        refractory=compile(refractory["time"], origin, "eval") if refractory else None,
         held=tuple(state.index(n) for n in held) if refractory else (),
     )
 
@@ -304,9 +304,9 @@ class Run:
         return Way(
             potential=lambda p: side * (far + scale * (1.0 / p - 1.0)),
             slope=lambda p: -side * scale / p**2,
-            place=lambda v: AT_INFINITY
-            if math.isinf(v)
-            else 1.0 / (1.0 + (side * v - far) / scale),
+            place=lambda v: (
+                AT_INFINITY if math.isinf(v) else 1.0 / (1.0 + (side * v - far) / scale)
+            ),
             end=AT_INFINITY if side > 0 else 1.0,
         )
 
@@ -345,8 +345,8 @@ def integrate(
     for _ in range(4):
         state = step(rates, before, x, s, options)
         h = 1e-6 * max(abs(x - before), 1e-12 * abs(end - start))
-        slope = (gap(x, state + h * rates(x, state)) - gap(x, state - h * rates(x, state))) / (2 * h)
-        change = -gap(x, state) / slope
+        ahead = h * rates(x, state)
+        change = -gap(x, state) * 2 * h / (gap(x, state + ahead) - gap(x, state - ahead))
         if not math.isfinite(change) or abs(change) > abs(x - before):
             break
         x += change
