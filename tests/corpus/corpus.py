@@ -19,7 +19,7 @@ from reference import Trial, find_spikes
 
 from sim.engine.choose import simulate
 from sim.files.network_file import read_network_file
-from spiketheory.errors import ParseError
+from spiketheory.errors import ModelError
 from spiketheory.language.parse import read_model
 from spiketheory.machine.compile import CompiledModel, load_compiled
 from spiketheory.route.driver import verify_model
@@ -32,6 +32,7 @@ MOST = 20
 NEEDS = {
     "refractory": "but got 'refractory'",
     "no_reset": "Expected a statement such as V \\+= w but got none in reset",
+    "crossing": "to move \\w+ off the spike but got one that leaves it there",
     "ports": "does not support several ports yet",
 }
 """Parts of the language by name, and what a reader says that lacks them."""
@@ -125,7 +126,7 @@ def find_missing(entry: Entry) -> str:
     """Which part of the language that the model needs is not there yet; empty if none."""
     try:
         read_model(entry.path)
-    except ParseError as err:
+    except ModelError as err:
         for need in entry.needs:
             if re.search(NEEDS[need], str(err)):
                 return need

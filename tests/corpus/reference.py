@@ -224,7 +224,11 @@ class Run:
         if self.neuron.reset is None:
             self.is_above = True
             return
+        before = self.gap(self.y)
         self.y = self.carry_out(self.neuron.reset, self.y)
+        if self.neuron.threshold is not None and self.gap(self.y) == before:
+            self.is_above = True  # the reset moves other variables alone: a crossing
+            return
         assert self.gap(self.y) <= 0 or self.neuron.refractory, "reset beyond the threshold"
         if self.neuron.refractory:
             self.left = float(self.compute(self.neuron.refractory, self.y))
