@@ -9,7 +9,7 @@ import re
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -196,20 +196,45 @@ class Comparison:
         return np.maximum(TOLERANCE, REFERENCE_FACTOR * self.doubt / self.expected)
 
 
-def compare(entry: Entry, protocol: Protocol, found: np.ndarray) -> Comparison:
-    """Compare with the reference; it raises AssertionError where the number of spikes differs."""
+def check_protocol(
+    entry: Entry, protocol: Protocol, compiled: CompiledModel, folder: Path
+) -> Comparison:
+    """Run a protocol by the reference and by the product, until the last spike that counts."""
+    expected = find_expected(entry, protocol)
+    found = simulate_protocol(entry, cut_protocol(protocol, expected[1]), compiled, folder)
+    return compare(entry, protocol, found, expected)
+
+
+def find_expected(entry: Entry, protocol: Protocol) -> tuple[np.ndarray, ...]:
+    """Spike times by the reference, with tolerances of 1e-12 and of 1e-13."""
     trial = Trial(
         duration=protocol.duration,
         inputs=[(i[0], i[1], i[2] if len(i) > 2 else port_of(entry)) for i in protocol.inputs],
         initial=protocol.initial, far=protocol.far, scale=protocol.scale, most=MOST,
     )  # fmt: skip
-    rough, expected = find_spikes(entry.path, trial, protocol.parameters)
+    return find_spikes(entry.path, trial, protocol.parameters)
+
+
+def cut_protocol(protocol: Protocol, expected: np.ndarray) -> Protocol:
+    """The protocol until soon after its last spike that is compared."""
+    if len(expected) < MOST:
+        return protocol
+    end = min(protocol.duration, expected[-1] + 0.1 * (expected[-1] - expected[-2]))
+    inputs = tuple(one for one in protocol.inputs if one[0] <= end)
+    return replace(protocol, duration=float(end), inputs=inputs)
+
+
+def compare(
+    entry: Entry, protocol: Protocol, found: np.ndarray, expected: tuple[np.ndarray, ...]
+) -> Comparison:
+    """Compare with the reference; it raises AssertionError where the number of spikes differs."""
+    rough, fine = expected
     found = found[:MOST]
-    where = f"{entry.name} {protocol.name}: {found} by the product, {expected} by the reference"
-    assert len(rough) == len(expected), f"the reference does not agree with itself: {where}"
-    assert len(found) == len(expected), where
+    where = f"{entry.name} {protocol.name}: {found} by the product, {fine} by the reference"
+    assert len(rough) == len(fine), f"the reference does not agree with itself: {where}"
+    assert len(found) == len(fine), where
     assert len(found) >= protocol.least, where
-    return Comparison(found=found, expected=expected, doubt=np.abs(rough - expected))
+    return Comparison(found=found, expected=fine, doubt=np.abs(rough - fine))
 
 
 def port_of(entry: Entry) -> str:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from corpus import Entry, compare, compile_entry, find_missing, read_corpus, simulate_protocol
+from corpus import Entry, check_protocol, compile_entry, find_missing, read_corpus
 
 from spiketheory.errors import SpiketheoryError
 from spiketheory.time_limit import limit_time
@@ -62,9 +62,7 @@ def run_entry(entry: Entry, folder: Path) -> tuple[str, list[str]]:
         return "missing", [f"needs {missing}", "", "", "", ""]
     with limit_time(LONGEST, f"deriving {entry.name}"):
         compiled, method, seconds = compile_entry(entry, "numpy")
-    results = [
-        compare(entry, p, simulate_protocol(entry, p, compiled, folder)) for p in entry.protocols
-    ]
+    results = [check_protocol(entry, p, compiled, folder) for p in entry.protocols]
     for result in results:
         assert (result.differences <= result.allowed).all(), result.differences.max()
     count = sum(len(result.found) for result in results)

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from corpus import compare, compile_entry, find_missing, read_corpus, simulate_protocol
+from corpus import check_protocol, compile_entry, find_missing, read_corpus
 
 from spiketheory.errors import SpiketheoryError
 from spiketheory.language.parse import read_model
@@ -32,8 +32,7 @@ def check(entry, backend, folder):
     with limit_time(LONGEST, f"deriving {entry.name}"):
         compiled, _, _ = compile_entry(entry, backend)
     for protocol in entry.protocols:
-        found = simulate_protocol(entry, protocol, compiled, folder)
-        result = compare(entry, protocol, found)
+        result = check_protocol(entry, protocol, compiled, folder)
         assert np.all(result.differences <= result.allowed), (protocol.name, result)
 
 
