@@ -103,7 +103,8 @@ def read_entry(name: str, table: dict[str, Any]) -> Entry:
     """One table of the file; what its protocols share stands beside them."""
     given = table.pop("protocols", [{}])
     shared = {k: table.pop(k) for k in tuple(table) if k in Protocol.__dataclass_fields__}
-    protocols = [read_protocol(shared | own) for own in given] if not table.get("refused") else []
+    has_trials = "duration" in shared or any("duration" in own for own in given)
+    protocols = [read_protocol(shared | own) for own in given] if has_trials else []
     return Entry(
         name=name, **table | {"needs": tuple(table.get("needs", ())), "protocols": tuple(protocols)}
     )
