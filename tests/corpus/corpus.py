@@ -76,6 +76,7 @@ class Entry:
         needs: Parts of the language that it uses, by the names of `NEEDS`.
         refused: What the refusal says, as a regular expression; empty if the model derives.
         why: Why that is right.
+        fails: What is known to be wrong with the product here; who mends it removes this.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Entry:
     needs: tuple[str, ...] = ()
     refused: str = ""
     why: str = ""
+    fails: str = ""
 
     @property
     def path(self) -> Path:
