@@ -237,7 +237,7 @@ class Run:
         """Go on for a duration or to the next event; say whether the duration is over."""
         v, far, index = self.y[self.neuron.spiking], self.trial.far, self.neuron.spiking
         if self.left <= 0 and (v >= far or (v <= -far and self.neuron.from_below)):
-            return self.advance_far(duration, 1.0 if v > 0 else -1.0)
+            return self.advance_far(duration, 1.0 if v >= far else -1.0)
         if duration <= 0:
             return True
 

@@ -104,17 +104,34 @@ rest = {V = 0}
     assert spikes == pytest.approx([math.atan(50.0) + math.atan(1 / 60)], rel=1e-12)
 
 
-def test_a_fast_way_to_a_peak_keeps_its_digits(tmp_path):
-    text = """
+@pytest.mark.parametrize("shift", [0, -70])
+@pytest.mark.parametrize("peak", [4, 60])
+def test_a_fast_way_to_a_peak_keeps_its_digits(tmp_path, shift, peak):
+    text = f"""
 [model]
 name = "exponential"
-equations = "dV/dt = exp(V)"
-spike = "V = 60"
-reset = "V = 0"
-rest = {V = 0}
+equations = "dV/dt = exp(V - ({shift}))"
+spike = "V = {peak + shift}"
+reset = "V = {shift}"
+rest = {{V = {shift}}}
 """
-    spikes = find(tmp_path, text, duration=2.5, far=3.0)
-    assert spikes == pytest.approx([1 - math.exp(-60), 2 - 2 * math.exp(-60)], rel=1e-12)
+    wait = 1 - math.exp(-peak)
+    spikes = find(tmp_path, text, duration=2.5, far=3.0 + shift)
+    assert spikes == pytest.approx([wait, 2 * wait], rel=1e-12)
+
+
+@pytest.mark.parametrize("far", [3.0, -67.0])
+def test_an_exponential_blow_up_takes_the_time_that_it_should(tmp_path, far):
+    text = f"""
+[model]
+name = "exponential"
+equations = "dV/dt = exp(V - ({far - 3}))"
+spike = "V -> oo"
+reset = "V = {far - 3}"
+rest = {{V = {far - 3}}}
+"""
+    spikes = find(tmp_path, text, duration=2.5, far=far, scale=5.0)
+    assert spikes == pytest.approx([1.0, 2.0], rel=1e-12)
 
 
 def test_a_model_with_a_slightly_wrong_time_is_found():
