@@ -25,11 +25,10 @@ def own_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def list_cases(entries):
-    """Models as parameters of a test; those that are known to fail must fail."""
-    for entry in entries:
-        marks = [pytest.mark.xfail(reason=entry.fails, strict=True)] if entry.fails else []
-        yield pytest.param(entry, id=entry.name, marks=marks)
+def make_case(entry):
+    """A model as a parameter of a test; one that is known to fail must fail."""
+    marks = [pytest.mark.xfail(reason=entry.fails, strict=True)] if entry.fails else []
+    return pytest.param(entry, id=entry.name, marks=marks)
 
 
 def check(entry, backend, folder):
@@ -43,19 +42,19 @@ def check(entry, backend, folder):
         assert np.all(result.differences <= result.allowed), (protocol.name, result)
 
 
-@pytest.mark.parametrize("entry", list_cases(e for e in DERIVABLE if e.ci))
+@pytest.mark.parametrize("entry", [make_case(e) for e in DERIVABLE if e.ci])
 def test_a_published_model_of_each_family_spikes_when_an_integrator_says_so(entry, own_folder):
     check(entry, "numpy", own_folder)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", list_cases(DERIVABLE))
+@pytest.mark.parametrize("entry", [make_case(e) for e in DERIVABLE])
 def test_a_published_model_spikes_when_an_integrator_says_so(entry, own_folder):
     check(entry, "numba", own_folder)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", list_cases(REFUSED))
+@pytest.mark.parametrize("entry", [make_case(e) for e in REFUSED])
 def test_a_model_outside_the_language_is_refused_for_a_true_reason(entry):
     with limit_time(LONGEST, f"refusing {entry.name}"), pytest.raises(SpiketheoryError) as caught:
         verify_model(read_model(entry.path))
