@@ -14,6 +14,8 @@ import sympy as sp
 
 from spiketheory.errors import check_choice
 from spiketheory.generation import templates
+from spiketheory.generation.crossing_sides import name_side
+from spiketheory.generation.crossing_wrapper import wrap_crossing
 from spiketheory.generation.interface import INTERFACE, count_numbers
 from spiketheory.generation.kernel_ir import (
     Call,
@@ -47,6 +49,8 @@ NUMERICAL = (
 )
 """Functions of models without a closed form; they integrate."""
 TARGETS = ("module", "numba", "numpy", "mpmath")
+ANY_NUMBERS = ("roots", "crossing")
+"""Runtime modules whose functions take numbers of mpmath as they are."""
 
 
 def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
@@ -67,13 +71,23 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
             f"Expected a VerifiedKernel but got {type(verified).__name__}; call verify(lower(...)) "
             "first, since only checked mathematics becomes code."
         )
-    ir = verified.ir
     check_choice("target", target, TARGETS)
+    return print_source(verified.ir, target)
+
+
+def print_source(ir: KernelIR, target: str) -> str:
+    """The text of a module, for verification too; see `generate`."""
+    functions, more = ir.functions, ir.texts
+    wrapped = wrap_crossing(ir) if ir.derivation.model.is_crossing else None
+    if wrapped is not None:
+        functions, more = wrapped.functions, wrapped.texts
     if target == "mpmath":
-        texts = [print_in_digits(function) for function in ir.functions]
+        texts = [print_in_digits(function) for function in functions]
+        if wrapped is not None and not ir.derivation.is_integrated:
+            texts += map(write_in_digits, wrapped.texts)
         return print_module(ir, "\n\n".join(texts), in_digits=True)
     texts = []
-    for function in ir.functions:
+    for function in functions:
         looped = is_scalar_only(function)
         branched = len(function.branches) > 1 and not looped
         if target != "numpy" or not branched:
@@ -81,7 +95,7 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
         if branched and target != "numba":
             name = function.name if target == "numpy" else f"{function.name}_array"
             texts.append(print_array_function(function, name))
-    texts += ir.texts
+    texts += more
     if target != "numpy":
         texts.append(print_layout(ir))
     text = print_module(ir, "\n\n".join(text.rstrip() + "\n" for text in texts))
@@ -112,18 +126,23 @@ def wrap_number(text: str) -> ast.expr:
 
 def print_in_digits(function: KernelFunction) -> str:
     """Text of a function for numbers of mpmath; the first branch that holds counts."""
-    tree = Digits().visit(ast.parse(print_function(function)))
+    return write_in_digits(print_function(function))
+
+
+def write_in_digits(text: str) -> str:
+    """Text for numbers of mpmath."""
+    tree = Digits().visit(ast.parse(text))
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
 def list_imports(text: str, *, in_digits: bool = False) -> str:
     """Import statements for what a module's text uses."""
     if in_digits:
-        names = [n for n in LIBRARY if re.search(rf"\b{n}\b", text) and n != "first_zero"]
-        lines = [f"from spiketheory.runtime.special_mpmath import {name}" for name in sorted(names)]
+        names = sorted(n for n in LIBRARY if re.search(rf"\b{n}\b", text))
+        homes = {n: LIBRARY[n] if LIBRARY[n] in ANY_NUMBERS else "special_mpmath" for n in names}
+        lines = [f"from spiketheory.runtime.{home} import {name}" for name, home in homes.items()]
         lines += ["from spiketheory.runtime.special_mpmath import numpy_in_digits as np"]
-        first_zero = ["from spiketheory.runtime.roots import first_zero"]
-        return "\n".join([*(first_zero if "first_zero" in text else []), *lines])
+        return "\n".join(sorted(lines, key=lambda line: "special_mpmath" in line))
     imports = ["import numpy as np", ""]
     if "choose_branches" in text:
         imports.append("from spiketheory.runtime.branches import choose_branches")
@@ -175,7 +194,7 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "DEFAULTS": tuple(float(p.default) for p in model.parameters),
         "DOMAINS": tuple(format_expression(p.domain) for p in model.parameters),
         "STATE": tuple(s.name for s in model.state),
-        "COORDINATES": tuple(c.name for c in derivation.chart.coordinates),
+        "COORDINATES": list_coordinates(derivation),
         "CONSTANTS": ir.constants,
         "PROPAGATOR": tuple(s.name for s in derivation.propagator.symbols),
         "INITIAL": derivation.initial.symbol.name,
@@ -185,15 +204,26 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
             derivation.chart.coordinates.index(c) for c in derivation.chart.projective
         ),
         "CROSSES_INFINITY": crosses_infinity(derivation),
-        "LOOPED": (
-            *(f.name for f in ir.functions if is_scalar_only(f)),
-            *(NUMERICAL if ir.texts else ()),
-        ),
+        "LOOPED": list_looped(ir),
         "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
         "WITHOUT_PSEUDOSPIKES": derivation.without_pseudospikes,
         # Where nothing is said, simultaneous inputs add up.
         **({} if inputs == ADD else {"INPUTS": inputs}),
     }
+
+
+def list_coordinates(derivation: Derivation) -> tuple[str, ...]:
+    """Names of the coordinates of a neuron: those of the chart, and the side of its threshold."""
+    names = tuple(c.name for c in derivation.chart.coordinates)
+    return (*names, name_side(derivation)) if derivation.model.is_crossing else names
+
+
+def list_looped(ir: KernelIR) -> tuple[str, ...]:
+    """Functions that take no arrays."""
+    if ir.derivation.model.is_crossing:
+        return wrap_crossing(ir).names
+    found = tuple(f.name for f in ir.functions if is_scalar_only(f))
+    return (*found, *NUMERICAL) if ir.texts else found
 
 
 def find_threshold(derivation: Derivation) -> int:
@@ -230,14 +260,13 @@ def print_literal(value: object) -> str:
 
 def print_layout(ir: KernelIR) -> str:
     """Text of what reads and writes the numbers of one neuron, or one propagator, in an array."""
-    coordinates = ir.derivation.chart.coordinates
-    names = [c.name for c in coordinates]
+    names = list(list_coordinates(ir.derivation))
+    projective = {c.name for c in ir.derivation.chart.projective}
     steps = [s.name for s in ir.derivation.propagator.symbols]
     array, place, over = (pick_name(n, {*names, *steps}) for n in ("array", "place", "over"))
     constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
     turned = [
-        f"-{c.name} if {over} else {c.name}" if c in ir.derivation.chart.projective else c.name
-        for c in coordinates
+        f"-{name} if {over} else {name}" if name in projective else name for name in names
     ]
     return templates.LAYOUT.format(
         constants=print_return(constants, "    ") if constants else "    return ()",
@@ -269,13 +298,15 @@ def check_interface(text: str, ir: KernelIR) -> None:
         "parameters": len(derivation.model.parameters),
         "constants": len(ir.constants),
         "state": len(derivation.model.state),
-        "coordinates": len(derivation.chart.coordinates),
+        "coordinates": len(list_coordinates(derivation)),
         "propagator": len(derivation.propagator.symbols),
     }
     defined = {
         node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
     }
     results = {f.name: 1 if f.scalar else len(f.results) for f in ir.functions}
+    if derivation.model.is_crossing:
+        results |= wrap_crossing(ir).results
     sizes["varied constants"] = results.get("jump_constants_vjp", 0)
     for name, signature in INTERFACE.items():
         if name not in defined:

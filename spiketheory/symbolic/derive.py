@@ -14,6 +14,8 @@ from spiketheory.symbolic.inputs import classify_inputs
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 
 METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
+FOR_CROSSINGS: tuple[ModuleType, ...] = (linear, taylor)
+"""Methods that find a spike from above the threshold, which V must come back below first."""
 
 
 def derive(model: NeuronModel) -> Derivation:
@@ -36,7 +38,7 @@ def derive(model: NeuronModel) -> Derivation:
     classify_inputs(model)
     mismatches: list[tuple[str, str]] = []
     for method in METHODS:
-        mismatch = method.explain_mismatch(model)
+        mismatch = explain_mismatch(method, model)
         if mismatch is None:
             derivation: Derivation = method.solve(model)
             rejected = tuple(f"{name}: {reason}" for name, reason in mismatches)
@@ -50,8 +52,19 @@ def derive(model: NeuronModel) -> Derivation:
     )
 
 
+def explain_mismatch(method: ModuleType, model: NeuronModel) -> str | None:
+    """Say why a method cannot solve ``model``; None if it can."""
+    if model.is_crossing and method not in FOR_CROSSINGS:
+        return f"it takes no neuron whose {model.spike.variable} goes on through the spike"
+    found: str | None = method.explain_mismatch(model)
+    return found
+
+
 def check_start(model: NeuronModel) -> None:
-    """Raise unless the equations have a value at rest, and the neuron has not spiked there."""
+    """Raise unless the equations have a value at rest, and the neuron has not spiked there.
+
+    One that goes on through its spikes may rest above the threshold.
+    """
     defaults = {p.symbol: sp.Float(p.default, 30) for p in model.parameters}
     rest = {s: r.xreplace(defaults) for s, r in zip(model.state, model.rest, strict=True)}
     for symbol, derivative in zip(model.state, model.derivatives, strict=True):
@@ -61,7 +74,7 @@ def check_start(model: NeuronModel) -> None:
                 f"Expected d{symbol}/dt of {model.name} to be a finite real number at rest but "
                 f"got {value} at {describe(rest)}; start it where its equations have a solution."
             )
-    if model.spike.is_blowup:
+    if model.spike.is_blowup or model.is_crossing:
         return
     margin = (model.spike.value - model.spike.variable).xreplace({**rest, **defaults})
     if margin.is_nonpositive:
@@ -72,10 +85,13 @@ def check_start(model: NeuronModel) -> None:
 
 
 def check_reset(model: NeuronModel) -> None:
-    """Raise unless the reset leads away from a finite threshold for all admissible parameters."""
+    """Raise unless the reset leads away from a finite threshold for all admissible parameters.
+
+    Or leaves V alone: then the crossing from below is the spike.
+    """
     variable = model.spike.variable
     reset = model.reset[model.state.index(variable)]
-    if model.spike.is_blowup:
+    if model.spike.is_blowup or model.is_crossing:
         return
     margin = sp.expand(model.spike.value - reset)
     if margin.has(*model.state) or is_positive(margin, model.parameters):

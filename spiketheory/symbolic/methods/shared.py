@@ -74,6 +74,6 @@ def start_at_potential(model: NeuronModel) -> InitialCoordinate:
         ),
         value=voltage,
         lower=-sp.oo,
-        upper=model.spike.value,
+        upper=sp.oo if model.is_crossing else model.spike.value,
         default=model.rest[model.state.index(voltage)],
     )

@@ -198,7 +198,9 @@ def build_state(model: NeuronModel, names: Names) -> tuple[Chart, TaylorSystem]:
     spike, voltage = model.spike, model.spike.variable
     parameters = tuple(p.symbol for p in model.parameters)
     growth = find_growth(model)
-    needs_far = spike.is_blowup or (isinstance(growth, Growth) and growth.exponent is not None)
+    grows = isinstance(growth, Growth) and growth.exponent is not None
+    # one that goes on through its spikes does not run away
+    needs_far = spike.is_blowup or (grows and not model.is_crossing)
     height = None if spike.is_blowup else spike.value - voltage
     chart = Chart(
         name="the model's own state"
