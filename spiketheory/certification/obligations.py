@@ -15,6 +15,7 @@ from sympy.core.relational import Relational
 
 from spiketheory.certification import at_the_spike, well_posed
 from spiketheory.certification.boundary import Boundary, Unsupported, find_boundary
+from spiketheory.certification.certificate import NAMES
 from spiketheory.certification.claims import Claim, GrowthProblem, Obligation, Way
 from spiketheory.certification.region import Range, Region, build_region, isolate
 from spiketheory.errors import ModelError
@@ -64,6 +65,9 @@ def list_obligations(
         boundary = find_boundary(model)
     except Unsupported as err:
         found.append(Obligation(key="H2", condition="H", text=str(err)))
+    if model.is_crossing:
+        return Duties(model=model, region=region, boundary=boundary,
+                      obligations=tuple(list_crossing(model)))  # fmt: skip
     if boundary is not None:
         found += list_regular(model, boundary, inner)
         for edge in split:
@@ -83,6 +87,22 @@ def list_regular(model: NeuronModel, boundary: Boundary, region: Region) -> Iter
     yield Obligation(key="L5.growth", condition="C5", ways=(Way(lemma="L5, L6", growth=problem),))
     yield from at_the_spike.list_swap(boundary, region)
     yield from well_posed.list_kinks(model, region)
+
+
+def list_crossing(model: NeuronModel) -> Iterator[Obligation]:
+    """What no lemma discharges: a neuron that goes on through its spikes.
+
+    The lemmas are about states below the threshold. Such a neuron is above it, too, and may graze
+    it from there: a trial that does refutes it, but nothing is proved.
+    """
+    V, theta = model.spike.variable, model.spike.value
+    for name in NAMES:
+        yield Obligation(
+            key=f"{name}.crossing",
+            condition=name,
+            text=f"{V} goes on through the spike: the lemmas are about neurons that are reset to "
+            f"below the threshold {theta}",
+        )
 
 
 def list_edges(model: NeuronModel, region: Region) -> tuple[Edge, ...]:

@@ -1,5 +1,6 @@
 """A model's functions for the event loop: compiled, or in 50 digits."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.checking.loop import Loop
+from spiketheory.generation.generate import print_source
 from spiketheory.generation.lower import Lowering, lower
 from spiketheory.machine.compile import CompiledModel, make_module
 from spiketheory.symbolic.derivation import Derivation
@@ -44,17 +46,26 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
     """
     if derivation.is_integrated:
         return None
-    kernels = Kernels(lower(derivation))
-    functions: dict[str, Callable[..., Any]] = dict(kernels.functions)
+    ir = lower(derivation)
+    functions: dict[str, Callable[..., Any]] = dict(Kernels(ir).functions)
     functions |= {name: take_first(functions[name]) for name in SCALARS}
     with mpmath.workdps(DIGITS):
         values = [mpf(parameters[p.name]) for p in derivation.model.parameters]
-        constants = tuple(kernels.functions["constants"](*values))
+        constants = tuple(functions["constants"](*values))
+    if derivation.model.is_crossing:
+        functions |= read_functions(print_source(ir, "mpmath"))
     return Loop(
         functions=make_module("exact", functions),
         constants=constants,
         slopes=bind_slopes(derivation, constants, values, [MPMATH, "mpmath"]),
     )
+
+
+def read_functions(text: str) -> dict[str, Callable[..., Any]]:
+    """The functions of a generated module."""
+    space: dict[str, Any] = {"__name__": "exact"}
+    exec(compile(text, "<exact>", "exec"), space)
+    return {name: value for name, value in space.items() if inspect.isfunction(value)}
 
 
 def take_first(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,6 +83,8 @@ def bind_slopes(
     """Derivatives of the coordinates by the state variables, as a function of the state."""
     state = derivation.model.state
     matrix = sp.Matrix(derivation.chart.from_state).jacobian(list(state))
+    if derivation.model.is_crossing:  # the side of the threshold
+        matrix = matrix.col_join(sp.zeros(1, len(state)))
     names = list(Lowering(derivation).constants)
     # A parameter that is a constant too stands among the constants.
     pairs = zip((p.symbol for p in derivation.model.parameters), parameters, strict=True)

@@ -19,6 +19,7 @@ from spiketheory.checking.attack.ladder import DIGITS, Ladder
 from spiketheory.checking.attack.pile_up import CountBound, confirm_runaway, find_pile_up
 from spiketheory.checking.attack.precise_equations import Lost
 from spiketheory.checking.attack.witnesses import find_false_witnesses
+from spiketheory.errors import InputError
 from spiketheory.language.model import NeuronModel
 
 SPIKES_SHIFT = ("smooth", "continuous")
@@ -92,8 +93,14 @@ def attack(
         What was found. The attack on a kind of claim ends with the first contradiction.
 
     Raises:
-        InputError: If it is unknown how the model's V blows up.
+        InputError: If it is unknown how the model's V blows up, or if V goes on through the spike.
     """
+    if model.is_crossing:
+        raise InputError(
+            f"Expected a model whose reset changes {model.spike.variable} but that of {model.name} "
+            "leaves it alone, for which the opponent has no simulator; no such certificate says "
+            "that spikes only shift."
+        )
     say = show or (lambda text: None)
     bench = Bench(model, assumptions, seed=seed)
     found: dict[str, Contradiction] = {}

@@ -2,13 +2,11 @@
 
 Equations, tangents and surface are printed as for other models; the functions that integrate know
 the side of the threshold that the neuron is on, a number of their state, and call
-`spiketheory.runtime.crossing`. The state at a spike that is known to come after a time is the flow's
-after that time: nothing is searched for twice.
+`spiketheory.runtime.crossing`. The state at a spike that is known to come after a time is that of
+the flow after that time: nothing is searched for twice.
 """
 
 from collections.abc import Sequence
-
-import sympy as sp
 
 from spiketheory.generation.crossing_sides import ABOVE, ARMED, CARRIED, print_threshold
 from spiketheory.generation.taylor_printer import TAB, TaylorPrinter

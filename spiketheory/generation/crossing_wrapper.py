@@ -60,13 +60,12 @@ def wrap_crossing(ir: KernelIR) -> Wrapped:
     texts = [wrapper.print_wrapped(f) for f in wrapped]
     if not ir.derivation.is_integrated:
         texts = [wrapper.print_times(), *texts]
+    texts += ir.texts
+    printed = {text.removeprefix("def ").partition("(")[0] for text in texts}
     return Wrapped(
         functions=tuple(kept),
-        texts=(*texts, *ir.texts),
-        names=tuple(
-            name for name in INTERFACE
-            if wrapper.is_wrapped(name) and f"def {name}(" in "\n".join((*texts, *ir.texts))
-        ),  # fmt: skip
+        texts=tuple(texts),
+        names=tuple(name for name in INTERFACE if wrapper.is_wrapped(name) and name in printed),
         results={f.name: wrapper.count_results(f) for f in wrapped},
     )
 
@@ -153,7 +152,9 @@ class Wrapper:
         if function.name == "flow":
             same = f"{self.above} == {ARMED} or {self.elapsed} == 0.0"
             call = self.print_call("crossing_times", [*self.coordinates, *self.constants])
-            return f"{self.above} if {same} else {ARMED} if {call}[0] <= {self.elapsed} else {ABOVE}"
+            return (
+                f"{self.above} if {same} else {ARMED} if {call}[0] <= {self.elapsed} else {ABOVE}"
+            )
         return f"{ABOVE} if {now} >= {self.threshold} else {ARMED}"
 
     def print_call(self, name: str, arguments: Sequence[str]) -> str:
@@ -245,9 +246,7 @@ class Wrapper:
         steps = [s.name for s in self.derivation.propagator.symbols]
         n, known = len(self.coordinates), [*self.coordinates, self.above, *self.constants]
         flow = self.print_call(f"{FREE}flow", [*self.coordinates, *steps, *self.constants])
-        landed = [
-            self.threshold if i == self.place else self.numbers[i] for i in range(n)
-        ]
+        landed = [self.threshold if i == self.place else self.numbers[i] for i in range(n)]
         reset = self.print_call("reset", [*landed, ABOVE, *self.constants])
         return [
             f"    if {self.above} == {CARRIED}:",

@@ -265,9 +265,7 @@ def print_layout(ir: KernelIR) -> str:
     steps = [s.name for s in ir.derivation.propagator.symbols]
     array, place, over = (pick_name(n, {*names, *steps}) for n in ("array", "place", "over"))
     constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
-    turned = [
-        f"-{name} if {over} else {name}" if name in projective else name for name in names
-    ]
+    turned = [f"-{name} if {over} else {name}" if name in projective else name for name in names]
     return templates.LAYOUT.format(
         constants=print_return(constants, "    ") if constants else "    return ()",
         loads=print_return([f"array[{i}, neuron]" for i in range(len(names))], "    "),

@@ -6,6 +6,7 @@ import mpmath
 
 from spiketheory.generation.kernel_ir import KernelIR, VerifiedKernel
 from spiketheory.symbolic.derivation import Check
+from spiketheory.verification import crossing as verify_crossing
 from spiketheory.verification import gradients as verify_gradients
 from spiketheory.verification import numeric as verify_numeric
 from spiketheory.verification import taylor as verify_taylor
@@ -51,6 +52,10 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
       maps: the spike time, flow-input-flow with the input's time, flow-spike-flow, the initial
       state, the pseudospikes, and flow-input-spike-flow by the parameters.
 
+    Of neurons that go on through their spikes these checks are about a neuron below its threshold;
+    the module as it is printed is compared with direct integration from both sides, with the side
+    after inputs and spikes.
+
     Args:
         ir: What `spiketheory.generation.lower.lower` returned.
         thorough: Look at special functions in as many places as at elementary ones, and in far
@@ -75,6 +80,10 @@ def check_numerically(
     ir: KernelIR, cases: tuple[Case, ...], *, thorough: bool = False
 ) -> Iterator[Check]:
     """Run the checks in 50 digits, in their order."""
+    if ir.derivation.model.is_crossing:
+        yield from verify_crossing.check_crossings(ir)
+        if ir.derivation.is_integrated:
+            return
     if ir.derivation.is_integrated:
         yield from verify_taylor.check_integrals(ir)
         return
