@@ -28,7 +28,7 @@ from spiketheory.verification.places import SEED, Tally, Vector, compile_domains
 
 TOLERANCE = mpf(10) ** -11
 SPREAD = 0.1
-LONGEST = mpf(30)
+LONGEST = mpf(60)
 DIGITS = 32
 STEP = mpf(10) ** -9
 ATTEMPTS = 100
@@ -174,6 +174,7 @@ def follow(setting: Setting, tallies: Tallies) -> None:
     else:
         return
     compare_wait(setting, tallies, start)
+    compare_gradient(setting, tallies, start)
     after = check_spike(setting, tallies, start)
     compare_wait(setting, tallies, after)
     size = mpf(weight or 1)

@@ -82,9 +82,9 @@ def find_slopes(recording):
     return list(by_parameter), np.concatenate([np.ravel(p) for p in parts])
 
 
-def find_differences(model, times, weights, duration, names, *, step=mpf(10) ** -15):
+def find_differences(model, times, weights, duration, names):
     """The same by central differences in 50 digits."""
-    n = len(times)
+    n, step = len(times), mpf(10) ** -15
 
     def loss(values):
         given = {p.name: mpf(p.default) for p in model.parameters}
@@ -149,12 +149,12 @@ def test_a_graze_has_a_gradient_that_diverges_as_one_over_the_root_of_the_distan
     assert run(compiled, [0.0], [(1 - 1e-10) / peak], 100.0, "events").spike_time.size == 0
 
 
+TIMES = "if crossing_times(V, I, tau, tau_s, V_th)[0]"
+RESET = "free_reset(V, I, tau, tau_s, V_th)\n    return (v0, v1,"
 PLANTED = {
-    "re-arming is forgotten": ("else 0.0 if crossing_times(V, I, tau, tau_s, V_th)[0]",
-                               "else 1.0 if crossing_times(V, I, tau, tau_s, V_th)[0]"),
-    "a second spike on the surface": ("free_reset(V, I, tau, tau_s, V_th)\n    return (v0, v1, 1.0)",
-                                      "free_reset(V, I, tau, tau_s, V_th)\n    return (v0, v1, 0.0)"),
-}  # fmt: skip
+    "re-arming is forgotten": (f"else 0.0 {TIMES}", f"else 1.0 {TIMES}"),
+    "a second spike on the surface": (f"{RESET} 1.0)", f"{RESET} 0.0)"),
+}
 
 
 @pytest.mark.parametrize("bug", PLANTED)
@@ -167,7 +167,6 @@ def test_a_planted_bug_is_seen_in_the_spikes(bug, tmp_path):
     network = connect(compiled, times, weights, duration)
     try:
         found = simulate(network, engine="events", max_spikes=50).spike_time
-    except SimulationError as err:
-        assert "50 spikes" in str(err)
-    else:
-        assert len(found) != len(expected)
+    except SimulationError:  # more than 50
+        return
+    assert len(found) != len(expected)

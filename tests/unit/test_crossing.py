@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import sympy as sp
 from crossings import connect, load, make_fitzhugh, make_lif, make_stepped, print_module
-
 from models import CHECKS
 
 from sim.engine.choose import simulate
@@ -179,7 +178,7 @@ def test_nothing_is_certified_and_the_opponent_says_why_it_has_no_simulator():
     model = make_lif()
     certificate = certify(model)
     assert certificate.verdict in ("refuted", "undecided")
-    with pytest.raises(InputError, match="goes on|leaves it alone"):
+    with pytest.raises(InputError, match="leaves it alone"):
         attack(model, certificate)
 
 
