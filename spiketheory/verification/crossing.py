@@ -32,10 +32,14 @@ LONGEST = mpf(60)
 DIGITS = 32
 STEP = mpf(10) ** -9
 ATTEMPTS = 100
-PUSHES = (0, 1, -1, 4, -4, 20, -20, 100, -100, 1000, -1000)
-"""Inputs to try until one makes a neuron at rest spike."""
-AGAIN = (1, -1, 3, -3, 10, -10)
-"""Inputs to a neuron before and after that, in terms of it."""
+PUSHES = tuple(map(mpf, (0, 1, -1, 4, -4, 20, -20, 100, -100, 1000, -1000)))
+"""Inputs to try until one makes a neuron at rest spike, if none carries it across."""
+SIZES = tuple(sign * mpf(2) ** k for k in range(-20, 21) for sign in (1, -1))
+"""Inputs to try until one does."""
+PARTS = tuple(map(mpf, (0, "0.5", "0.75", "0.9", "0.97")))
+"""Inputs to try then, in terms of that."""
+AGAIN = tuple(map(mpf, (1, -1, 3, -3)))
+"""Inputs to a neuron before and after its spike, in terms of the first."""
 FRACTIONS = (mpf(1) / 3, mpf("0.9"))
 NEXT_TO = mpf(10) ** -14
 """So close to the threshold, relative to it, the side is not read off V."""
@@ -126,7 +130,7 @@ def check_crossings(ir: KernelIR) -> Iterator[Check]:
         raise fail(
             "upward crossings",
             f"an input that makes {ir.derivation.model.name} spike",
-            f"none up to {max(PUSHES)}",
+            f"none up to {show([max(PUSHES)])}",
             "give it defaults at which an input can make it spike",
         )
     for tally in tallies.all.values():
@@ -166,9 +170,11 @@ def follow(setting: Setting, tallies: Tallies) -> None:
     """Make a neuron at rest spike, and follow it from there."""
     model = setting.neuron.model
     rest = setting.run("enter_chart", *bind((), setting.parameters, list(model.rest))([]))
-    check_inputs(setting, tallies, rest, mpf(1))
-    for weight in PUSHES:
-        start = setting.run("jump", *rest, mpf(weight)) if weight else rest
+    across = find_carrying(setting, rest)
+    pushes = PUSHES if across is None else [across * part for part in PARTS]
+    check_inputs(setting, tallies, rest, across or mpf(1))
+    for weight in pushes:
+        start = setting.run("jump", *rest, weight) if weight else rest
         if 0 < setting.wait(start) <= LONGEST:
             break
     else:
@@ -177,7 +183,7 @@ def follow(setting: Setting, tallies: Tallies) -> None:
     compare_gradient(setting, tallies, start)
     after = check_spike(setting, tallies, start)
     compare_wait(setting, tallies, after)
-    size = mpf(weight or 1)
+    size = across or weight or mpf(1)
     for later in (after, *check_flow(setting, tallies, after)):
         for pushed in check_inputs(setting, tallies, later, size):
             compare_wait(setting, tallies, pushed)
@@ -185,6 +191,14 @@ def follow(setting: Setting, tallies: Tallies) -> None:
         compare_gradient(setting, tallies, setting.step("flow", after, setting.wait(after) / 5))
         again = check_spike(setting, tallies, after)
         compare_wait(setting, tallies, again)
+
+
+def find_carrying(setting: Setting, rest: Vector) -> mpf | None:
+    """An input that just carries a neuron at rest across; None if V does not move."""
+    for weight in SIZES:
+        if setting.height(setting.run("jump", *rest, weight)) > 0 > setting.height(rest):
+            return weight
+    return None
 
 
 def check_inputs(setting: Setting, tallies: Tallies, state: Vector, size: mpf) -> list[Vector]:

@@ -36,6 +36,7 @@ from spiketheory.symbolic.methods.shared import (
     Names,
     differentiate_implicitly,
     dot,
+    explain_crossing,
     start_at_potential,
 )
 
@@ -458,4 +459,4 @@ def explain(
             ),
         )
     )
-    return tuple(steps)
+    return (*steps, *explain_crossing(model))

@@ -30,7 +30,12 @@ from spiketheory.symbolic.derivation import (
     Propagator,
     Step,
 )
-from spiketheory.symbolic.methods.shared import Names, dot, start_at_potential
+from spiketheory.symbolic.methods.shared import (
+    Names,
+    dot,
+    explain_crossing,
+    start_at_potential,
+)
 from spiketheory.symbolic.taylor_system import TaylorChart, TaylorSystem
 
 NAME = "taylor"
@@ -372,4 +377,4 @@ def explain(model: NeuronModel, system: TaylorSystem) -> tuple[Step, ...]:
             ),
         ),
     ]
-    return tuple(steps)
+    return (*steps, *explain_crossing(model))
