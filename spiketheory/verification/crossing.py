@@ -28,7 +28,13 @@ from spiketheory.verification.places import SEED, Tally, Vector, compile_domains
 
 TOLERANCE = mpf(10) ** -11
 SPREAD = 0.1
-LONGEST = mpf(60)
+LONGEST = mpf(200)
+QUIET = mpf(30)
+"""So long a neuron that does not spike within `LONGEST` is followed."""
+PIECE = mpf(5)
+"""So long the reference goes on at a time, which takes a limited number of steps."""
+MOST_STEPS = 2000
+"""Steps of the reference at one set of parameters after which nothing more is looked at."""
 DIGITS = 32
 STEP = mpf(10) ** -9
 ATTEMPTS = 100
@@ -72,6 +78,22 @@ class Setting:
     def wait(self, state: Vector) -> mpf:
         """Time to the next spike."""
         return self.run("time_to_spike", *state)[0]
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the reference has done its share."""
+        return self.neuron.reference.steps > MOST_STEPS
+
+    def arrive(self, state: Vector, longest: mpf) -> tuple[Vector, mpf | None]:
+        """The state at the next spike and its time by the reference; None if it is later."""
+        passed = mpf(0)
+        while passed < longest:
+            part = min(PIECE, longest - passed)
+            state, found = self.neuron.reference.arrive(state, part)
+            if found is not None:
+                return state, passed + found
+            passed += part
+        return state, None
 
     @property
     def threshold(self) -> mpf:
@@ -185,9 +207,11 @@ def follow(setting: Setting, tallies: Tallies) -> None:
     compare_wait(setting, tallies, after)
     size = across or weight or mpf(1)
     for later in (after, *check_flow(setting, tallies, after)):
+        if setting.is_spent:
+            return
         for pushed in check_inputs(setting, tallies, later, size):
             compare_wait(setting, tallies, pushed)
-    if setting.wait(after) <= LONGEST:
+    if setting.wait(after) <= LONGEST and not setting.is_spent:
         compare_gradient(setting, tallies, setting.step("flow", after, setting.wait(after) / 5))
         again = check_spike(setting, tallies, after)
         compare_wait(setting, tallies, again)
@@ -238,11 +262,11 @@ def compare_wait(setting: Setting, tallies: Tallies, state: Vector) -> None:
     name = f"from ({show(state)}) at {setting.place}"
     check_flow(setting, tallies, state)
     if wait > LONGEST:
-        _, found = setting.neuron.reference.arrive(setting.to_state(state), LONGEST)
-        tally.demand(found is None, f"no spike {name} within {LONGEST}", show([found or mpf(0)]))
+        _, found = setting.arrive(setting.to_state(state), QUIET)
+        tally.demand(found is None, f"no spike {name} within {QUIET}", show([found or mpf(0)]))
         return
     room = TOLERANCE * find_conditioning(setting, state, wait)
-    _, found = setting.neuron.reference.arrive(setting.to_state(state), wait + 10 * room)
+    _, found = setting.arrive(setting.to_state(state), wait + 10 * room)
     tally.demand(found is not None, f"a spike after {show([wait])} {name}", "none")
     tally.compare(f"the time to spike {name}", [wait], [found or mpf(0)], scale=room / TOLERANCE,
                   tolerance=TOLERANCE)  # fmt: skip
@@ -252,9 +276,10 @@ def check_flow(setting: Setting, tallies: Tallies, state: Vector) -> list[Vector
     """Compare states on the way to the next spike and their sides; returns those above."""
     found = []
     for fraction in FRACTIONS:
-        part = min(setting.wait(state), LONGEST) * fraction
+        wait = setting.wait(state)
+        part = (wait if wait <= LONGEST else QUIET) * fraction
         name = f"after {show([part])} from ({show(state)}) at {setting.place}"
-        there, early = setting.neuron.reference.follow(setting.to_state(state), part)
+        there, early = setting.arrive(setting.to_state(state), part)
         tallies["spike"].demand(early is None, f"no spike {name}", "one")
         reached = setting.step("flow", state, part)
         size = 1 + max(abs(v) for v in state)
@@ -279,7 +304,7 @@ def check_spike(setting: Setting, tallies: Tallies, state: Vector) -> Vector:
     side = setting.height(after[:-1])
     tallies["side"].demand(not side, f"V on the threshold {name}", show(after[:-1]))
     room = TOLERANCE * (1 + find_conditioning(setting, state, wait))
-    arrived, found = setting.neuron.reference.arrive(setting.to_state(state), wait + 10 * room)
+    arrived, found = setting.arrive(setting.to_state(state), wait + 10 * room)
     tallies["spike"].demand(found is not None, f"a spike {name}", "none")
     expected = setting.neuron.reset_to(setting.neuron.settle(arrived))
     speed = max(abs(v) for v in setting.run("velocity", *after))
@@ -302,7 +327,7 @@ def compare_gradient(setting: Setting, tallies: Tallies, state: Vector) -> None:
         for sign in (1, -1):
             moved = list(state[:-1])
             moved[i] += sign * STEP
-            pair.append(setting.neuron.reference.arrive(moved, 2 * wait)[1])
+            pair.append(setting.arrive(moved, 2 * wait)[1])
         if None in pair:
             return
         want.append((pair[0] - pair[1]) / (2 * STEP))
