@@ -15,6 +15,7 @@ from sympy.core.relational import Relational
 
 from spiketheory.certification import at_the_spike, well_posed
 from spiketheory.certification.boundary import Boundary, Unsupported, find_boundary
+from spiketheory.certification.certificate import NAMES
 from spiketheory.certification.claims import Claim, GrowthProblem, Obligation, Way
 from spiketheory.certification.refractory import list_refractory
 from spiketheory.certification.region import Range, Region, build_region, isolate
@@ -65,6 +66,9 @@ def list_obligations(
         boundary = find_boundary(model)
     except Unsupported as err:
         found.append(Obligation(key="H2", condition="H", text=str(err)))
+    if model.is_crossing:
+        return Duties(model=model, region=region, boundary=boundary,
+                      obligations=tuple(list_crossing(model)))  # fmt: skip
     if boundary is not None:
         found += list_regular(model, boundary, inner)
         found += list_ports(model, inner)
@@ -122,6 +126,22 @@ def name_port(obligation: Obligation, name: str) -> Obligation:
     )
     text = obligation.text and f"{obligation.text} (inputs at the port {name})"
     return replace(obligation, key=f"{obligation.key}@{name}", ways=ways, text=text)
+
+
+def list_crossing(model: NeuronModel) -> Iterator[Obligation]:
+    """What no lemma discharges: a neuron that goes on through its spikes.
+
+    The lemmas are about states below the threshold. Such a neuron is above it, too, and may graze
+    it from there: a trial that does refutes it, but nothing is proved.
+    """
+    V, theta = model.spike.variable, model.spike.value
+    for name in NAMES:
+        yield Obligation(
+            key=f"{name}.crossing",
+            condition=name,
+            text=f"{V} goes on through the spike: the lemmas are about neurons that are reset to "
+            f"below the threshold {theta}",
+        )
 
 
 def list_edges(model: NeuronModel, region: Region) -> tuple[Edge, ...]:

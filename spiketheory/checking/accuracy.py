@@ -179,7 +179,7 @@ def evaluate(
     )
     size = len(state)
     return [wait] + [
-        float(sum(slopes[c] * entries[c * size + i] for c in range(len(slopes))))
+        float(sum(slopes[c] * entries[c * size + i] for c in range(len(chart.coordinates))))
         for i in range(size)
     ]
 

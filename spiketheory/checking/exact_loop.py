@@ -1,5 +1,6 @@
 """A model's functions for the event loop: compiled, or in 50 digits."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,8 +9,7 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.checking.loop import Loop
-from spiketheory.generation.generate import print_module_in_digits
-from spiketheory.generation.interface import INTERFACE
+from spiketheory.generation.generate import print_source
 from spiketheory.generation.lower import Lowering, lower
 from spiketheory.machine.compile import CompiledModel, make_module
 from spiketheory.symbolic.derivation import Derivation
@@ -53,13 +53,11 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
     kernels = Kernels(ir)
     functions: dict[str, Callable[..., Any]] = dict(kernels.functions)
     functions |= {name: take_first(functions[name]) for name in SCALARS}
-    if derivation.refractory is not None:
-        functions = {}
-        exec(compile(print_module_in_digits(ir), "<module in digits>", "exec"), functions)
-        functions = {name: functions[name] for name in INTERFACE if name in functions}
     with mpmath.workdps(DIGITS):
         values = [mpf(parameters[p.name]) for p in derivation.model.parameters]
-        constants = tuple(kernels.functions["constants"](*values))
+        constants = tuple(functions["constants"](*values))
+    if derivation.model.is_crossing or derivation.refractory is not None:
+        functions |= read_functions(print_source(ir, "mpmath"))
     return Loop(
         functions=make_module("exact", functions),
         constants=constants,
@@ -67,6 +65,13 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
         has_periods=derivation.refractory is not None,
         n_ports=len(derivation.jumps),
     )
+
+
+def read_functions(text: str) -> dict[str, Callable[..., Any]]:
+    """The functions of a generated module."""
+    space: dict[str, Any] = {"__name__": "exact"}
+    exec(compile(text, "<exact>", "exec"), space)
+    return {name: value for name, value in space.items() if inspect.isfunction(value)}
 
 
 def take_first(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,7 +89,8 @@ def bind_slopes(
     """Derivatives of the coordinates by the state variables, as a function of the state."""
     state = derivation.model.state
     matrix = sp.Matrix(derivation.chart.from_state).jacobian(list(state))
-    if derivation.refractory is not None:  # the time left, which is nothing at the start
+    # The time left, which is nothing at the start, or the side of the threshold.
+    if derivation.refractory is not None or derivation.model.is_crossing:
         matrix = matrix.col_join(sp.zeros(1, len(state)))
     names = list(Lowering(derivation).constants)
     # A parameter that is a constant too stands among the constants.

@@ -93,8 +93,15 @@ def attack(
         What was found. The attack on a kind of claim ends with the first contradiction.
 
     Raises:
-        InputError: If it is unknown how the model's V blows up, or it has a refractory period.
+        InputError: If it is unknown how the model's V blows up, if V goes on through the spike, or
+            if it has a refractory period.
     """
+    if model.is_crossing:
+        raise InputError(
+            f"Expected a model whose reset changes {model.spike.variable} but that of {model.name} "
+            "leaves it alone, for which the opponent has no simulator; no such certificate says "
+            "that spikes only shift."
+        )
     say = show or (lambda text: None)
     if model.refractory is not None:
         raise InputError(

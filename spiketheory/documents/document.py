@@ -196,7 +196,7 @@ def explain_model(model: NeuronModel) -> list[Block]:
     rest = ", ".join(f"{s.name} = {model.source[f'rest.{s.name}']}" for s in model.state)
     rows: list[tuple[Cell, ...]] = [
         ("Spike", write_spike(model)),
-        ("Reset", write_name(model.source["reset"], write_changes(model, model.reset))),
+        ("Reset", write_reset(model)),
         *list_inputs(model),
         *(
             [("Simultaneous inputs", explain_order(model))]
@@ -227,6 +227,17 @@ def explain_model(model: NeuronModel) -> list[Block]:
         for p in model.parameters
     )
     return [*blocks, Table(header=PARAMETER_HEADER, rows=parameters)]
+
+
+def write_reset(model: NeuronModel) -> Cell:
+    """The reset; a neuron that goes on through its spikes spikes where it crosses upwards."""
+    if model.reset == model.state:
+        return "none: a spike is an upward crossing, and the state goes on unchanged"
+    written = write_name(model.source["reset"], write_changes(model, model.reset))
+    if not model.is_crossing:
+        return written
+    words = f"; a spike is an upward crossing, through which {model.spike.variable} goes on"
+    return write_name(written.plain + words, written.latex + rf"\text{{{words}}}")
 
 
 def write_changes(

@@ -14,6 +14,8 @@ import sympy as sp
 
 from spiketheory.errors import check_choice
 from spiketheory.generation import templates
+from spiketheory.generation.crossing_sides import name_side
+from spiketheory.generation.crossing_wrapper import wrap_crossing
 from spiketheory.generation.interface import INTERFACE, count_numbers
 from spiketheory.generation.kernel_ir import (
     Call,
@@ -54,6 +56,8 @@ NUMERICAL = (
 )
 """Functions of models without a closed form; they integrate."""
 TARGETS = ("module", "numba", "numpy", "mpmath")
+ANY_NUMBERS = ("roots", "crossing")
+"""Runtime modules whose functions take numbers of mpmath as they are."""
 
 
 def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
@@ -74,12 +78,25 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
             f"Expected a VerifiedKernel but got {type(verified).__name__}; call verify(lower(...)) "
             "first, since only checked mathematics becomes code."
         )
-    ir = verified.ir
     check_choice("target", target, TARGETS)
+    return print_source(verified.ir, target)
+
+
+def print_source(ir: KernelIR, target: str) -> str:
+    """The text of a module, for verification too; see `generate`."""
+    functions, more = ir.functions, ir.texts
+    wrapped = wrap_crossing(ir) if ir.derivation.model.is_crossing else None
+    if wrapped is not None:
+        functions, more = wrapped.functions, wrapped.texts
     if target == "mpmath":
-        return print_module_in_digits(ir)
+        texts = [print_function(function) for function in functions]
+        if wrapped is not None and not ir.derivation.is_integrated:
+            texts += wrapped.texts
+        if ir.derivation.refractory is not None:
+            texts = print_refractory(ir, texts)
+        return print_module(ir, "\n\n".join(map(write_in_digits, texts)), in_digits=True)
     texts = []
-    for function in ir.functions:
+    for function in functions:
         looped = is_scalar_only(function)
         branched = len(function.branches) > 1 and not looped
         if target != "numpy" or not branched:
@@ -87,7 +104,7 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
         if branched and target != "numba":
             name = function.name if target == "numpy" else f"{function.name}_array"
             texts.append(print_array_function(function, name))
-    texts += ir.texts
+    texts += more
     if ir.derivation.refractory is not None:
         texts = print_refractory(ir, texts)
     if target != "numpy":
@@ -96,14 +113,6 @@ def generate(verified: VerifiedKernel, *, target: str = "module") -> str:
     if target != "numpy":
         check_interface(text, ir)
     return text
-
-
-def print_module_in_digits(ir: KernelIR) -> str:
-    """The module of the scalar functions for numbers of mpmath."""
-    texts = [print_function(function) for function in ir.functions]
-    if ir.derivation.refractory is not None:
-        texts = print_refractory(ir, texts)
-    return print_module(ir, "\n\n".join(map(turn_into_digits, texts)), in_digits=True)
 
 
 class Digits(ast.NodeTransformer):
@@ -128,11 +137,11 @@ def wrap_number(text: str) -> ast.expr:
 
 def print_in_digits(function: KernelFunction) -> str:
     """Text of a function for numbers of mpmath; the first branch that holds counts."""
-    return turn_into_digits(print_function(function))
+    return write_in_digits(print_function(function))
 
 
-def turn_into_digits(text: str) -> str:
-    """The same text for numbers of mpmath."""
+def write_in_digits(text: str) -> str:
+    """Text for numbers of mpmath."""
     tree = Digits().visit(ast.parse(text))
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
@@ -140,11 +149,11 @@ def turn_into_digits(text: str) -> str:
 def list_imports(text: str, *, in_digits: bool = False) -> str:
     """Import statements for what a module's text uses."""
     if in_digits:
-        names = [n for n in LIBRARY if re.search(rf"\b{n}\b", text) and n != "first_zero"]
-        lines = [f"from spiketheory.runtime.special_mpmath import {name}" for name in sorted(names)]
+        names = sorted(n for n in LIBRARY if re.search(rf"\b{n}\b", text))
+        homes = {n: LIBRARY[n] if LIBRARY[n] in ANY_NUMBERS else "special_mpmath" for n in names}
+        lines = [f"from spiketheory.runtime.{home} import {name}" for name, home in homes.items()]
         lines += ["from spiketheory.runtime.special_mpmath import numpy_in_digits as np"]
-        first_zero = ["from spiketheory.runtime.roots import first_zero"]
-        return "\n".join([*(first_zero if "first_zero" in text else []), *lines])
+        return "\n".join(sorted(lines, key=lambda line: "special_mpmath" in line))
     imports = ["import numpy as np", ""]
     if "choose_branches" in text:
         imports.append("from spiketheory.runtime.branches import choose_branches")
@@ -244,9 +253,15 @@ def find_current_ports(model: NeuronModel) -> tuple[int, ...]:
 
 
 def list_coordinates(ir: KernelIR) -> tuple[str, ...]:
-    """Names of the coordinates; the time that is left of a refractory period is the last."""
-    names = tuple(c.name for c in ir.derivation.chart.coordinates)
-    return names if ir.derivation.refractory is None else (*names, left_name(ir))
+    """Names of the coordinates: of the chart, and what the text around its functions adds.
+
+    That is the time left of a refractory period, or the side of the threshold.
+    """
+    derivation = ir.derivation
+    names = tuple(c.name for c in derivation.chart.coordinates)
+    if derivation.refractory is not None:
+        return (*names, left_name(ir))
+    return (*names, name_side(derivation)) if derivation.model.is_crossing else names
 
 
 def list_propagator(ir: KernelIR) -> tuple[str, ...]:
@@ -258,6 +273,8 @@ def list_propagator(ir: KernelIR) -> tuple[str, ...]:
 
 def list_looped(ir: KernelIR) -> tuple[str, ...]:
     """Names of the functions that take no arrays."""
+    if ir.derivation.model.is_crossing:
+        return wrap_crossing(ir).names
     if ir.derivation.refractory is not None:
         plain = {
             f.name for f in ir.functions
@@ -347,6 +364,8 @@ def check_interface(text: str, ir: KernelIR) -> None:
         node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
     }
     results = {f.name: 1 if f.scalar else len(f.results) for f in ir.functions}
+    if derivation.model.is_crossing:
+        results |= wrap_crossing(ir).results
     sizes["varied constants"] = results.get("jump_constants_vjp", 0)
     for name, signature in INTERFACE.items():
         if name not in defined:

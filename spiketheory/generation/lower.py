@@ -367,7 +367,7 @@ class Lowering:
         It spikes at once, at a time that does not depend on how far beyond it is.
         """
         d = self.derivation
-        if d.model.spike.is_blowup:
+        if d.model.spike.is_blowup or d.model.is_crossing:
             return ()
         jacobian = sp.Matrix(d.reset).jacobian(self.coordinates)
         return (Branch(condition=is_beyond(d), values=tuple(pull_back(self.covector, jacobian))),)
@@ -595,9 +595,14 @@ def print_numerics(derivation: Derivation) -> tuple[str, ...]:
     """Source of the functions that integrate, where the flow has no closed form."""
     if not derivation.is_integrated:
         return ()
+    from spiketheory.generation.crossing_sides import name_side
+    from spiketheory.generation.crossing_taylor import print_crossing_functions
     from spiketheory.generation.refractory_printer import print_held_flow
     from spiketheory.generation.taylor_printer import print_taylor_functions
 
+    if derivation.model.is_crossing:
+        system, side = derivation.integrated, name_side(derivation)
+        return tuple(print_crossing_functions(derivation.model, system, side))
     texts = print_taylor_functions(rename_symbols(derivation.integrated))
     phase = derivation.refractory
     if phase is not None and isinstance(phase.solution, Integrated):

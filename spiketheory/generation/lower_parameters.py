@@ -137,7 +137,7 @@ def lower_sensitivities(
     initial = d.initial.symbol
     integrated = d.is_integrated
     spike = d.model.spike
-    beyond = () if spike.is_blowup else (
+    beyond = () if spike.is_blowup or d.model.is_crossing else (
         Branch(condition=spike.variable >= spike.value,
                values=tuple(row * found.direct(d.reset))),
     )  # fmt: skip

@@ -164,6 +164,12 @@ class first_zero(Opaque):
     nargs = 3
 
 
+class first_zero_above(Opaque):
+    """The same from beyond the first zero: when it comes back, and when it crosses again."""
+
+    nargs = 3
+
+
 class time_to_spike(Opaque):
     """The generated function of that name."""
 
@@ -177,5 +183,8 @@ LIBRARY = {
     "lambert_w": "special",
     "sinc_slope": "special",
     "first_zero": "roots",
+    "first_zero_above": "roots",
+    "crossing_integrate": "crossing",
+    "crossing_side": "crossing",
 }
 """The module of spiketheory that holds each function of generated code."""

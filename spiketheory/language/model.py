@@ -105,7 +105,8 @@ class NeuronModel:
         derivatives: Time derivative of each state variable between events, shape (n_state,).
         spike: When the neuron spikes.
         reset: State just after a spike, as a function of the state just before it, shape
-            (n_state,); a variable that is left alone is itself. The spiking one may be -oo.
+            (n_state,); a variable that is left alone is itself. The spiking one may be -oo; at a
+            finite threshold it may be left alone, see `is_crossing`.
         jump: State just after an input of weight `symbols.WEIGHT`, shape (n_state,).
         rest: State at the start of a trial as a function of the parameters, shape (n_state,).
         parameters: Parameters, in the order of every parameter array.
@@ -154,6 +155,16 @@ class NeuronModel:
     def symbols(self) -> dict[str, sp.Symbol]:
         """Symbols by name: state, then parameters."""
         return {s.name: s for s in (*self.state, *(p.symbol for p in self.parameters))}
+
+    @property
+    def is_crossing(self) -> bool:
+        """Whether a spike is an upward crossing of a finite threshold that V goes on through.
+
+        The reset leaves the variable that spikes alone, so that the neuron is above the threshold
+        after a spike; it spikes again only once it has come back below and crosses again.
+        """
+        index = self.state.index(self.spike.variable)
+        return not self.spike.is_blowup and self.reset[index] == self.spike.variable
 
     @property
     def takes_input(self) -> bool:
@@ -510,17 +521,11 @@ def _check_infinities(model: NeuronModel) -> None:
 
 def _check_spike_and_jump(model: NeuronModel) -> None:
     variable = model.spike.variable
-    after = model.reset[model.state.index(variable)]
     if model.spike.is_blowup and any(variable in e.free_symbols for e in model.reset):
         raise ModelError(
             f"Expected a reset of {model.name} without {variable.name}, which is infinite at the "
             f"spike, but got {_print_assignments(model.state, model.reset) or 'none'}; "
             f"give a value, such as {variable.name} = -oo."
-        )
-    if after == variable:
-        raise ModelError(
-            f"Expected the reset of {model.name} to move {variable.name} off the spike but got "
-            f"one that leaves it there; add a value, such as {variable.name} = 0."
         )
     for name, jump in model.jumps if model.takes_input else ():
         if any(symbols.WEIGHT in e.free_symbols for e in jump):
@@ -542,6 +547,12 @@ def _check_refractory(model: NeuronModel) -> None:
     if refractory is None:
         return
     variable = model.spike.variable
+    if model.is_crossing:
+        raise ModelError(
+            f"Expected a reset of {variable.name} in {model.name}, whose value is held in the "
+            f"refractory period, but got none; add one, such as {variable.name} = 0, or leave "
+            "refractory out."
+        )
     names = ", ".join(s.name for s in refractory.hold)
     if variable not in refractory.hold or len(set(refractory.hold)) < len(refractory.hold):
         raise ModelError(

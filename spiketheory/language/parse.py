@@ -219,7 +219,8 @@ def build_model(
         name: Name of the model.
         equations: Lines ``dX/dt = ...``.
         spike: ``V -> oo`` or ``V = V_th``.
-        reset: Statements at a spike, such as ``V = V_r; u += d``.
+        reset: Statements at a spike, such as ``V = V_r; u += d``; empty if the state goes on
+            unchanged, above a finite threshold.
         input: Statements at an input of weight ``w``, such as ``I += w``; empty if the neuron takes
             none.
         inputs: The same under the names of ports, in place of ``input``; the first one is also the
@@ -253,7 +254,10 @@ def build_model(
     names = known | state
     weighted = names | {"w": symbols.WEIGHT}
     condition = parse_spike(spike, names, state=state, where="spike" + place)
-    after_reset = parse_statements(reset, names, targets=state, where="reset" + place)
+    after_reset: dict[str, sp.Expr] = dict(state)
+    check_kind(reset, str, "text", "reset" + place)
+    if reset.strip():
+        after_reset = parse_statements(reset, names, targets=state, where="reset" + place)
 
     def parse_input(text: str, where: str) -> tuple[sp.Expr, ...]:
         if not text.strip():

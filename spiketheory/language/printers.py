@@ -79,8 +79,8 @@ class NumpyPrinter(PythonCodePrinter):
         arguments = ", ".join(self._print(a) for a in expr.args)
         if name == "softplus":
             return f"np.logaddexp(0.0, {arguments})"
-        if name == "first_zero":
-            return f"first_zero(heights, {arguments})"
+        if name in ("first_zero", "first_zero_above"):
+            return f"{name}(heights, {arguments})"
         if name in LIBRARY or name == "time_to_spike":
             return f"{name}({arguments})"
         if name not in FUNCTIONS:

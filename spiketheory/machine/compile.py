@@ -30,6 +30,7 @@ LIBRARIES = (
     "spiketheory.runtime.special_half",
     "spiketheory.runtime.roots",
     "spiketheory.runtime.taylor",
+    "spiketheory.runtime.crossing",
 )
 """Modules whose functions generated code calls, compiled with it."""
 LARGEST_PARAMETER = 1e75

@@ -115,7 +115,8 @@ class Reference:
         self.index = model.state.index(spike.variable)
         model = write_exponentials(resolve_removable(model))
         rate = model.derivatives[self.index]
-        grows = list_growing(rate, spike.variable, parameters)
+        self.is_crossing = model.is_crossing
+        grows = [] if self.is_crossing else list_growing(rate, spike.variable, parameters)
         self.is_steep = bool(grows)
         self.is_blowup = spike.is_blowup and not grows
         self.exponent = bind(model.state, parameters, [grows[0].args[0]]) if self.is_steep else None
@@ -194,6 +195,8 @@ class Reference:
                 vector, passed = self.approach(field, vector, step)
                 spike = duration - left + passed + self.reach(vector, inverted)[-1]
                 return (self.swap(vector) if inverted else vector), spike
+            if self.is_crossing:
+                end, step = self.stop_below(field, vector, end, step)
             vector, left = end, left - step
             if not left:
                 return (self.swap(vector) if inverted else vector), None
@@ -230,27 +233,54 @@ class Reference:
         """Whether V rises above a threshold and comes back below it within a step (concave)."""
         if self.is_blowup or self.is_endless or start[self.index] >= self.target:
             return False
-        rise, fall = self.get_speed(field, start), self.get_speed(field, end)
+        return self.find_turn(field, start, end, step, 1) is not None
+
+    def stop_below(
+        self, field: BallField, start: Vector, end: Vector, step: mpf
+    ) -> tuple[Vector, mpf]:
+        """The end of a step, but where V comes back below a threshold and crosses it again."""
+        if min(start[self.index], end[self.index]) < self.target:
+            return end, step
+        found = self.find_turn(field, start, end, step, -1)
+        return (end, step) if found is None else found
+
+    def find_turn(
+        self, field: BallField, start: Vector, end: Vector, step: mpf, side: int
+    ) -> tuple[Vector, mpf] | None:
+        """Where in a step that begins and ends on one side of a threshold V is on the other.
+
+        Args:
+            field: The equations.
+            start: Where the step begins.
+            end: Where it ends.
+            step: The step.
+            side: 1 for above, -1 for below.
+
+        Returns:
+            The state and the time, or None.
+        """
+        rise, fall = side * self.get_speed(field, start), side * self.get_speed(field, end)
         if not rise > 0 > fall:
-            return False
+            return None
         early, late = mpf(0), step
-        side = 0
+        last = 0
         for _ in range(MAX_STEPS):
             middle = early - rise * (late - early) / (fall - rise)
             state, rows = extrapolate_step(field, start, middle, self.tolerance)
             if not rows:
                 break
-            if state[self.index] > self.target:
-                return True
-            speed = self.get_speed(field, state)
+            beyond = side * (state[self.index] - self.target)
+            if beyond > 0:
+                return state, middle
+            speed = side * self.get_speed(field, state)
             rest = late - middle if speed > 0 else middle - early
-            if state[self.index] + abs(speed) * rest <= self.target:
-                return False
+            if beyond + abs(speed) * rest <= 0:
+                return None
             if speed > 0:  # regula falsi; an end that stays twice counts half (Illinois)
-                early, rise, fall = middle, speed, fall / 2 if side > 0 else fall
+                early, rise, fall = middle, speed, fall / 2 if last > 0 else fall
             else:
-                late, fall, rise = middle, speed, rise / 2 if side < 0 else rise
-            side = 1 if speed > 0 else -1
+                late, fall, rise = middle, speed, rise / 2 if last < 0 else rise
+            last = 1 if speed > 0 else -1
         raise stuck(step)
 
     def approach(self, field: BallField, start: Vector, step: mpf) -> tuple[Vector, mpf]:

@@ -133,9 +133,11 @@ class Neuron:
                 visits.append(Visit(now, MARK if weight is None else BEFORE, tuple(state)))
                 if weight is None:
                     continue
+                is_above = self.model.is_crossing and self.is_beyond(state)
                 state = self.take_input(state, weight, now)
                 visits.append(Visit(now, INPUT, tuple(state)))
-                while self.is_beyond(state):
+                while self.is_beyond(state) and not is_above:
+                    is_above = self.model.is_crossing
                     state, left = self.reset_at(state, now), left - 1
                     visits.append(Visit(now, SPIKE, tuple(state)))
                     if not left:
@@ -180,8 +182,9 @@ class Neuron:
         """The state on the spike surface that the integrator arrived at; V may be infinite."""
         if self.model.spike.is_blowup:
             return [mpmath.inf if i == self.index else v for i, v in enumerate(near)]
-        if self.is_shifted:
-            near = [mpf(0) if i == self.index else v for i, v in enumerate(near)]
+        if self.is_shifted or self.model.is_crossing:
+            target = mpf(0) if self.is_shifted else self.reference.target
+            near = [target if i == self.index else v for i, v in enumerate(near)]
         return self.restore(near)
 
     def pass_time(self, state: Vector, duration: mpf) -> Vector:

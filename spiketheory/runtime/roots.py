@@ -36,6 +36,43 @@ def first_zero(heights: Callable[..., Any], rates: Any, horizon: Any, arguments:
     return math.inf
 
 
+def first_zero_above(heights: Callable[..., Any], rates: Any, horizon: Any, arguments: Any) -> Any:
+    r"""Times at which $f_0$, negative now, first rises through zero, and then falls through it.
+
+    For a neuron above its threshold that goes on through its spikes: it comes back below, then it
+    spikes again. What $f_0(0)$ is does not matter, so a state that has just crossed, which is on
+    the threshold up to rounding, neither crosses again nor comes back: between two neighbouring
+    zeros of $f_1$ the sign of $f_0$ at the later one decides, as in `first_zero`.
+
+    Args:
+        heights: See `first_zero`, as for the other arguments.
+        rates: See there.
+        horizon: See there.
+        arguments: See there.
+
+    Returns:
+        Both times; ``inf`` for what does not happen.
+    """
+    start = heights(horizon * 0, *arguments)
+    ends = [horizon * 0, horizon]
+    for level in range(len(start) - 2, 0, -1):
+        ends = insert_zeros(heights, rates, arguments, level, ends)
+    back = horizon + math.inf
+    is_above = True
+    height = start[0]
+    for i in range(1, len(ends)):
+        before = height
+        height = heights(ends[i], *arguments)[0]
+        if is_above and height > 0:
+            is_above = False
+            back = ends[i - 1]
+            if before < 0:
+                back = find_crossing(heights, rates, arguments, 0, ends[i - 1], ends[i])
+        elif not is_above and height < 0:
+            return back, find_crossing(heights, rates, arguments, 0, ends[i - 1], ends[i])
+    return back, horizon + math.inf
+
+
 def insert_zeros(
     heights: Callable[..., Any], rates: Any, arguments: Any, level: int, ends: Any
 ) -> Any:

@@ -19,6 +19,8 @@ from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 from spiketheory.symbolic.refractory import add_refractory_period
 
 METHODS: tuple[ModuleType, ...] = (riccati, bessel, glued, linear, taylor)
+FOR_CROSSINGS: tuple[ModuleType, ...] = (linear, taylor)
+"""Methods that find a spike from above the threshold, which V must come back below first."""
 
 
 def derive(model: NeuronModel) -> Derivation:
@@ -41,7 +43,7 @@ def derive(model: NeuronModel) -> Derivation:
     check_field_after_reset(model)
     mismatches: list[tuple[str, str]] = []
     for method in METHODS:
-        mismatch = method.explain_mismatch(model)
+        mismatch = explain_mismatch(method, model)
         if mismatch is None:
             derivation: Derivation = add_refractory_period(method.solve(model))
             rejected = tuple(f"{name}: {reason}" for name, reason in mismatches)
@@ -55,8 +57,19 @@ def derive(model: NeuronModel) -> Derivation:
     )
 
 
+def explain_mismatch(method: ModuleType, model: NeuronModel) -> str | None:
+    """Say why a method cannot solve ``model``; None if it can."""
+    if model.is_crossing and method not in FOR_CROSSINGS:
+        return f"it takes no neuron whose {model.spike.variable} goes on through the spike"
+    found: str | None = method.explain_mismatch(model)
+    return found
+
+
 def check_start(model: NeuronModel) -> None:
-    """Raise unless the equations have a value at rest, and the neuron has not spiked there."""
+    """Raise unless the equations have a value at rest, and the neuron has not spiked there.
+
+    One that goes on through its spikes may rest above the threshold.
+    """
     model = resolve_removable(model)
     defaults = make_defaults(model)
     rest = {s: evaluate(r, defaults) for s, r in zip(model.state, model.rest, strict=True)}
@@ -69,7 +82,7 @@ def check_start(model: NeuronModel) -> None:
                 "solution."
             )
         check_roots(model, symbol, derivative, {**rest, **defaults})
-    if model.spike.is_blowup:
+    if model.spike.is_blowup or model.is_crossing:
         return
     margin = evaluate(model.spike.value - model.spike.variable, {**rest, **defaults})
     if margin.is_nonpositive:
@@ -138,10 +151,13 @@ def name_gap(value: sp.Expr) -> str:
 
 
 def check_reset(model: NeuronModel) -> None:
-    """Raise unless the reset leads away from a finite threshold for all admissible parameters."""
+    """Raise unless the reset leads away from a finite threshold for all admissible parameters.
+
+    Or leaves V alone: then the crossing from below is the spike.
+    """
     variable = model.spike.variable
     reset = model.reset[model.state.index(variable)]
-    if model.spike.is_blowup:
+    if model.spike.is_blowup or model.is_crossing:
         return
     margin = sp.expand(model.spike.value - reset)
     if margin.has(*model.state) or is_positive(margin, model.parameters):

@@ -237,6 +237,8 @@ class Place:
             else self.draw_driven()
         )
         states = [*inside, *corners, *self.draw_strong()]
+        if self.derivation.model.is_crossing:  # after a spike it is not below its threshold
+            return states
         spiking = [s for s in states if mpmath.isfinite(self.wait(s))]
         return [*states, *(self.fire(s, self.wait(s)) for s in spiking[:1])]
 
@@ -249,12 +251,17 @@ class Place:
     def beyond(self) -> list[Vector]:
         """A state that an input has carried beyond a finite threshold."""
         spike, state = self.derivation.model.spike, self.derivation.model.state
-        if spike.is_blowup:
+        if spike.is_blowup or self.derivation.model.is_crossing:
             return []
-        threshold, *_ = self.kernels.find_start(*self.parameters.values())
         moved = self.to_state(self.states[0])
-        moved[state.index(spike.variable)] = threshold + BEYOND
+        moved[state.index(spike.variable)] = self.threshold + BEYOND
         return [self.run("enter_chart", *moved)]
+
+    @cached_property
+    def threshold(self) -> mpf:
+        """A finite threshold, which does not depend on the state."""
+        value = self.derivation.model.spike.value
+        return mpf(sp.lambdify(list(self.parameters), value, "mpmath")(*self.parameters.values()))
 
     @property
     def may_be_far(self) -> bool:
@@ -286,6 +293,9 @@ class Place:
             given = [spiking if s == model.spike.variable else others for s in model.state]
             drawn = [mpf(self.draw.gauss(0, size)) if g is None else g for g in given]
             state = [a + v * b for a, v, b in zip(self.origin, drawn, self.scales, strict=True)]
+            if model.is_crossing:  # the threshold may be anywhere: on its other side as far away
+                index = model.state.index(model.spike.variable)
+                state[index] = self.threshold - abs(state[index] - self.threshold)
             coordinates = self.run("enter_chart", *state)
             if self.surface(coordinates) > 0:
                 return coordinates

@@ -11,7 +11,7 @@ from typing import Any
 import mpmath
 from mpmath import mpf
 
-from spiketheory.generation.generate import print_module_in_digits
+from spiketheory.generation.generate import print_source
 from spiketheory.generation.kernel_ir import KernelIR
 from spiketheory.symbolic.derivation import Check
 from spiketheory.verification.gradients import Observer, differentiate_all, spiking_states
@@ -49,7 +49,7 @@ def check_refractory(ir: KernelIR, places: Sequence[Place]) -> Iterator[Check]:
     whole = Tally("gradient through a refractory period", "correct what joins the flows",
                   "gradients")  # fmt: skip
     module: dict[str, Any] = {}
-    exec(compile(print_module_in_digits(ir), "<module in digits>", "exec"), module)
+    exec(compile(print_source(ir, "mpmath"), "<module in digits>", "exec"), module)
     for place in places[:2]:
         neuron = WholeNeuron(module, place)
         for state in spiking_states(place)[:MOST_STATES]:

@@ -6,6 +6,7 @@ import mpmath
 
 from spiketheory.generation.kernel_ir import KernelIR, VerifiedKernel
 from spiketheory.symbolic.derivation import Check
+from spiketheory.verification import crossing as verify_crossing
 from spiketheory.verification import gradients as verify_gradients
 from spiketheory.verification import numeric as verify_numeric
 from spiketheory.verification import ports as verify_ports
@@ -56,6 +57,10 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
     - *held flow*, *gradient through a refractory period*: the same of the refractory period and
       of the whole neuron, where it has one.
 
+    Of neurons that go on through their spikes these checks are about a neuron below its threshold;
+    the module as it is printed is compared with direct integration from both sides, with the side
+    after inputs and spikes.
+
     Args:
         ir: What `spiketheory.generation.lower.lower` returned.
         thorough: Look at special functions in as many places as at elementary ones, and in far
@@ -81,6 +86,10 @@ def check_numerically(
 ) -> Iterator[Check]:
     """Run the checks in 50 digits, in their order."""
     yield from verify_ports.check_ports(ir)
+    if ir.derivation.model.is_crossing:
+        yield from verify_crossing.check_crossings(ir)
+        if ir.derivation.is_integrated:
+            return
     if ir.derivation.is_integrated:
         yield from verify_taylor.check_integrals(ir)
         return

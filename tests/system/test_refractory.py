@@ -189,10 +189,10 @@ def test_a_wrong_derivative_where_the_period_ends_is_found(monkeypatch, slip):
         "release_slope(*at_end": "2.0 * release_slope(*at_end",
         "held_flow_vjp(V, a": "free_reset_vjp(V, a",
     }[slip]
-    printed = generate.print_module_in_digits
+    printed = generate.print_source
 
-    def print_wrongly(ir):
-        text = printed(ir)
+    def print_wrongly(ir, target):
+        text = printed(ir, target)
         assert slip in text
         if slip.startswith("held"):
             return text.replace(
@@ -200,7 +200,7 @@ def test_a_wrong_derivative_where_the_period_ends_is_found(monkeypatch, slip):
             )
         return text.replace(slip, changed)
 
-    monkeypatch.setattr(refractory, "print_module_in_digits", print_wrongly)
+    monkeypatch.setattr(refractory, "print_source", print_wrongly)
     with pytest.raises(VerificationError, match="refractory period"):
         verify_derivation(derive_once(read("lif_refractory")))
 

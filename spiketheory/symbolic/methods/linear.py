@@ -36,6 +36,7 @@ from spiketheory.symbolic.methods.shared import (
     Names,
     differentiate_implicitly,
     dot,
+    explain_crossing,
     start_at_potential,
 )
 
@@ -154,6 +155,11 @@ def explain_mismatch(model: NeuronModel) -> str | None:
         )
     if all(rate.is_zero for rate in cascade.rates) and len(model.state) > 1:
         return "nothing decays or grows exponentially: its solutions are polynomials"
+    if model.is_crossing and build_descent(model, cascade).horizon is sp.oo:
+        return (
+            f"nothing that drives {spike.variable} decays or grows, so no time is known after "
+            "which it does not cross its threshold"
+        )
     return None
 
 
@@ -191,7 +197,7 @@ def solve(model: NeuronModel) -> Derivation:
     elapsed = propagator.symbols[-1]
     gradient = differentiate_implicitly(surface, model.derivatives, flow, jacobian, state)
     solution = ClosedForm(flow=flow, time_to_spike=branches, time_to_spike_gradient=gradient)
-    if any(b.values[0].has(first_zero) for b in branches):
+    if model.is_crossing or any(b.values[0].has(first_zero) for b in branches):
         solution = RootSearch(**vars(solution), descent=descent)
     return Derivation(
         model=model,
@@ -455,4 +461,4 @@ def explain(
             ),
         )
     )
-    return tuple(steps)
+    return (*steps, *explain_crossing(model))

@@ -6,7 +6,7 @@ import sympy as sp
 
 from spiketheory.language.model import NeuronModel
 from spiketheory.language.symbols import constant_symbol, pick_name, state_symbol
-from spiketheory.symbolic.derivation import InitialCoordinate
+from spiketheory.symbolic.derivation import InitialCoordinate, Step
 
 
 class Names:
@@ -33,6 +33,25 @@ def dot(symbol: sp.Symbol) -> sp.Symbol:
 def after(symbol: sp.Symbol) -> sp.Symbol:
     """A symbol just after an event, for a step."""
     return sp.Symbol(f"{symbol.name}^+")
+
+
+def explain_crossing(model: NeuronModel) -> tuple[Step, ...]:
+    """The step of a neuron that goes on through its spikes; none for others."""
+    if not model.is_crossing:
+        return ()
+    V, theta = model.spike.variable, model.spike.value
+    return (
+        Step(
+            title="Upward crossings",
+            text=(
+                f"{V} goes on through the spike, above its threshold {theta}. A coordinate of its "
+                "own says on which side the neuron is: from above it spikes again once it has come "
+                "back below and crosses upwards, by itself or carried by an input. Next to the "
+                f"threshold, where rounding decides the sign of {theta} - {V}, that coordinate "
+                "counts. The derivative of the state after a spike is that of the flow."
+            ),
+        ),
+    )
 
 
 def differentiate_implicitly(
@@ -74,6 +93,6 @@ def start_at_potential(model: NeuronModel) -> InitialCoordinate:
         ),
         value=voltage,
         lower=-sp.oo,
-        upper=model.spike.value,
+        upper=sp.oo if model.is_crossing else model.spike.value,
         default=model.rest[model.state.index(voltage)],
     )

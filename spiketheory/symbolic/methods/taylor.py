@@ -31,7 +31,12 @@ from spiketheory.symbolic.derivation import (
     Propagator,
     Step,
 )
-from spiketheory.symbolic.methods.shared import Names, dot, start_at_potential
+from spiketheory.symbolic.methods.shared import (
+    Names,
+    dot,
+    explain_crossing,
+    start_at_potential,
+)
 from spiketheory.symbolic.taylor_system import TaylorChart, TaylorSystem
 
 NAME = "taylor"
@@ -206,7 +211,9 @@ def build_state(model: NeuronModel, names: Names) -> tuple[Chart, TaylorSystem]:
     spike, voltage = model.spike, model.spike.variable
     parameters = tuple(p.symbol for p in model.parameters)
     growth = find_growth(model)
-    needs_far = spike.is_blowup or (isinstance(growth, Growth) and growth.exponent is not None)
+    grows = isinstance(growth, Growth) and growth.exponent is not None
+    # one that goes on through its spikes does not run away
+    needs_far = spike.is_blowup or (grows and not model.is_crossing)
     height = None if spike.is_blowup else spike.value - voltage
     chart = Chart(
         name="the model's own state"
@@ -378,4 +385,4 @@ def explain(model: NeuronModel, system: TaylorSystem) -> tuple[Step, ...]:
             ),
         ),
     ]
-    return tuple(steps)
+    return (*steps, *explain_crossing(model))
