@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.training.run_folder import Run
 
 
+# Long: its options and its help.
 @click.command()
 @click.option("--preset", type=click.Choice(["paper", "best", "sparse"]),
               help="MNIST. paper: the experiment of Klos & Memmesheimer (2025); best: the most "

@@ -15,6 +15,7 @@ from spiketheory.checking.failure import Failure
 from spiketheory.checking.failure_file import read_failure, write_failure
 from spiketheory.checking.paths import find_count_change, find_gap, find_suspect
 from spiketheory.checking.properties import check_continuity
+from spiketheory.checking.replay import replay
 from spiketheory.checking.subject import NotApplicable, make_subject, round_down, to_exact
 from spiketheory.checking.trial import Path, Place, Trial
 from spiketheory.errors import InputError, ParseError
@@ -257,3 +258,9 @@ def test_whether_lif_spikes_and_when_agree_down_to_the_last_digits(power):
             *state, *loop.functions.propagator(100.0, *loop.constants), *loop.constants
         )
         assert bool(said) == (wait < math.inf) == (sign > 0)
+
+
+def test_a_property_that_does_not_exist_is_refused(tmp_path):
+    failure = Failure(name="luck", text="", trial=make_trial(), place=WEIGHT, values=(4.0, 5.0))
+    with pytest.raises(InputError, match="the property to be one of"):
+        replay(prepare("lif"), failure)
