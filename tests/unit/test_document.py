@@ -242,7 +242,7 @@ def test_json_reads_back_with_its_sections_in_a_stable_order(verified):
     assert list(content) == [
         *("schema", "model", "method", "reason", "rejected", "chart", "constants", "propagator"),
         *("numbers", "flow", "will_spike", "time_to_spike", "descent", "integrated", "jump"),
-        *("reset", "initial", "gradients", "pseudospike", "without_pseudospikes"),
+        *("other_jumps", "reset", "initial", "gradients", "pseudospike", "without_pseudospikes"),
         *("steps", "checks", "references"),
     ]
     present = {key for key in ("numbers", "flow", "descent", "integrated") if content[key]}
