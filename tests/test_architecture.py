@@ -10,12 +10,13 @@ from spiketheory.machine.compile import ADDED_TO_NUMBA
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    *("spiketheory.errors", "spiketheory.files", "spiketheory.time_limit"),
+    *("spiketheory.errors", "spiketheory.files", "spiketheory.interrupts"),
+    *("spiketheory.time_limit", "spiketheory.workers"),
     *("spiketheory.runtime", "spiketheory.language", "spiketheory.symbolic"),
     *("spiketheory.generation", "spiketheory.reference", "spiketheory.verification"),
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),
     *("spiketheory.documents", "derivations"),
-    *("sim.status", "sim.threads", "sim.memory", "sim.interrupt", "sim.losses"),
+    *("sim.status", "sim.threads", "sim.memory", "sim.losses"),
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events", "sim.plain"),
     "sim.engine",
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),

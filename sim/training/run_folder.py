@@ -16,7 +16,6 @@ from sim.analysis.training_figures import (
     plot_rasters,
     write_metrics_csv,
 )
-from sim.interrupt import catch_interrupt
 from sim.layers.batch import record_spikes, run_batch
 from sim.training.checkpoint import load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
@@ -25,6 +24,7 @@ from sim.training.train import Row, Trainer, TrainState, make_targets, with_epoc
 from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
 from spiketheory.errors import CheckpointError, InputError, ModelError
 from spiketheory.files import is_file_name, replace_atomically
+from spiketheory.interrupts import REQUESTS, Stop, catch_interrupt
 from spiketheory.machine.compile import CompiledModel
 
 CHECKPOINT = "checkpoint.npz"
@@ -63,7 +63,7 @@ class Run:
             save_run(self.folder, self.trainer, self.state)
             self.saved_epoch = self.state.epoch
         if is_interrupted():
-            raise KeyboardInterrupt
+            raise Stop(REQUESTS.number)
 
     def discard_if_empty(self) -> None:
         """Remove the folder if nothing was written into it."""

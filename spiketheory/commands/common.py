@@ -1,16 +1,18 @@
 """What commands share: options, exit codes, and printing."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from spiketheory.interrupts import REQUESTS, find_exit_code
+
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
-EXIT_STOPPED = 130
 
 MODEL_OPTION = click.option(
     "--model",
@@ -73,6 +75,17 @@ def show_progress() -> Iterator[Callable[[str], None]]:
         timer.cancel()
         timer.join()
         status.stop()
+
+
+def end_stopped(text: str = "") -> NoReturn:
+    """Say that a command was stopped, if there is still a terminal, and exit."""
+    REQUESTS.hear()
+    try:
+        click.echo(text, err=True, nl=bool(text))
+        sys.stdout.flush()
+    except OSError:  # nor is there any for what is not written yet
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    raise click.exceptions.Exit(find_exit_code())
 
 
 def print_either(text: Any) -> None:

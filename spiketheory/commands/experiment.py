@@ -10,7 +10,8 @@ import click
 import numpy as np
 
 from sim.training.descent import descend
-from spiketheory.errors import InputError, SpiketheoryError
+from spiketheory.commands.group import invoke_safely
+from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
 
 
@@ -19,11 +20,7 @@ class Program(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
-        try:
-            return super().invoke(ctx)
-        except SpiketheoryError as err:
-            click.echo(f"Error: {err}", err=True)
-            ctx.exit(2)
+        return invoke_safely(ctx, super().invoke)
 
 
 def program(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import EXIT_STOPPED, JSON_OPTION
+from spiketheory.commands.common import JSON_OPTION, end_stopped
 
 if TYPE_CHECKING:
     from sim.events.recording import Recording
@@ -182,8 +182,7 @@ def simulate_trials(
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     recording = session.run_trials(network, trials, console, engine=engine, max_spikes=max_spikes)
     if recording is None:
-        click.echo("Stopped; nothing was written.", err=True)
-        click.get_current_context().exit(EXIT_STOPPED)
+        end_stopped("Stopped; nothing was written.")
     results = collect_batch_results(recording)
     write_arrays(out, results)
     summary = session.describe_batch(recording, results, out)
@@ -225,4 +224,4 @@ def run_network(
     summary = session.describe_recording(recording, results, out)
     click.echo(format_json(summary) if as_json else session.format_recording(summary))
     if not recording.is_complete:
-        click.get_current_context().exit(EXIT_STOPPED)
+        end_stopped()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import DATA_OPTION, EXIT_STOPPED, JSON_OPTION, print_either
+from spiketheory.commands.common import DATA_OPTION, JSON_OPTION, end_stopped, print_either
 from spiketheory.commands.train_options import add_train_options
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def train_run(run: "Run", *, as_json: bool) -> None:
     try:
         show_training(run, Console(stderr=True, quiet=as_json))
     except KeyboardInterrupt:
-        click.echo(format_stop(run, program=name_program()), err=True)
-        click.get_current_context().exit(EXIT_STOPPED)
+        end_stopped(format_stop(run, program=name_program()))
     finally:
         run.discard_if_empty()
     figures = draw_run(run.folder, run.trainer, run.state)

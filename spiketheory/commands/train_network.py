@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.interrupt import catch_interrupt
 from sim.training.network_run import (
     NetworkRun,
     draw_network_run,
@@ -16,8 +15,9 @@ from sim.training.network_run import (
 )
 from sim.training.network_train import train_described
 from sim.training.run_folder import open_folder
-from spiketheory.commands.common import EXIT_STOPPED
+from spiketheory.commands.common import end_stopped
 from spiketheory.commands.display import format_json, make_progress
+from spiketheory.interrupts import catch_interrupt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,13 +73,11 @@ def train_run(run: NetworkRun, *, as_json: bool, program: str) -> None:
     finally:
         run.discard_if_empty()
     if not finished:
-        click.echo(
+        end_stopped(
             f"Stopped. Everything up to {run.trainer.unit[:-1]} {run.state.epoch} is in "
             f"{run.folder}; continue with\n"
-            f"  {program} train --resume {shlex.quote(str(run.folder))}",
-            err=True,
+            f"  {program} train --resume {shlex.quote(str(run.folder))}"
         )
-        click.get_current_context().exit(EXIT_STOPPED)
     figures = draw_network_run(run)
     print_run(run, as_json=as_json)
     if not as_json:

@@ -17,7 +17,7 @@ from spiketheory.errors import ModelError, check_choice
 from spiketheory.generation.interface import INTERFACE
 from spiketheory.generation.templates import GENERATED_FORMAT
 from spiketheory.machine import jit, link
-from spiketheory.machine.jit import Options, compile_function, hash_texts
+from spiketheory.machine.jit import Options, compile_function, compile_undisturbed, hash_texts
 from spiketheory.machine.link import Linker
 from spiketheory.runtime import elementary
 from spiketheory.runtime.branches import loop_over
@@ -423,6 +423,7 @@ def rebind_module(
             options["forceinline"] = True
         compile_it = numba.njit(error_model="numpy", nogil=True, **options)
         names[name] = tell_by_type(compile_it(rebound))
+        compile_undisturbed(names[name])
     return names
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from spiketheory.interrupts import deliver_signals_after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,7 @@ def compile_function(
     if options.disjoint:
         flags["pipeline_class"] = make_disjoint()
     dispatcher: Any = numba.njit(**flags)(function)
+    compile_undisturbed(dispatcher)
     forget_literals(dispatcher)
     kept = linked or function.__closure__ is not None
     text = hash_package(inspect.getfile(function)) if kept else read_text(function)
@@ -93,6 +97,35 @@ def read_text(function: Callable[..., Any]) -> str:
     except (OSError, TypeError):
         code = function.__code__
         return repr((code.co_code, code.co_consts, code.co_names))
+
+
+def compile_undisturbed(dispatcher: Any) -> None:
+    """Hold signals back while a function is compiled, but for those that it calls, one at a time.
+
+    What a handler raises in the middle of it may be lost, leave a module half handed over to LLVM,
+    or crash. Between two functions it is like any error of the compiler.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
+
+    hold_compiler_in_forks()
+    compile_it = dispatcher.compile
+
+    def compile_undisturbed(signature: Any) -> Any:
+        with global_compiler_lock, deliver_signals_after():  # waiting for the lock is disturbed
+            return compile_it(signature)
+
+    dispatcher.compile = compile_undisturbed
+
+
+@lru_cache(maxsize=1)
+def hold_compiler_in_forks() -> None:
+    """Let a fork wait until no other thread compiles: none would let go of the lock in the child."""
+    from numba.core.compiler_lock import global_compiler_lock as lock
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
 
 
 def forget_literals(dispatcher: Any) -> None:

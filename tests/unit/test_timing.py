@@ -123,3 +123,19 @@ def test_an_outer_limit_holds_on_behind_an_inner_one():
         pause_twice()
     assert time.monotonic() < begun + 1
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_seconds_of_the_processor_are_those_of_the_processor():
+    with limit_time(0.1, "it", of_processor=True):
+        time.sleep(0.3)
+    begun = time.process_time()
+    with pytest.raises(TimeLimitError), limit_time(0.1, "it", of_processor=True):
+        burn_time()
+    assert time.process_time() < begun + 2
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+def burn_time():
+    while True:
+        with contextlib.suppress(Exception):
+            sum(range(1000))
