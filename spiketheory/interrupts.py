@@ -9,6 +9,7 @@ of ours has a watcher: it raises again what was lost, and ends the process if no
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -192,20 +193,28 @@ def raise_stops() -> Iterator[None]:
     One that the program was told to ignore, as by ``nohup``, is ignored. A program that goes on all
     the same is asked again after `AGAIN` seconds, and ended after `PATIENCE`.
     """
-    ours = [n for n in ASKING if signal.getsignal(n) in (signal.SIG_DFL, signal.default_int_handler)]
-    if not is_main_thread() or not ours:
+    unused = (signal.SIG_DFL, signal.default_int_handler)
+    before = {n: signal.getsignal(n) for n in ASKING if signal.getsignal(n) in unused}
+    if not is_main_thread() or not before:
         yield
         return
-    before = {number: signal.getsignal(number) for number in ours}
     REQUESTS.clear()
+    hook = sys.unraisablehook
     with watch():
         try:
-            for number in ours:
+            for number in before:
                 signal.signal(number, raise_stop)
+            sys.unraisablehook = lambda lost: None if is_stop(lost.exc_value) else hook(lost)
             yield
         finally:
+            sys.unraisablehook = hook
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def is_stop(err: BaseException | None) -> bool:
+    """Whether an exception is `Stop`, of which there is nothing to say where it is lost."""
+    return isinstance(err, Stop)
 
 
 @contextmanager
@@ -248,6 +257,13 @@ def insist(reader: int, done: threading.Event) -> None:
         else:
             end_process(asking[0])
         earlier = REQUESTS.count
+
+
+def hurry(code: int) -> None:
+    """End a program that is over but waits for its threads; in `AGAIN` seconds."""
+    timer = threading.Timer(AGAIN, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
 
 
 def end_process(number: int) -> None:

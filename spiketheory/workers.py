@@ -4,8 +4,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -25,14 +26,18 @@ class Workers:
     """
 
     def __init__(
-        self, number: int, prepare: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+        self,
+        number: int,
+        prepare: Callable[..., None] | None = None,
+        arguments: tuple[Any, ...] = (),
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self.line, self.end = context.Pipe(duplex=False)
-        self.pool = ProcessPoolExecutor(
-            number, mp_context=context, initializer=begin,
-            initargs=(self.line, prepare, arguments),
-        )  # fmt: skip
+        with block_signals():  # a process of multiprocessing's own is started, which counts locks
+            self.pool = ProcessPoolExecutor(
+                number, mp_context=context, initializer=begin,
+                initargs=(self.line, prepare, arguments),
+            )  # fmt: skip
 
     def __enter__(self) -> "Workers":
         return self
@@ -49,20 +54,32 @@ class Workers:
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Have a process call a function.
 
-        It may be started for that. No signal interrupts it half started, nor reaches it before it
-        is ready: the signals that are blocked here are blocked there.
+        It may be started for that.
         """
-        with deliver_signals_after():
-            if not hasattr(signal, "pthread_sigmask"):
-                return self.pool.submit(function, *arguments)
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
-            try:
-                return self.pool.submit(function, *arguments)
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with block_signals():
+            return self.pool.submit(function, *arguments)
 
 
-def begin(line: Connection, prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+@contextmanager
+def block_signals() -> Iterator[None]:
+    """In the block no signal that asks to end interrupts the start of a process, or reaches it.
+
+    What is blocked here is blocked there until it is ready.
+    """
+    with deliver_signals_after():
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def begin(
+    line: Connection, prepare: Callable[..., None] | None, arguments: tuple[Any, ...]
+) -> None:
     """Make this process one of the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):

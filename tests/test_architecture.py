@@ -10,8 +10,8 @@ from spiketheory.machine.compile import ADDED_TO_NUMBA
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    *("spiketheory.errors", "spiketheory.files", "spiketheory.interrupts"),
-    *("spiketheory.time_limit", "spiketheory.workers"),
+    *("spiketheory.errors", "spiketheory.files", "spiketheory.folder_lock"),
+    *("spiketheory.interrupts", "spiketheory.time_limit", "spiketheory.workers"),
     *("spiketheory.runtime", "spiketheory.language", "spiketheory.symbolic"),
     *("spiketheory.generation", "spiketheory.reference", "spiketheory.verification"),
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),
@@ -199,8 +199,14 @@ def test_sim_is_handed_compiled_models_and_no_mathematics():
         todo += imported
 
 
+ENDS_PROCESSES = ("spiketheory.interrupts", "spiketheory.workers")
+"""What ends a process that hears no signal, or has lost the one that it works for."""
+
+
 def test_only_the_command_line_prints_and_exits(file):
-    if not is_in(file, "spiketheory.commands", "cli", "benchmarks"):
+    if is_in(file, *ENDS_PROCESSES):
+        assert {call for call, _ in list_calls(file)}.isdisjoint({"print", "sys.exit", "exit"})
+    elif not is_in(file, "spiketheory.commands", "cli", "benchmarks"):
         names = {"print", "sys.exit", "exit", "quit", "os._exit"}
         assert not [call for call in list_calls(file) if call[0] in names]
 

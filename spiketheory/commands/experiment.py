@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from sim.training.descent import descend
+from spiketheory.commands.common import hold_folder
 from spiketheory.commands.group import invoke_safely
 from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
@@ -74,13 +75,14 @@ def program(
 
 
 def open_folder(path: Path) -> Path:
-    """Create a folder for results.
+    """Create a folder for results, which no other process writes to meanwhile.
 
     Raises:
         InputError: If it cannot be one.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+        hold_folder(path)
     except OSError as err:
         raise InputError(
             f"Expected --out to be a folder that exists or can be made but got {path}: "

@@ -1,18 +1,27 @@
 """Groups of commands that say what went wrong in a paragraph, and import commands when needed."""
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
 from spiketheory.commands.common import EXIT_BAD_INPUT, EXIT_CHECK_FAILED, end_stopped
-from spiketheory.interrupts import REQUESTS, raise_stops
+from spiketheory.interrupts import REQUESTS, hurry, raise_stops
 
 
 class Group(click.Group):
     """Turns the errors that a user can cause into one paragraph and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        """Run the program; one that was stopped does not wait long for its threads."""
+        try:
+            return super().main(args, *more, **options)
+        except SystemExit as end:
+            if args is None and REQUESTS.number:
+                hurry(int(end.code or 0))
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a traceback is left for what only we can have caused."""
@@ -20,7 +29,7 @@ class Group(click.Group):
 
 
 def invoke_safely(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> Any:
-    """Call ``invoke``; end with a word and an exit code if it is stopped or a user's error ends it."""
+    """Call ``invoke``; if it is stopped, or a user's error ends it, say so and exit."""
     with raise_stops():
         try:
             return invoke(ctx)

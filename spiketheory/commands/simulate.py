@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import JSON_OPTION, end_stopped
+from spiketheory.commands.common import (
+    DERIVE_TIMEOUT_OPTION,
+    JSON_OPTION,
+    compile_in_time,
+    end_stopped,
+)
 
 if TYPE_CHECKING:
     from sim.events.recording import Recording
@@ -79,6 +84,7 @@ class EngineChoice(click.Choice[str]):
     show_default=True,
     help="Trials and networks: stop with an error when there are more spikes.",
 )
+@DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
 def simulate(
     file: Path,
@@ -89,6 +95,7 @@ def simulate(
     backend: str,
     engine: str,
     max_spikes: int,
+    timeout: float,
     as_json: bool,
 ) -> None:
     """Simulate a network described by FILE, event by event and exactly.
@@ -123,7 +130,7 @@ def simulate(
     from sim.files.trial_file import collect_results, is_trial, read_trial_file
     from spiketheory.commands.display import describe_simulation, format_json, format_simulation
 
-    compile_for = partial(compile_model, backend=backend)
+    compile_for = compile_in_time(partial(compile_model, backend=backend), timeout)
     options: dict[str, Any] = {"engine": engine, "max_spikes": max_spikes, "as_json": as_json}
     if file.suffix == ".toml":
         from sim.files.network_file import collect_network_results, read_network_file

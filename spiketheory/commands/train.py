@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import DATA_OPTION, JSON_OPTION, end_stopped, print_either
+from spiketheory.commands.common import (
+    DATA_OPTION,
+    DERIVE_TIMEOUT_OPTION,
+    JSON_OPTION,
+    compile_in_time,
+    end_stopped,
+    print_either,
+)
 from spiketheory.commands.train_options import add_train_options
 
 if TYPE_CHECKING:
     from sim.training.run_folder import Run
 
 
+# Long: its options and its help.
 @click.command()
 @click.option("--preset", type=click.Choice(["paper", "best", "sparse"]),
               help="MNIST. paper: the experiment of Klos & Memmesheimer (2025); best: the most "
@@ -33,12 +41,14 @@ if TYPE_CHECKING:
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR",
               help="Continue the run in this folder; only --epochs may change.  "
               "[default: start a new run]")  # fmt: skip
+@DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
 def train(
     root: Path | None,
     out: Path | None,
     overwrite: bool,
     resume: Path | None,
+    timeout: float,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -59,28 +69,33 @@ def train(
     from sim.training.network_run import is_network_config
     from sim.training.run_folder import resume_run, start_run
 
+    compile_for = compile_in_time(compile_model, timeout)
     file = options["file"]
     if resume is None and file is not None and is_network_config(file):
         from spiketheory.commands import train_network
 
         others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
-        described = train_network.start_described(file, out, others, overwrite=overwrite)
+        described = train_network.start_described(
+            file, out, others, compile_model=compile_for, overwrite=overwrite
+        )
         train_network.train_run(described, as_json=as_json, program=name_program())
         return
     if resume is None:
         config = make_config(**options)
         run = start_run(
-            config, compile_model=compile_model, root=root, folder=out, overwrite=overwrite
+            config, compile_model=compile_for, root=root, folder=out, overwrite=overwrite
         )
     else:
         check_resume_options({**options, "out": out, "overwrite": overwrite or None})
         from spiketheory.commands import train_network
 
-        found = train_network.find_described(resume, epochs=options["epochs"])
+        found = train_network.resume_described(
+            resume, compile_model=compile_for, epochs=options["epochs"]
+        )
         if found is not None:
             train_network.train_run(found, as_json=as_json, program=name_program())
             return
-        run = resume_run(resume, compile_model=compile_model, root=root, epochs=options["epochs"])
+        run = resume_run(resume, compile_model=compile_for, root=root, epochs=options["epochs"])
     train_run(run, as_json=as_json)
 
 
@@ -105,11 +120,11 @@ def train_run(run: "Run", *, as_json: bool) -> None:
 
     try:
         show_training(run, Console(stderr=True, quiet=as_json))
+        figures = draw_run(run.folder, run.trainer, run.state)
     except KeyboardInterrupt:
         end_stopped(format_stop(run, program=name_program()))
     finally:
-        run.discard_if_empty()
-    figures = draw_run(run.folder, run.trainer, run.state)
+        run.close()
     print_metrics(run, as_json=as_json)
     if not as_json:
         click.echo(format_end(run, figures, program=name_program()))
@@ -139,7 +154,7 @@ def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
     from sim.training.run_folder import load_run
     from spiketheory.commands import train_network
 
-    described = train_network.find_described(run)
+    described = train_network.find_described(run, compile_model=compile_model)
     if described is not None:
         train_network.print_run(described, as_json=as_json)
         return
