@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from hypothesis import find, settings, strategies
 
 from spiketheory.errors import SpiketheoryError, TimeLimitError
 from spiketheory.time_limit import limit_time
@@ -139,3 +140,13 @@ def burn_time():
     while True:
         with contextlib.suppress(Exception):
             sum(range(1000))
+
+
+def test_hypothesis_does_not_take_the_end_for_an_example_that_fails():
+    def is_wanted(value):
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
+        return False
+
+    with pytest.raises(TimeLimitError), limit_time(0.2, "it"):
+        find(strategies.integers(), is_wanted, settings=settings(max_examples=10**6))
