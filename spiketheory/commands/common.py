@@ -51,9 +51,8 @@ DERIVE_TIMEOUT_OPTION = click.option(
     "--timeout",
     type=click.FloatRange(min=0),
     default=300,
-    show_default=True,
     metavar="SECONDS",
-    help="Give up a model file that takes longer to derive; 0 is never.",
+    help="Give up a model file that takes longer to derive; 0 is never.  [default: 300]",
 )
 
 PATIENCE = 1.0  # seconds without a word
