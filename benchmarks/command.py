@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import EXIT_CHECK_FAILED, JSON_OPTION
+from spiketheory.commands.common import EXIT_CHECK_FAILED, JSON_OPTION, hold_folder
 from spiketheory.commands.group import Group
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def run(
     chosen = check_names(names)
     path = out or FOLDER / name_result()
     written: list[Path] = []
+    hold_folder(path.parent, f".{path.name}.lock")
 
     def keep(result: "Result") -> None:
         write_result(path, result)

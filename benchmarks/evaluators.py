@@ -16,6 +16,7 @@ from benchmarks.suite import Session
 from benchmarks.timing import interleave, time_calls
 from derivations import compile_model
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.machine.jit import compile_undisturbed
 
 N = 4096
 MODELS = ("theta", "qif", "lif")
@@ -87,6 +88,7 @@ def make_waits(model: CompiledModel) -> Loop:
     wait = model.functions.time_to_spike
     if len(model.coordinates) == 2:
 
+        @compile_undisturbed
         @numba.njit(error_model="numpy")
         def loop(states: Any, constants: Any, rest: Any, out: Any) -> None:
             for i in range(out.shape[0]):
@@ -94,6 +96,7 @@ def make_waits(model: CompiledModel) -> Loop:
 
     else:
 
+        @compile_undisturbed
         @numba.njit(error_model="numpy")
         def loop(states: Any, constants: Any, rest: Any, out: Any) -> None:
             for i in range(out.shape[0]):
@@ -108,6 +111,7 @@ def make_flows(model: CompiledModel) -> Loop:
     flow, jump, leave = model.functions.flow, model.functions.jump, model.functions.leave_chart
     if len(model.coordinates) == 2:
 
+        @compile_undisturbed
         @numba.njit(error_model="numpy")
         def loop(states: Any, constants: Any, rest: Any, out: Any) -> None:
             for i in range(out.shape[0]):
@@ -117,6 +121,7 @@ def make_flows(model: CompiledModel) -> Loop:
 
     else:
 
+        @compile_undisturbed
         @numba.njit(error_model="numpy")
         def loop(states: Any, constants: Any, rest: Any, out: Any) -> None:
             for i in range(out.shape[0]):
@@ -129,6 +134,7 @@ def make_flows(model: CompiledModel) -> Loop:
     return found
 
 
+@compile_undisturbed
 @numba.njit(error_model="numpy")
 def wait_theta(states: Any, constants: Any, rest: Any, out: Any) -> None:
     """Angle over angular velocity."""
@@ -137,6 +143,7 @@ def wait_theta(states: Any, constants: Any, rest: Any, out: Any) -> None:
         out[i] = math.atan2(states[1, i], states[0, i]) / omega
 
 
+@compile_undisturbed
 @numba.njit(error_model="numpy")
 def flow_theta(states: Any, constants: Any, rest: Any, out: Any) -> None:
     """Rotation and shear."""
@@ -147,6 +154,7 @@ def flow_theta(states: Any, constants: Any, rest: Any, out: Any) -> None:
         out[i] = x + shear * y + y
 
 
+@compile_undisturbed
 @numba.njit(error_model="numpy")
 def wait_qif(states: Any, constants: Any, rest: Any, out: Any) -> None:
     """Positive current: where an oscillator in 1 - exp(-t) crosses 0."""
@@ -156,6 +164,7 @@ def wait_qif(states: Any, constants: Any, rest: Any, out: Any) -> None:
         out[i] = -math.log1p(-s) if s < 1.0 else math.inf
 
 
+@compile_undisturbed
 @numba.njit(error_model="numpy")
 def flow_qif(states: Any, constants: Any, rest: Any, out: Any) -> None:
     """The oscillator over a fixed time."""
@@ -168,6 +177,7 @@ def flow_qif(states: Any, constants: Any, rest: Any, out: Any) -> None:
         out[i] = V + current * z * z + WEIGHT
 
 
+@compile_undisturbed
 @numba.njit(error_model="numpy")
 def wait_lif(states: Any, constants: Any, rest: Any, out: Any) -> None:
     """A quadratic equation."""
@@ -180,6 +190,7 @@ def wait_lif(states: Any, constants: Any, rest: Any, out: Any) -> None:
             out[i] = -math.log((V + current + math.sqrt(inner)) / (2 * current))
 
 
+@compile_undisturbed
 @numba.njit(error_model="numpy")
 def flow_lif(states: Any, constants: Any, rest: Any, out: Any) -> None:
     """Two exponentials, the same for all."""

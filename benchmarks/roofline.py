@@ -39,6 +39,7 @@ from benchmarks.suite import Session
 from benchmarks.timing import Step, interleave
 from sim.threads import get_thread_count, run_on_threads
 from sim.training.train import Trainer, TrainState
+from spiketheory.machine.jit import compile_undisturbed
 
 HIDDEN = (100, 100)
 BATCH = 1000
@@ -115,6 +116,7 @@ def count_work_of(trainer: Trainer, state: TrainState, *, training: bool, itemsi
     )  # fmt: skip
 
 
+@compile_undisturbed
 @numba.njit(fastmath=True, nogil=True, error_model="numpy")
 def chain(x: Any, factor: Any, term: Any, repeats: int) -> None:
     """`CHAIN` fused multiplications and additions for each number, again and again."""
@@ -140,6 +142,7 @@ def chain(x: Any, factor: Any, term: Any, repeats: int) -> None:
             x[i] = v
 
 
+@compile_undisturbed
 @numba.njit(nogil=True, error_model="numpy")
 def triad(a: Any, b: Any, c: Any, factor: Any) -> None:
     """Sum b and the factor times c into a."""

@@ -69,3 +69,7 @@ def run_on_threads(
 def make_pool(n_threads: int) -> ThreadPoolExecutor:
     """A pool that lives as long as the process."""
     return ThreadPoolExecutor(n_threads, thread_name_prefix="spiketheory")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child inherits the pools but none of their threads
+    os.register_at_fork(after_in_child=make_pool.cache_clear)

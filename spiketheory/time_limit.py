@@ -29,14 +29,17 @@ class limit_time:
     Args:
         seconds: How long it may take; 0 is no limit.
         what: What takes place, for the message.
+        of_processor: Whether seconds of the processor count, so that a busy machine does not decide
+            what takes too long; else those of the clock. The two kinds do not see each other.
 
     Raises:
         TimeLimitError: When the time is over. Outside the main thread, and on systems without
             interval timers, there is no limit.
     """
 
-    def __init__(self, seconds: float, what: str) -> None:
+    def __init__(self, seconds: float, what: str, *, of_processor: bool = False) -> None:
         self.seconds, self.what = seconds, what
+        self.clock = "PROF" if of_processor else "REAL"
         self.is_over = self.is_set = False
 
     def __enter__(self) -> None:
@@ -45,13 +48,15 @@ class limit_time:
         )
         if not usable or self.seconds <= 0:
             return
-        outer, _ = signal.getitimer(signal.ITIMER_REAL)
+        self.timer = getattr(signal, f"ITIMER_{self.clock}")
+        self.number = signal.SIGPROF if self.clock == "PROF" else signal.SIGALRM
+        outer, _ = signal.getitimer(self.timer)
         if 0 < outer <= self.seconds:
             return
         self.outer = outer
-        self.before = signal.signal(signal.SIGALRM, self.stop)
+        self.before = signal.signal(self.number, self.stop)
         self.is_set = True
-        signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
+        signal.setitimer(self.timer, self.seconds, AGAIN)
 
     def stop(self, _: int, frame: FrameType | None) -> None:
         """Interrupt the block; not its beginning or end, which may be under way."""
@@ -66,11 +71,11 @@ class limit_time:
     ) -> None:
         if not self.is_set:
             return
-        left, _again = signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self.before)
+        left, _again = signal.setitimer(self.timer, 0)
+        signal.signal(self.number, self.before)
         if self.outer:
             passed = self.seconds - left if not self.is_over else self.seconds
-            signal.setitimer(signal.ITIMER_REAL, max(self.outer - passed, AGAIN), AGAIN)
+            signal.setitimer(self.timer, max(self.outer - passed, AGAIN), AGAIN)
         if self.is_over and (err is None or isinstance(err, (Exception, OutOfTime))):
             raise TimeLimitError(
                 f"Expected {self.what} to take at most {self.seconds:g} s but it is not done; "

@@ -69,6 +69,16 @@ def backend(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working folder, and no data or caches of a user."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.delenv("SPIKETHEORY_DATA", raising=False)
+    for variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+
+
 @pytest.fixture(scope="session")
 def reference_dir() -> Path:
     """Folder with reference results (docs/formats.md, 2); skips without it, but fails in CI."""

@@ -10,13 +10,14 @@ from spiketheory.machine.compile import ADDED_TO_NUMBA
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    *("spiketheory.errors", "spiketheory.files", "spiketheory.time_limit"),
+    *("spiketheory.errors", "spiketheory.files", "spiketheory.folder_lock"),
+    *("spiketheory.interrupts", "spiketheory.time_limit", "spiketheory.workers"),
     *("spiketheory.memory", "spiketheory.reading", "spiketheory.plain_text"),
     *("spiketheory.runtime", "spiketheory.language", "spiketheory.symbolic"),
     *("spiketheory.generation", "spiketheory.reference", "spiketheory.verification"),
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),
     *("spiketheory.documents", "derivations"),
-    *("sim.status", "sim.threads", "sim.interrupt", "sim.losses"),
+    *("sim.status", "sim.threads", "sim.losses"),
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events", "sim.plain"),
     "sim.engine",
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
@@ -201,6 +202,8 @@ def test_sim_is_handed_compiled_models_and_no_mathematics():
 
 MAKES_CONSOLES = Path("spiketheory/commands/terminal.py")
 """What is printed passes there, so that text from files cannot steer a terminal."""
+ENDS_PROCESSES = ("spiketheory.interrupts", "spiketheory.workers")
+"""What ends a process that hears no signal, or has lost the one that it works for."""
 
 
 def test_consoles_are_made_in_one_file_only(file):
@@ -209,7 +212,9 @@ def test_consoles_are_made_in_one_file_only(file):
 
 
 def test_only_the_command_line_prints_and_exits(file):
-    if not is_in(file, "spiketheory.commands", "cli", "benchmarks"):
+    if is_in(file, *ENDS_PROCESSES):
+        assert {call for call, _ in list_calls(file)}.isdisjoint({"print", "sys.exit", "exit"})
+    elif not is_in(file, "spiketheory.commands", "cli", "benchmarks"):
         names = {"print", "sys.exit", "exit", "quit", "os._exit"}
         assert not [call for call in list_calls(file) if call[0] in names]
 

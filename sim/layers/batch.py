@@ -244,13 +244,12 @@ def run_chunks(
     packed_trial, packed_work = model.pack(trial), [model.pack(results) for results in work]
     room = FIRST_ROOM
 
-    def run_chunk(c: int) -> tuple[int, int]:
+    def run_samples(c: int, sample: int, last: int) -> tuple[int, int]:
         nonlocal room
-        sample = int(limits[c])
         ready = BUFFERS.take(kind) or make_ready(model, make(room=room))
         while True:
             status, sample = kernels.run_chunk(
-                sample, limits[c + 1], packed_trial, ready.packed, targets, loss.settings, gradient,
+                sample, last, packed_trial, ready.packed, targets, loss.settings, gradient,
                 input_times, packed_work[c if gradient else 0],
             )  # fmt: skip
             if status != NO_ROOM:
@@ -259,7 +258,11 @@ def run_chunks(
             room = max(room, 2 * len(ready.buffers.layers[0].order))
             ready = make_ready(model, make(room=room))
 
-    return run_on_threads(run_chunk, n_chunks, get_thread_count())
+    if not getattr(kernels.run_chunk, "signatures", True):
+        run_samples(0, 0, 0)  # compiled by this thread, and no other, Ctrl-C ends it
+    return run_on_threads(
+        lambda c: run_samples(c, int(limits[c]), int(limits[c + 1])), n_chunks, get_thread_count()
+    )
 
 
 def check_inputs(network: LayerStack, events: Events) -> None:

@@ -1,6 +1,5 @@
 """A training run of a described network on disk; docs/formats.md, 14."""
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from sim.training.run_folder import (
     CONFIG,
     METRICS,
     RUNS,
+    close_folder,
     open_folder,
     read_model_file,
 )
@@ -28,6 +28,7 @@ from sim.training.train import TrainState
 from sim.training.trial_data import load_trial_dataset
 from spiketheory.errors import CheckpointError, InputError
 from spiketheory.files import is_file_name, replace_atomically, write_text_atomically
+from spiketheory.folder_lock import FolderLock
 from spiketheory.machine.compile import CompiledModel
 
 LOSS, SPIKES = "loss.png", "spikes.png"
@@ -47,6 +48,7 @@ class NetworkRun:
         tables: The network file as plain values, the names of model files those in the folder.
         model_files: Content of the model files by their names in the folder.
         saved_epoch: Epoch of the checkpoint in the folder; None if this run has written none.
+        lock: Keeps other processes from writing to the folder; None if this run only reads.
     """
 
     trainer: NetworkTrainer
@@ -56,6 +58,7 @@ class NetworkRun:
     model_files: Mapping[str, bytes] = field(default_factory=dict)
     saved_epoch: int | None = None
     saved_at: float = 0.0
+    lock: FolderLock | None = None
 
     def save(self) -> None:
         """Write configuration, metrics and checkpoint; the first time model files too."""
@@ -85,10 +88,9 @@ class NetworkRun:
         if not self.trainer.is_single or time.monotonic() - self.saved_at > SAVE_EVERY:
             self.save()
 
-    def discard_if_empty(self) -> None:
-        """Remove the folder if nothing was written into it."""
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
+    def close(self) -> None:
+        """Give the folder free; one that nothing was written into is removed."""
+        close_folder(self.folder, self.lock)
 
 
 def is_network_config(path: Path) -> bool:
@@ -132,10 +134,11 @@ def start_network_run(
     kept, files = keep_model_files(path, tables)
     if folder is None:
         folder = RUNS / f"{path.stem}-seed{trainer.settings.seed}"
-    open_folder(folder, overwrite=overwrite)
+    lock = open_folder(folder, overwrite=overwrite)
     return NetworkRun(
-        trainer=trainer, state=trainer.start(), folder=folder, tables=kept, model_files=files
-    )
+        trainer=trainer, state=trainer.start(), folder=folder, tables=kept, model_files=files,
+        lock=lock,
+    )  # fmt: skip
 
 
 def merge_training(path: Path, table: TomlValue, options: Table) -> Table:

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,6 @@ from sim.analysis.training_figures import (
     plot_rasters,
     write_metrics_csv,
 )
-from sim.interrupt import catch_interrupt
 from sim.layers.batch import record_spikes, run_batch
 from sim.training.checkpoint import check_progress, load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
@@ -25,6 +24,8 @@ from sim.training.train import Row, Trainer, TrainState, make_targets, with_epoc
 from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
 from spiketheory.errors import CheckpointError, InputError, ModelError
 from spiketheory.files import is_file_name, remove_strays, replace_atomically
+from spiketheory.folder_lock import FolderLock, is_locked
+from spiketheory.interrupts import REQUESTS, Stop, catch_interrupt
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.reading import DamagedError, read_limited, show
 
@@ -53,6 +54,7 @@ class Run:
         model_file: Content of the model file, to be kept with the run; None if the model is
             built in.
         saved_epoch: Epoch of the checkpoint in the folder; None if this run has written none.
+        lock: Keeps other processes from writing to the folder; None if this run only reads.
     """
 
     trainer: Trainer
@@ -60,6 +62,7 @@ class Run:
     folder: Path
     model_file: bytes | None = None
     saved_epoch: int | None = None
+    lock: FolderLock | None = None
 
     def save(self) -> None:
         """Write configuration, metrics and checkpoint; the first time the model file too."""
@@ -69,12 +72,11 @@ class Run:
             save_run(self.folder, self.trainer, self.state)
             self.saved_epoch = self.state.epoch
         if is_interrupted():
-            raise KeyboardInterrupt
+            raise Stop(REQUESTS.number)
 
-    def discard_if_empty(self) -> None:
-        """Remove the folder if nothing was written into it."""
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
+    def close(self) -> None:
+        """Give the folder free; one that nothing was written into is removed."""
+        close_folder(self.folder, self.lock)
 
 
 def make_trainer(
@@ -132,17 +134,22 @@ def start_run(
     state = trainer.start()
     if folder is None:
         folder = choose_folder(config, trainer.model.name, overwrite=overwrite)
-    open_folder(folder, overwrite=overwrite)
-    return Run(trainer=trainer, state=state, folder=folder, model_file=model_file)
+    lock = open_folder(folder, overwrite=overwrite)
+    return Run(trainer=trainer, state=state, folder=folder, model_file=model_file, lock=lock)
 
 
 def choose_folder(config: TrainConfig, model: str, *, overwrite: bool) -> Path:
-    """``runs/DATASET-MODEL-seedSEED``, with -2, -3, ... behind it while that holds a run."""
+    """``runs/DATASET-MODEL-seedSEED``, with -2, -3, ... behind it while that is in use."""
     first = RUNS / f"{Path(config.dataset).stem}-{model}-seed{config.seed}"
-    if overwrite or not (first / CHECKPOINT).exists():
+    if overwrite or not is_used(first):
         return first
     names = (first.with_name(f"{first.name}-{i}") for i in count(2))
-    return next(folder for folder in names if not (folder / CHECKPOINT).exists())
+    return next(folder for folder in names if not is_used(folder))
+
+
+def is_used(folder: Path) -> bool:
+    """Whether a folder holds a run, or one that has just begun."""
+    return (folder / CHECKPOINT).exists() or is_locked(folder)
 
 
 def load_run(
@@ -194,27 +201,76 @@ def resume_run(
         InputError: As `load_run`; or if the run has more epochs behind it, or its folder cannot
             be written to.
     """
-    run = load_run(folder, compile_model=compile_model, root=root, epochs=epochs)
-    if run.state.epoch > run.trainer.config.epochs:
-        raise InputError(
-            f"Expected at least {run.state.epoch} epochs, which this run has behind it, but got "
-            f"epochs={run.trainer.config.epochs}; give a larger number."
-        )
-    open_folder(run.folder, overwrite=True)
+    with lock_run(folder):
+        run = load_run(folder, compile_model=compile_model, root=root, epochs=epochs)
+        if run.state.epoch > run.trainer.config.epochs:
+            raise InputError(
+                f"Expected at least {run.state.epoch} epochs, which this run has behind it, but "
+                f"got epochs={run.trainer.config.epochs}; give a larger number."
+            )
+        run.lock = open_folder(run.folder, overwrite=True)
     return run
 
 
-def open_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make a run's folder, and make sure that it can be written to before hours of training.
+@contextlib.contextmanager
+def lock_run(folder: Path) -> Iterator[None]:
+    """Have a run's folder while the run is read: no other process adds an epoch to it meanwhile.
+
+    Args:
+        folder: Folder of the run, or its checkpoint.
 
     Raises:
-        InputError: If it holds a run already, or cannot be written to.
+        InputError: If another process has it, or it cannot be written to.
     """
+    place = folder if folder.is_dir() else folder.parent
+    lock = FolderLock(place) if (place / CHECKPOINT).exists() else None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def open_folder(folder: Path, *, overwrite: bool) -> FolderLock:
+    """Make a run's folder, and make sure that it can be written to before hours of training.
+
+    Returns:
+        What keeps other processes from writing to it.
+
+    Raises:
+        InputError: If it holds a run already, if another process writes to it, or if it cannot be
+            written to.
+    """
+    refuse_run(folder, overwrite=overwrite)
+    lock = FolderLock(folder)
+    try:
+        refuse_run(folder, overwrite=overwrite)  # who had the lock until now may have written one
+        probe_folder(folder)
+    except InputError:
+        close_folder(folder, lock)
+        raise
+    return lock
+
+
+def close_folder(folder: Path, lock: FolderLock | None) -> None:
+    """Give a folder free; an empty one is removed."""
+    if lock is not None:
+        lock.release()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def refuse_run(folder: Path, *, overwrite: bool) -> None:
+    """Raise `InputError` if a folder holds a run that may not be replaced."""
     if (folder / CHECKPOINT).exists() and not overwrite:
         raise InputError(
             f"Expected a folder without a run but {folder} holds one; choose another with --out, "
             f"continue it with --resume {folder}, or allow replacing it with --overwrite."
         )
+
+
+def probe_folder(folder: Path) -> None:
+    """Raise `InputError` unless a folder can be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         remove_strays(folder)

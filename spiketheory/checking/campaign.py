@@ -1,53 +1,22 @@
 """Certificates of many random models under attack, shared between processes."""
 
-import multiprocessing
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from spiketheory.certification.certify import certify
 from spiketheory.checking.attack.contradiction import Contradiction
 from spiketheory.checking.attack.replay import write_contradiction
 from spiketheory.checking.opponent import QUICK, attack
 from spiketheory.checking.random_models import draw_model
-from spiketheory.errors import InputError, ModelError
+from spiketheory.errors import InputError, ModelError, TimeLimitError
+from spiketheory.time_limit import limit_time
+from spiketheory.workers import Workers
 
 CERTIFY_SECONDS, ATTACK_SECONDS = 20.0, 60.0
 OUT_OF_TIME, REFUSED, FAILED = "out of time", "refused", "failed"
 VERDICTS = ("smooth", "continuous", "refuted", "undecided", OUT_OF_TIME, REFUSED, FAILED)
-
-
-class Late(BaseException):
-    """The time of one model is over; no `except Exception` on the way can keep it."""
-
-
-@contextmanager
-def end_after(seconds: float) -> Iterator[None]:
-    """Raise `Late` in the block after so much of the processor, and again until it is heard.
-
-    A busy machine does not decide what is out of time; without such timers nothing is.
-    """
-    here = threading.current_thread() is threading.main_thread()
-    if not here or not hasattr(signal, "ITIMER_PROF"):
-        yield
-        return
-
-    def stop(_: int, __: FrameType | None) -> None:
-        raise Late
-
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,18 +44,13 @@ class Row:
     lost: tuple[str, ...] = ()
 
 
-def attack_random(seed: int, folder: str | None = None) -> Row:
-    """Draw a model, certify it and attack the certificate.
-
-    Args:
-        seed: Of the model, and of the attack.
-        folder: Where contradictions are written to.
-    """
+def attack_random(seed: int) -> Row:
+    """Draw a model, certify it and attack the certificate; ``seed`` is that of both."""
     model, start = draw_model(seed), time.perf_counter()
     try:
-        with end_after(CERTIFY_SECONDS):
+        with limit_time(CERTIFY_SECONDS, f"the certificate of {model.name}", of_processor=True):
             certificate = certify(model)
-    except Late:
+    except TimeLimitError:
         return Row(seed=seed, name=model.name, verdict=OUT_OF_TIME, seconds=(CERTIFY_SECONDS, 0.0))
     except (InputError, ModelError) as err:
         return Row(seed=seed, name=model.name, verdict=REFUSED, reason=str(err))
@@ -98,18 +62,14 @@ def attack_random(seed: int, folder: str | None = None) -> Row:
     lost: tuple[str, ...] = ()
     late, reason = False, ""
     try:
-        with end_after(ATTACK_SECONDS):
+        with limit_time(ATTACK_SECONDS, f"the attack on {model.name}", of_processor=True):
             result = attack(model, certificate, seed=seed, effort=QUICK, first=True)
             found, lost = result.contradictions, result.lost
-    except Late:
+    except TimeLimitError:
         late = True
     except InputError as err:
         reason = str(err)
     seconds = (middle - start, time.perf_counter() - middle)
-    if folder is not None:
-        for hit in found:
-            path = Path(folder) / f"{model.name}-{hit.kind}.json"
-            write_contradiction(path, model, (), certificate.verdict, hit)
     return Row(seed=seed, name=model.name, verdict=certificate.verdict, seconds=seconds,
                contradictions=found, late=late, lost=lost, reason=reason)  # fmt: skip
 
@@ -119,19 +79,29 @@ def run_campaign(
 ) -> Iterator[Row]:
     """Attack the models of some seeds, each as `attack_random` does.
 
+    Args:
+        seeds: The seeds.
+        workers: Number of processes.
+        folder: Where contradictions are written to.
+
     Yields:
         The rows in the order of the seeds.
     """
+    for row in attack_all(seeds, workers):
+        for hit in row.contradictions if folder is not None else ():
+            path = Path(str(folder)) / f"{row.name}-{hit.kind}.json"
+            write_contradiction(path, draw_model(row.seed), (), row.verdict, hit)
+        yield row
+
+
+def attack_all(seeds: Sequence[int], workers: int) -> Iterator[Row]:
+    """The rows of `run_campaign`."""
     if workers == 1:
-        yield from (attack_random(seed, folder) for seed in seeds)
+        yield from map(attack_random, seeds)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = [pool.submit(attack_random, seed, folder) for seed in seeds]
-        try:
-            yield from (future.result() for future in waiting)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with Workers(workers) as pool:
+        waiting = [pool.submit(attack_random, seed) for seed in seeds]
+        yield from (future.result() for future in waiting)
 
 
 def summarise(rows: Sequence[Row]) -> str:

@@ -4,10 +4,9 @@ What is found depends on the seed alone: batches have seeds of their own, and th
 batch of a property counts, in the order of the plan, however many processes there are.
 """
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +25,7 @@ from spiketheory.checking.subject import Subject, make_subject
 from spiketheory.errors import check_choice
 from spiketheory.language.model import NeuronModel
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.workers import Workers
 
 MAY_FAIL = "smooth_swaps"
 """The only property that a model with merely continuous spike times does not have."""
@@ -225,18 +225,15 @@ class Processes:
     """Batches shared between processes."""
 
     def __init__(self, recipe: Recipe, workers: int) -> None:
-        # A fresh process: a copy of this one could inherit locks that its threads hold.
-        context = multiprocessing.get_context("spawn")
         self.workers = workers
-        self.pool = ProcessPoolExecutor(
-            workers, mp_context=context, initializer=start_worker, initargs=(recipe,)
-        )
+        self.pool = Workers(workers, start_worker, (recipe,))
 
     def __enter__(self) -> "Processes":
+        self.pool.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.pool.shutdown(cancel_futures=True)
+    def __exit__(self, *error: Any) -> None:
+        self.pool.__exit__(*error)
 
     def facts(self) -> dict[str, Any]:
         """See `state_facts`."""

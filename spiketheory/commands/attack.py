@@ -11,21 +11,31 @@ ROUNDS_PER_MINUTE = 4
 
 
 def attack_model(
-    model: str, *, assume: tuple[str, ...], minutes: float, seed: int, out: Path, as_json: bool
+    model: str,
+    *,
+    assume: tuple[str, ...],
+    minutes: float,
+    seed: int,
+    out: Path,
+    timeout: float,
+    as_json: bool,
 ) -> bool:
     """Certify one model and attack the certificate; True if something contradicts it."""
     from derivations import read_neuron_model
     from spiketheory.certification.certify import certify
     from spiketheory.checking.attack.replay import write_contradiction
     from spiketheory.checking.opponent import attack
-    from spiketheory.commands.common import show_progress
+    from spiketheory.commands.common import hold_folder, show_progress
     from spiketheory.commands.display import format_json
     from spiketheory.language.parse import parse_assumption
+    from spiketheory.time_limit import limit_time
 
+    hold_folder(out, f".{Path(model).stem}.lock", demanded=False)
     with show_progress() as show:
         neuron = read_neuron_model(model)
         relations = [parse_assumption(text, neuron) for text in assume]
-        certificate = certify(neuron, relations, show=show)
+        with limit_time(timeout, f"the certificate of {neuron.name}"):
+            certificate = certify(neuron, relations, show=show)
         rounds = max(1, round(minutes * ROUNDS_PER_MINUTE))
         result = attack(neuron, certificate, relations, seed=seed, rounds=rounds, show=show)
     lines = [
@@ -53,9 +63,11 @@ def attack_many(count: int, *, seed: int, workers: int | None, out: Path, as_jso
     import os
 
     from spiketheory.checking.campaign import run_campaign, summarise
+    from spiketheory.commands.common import hold_folder
     from spiketheory.commands.display import format_json, track
     from spiketheory.commands.terminal import make_console
 
+    hold_folder(out, ".random.lock", demanded=False)
     seeds = range(seed, seed + count)
     rows: list[Any] = []
     steps = (

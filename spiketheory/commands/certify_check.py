@@ -15,6 +15,7 @@ from spiketheory.commands.common import (
     JSON_OPTION,
     OUT_OPTION,
     TIMEOUT_OPTION,
+    hold_folder,
     show_progress,
     write_output,
 )
@@ -240,6 +241,9 @@ def recheck_certificate(
 @click.option("--random", "count", type=click.IntRange(min=1), metavar="N",
               help="Attack certificates of N random models, from --seed on.  "
               "[default: --model]")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(min=0), default=300, show_default=True,
+              metavar="SECONDS", help="Give up a model file that takes longer to derive, or with "
+              "--attack to certify; 0 is never.")  # fmt: skip
 @JSON_OPTION
 def check(
     model: str | None,
@@ -253,6 +257,7 @@ def check(
     attack: bool,
     minutes: float,
     count: int | None,
+    timeout: float,
     as_json: bool,
 ) -> None:
     """Search for trials in which spikes do not only shift, or the code is wrong.
@@ -277,7 +282,8 @@ def check(
     if attack or count is not None or (replay is not None and replay.suffix == ".json"):
         found = run_attack(
             model, attack=attack, assume=assume, minutes=minutes, seed=seed, count=count,
-            workers=workers, out=out or Path("checks"), replay=replay, as_json=as_json,
+            workers=workers, out=out or Path("checks"), replay=replay, timeout=timeout,
+            as_json=as_json,
         )  # fmt: skip
         click.get_current_context().exit(EXIT_CHECK_FAILED if found else 0)
     if (model is None) == (replay is None):
@@ -290,7 +296,7 @@ def check(
     else:
         failed = search_failures(
             str(model), examples=examples, seed=seed, assume=assume, parameters=parameters,
-            workers=workers, out=out or Path("checks"), as_json=as_json,
+            workers=workers, out=out or Path("checks"), timeout=timeout, as_json=as_json,
         )  # fmt: skip
     click.get_current_context().exit(EXIT_CHECK_FAILED if failed else 0)
 
@@ -306,6 +312,7 @@ def run_attack(
     workers: int | None,
     out: Path,
     replay: Path | None,
+    timeout: float,
     as_json: bool,
 ) -> bool:
     """Attack a certificate, or many, or replay what was found; True if there is a contradiction."""
@@ -322,8 +329,9 @@ def run_attack(
     if count is not None:
         return attack_many(count, seed=seed, workers=workers, out=out, as_json=as_json)
     return attack_model(
-        str(model), assume=assume, minutes=minutes, seed=seed, out=out, as_json=as_json
-    )
+        str(model), assume=assume, minutes=minutes, seed=seed, out=out, timeout=timeout,
+        as_json=as_json,
+    )  # fmt: skip
 
 
 def search_failures(
@@ -335,6 +343,7 @@ def search_failures(
     parameters: dict[str, float] | None,
     workers: int | None,
     out: Path,
+    timeout: float,
     as_json: bool,
 ) -> bool:
     """Check a model and print the report; True if it is broken."""
@@ -343,8 +352,12 @@ def search_failures(
     from spiketheory.checking.runner import run_check
     from spiketheory.commands.display import format_json, track
     from spiketheory.commands.terminal import make_console
+    from spiketheory.time_limit import limit_time
 
+    hold_folder(out, f".{Path(model).stem}.lock", demanded=False)
     recipe = make_recipe(model, parameters=parameters or {}, assume=assume)
+    with limit_time(timeout, f"the derivation of {model}"):
+        recipe.compile_model()  # once; the processes find it in the cache
     console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     steps = run_check(recipe, examples=examples, seed=seed, workers=workers)
     report = track(steps, total=count_examples(examples), console=console, what="examples")

@@ -1,16 +1,18 @@
 """What commands share: options, exit codes, and printing."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from spiketheory.interrupts import REQUESTS, find_exit_code
+
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
-EXIT_STOPPED = 130
 
 MODEL_OPTION = click.option(
     "--model",
@@ -45,6 +47,13 @@ TIMEOUT_OPTION = click.option(
     metavar="SECONDS",
     help="Give up after this long; 0 is never.",
 )
+DERIVE_TIMEOUT_OPTION = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=300,
+    metavar="SECONDS",
+    help="Give up a model file that takes longer to derive; 0 is never.  [default: 300]",
+)
 
 PATIENCE = 1.0  # seconds without a word
 
@@ -73,6 +82,46 @@ def show_progress() -> Iterator[Callable[[str], None]]:
         timer.cancel()
         timer.join()
         status.stop()
+
+
+def compile_in_time(compile_model: Callable[[str], Any], seconds: float) -> Callable[[str], Any]:
+    """The same function with a limit: a model file may have to be derived first."""
+    from spiketheory.time_limit import limit_time
+
+    def compile_it(model: str) -> Any:
+        with limit_time(seconds, f"the derivation of {model}"):
+            return compile_model(model)
+
+    return compile_it
+
+
+def hold_folder(folder: Path, name: str = ".lock", *, demanded: bool = True) -> None:
+    """Keep other processes from writing to a folder until the command ends; see `FolderLock`."""
+    from spiketheory.folder_lock import FolderLock
+
+    is_new = not folder.exists()
+    lock = FolderLock(folder, name, demanded=demanded)
+
+    def release() -> None:
+        lock.release()
+        if is_new:
+            with suppress(OSError):  # something was written
+                folder.rmdir()
+
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.call_on_close(release)
+
+
+def end_stopped(text: str = "") -> NoReturn:
+    """Say that a command was stopped, if there is still a terminal, and exit."""
+    REQUESTS.hear()
+    try:
+        click.echo(text, err=True, nl=bool(text))
+        sys.stdout.flush()
+    except OSError:  # nor is there any for what is not written yet
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    raise click.exceptions.Exit(find_exit_code())
 
 
 def print_either(text: Any) -> None:

@@ -10,8 +10,10 @@ import click
 import numpy as np
 
 from sim.training.descent import descend
+from spiketheory.commands.common import hold_folder
+from spiketheory.commands.group import invoke_safely
 from spiketheory.commands.terminal import make_console, protect_output
-from spiketheory.errors import InputError, SpiketheoryError
+from spiketheory.errors import InputError
 from spiketheory.files import write_text_atomically
 
 
@@ -25,11 +27,7 @@ class Program(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
-        try:
-            return super().invoke(ctx)
-        except SpiketheoryError as err:
-            click.echo(f"Error: {err}", err=True)
-            ctx.exit(2)
+        return invoke_safely(ctx, super().invoke)
 
 
 def program(
@@ -83,13 +81,14 @@ def program(
 
 
 def open_folder(path: Path) -> Path:
-    """Create a folder for results.
+    """Create a folder for results, which no other process writes to meanwhile.
 
     Raises:
         InputError: If it cannot be one.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+        hold_folder(path)
     except OSError as err:
         raise InputError(
             f"Expected --out to be a folder that exists or can be made but got {path}: "

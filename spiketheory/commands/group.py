@@ -1,50 +1,74 @@
 """Groups of commands that say what went wrong in a paragraph, and import commands when needed."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
-from spiketheory.commands.common import EXIT_BAD_INPUT, EXIT_CHECK_FAILED, EXIT_STOPPED
+from spiketheory.commands.common import EXIT_BAD_INPUT, EXIT_CHECK_FAILED, end_stopped
 from spiketheory.commands.terminal import protect_output
+from spiketheory.interrupts import REQUESTS, hurry, raise_stops
 
 
 class Group(click.Group):
     """Turns the errors that a user can cause into one paragraph and an exit code."""
 
-    def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the program with its output protected, click's own messages included."""
-        with protect_output():
-            return super().main(*args, **extra)
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        """Run the program with its output protected, click's own messages included.
+
+        One that was stopped does not wait long for its threads.
+        """
+        try:
+            with protect_output():
+                return super().main(args, *more, **options)
+        except SystemExit as end:
+            if args is None and REQUESTS.number:
+                hurry(int(end.code or 0))
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a traceback is left for what only we can have caused."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
-            ctx.exit(EXIT_STOPPED)
-        except MemoryError as err:
-            fail(
-                ctx,
-                f"Expected enough memory but ran out of it ({str(err) or 'no details'}); choose "
-                "fewer neurons, fewer samples or a smaller --batch.",
-            )
-        except OSError as err:
-            if err.errno == errno.EPIPE:  # the reader has gone, as in `| head`: click ends quietly
-                raise
-            fail(
-                ctx,
-                f"Expected to read and write files but the system said: {err}; "
-                "check the path, its permissions and the room on the disk.",
-            )
-        except ValueError as err:
-            from spiketheory.errors import SpiketheoryError, VerificationError
+        return invoke_safely(ctx, super().invoke)
 
-            if not isinstance(err, SpiketheoryError):
-                raise
+
+def invoke_safely(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> Any:
+    """Call ``invoke``; if it is stopped, or a user's error ends it, say so and exit."""
+    with raise_stops():
+        try:
+            return invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except KeyboardInterrupt:
+            end_stopped("Stopped.")
+        except Exception as err:
+            no_terminal = isinstance(err, OSError) and err.errno == errno.EIO
+            if REQUESTS.is_open or (REQUESTS.number and no_terminal):  # what the end turned into
+                end_stopped("Stopped.")
+            explain_failure(ctx, err)
+            raise
+
+
+def explain_failure(ctx: click.Context, err: Exception) -> None:
+    """Exit with a paragraph on an error that a user can cause; return if it is another."""
+    if isinstance(err, MemoryError):
+        fail(
+            ctx,
+            f"Expected enough memory but ran out of it ({str(err) or 'no details'}); choose "
+            "fewer neurons, fewer samples or a smaller --batch.",
+        )
+    # The reader has gone, as in `| head`: click ends quietly.
+    if isinstance(err, OSError) and err.errno != errno.EPIPE:
+        fail(
+            ctx,
+            f"Expected to read and write files but the system said: {err}; "
+            "check the path, its permissions and the room on the disk.",
+        )
+    if isinstance(err, ValueError):
+        from spiketheory.errors import SpiketheoryError, VerificationError
+
+        if isinstance(err, SpiketheoryError):
             failed = isinstance(err, VerificationError)
             fail(ctx, str(err), EXIT_CHECK_FAILED if failed else EXIT_BAD_INPUT)
 

@@ -7,6 +7,7 @@ import click
 
 from spiketheory.commands.common import (
     AS_JSON_OPTION,
+    DERIVE_TIMEOUT_OPTION,
     JSON_OPTION,
     MODEL_OPTION,
     OUT_OPTION,
@@ -122,17 +123,21 @@ def write_document(model: str, style: str, *, code: bool, thorough: bool, timeou
     help="numba: functions of one neuron; numpy: functions of arrays; module: both, ready to "
     "import; mpmath: functions of one neuron in any number of digits.",
 )
+@DERIVE_TIMEOUT_OPTION
 @OUT_OPTION
-def codegen(model: str, target: str, out: Path | None) -> None:
+def codegen(model: str, target: str, timeout: float, out: Path | None) -> None:
     """Print the code generated from a model's verified derivation.
 
     Exit code 1 if a check of the derivation fails.
     """
     from derivations import generate_source
     from spiketheory.files import check_apart
+    from spiketheory.time_limit import limit_time
 
     check_apart(out, models=[model])
-    write_output(generate_source(model, target=target), out)
+    with limit_time(timeout, f"the derivation of {model}"):
+        source = generate_source(model, target=target)
+    write_output(source, out)
 
 
 @click.command()
@@ -145,6 +150,7 @@ def codegen(model: str, target: str, out: Path | None) -> None:
               "[default: drawn within 30 % of the model's default]")  # fmt: skip
 @click.option("--backend", type=click.Choice(["numba", "numpy"]), default="numba",
               show_default=True, help="numba: compiled; numpy: interpreted.")  # fmt: skip
+@DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
 def accuracy(
     model: str,
@@ -152,6 +158,7 @@ def accuracy(
     seed: int,
     parameters: dict[str, float] | None,
     backend: str,
+    timeout: float,
     as_json: bool,
 ) -> None:
     """Measure the errors of generated spike times and their derivatives.
@@ -165,9 +172,11 @@ def accuracy(
     from spiketheory.commands.display import describe_accuracy, draw_accuracy, format_json, track
     from spiketheory.commands.terminal import make_console
     from spiketheory.route.driver import verify_model
+    from spiketheory.time_limit import limit_time
 
-    verified = verify_model(read_neuron_model(model))
-    compiled = compile_verified(model, verified, backend=backend)
+    with limit_time(timeout, f"the derivation of {model}"):
+        verified = verify_model(read_neuron_model(model))
+        compiled = compile_verified(model, verified, backend=backend)
     measured = measure_accuracy(verified, compiled, states=states, seed=seed, overrides=parameters)
     console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     results = track(measured, total=states, console=console)

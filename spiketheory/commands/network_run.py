@@ -10,9 +10,9 @@ from sim.engine.choose import AUTO, simulate
 from sim.engine.records import BatchRecording
 from sim.events.recording import Advance, Recording
 from sim.inputs.trials import Trials
-from sim.interrupt import catch_interrupt
 from sim.network.network import Network
 from spiketheory.commands.display import say_what_was_written
+from spiketheory.interrupts import catch_interrupt
 
 if TYPE_CHECKING:
     from rich.console import Console

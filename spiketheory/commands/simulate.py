@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import EXIT_STOPPED, JSON_OPTION
+from spiketheory.commands.common import (
+    DERIVE_TIMEOUT_OPTION,
+    JSON_OPTION,
+    compile_in_time,
+    end_stopped,
+)
 
 if TYPE_CHECKING:
     from sim.events.recording import Recording
@@ -81,6 +86,7 @@ class EngineChoice(click.Choice[str]):
     show_default=True,
     help="Trials and networks: stop with an error when there are more spikes.",
 )
+@DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
 def simulate(
     file: Path,
@@ -91,6 +97,7 @@ def simulate(
     backend: str,
     engine: str,
     max_spikes: int,
+    timeout: float,
     as_json: bool,
 ) -> None:
     """Simulate a network described by FILE, event by event and exactly.
@@ -135,10 +142,12 @@ def simulate(
     check_apart(out, trials, plot)
     check_apart(plot, file, trials)
 
+    compile_in_limit = compile_in_time(partial(compile_model, backend=backend), timeout)
+
     def compile_for(name: str) -> "CompiledModel":
         check_apart(out, models=[name])
         check_apart(plot, models=[name])
-        return compile_model(name, backend=backend)
+        return compile_in_limit(name)
 
     options: dict[str, Any] = {"engine": engine, "max_spikes": max_spikes, "as_json": as_json}
     if file.suffix == ".toml":
@@ -200,8 +209,7 @@ def simulate_trials(
     console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     recording = session.run_trials(network, trials, console, engine=engine, max_spikes=max_spikes)
     if recording is None:
-        click.echo("Stopped; nothing was written.", err=True)
-        click.get_current_context().exit(EXIT_STOPPED)
+        end_stopped("Stopped; nothing was written.")
     results = collect_batch_results(recording)
     write_arrays(out, results)
     summary = session.describe_batch(recording, results, out)
@@ -246,4 +254,4 @@ def run_network(
     summary = session.describe_recording(recording, results, out)
     click.echo(format_json(summary) if as_json else session.format_recording(summary))
     if not recording.is_complete:
-        click.get_current_context().exit(EXIT_STOPPED)
+        end_stopped()

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import DATA_OPTION, EXIT_STOPPED, JSON_OPTION, print_either
+from spiketheory.commands.common import (
+    DATA_OPTION,
+    DERIVE_TIMEOUT_OPTION,
+    JSON_OPTION,
+    compile_in_time,
+    end_stopped,
+    print_either,
+)
 from spiketheory.commands.train_options import add_train_options
 
 if TYPE_CHECKING:
@@ -34,12 +41,14 @@ if TYPE_CHECKING:
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR",
               help="Continue the run in this folder; only --epochs may change.  "
               "[default: start a new run]")  # fmt: skip
+@DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
 def train(
     root: Path | None,
     out: Path | None,
     overwrite: bool,
     resume: Path | None,
+    timeout: float,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -61,6 +70,7 @@ def train(
     from sim.training.run_folder import CONFIG, resume_run, start_run
     from spiketheory.files import check_apart
 
+    compile_for = compile_in_time(compile_model, timeout)
     file = options["file"]
     if out is not None and not overwrite:  # a run may be trained anew from its own configuration
         check_apart(out / CONFIG, file)
@@ -68,23 +78,27 @@ def train(
         from spiketheory.commands import train_network
 
         others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
-        described = train_network.start_described(file, out, others, overwrite=overwrite)
+        described = train_network.start_described(
+            file, out, others, compile_model=compile_for, overwrite=overwrite
+        )
         train_network.train_run(described, as_json=as_json, program=name_program())
         return
     if resume is None:
         config = make_config(**options)
         run = start_run(
-            config, compile_model=compile_model, root=root, folder=out, overwrite=overwrite
+            config, compile_model=compile_for, root=root, folder=out, overwrite=overwrite
         )
     else:
         check_resume_options({**options, "out": out, "overwrite": overwrite or None})
         from spiketheory.commands import train_network
 
-        found = train_network.find_described(resume, epochs=options["epochs"])
+        found = train_network.resume_described(
+            resume, compile_model=compile_for, epochs=options["epochs"]
+        )
         if found is not None:
             train_network.train_run(found, as_json=as_json, program=name_program())
             return
-        run = resume_run(resume, compile_model=compile_model, root=root, epochs=options["epochs"])
+        run = resume_run(resume, compile_model=compile_for, root=root, epochs=options["epochs"])
     train_run(run, as_json=as_json)
 
 
@@ -108,12 +122,11 @@ def train_run(run: "Run", *, as_json: bool) -> None:
 
     try:
         show_training(run, make_console(stderr=True, quiet=as_json))
+        figures = draw_run(run.folder, run.trainer, run.state)
     except KeyboardInterrupt:
-        click.echo(format_stop(run, program=name_program()), err=True)
-        click.get_current_context().exit(EXIT_STOPPED)
+        end_stopped(format_stop(run, program=name_program()))
     finally:
-        run.discard_if_empty()
-    figures = draw_run(run.folder, run.trainer, run.state)
+        run.close()
     print_metrics(run, as_json=as_json)
     if not as_json:
         click.echo(format_end(run, figures, program=name_program()))
@@ -143,7 +156,7 @@ def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
     from sim.training.run_folder import load_run
     from spiketheory.commands import train_network
 
-    described = train_network.find_described(run)
+    described = train_network.find_described(run, compile_model=compile_model)
     if described is not None:
         train_network.print_run(described, as_json=as_json)
         return

@@ -1,12 +1,12 @@
 """`train` and `evaluate` for networks that a network file describes."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.interrupt import catch_interrupt
 from sim.training.network_run import (
     NetworkRun,
     draw_network_run,
@@ -15,9 +15,10 @@ from sim.training.network_run import (
     start_network_run,
 )
 from sim.training.network_train import train_described
-from sim.training.run_folder import open_folder
-from spiketheory.commands.common import EXIT_STOPPED
+from sim.training.run_folder import lock_run, open_folder
+from spiketheory.commands.common import end_stopped
 from spiketheory.commands.display import format_json, make_progress
+from spiketheory.interrupts import catch_interrupt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,11 +33,14 @@ OPTIONS = (
 
 
 def start_described(
-    file: Path, folder: Path | None, options: dict[str, Any], *, overwrite: bool
+    file: Path,
+    folder: Path | None,
+    options: dict[str, Any],
+    *,
+    compile_model: Callable[[str], Any],
+    overwrite: bool,
 ) -> NetworkRun:
     """Begin the run of a network file, once no option is given that cannot count."""
-    from derivations import compile_model
-
     for name, value in options.items():
         if value is not None and name not in OPTIONS:
             flag = {"parameters": "--param", "root": "--data"}.get(
@@ -52,14 +56,25 @@ def start_described(
     )  # fmt: skip
 
 
-def find_described(folder: Path, *, epochs: int | None = None) -> NetworkRun | None:
+def find_described(
+    folder: Path, *, compile_model: Callable[[str], Any], epochs: int | None = None
+) -> NetworkRun | None:
     """The run in a folder if it is one of a described network."""
-    from derivations import compile_model
-
     checkpoint = read_network_checkpoint(folder)
     if checkpoint is None:
         return None
     return load_network_run(folder, checkpoint, compile_model=compile_model, epochs=epochs)
+
+
+def resume_described(
+    folder: Path, *, compile_model: Callable[[str], Any], epochs: int | None
+) -> NetworkRun | None:
+    """The same, to train on: no other process may write to the folder."""
+    with lock_run(folder):
+        run = find_described(folder, compile_model=compile_model, epochs=epochs)
+        if run is not None:
+            run.lock = open_folder(run.folder, overwrite=True)
+    return run
 
 
 def train_run(run: NetworkRun, *, as_json: bool, program: str) -> None:
@@ -67,20 +82,20 @@ def train_run(run: NetworkRun, *, as_json: bool, program: str) -> None:
     from spiketheory.commands.terminal import make_console
 
     console = make_console(stderr=True, quiet=as_json)
-    open_folder(run.folder, overwrite=True)
     try:
         finished = show_training(run, console)
-    finally:
-        run.discard_if_empty()
+    except BaseException:
+        run.close()
+        raise
     if not finished:
-        click.echo(
+        run.close()
+        end_stopped(
             f"Stopped. Everything up to {run.trainer.unit[:-1]} {run.state.epoch} is in "
             f"{run.folder}; continue with\n"
-            f"  {program} train --resume {shlex.quote(str(run.folder))}",
-            err=True,
+            f"  {program} train --resume {shlex.quote(str(run.folder))}"
         )
-        click.get_current_context().exit(EXIT_STOPPED)
     figures = draw_network_run(run)
+    run.close()
     print_run(run, as_json=as_json)
     if not as_json:
         names = [f.name for f in figures] + ["metrics.csv", "config.toml", "checkpoint.npz"]

@@ -17,7 +17,13 @@ from spiketheory.errors import ModelError, check_choice
 from spiketheory.generation.interface import INTERFACE
 from spiketheory.generation.templates import GENERATED_FORMAT
 from spiketheory.machine import jit, link
-from spiketheory.machine.jit import Options, compile_function, hash_texts
+from spiketheory.machine.jit import (
+    Options,
+    compile_function,
+    compile_undisturbed,
+    hash_texts,
+    is_interpreted,
+)
 from spiketheory.machine.link import Linker
 from spiketheory.runtime import elementary
 from spiketheory.runtime.branches import loop_over
@@ -323,7 +329,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
 
     Args:
         module: A module that `spiketheory.generation.generate.generate` wrote.
-        backend: ``numba`` or ``numpy``.
+        backend: ``numba`` or ``numpy``; with ``NUMBA_DISABLE_JIT=1`` it is always ``numpy``.
 
     Returns:
         The compiled model. Numba compiles when a function is first called.
@@ -352,6 +358,8 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
     identity = "\n".join([module.__name__, *texts])
     key = hashlib.sha256(identity.encode()).hexdigest()
     functions = {name: getattr(module, name) for name in names}
+    if backend == "numba" and is_interpreted():
+        backend = "numpy"
     if backend == "numba":
         compiled = compile_module(module)
         functions = {name: compiled[name] for name in names}
@@ -469,6 +477,7 @@ def rebind_module(
             options["forceinline"] = True
         compile_it = numba.njit(error_model="numpy", nogil=True, **options)
         names[name] = tell_by_type(compile_it(rebound))
+        compile_undisturbed(names[name])
     return names
 
 

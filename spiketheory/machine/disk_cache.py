@@ -4,11 +4,13 @@ Numba keeps an index for each function, in which several processes may overwrite
 entries, so that one is given what another compiled; and it cannot tell two closures over different
 compiled functions apart, nor see that a function they call has changed. Here each piece of machine
 code has a file of its own, named after all that it depends on. Files of other versions of a package
-are removed; those of models and losses that a user has changed stay.
+are removed; those of models and losses that a user has changed stay. A file is sealed by a digest:
+machine code with one bit changed would be run.
 """
 
 import contextlib
 import hashlib
+import pickle
 import re
 import sys
 from collections.abc import Callable
@@ -17,6 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+from spiketheory.errors import InputError
+from spiketheory.files import replace_atomically
+
+DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 class KeyedFiles(IndexDataCacheFile):
@@ -33,16 +40,22 @@ class KeyedFiles(IndexDataCacheFile):
         self.version = version
 
     def save(self, key: Any, data: Any) -> None:
-        """Write the machine code of a key."""
+        """Write the machine code of a key, behind the digest of itself."""
         remove_other_versions(self._cache_path, self.version)
-        self._save_data(self.find_name(key), (str(key), data))
+        content = self._dump((str(key), data))
+        with replace_atomically(Path(self._cache_path) / self.find_name(key)) as draft:
+            draft.write_bytes(hashlib.sha256(content).digest() + content)
 
     def load(self, key: Any) -> Any:
-        """The machine code of a key; None if there is none."""
+        """The machine code of a key; None if there is none, or a bit of it has changed."""
         try:
-            kept, data = self._load_data(self.find_name(key))
-        except FileNotFoundError:
+            text = (Path(self._cache_path) / self.find_name(key)).read_bytes()
+        except OSError:
             return None
+        digest, content = text[:DIGEST_SIZE], text[DIGEST_SIZE:]
+        if hashlib.sha256(content).digest() != digest:  # neither unpickled nor run
+            return None
+        kept, data = pickle.loads(content)
         return data if kept == str(key) else None
 
     def find_name(self, key: Any) -> str:
@@ -89,5 +102,5 @@ class KeyedCache(FunctionCache):
         """Write machine code, if it can be used by another process."""
         if data.library.has_dynamic_globals:  # holds addresses: it passes functions as values
             return
-        with contextlib.suppress(OSError):  # a full disk costs time, not the result
+        with contextlib.suppress(OSError, InputError):  # a full disk costs time, not the result
             super().save_overload(sig, data)

@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import importlib.metadata
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from spiketheory.interrupts import deliver_signals_after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,11 @@ class Options:
 
 
 PLAIN = Options()
+SETTINGS = (
+    *("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "ENABLE_AVX", "USING_SVML"),
+    *("FULL_TRACEBACKS", "DEBUGINFO_DEFAULT"),
+)
+"""Settings of Numba that change the code; the processor is in its own key."""
 
 
 def compile_function(
@@ -58,6 +67,8 @@ def compile_function(
 
     from spiketheory.machine.disk_cache import KeyedCache
 
+    if is_interpreted():
+        return function
     flags: dict[str, Any] = {
         "error_model": "numpy", "nogil": True, "_nrt": options.allocates,
     }  # fmt: skip
@@ -68,6 +79,7 @@ def compile_function(
     if options.disjoint:
         flags["pipeline_class"] = make_disjoint()
     dispatcher: Any = numba.njit(**flags)(function)
+    compile_undisturbed(dispatcher)
     forget_literals(dispatcher)
     kept = linked or function.__closure__ is not None
     text = hash_package(inspect.getfile(function)) if kept else read_text(function)
@@ -79,6 +91,13 @@ def compile_function(
             dispatcher._cache = KeyedCache(function, version[:12], dispatcher.full_key)
     compiled: Callable[..., Any] = dispatcher
     return compiled
+
+
+def is_interpreted() -> bool:
+    """Whether Numba was told to compile nothing, by ``NUMBA_DISABLE_JIT``."""
+    from numba.core import config
+
+    return bool(vars(config)["DISABLE_JIT"])
 
 
 def hash_texts(*texts: str) -> str:
@@ -93,6 +112,38 @@ def read_text(function: Callable[..., Any]) -> str:
     except (OSError, TypeError):
         code = function.__code__
         return repr((code.co_code, code.co_consts, code.co_names))
+
+
+def compile_undisturbed(dispatcher: Any) -> Any:
+    """Hold signals back while a function is compiled, but for those that it calls, one at a time.
+
+    What a handler raises in the middle of it may be lost, leave a module half handed over to LLVM,
+    or crash. Between two functions it is like any error of the compiler. Returns the dispatcher.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
+
+    if is_interpreted():
+        return dispatcher
+    hold_compiler_in_forks()
+    compile_it = dispatcher.compile
+
+    def compile_undisturbed(signature: Any) -> Any:
+        with global_compiler_lock, deliver_signals_after():  # waiting for the lock is disturbed
+            return compile_it(signature)
+
+    dispatcher.compile = compile_undisturbed
+    return dispatcher
+
+
+@lru_cache(maxsize=1)
+def hold_compiler_in_forks() -> None:
+    """Let a fork wait until no other thread compiles: the child has none to open the lock again."""
+    from numba.core.compiler_lock import global_compiler_lock as lock
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
 
 
 def forget_literals(dispatcher: Any) -> None:
@@ -175,6 +226,10 @@ def read_package_source(folder: Path) -> str:
 
 @lru_cache(maxsize=1)
 def read_versions() -> str:
-    """The installed versions of what machine code is made by, and makes use of."""
+    """The versions of what machine code is made by, and makes use of, and how it is told to."""
+    from numba.core import config
+
     libraries = ("numba", "llvmlite", "numpy")
-    return " ".join(f"{name} {importlib.metadata.version(name)}" for name in libraries)
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in libraries]
+    settings = [f"{name} {getattr(config, name)}" for name in SETTINGS]
+    return " ".join([f"python {sys.version}", *versions, *settings])

@@ -100,6 +100,15 @@ class Linker:
         if self.base is not None and not any(self.more & vars(m).keys() for m in modules):
             return self.base.link(module)
         copy = self.linked[module.__name__] = ModuleType(module.__name__, module.__doc__)
+        try:
+            self.fill(copy, module, modules)
+        except BaseException:  # Ctrl-C: a later call must not find half a module
+            self.linked.pop(module.__name__, None)
+            raise
+        return copy
+
+    def fill(self, copy: ModuleType, module: ModuleType, modules: list[ModuleType]) -> None:
+        """Put the names of a module into its copy, and its kernels bound."""
         names = copy.__dict__
         names.update(vars(module))
         for name, value in vars(module).items():
@@ -113,7 +122,6 @@ class Linker:
         for name, value in vars(module).items():
             if is_kernel(value) and value.__module__ == module.__name__ and name not in self.bound:
                 names[name] = self.bind(value, names, key)
-        return copy
 
     def bind(self, function: Callable[..., Any], names: dict[str, Any], key: str) -> Any:
         """One kernel with other globals, compiled."""

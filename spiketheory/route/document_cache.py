@@ -7,7 +7,6 @@ libraries that do the mathematics.
 
 import contextlib
 import hashlib
-import importlib.metadata
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +16,12 @@ import platformdirs
 from spiketheory.errors import InputError
 from spiketheory.files import break_seal, is_file_name, seal, write_text_atomically
 from spiketheory.reading import read_limited
+from spiketheory.route import versions
 
 ENTRIES = 200
 """Documents that are kept; the ones that were not asked for the longest go first."""
 
-LIBRARIES = ("sympy", "numpy", "mpmath", "matplotlib", "latex2mathml")
+LIBRARIES = (*versions.MATHEMATICS, "matplotlib", "latex2mathml")
 PACKAGES = ("spiketheory", "derivations")
 
 
@@ -74,28 +74,14 @@ def make_key(model: str, options: Mapping[str, object]) -> str | None:
         content,
         repr(sorted(options.items())).encode(),
         hash_source().encode(),
-        *(f"{name} {find_version(name)}".encode() for name in LIBRARIES),
+        versions.read_versions(LIBRARIES).encode(),
     ]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 def hash_source() -> str:
-    """Hash of all source files that shape a document, and of their names."""
-    root = Path(__file__).parents[2]
-    digest = hashlib.sha256()
-    for package in PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
-
-
-def find_version(library: str) -> str:
-    """The installed version of a library."""
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"
+    """Hash of all source files that shape a document."""
+    return versions.hash_source(Path(__file__).parents[2], PACKAGES)
 
 
 def place(key: str) -> Path:

@@ -4,13 +4,13 @@ The last line of a cached file holds a hash of what stands above it. A file that
 changed, or that does not import, is generated again.
 """
 
-import contextlib
 import hashlib
 import importlib.util
 import sys
 import tempfile
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 import platformdirs
 
@@ -20,14 +20,17 @@ from spiketheory.generation.generate import generate
 from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.generation.templates import GENERATED_FORMAT
 from spiketheory.language.model import NeuronModel
+from spiketheory.route import versions
 from spiketheory.route.driver import verify_model
+
+LIBRARIES = versions.MATHEMATICS
 
 
 def load_or_generate(model: NeuronModel, verified: VerifiedKernel | None = None) -> ModuleType:
     """Return the generated module of ``model``, from the cache if it is there.
 
-    The file's name holds a hash of the model and of the source of this package, so that a new
-    version of the generator never runs code of an old one.
+    The file's name holds a hash of the model, of the source of this package and of the versions of
+    the libraries, so that no version of the generator runs code of another.
 
     Args:
         model: The model.
@@ -62,8 +65,6 @@ def import_cached(path: Path, model: NeuronModel) -> ModuleType | None:
 def generate_file(path: Path, verified: VerifiedKernel) -> ModuleType:
     """Generate a model's code, write it to ``path`` and import it."""
     source = seal(generate(verified))
-    with contextlib.suppress(OSError):  # bytecode of a damaged file of the same length and second
-        Path(importlib.util.cache_from_source(str(path))).unlink()
     try:
         write_text_atomically(path, source)
     except InputError:  # a cache that cannot be written costs time, not the result
@@ -73,10 +74,9 @@ def generate_file(path: Path, verified: VerifiedKernel) -> ModuleType:
 
 
 def hash_generator() -> str:
-    """Hash of all source files that shape generated code."""
-    folder = Path(__file__).parents[1]
-    files = sorted(folder.rglob("*.py"))
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+    """Hash of all that generated code depends on beside the model: this program, the libraries."""
+    source = versions.hash_source(Path(__file__).parents[1], (".",))
+    return hashlib.sha256(f"{source} {versions.read_versions(LIBRARIES)}".encode()).hexdigest()
 
 
 def name_module(path: Path) -> str:
@@ -84,10 +84,18 @@ def name_module(path: Path) -> str:
     return f"spiketheory_generated_{path.stem}"
 
 
+class TextLoader(SourceFileLoader):
+    """Compiles a file's text at every import: nothing seals the bytecode that Python would keep."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The file's code."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def import_file(path: Path) -> ModuleType:
     """Import a generated file; one that fails leaves no half of a module behind."""
     name = name_module(path)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=TextLoader(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -9,16 +9,6 @@ from commands import SMALL, run_ok
 import spiketheory.verification.verify
 
 
-@pytest.fixture
-def own_folder(tmp_path, monkeypatch):
-    """An empty working folder, and no data or caches of a user."""
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.delenv("SPIKETHEORY_DATA", raising=False)
-    for variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(variable, str(tmp_path / "home"))
-
-
 @pytest.fixture(scope="session")
 def verified():
     """Derivations that were verified already, by model."""

@@ -83,6 +83,7 @@ def test_a_saved_run_is_loaded_bit_for_bit(tmp_path):
     assert loaded.trainer.config == run.trainer.config
     assert loaded.saved_epoch == run.saved_epoch == 3
     assert loaded.folder == tmp_path / "run"
+    run.close()
     assert {f.name for f in (tmp_path / "run").iterdir()} == FILES
 
 
@@ -168,8 +169,8 @@ def test_a_run_that_is_replaced_loses_its_model_file(tmp_path, model_file):
 
 def test_a_model_file_is_written_with_the_first_checkpoint_and_not_before(tmp_path, model_file):
     run = start(tmp_path / "run", model=str(model_file))
-    assert list((tmp_path / "run").iterdir()) == []
-    run.discard_if_empty()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+    run.close()
     assert not (tmp_path / "run").exists()
 
 
@@ -226,12 +227,12 @@ def test_a_run_in_a_folder_that_cannot_be_written_to_is_not_resumed(tmp_path, mo
 def test_only_an_empty_folder_is_discarded(tmp_path):
     empty = start(tmp_path / "empty")
     assert empty.saved_epoch is None
-    empty.discard_if_empty()
+    empty.close()
     assert not (tmp_path / "empty").exists()
     full = train(tmp_path / "full", epochs=1)
-    full.discard_if_empty()
+    full.close()
     assert load(tmp_path / "full").saved_epoch == 1
-    Run(trainer=full.trainer, state=full.state, folder=tmp_path / "none").discard_if_empty()
+    Run(trainer=full.trainer, state=full.state, folder=tmp_path / "none").close()
     assert not (tmp_path / "none").exists()
 
 

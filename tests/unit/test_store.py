@@ -9,6 +9,7 @@ from commands import ROOT
 from spiketheory.errors import InputError
 from spiketheory.files import break_seal, seal
 from spiketheory.route import document_cache as store
+from spiketheory.route import versions
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ def test_the_key_depends_on_model_options_source_and_versions(monkeypatch, tmp_p
     keys = [first, make("qif_delta"), make(code=True), make(format="text"), make(str(file))]
     file.write_text("theta ")
     keys.append(make(str(file)))
-    monkeypatch.setattr(store, "find_version", lambda name: "99" if name == "sympy" else "1")
+    monkeypatch.setattr(versions, "find_version", lambda name: "99" if name == "sympy" else "1")
     keys.append(make())
     monkeypatch.setattr(store, "hash_source", lambda: "another program")
     keys.append(make())
@@ -97,8 +98,8 @@ def test_a_file_that_cannot_be_read_has_no_key(tmp_path):
 
 
 def test_a_library_that_is_missing_has_no_version():
-    assert store.find_version("there-is-no-such-library") == "none"
-    assert store.find_version("sympy")[0].isdigit()
+    assert versions.find_version("there-is-no-such-library") == "none"
+    assert versions.find_version("sympy")[0].isdigit()
 
 
 def test_a_change_of_any_source_file_changes_the_hash(monkeypatch, tmp_path):

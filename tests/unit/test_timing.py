@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from hypothesis import find, settings, strategies
 
 from spiketheory.errors import SpiketheoryError, TimeLimitError
 from spiketheory.time_limit import limit_time
@@ -123,3 +124,29 @@ def test_an_outer_limit_holds_on_behind_an_inner_one():
         pause_twice()
     assert time.monotonic() < begun + 1
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_seconds_of_the_processor_are_those_of_the_processor():
+    with limit_time(0.1, "it", of_processor=True):
+        time.sleep(0.3)
+    begun = time.process_time()
+    with pytest.raises(TimeLimitError), limit_time(0.1, "it", of_processor=True):
+        burn_time()
+    assert time.process_time() < begun + 2
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+def burn_time():
+    while True:
+        with contextlib.suppress(Exception):
+            sum(range(1000))
+
+
+def test_hypothesis_does_not_take_the_end_for_an_example_that_fails():
+    def is_wanted(value):
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
+        return False
+
+    with pytest.raises(TimeLimitError), limit_time(0.2, "it"):
+        find(strategies.integers(), is_wanted, settings=settings(max_examples=10**6))
