@@ -1,6 +1,5 @@
 """A model's functions for the event loop: compiled, or in 50 digits."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from spiketheory.generation.lower import Lowering, lower
 from spiketheory.machine.compile import CompiledModel, make_module
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.verification.cases import MPMATH
-from spiketheory.verification.places import Kernels
+from spiketheory.verification.places import Kernels, read_functions
 
 DIGITS = 50
 SCALARS = ("time_to_spike", "will_spike")
@@ -65,13 +64,6 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
         has_periods=derivation.refractory is not None,
         n_ports=len(derivation.jumps),
     )
-
-
-def read_functions(text: str) -> dict[str, Callable[..., Any]]:
-    """The functions of a generated module."""
-    space: dict[str, Any] = {"__name__": "exact"}
-    exec(compile(text, "<exact>", "exec"), space)
-    return {name: value for name, value in space.items() if inspect.isfunction(value)}
 
 
 def take_first(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -71,6 +71,7 @@ class Attack:
     lost: tuple[str, ...] = ()
 
 
+# Long: more than half of it says what it takes, returns and raises.
 def attack(
     model: NeuronModel, certificate: Certificate, assumptions: Sequence[sp.Basic] = (), *,
     seed: int = 0, rounds: int = 1, effort: Effort | None = None, bound: CountBound | None = None,

@@ -4,6 +4,7 @@ The functions evaluated here are the text that code generation prints, with the 
 slip of a printer is found like one of the mathematics.
 """
 
+import inspect
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
@@ -152,6 +153,13 @@ def remember(function: Kernel) -> Kernel:
         return function(*arguments)
 
     return lambda *arguments: call_in(mpmath.mp.prec, *arguments)
+
+
+def read_functions(text: str) -> dict[str, Callable[..., Any]]:
+    """The functions of a generated module."""
+    space: dict[str, Any] = {"__name__": "exact"}
+    exec(compile(text, "<exact>", "exec"), space)
+    return {name: value for name, value in space.items() if inspect.isfunction(value)}
 
 
 def make_real(value: Any) -> Any:

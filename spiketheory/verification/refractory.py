@@ -20,6 +20,7 @@ from spiketheory.verification.places import (
     Place,
     Vector,
     differentiate_numerically,
+    read_functions,
     stretch,
 )
 from spiketheory.verification.tally import Tally, resolve
@@ -48,8 +49,7 @@ def check_refractory(ir: KernelIR, places: Sequence[Place]) -> Iterator[Check]:
     yield from flow.report()
     whole = Tally("gradient through a refractory period", "correct what joins the flows",
                   "gradients")  # fmt: skip
-    module: dict[str, Any] = {}
-    exec(compile(print_source(ir, "mpmath"), "<module in digits>", "exec"), module)
+    module = read_functions(print_source(ir, "mpmath"))
     for place in places[:2]:
         neuron = WholeNeuron(module, place)
         for state in spiking_states(place)[:MOST_STATES]:

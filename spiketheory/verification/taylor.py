@@ -89,6 +89,7 @@ class Setting:
         return ", ".join(f"{p} = {mpmath.nstr(v, 6)}" for p, v in self.parameters.items())
 
 
+# Long: the tallies with their words.
 def check_integrals(ir: KernelIR) -> Iterator[Check]:
     """Compare the generated integrator with the reference.
 
