@@ -186,7 +186,7 @@ def list_changes(size, times, channels, weights, steps, last):
 @pytest.mark.slow
 def test_spikes_of_the_conductance_neuron_are_those_of_dop853(coba):
     rng = np.random.default_rng(1)
-    times, channels = np.sort(rng.uniform(0, 300, 240)), rng.integers(0, 2, 240)
+    times, channels = np.sort(rng.uniform(0, 300, 240)), (rng.random(240) < 0.05).astype(int)
     weights = np.array([[[0.6, 0.0]] * 2, [[0.0, 6.7]] * 2])
     steps = ((20.0, 9.0), (110.0, 24.0), (260.0, 12.0))
     network = make_network(coba, weights, times=times, channels=channels, steps=steps,
