@@ -1,7 +1,8 @@
 """A model's functions for the event loop: compiled, or in 50 digits."""
 
-import inspect
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -9,11 +10,11 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.checking.loop import Loop
-from spiketheory.generation.generate import print_source
 from spiketheory.generation.lower import Lowering, lower
 from spiketheory.machine.compile import CompiledModel, make_module
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.verification.cases import MPMATH
+from spiketheory.verification.crossing import load_module
 from spiketheory.verification.places import Kernels
 
 DIGITS = 50
@@ -53,19 +54,14 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
         values = [mpf(parameters[p.name]) for p in derivation.model.parameters]
         constants = tuple(functions["constants"](*values))
     if derivation.model.is_crossing:
-        functions |= read_functions(print_source(ir, "mpmath"))
+        with tempfile.TemporaryDirectory(prefix="spiketheory-") as folder:
+            module = load_module(ir, Path(folder), target="mpmath")
+        functions |= {name: f for name, f in vars(module).items() if callable(f)}
     return Loop(
         functions=make_module("exact", functions),
         constants=constants,
         slopes=bind_slopes(derivation, constants, values, [MPMATH, "mpmath"]),
     )
-
-
-def read_functions(text: str) -> dict[str, Callable[..., Any]]:
-    """The functions of a generated module."""
-    space: dict[str, Any] = {"__name__": "exact"}
-    exec(compile(text, "<exact>", "exec"), space)
-    return {name: value for name, value in space.items() if inspect.isfunction(value)}
 
 
 def take_first(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -95,12 +95,7 @@ def attack(
     Raises:
         InputError: If it is unknown how the model's V blows up, or if V goes on through the spike.
     """
-    if model.is_crossing:
-        raise InputError(
-            f"Expected a model whose reset changes {model.spike.variable} but that of {model.name} "
-            "leaves it alone, for which the opponent has no simulator; no such certificate says "
-            "that spikes only shift."
-        )
+    check_simulated(model)
     say = show or (lambda text: None)
     bench = Bench(model, assumptions, seed=seed)
     found: dict[str, Contradiction] = {}
@@ -126,6 +121,16 @@ def attack(
         verdict=certificate.verdict, contradictions=tuple(found.values()), trials=bench.trials,
         rounds=done, lost=tuple(dict.fromkeys(bench.lost)),
     )  # fmt: skip
+
+
+def check_simulated(model: NeuronModel) -> None:
+    """Raise `InputError` for a model that the opponent's simulators do not know."""
+    if model.is_crossing:
+        raise InputError(
+            f"Expected a model whose reset changes {model.spike.variable} but that of {model.name} "
+            "leaves it alone, for which the opponent has no simulator; no such certificate says "
+            "that spikes only shift."
+        )
 
 
 Search = Callable[[], Iterable[Contradiction]]
