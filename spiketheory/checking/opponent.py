@@ -97,12 +97,7 @@ def attack(
         InputError: If it is unknown how the model's V blows up, if V goes on through the spike, or
             if it has a refractory period.
     """
-    if model.is_crossing:
-        raise InputError(
-            f"Expected a model whose reset changes {model.spike.variable} but that of {model.name} "
-            "leaves it alone, for which the opponent has no simulator; no such certificate says "
-            "that spikes only shift."
-        )
+    check_simulated(model)
     say = show or (lambda text: None)
     if model.refractory is not None:
         raise InputError(
@@ -133,6 +128,16 @@ def attack(
         verdict=certificate.verdict, contradictions=tuple(found.values()), trials=bench.trials,
         rounds=done, lost=tuple(dict.fromkeys(bench.lost)),
     )  # fmt: skip
+
+
+def check_simulated(model: NeuronModel) -> None:
+    """Raise `InputError` for a model that the opponent's simulators do not know."""
+    if model.is_crossing:
+        raise InputError(
+            f"Expected a model whose reset changes {model.spike.variable} but that of {model.name} "
+            "leaves it alone, for which the opponent has no simulator; no such certificate says "
+            "that spikes only shift."
+        )
 
 
 Search = Callable[[], Iterable[Contradiction]]

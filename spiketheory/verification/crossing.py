@@ -160,10 +160,10 @@ def check_crossings(ir: KernelIR) -> Iterator[Check]:
         yield from tally.report()
 
 
-def load_module(ir: KernelIR, folder: Path) -> ModuleType:
+def load_module(ir: KernelIR, folder: Path, *, target: str = "module") -> ModuleType:
     """Import the module that would be generated."""
-    path = folder / "module.py"
-    path.write_text(print_source(ir, "module"), encoding="utf-8")
+    path = folder / f"{target}.py"
+    path.write_text(print_source(ir, target), encoding="utf-8")
     spec = importlib.util.spec_from_file_location(f"verified_{ir.derivation.model.digest}", path)
     assert spec is not None
     assert spec.loader is not None
