@@ -103,7 +103,7 @@ def compile_verified(model: str, verified: "VerifiedKernel", *, backend: str) ->
         return compile_model(model, backend=backend)
     from spiketheory.route.model_cache import load_or_generate
 
-    neuron = verified.derivation.model
+    neuron = verified.derivation.shown
     return load_once(load_or_generate(neuron, verified), backend, neuron.ports)
 
 

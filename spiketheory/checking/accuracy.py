@@ -20,7 +20,7 @@ from spiketheory.errors import InputError
 from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.generation.lower import lower
 from spiketheory.machine.compile import CompiledModel
-from spiketheory.reference.integrate import Reference
+from spiketheory.reference.neuron import Neuron
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.verification.cases import DIGITS
 from spiketheory.verification.places import Kernels, Place, compile_domains
@@ -96,7 +96,7 @@ def measure_accuracy(
     measure = make_measure(derivation)
     admissible = compile_domains(derivation)
     results = [Accuracy(name="time to spike")]
-    results += [Accuracy(name=f"d(time to spike)/d{s.name}") for s in derivation.model.state]
+    results += [Accuracy(name=f"d(time to spike)/d{s.name}") for s in derivation.shown.state]
     count = 0
     for _ in range(ATTEMPTS * states):
         if count == states:
@@ -141,7 +141,7 @@ def draw_state(
     derivation: Derivation, parameters: Sequence[float], draw: random.Random
 ) -> tuple[float, ...] | None:
     """A state around rest, on a random scale; None if it has spiked already."""
-    model = derivation.model
+    model = derivation.shown
     at = dict(zip([p.symbol for p in model.parameters], parameters, strict=True))
     rest = [float(r.xreplace({k: sp.Float(v) for k, v in at.items()})) for r in model.rest]
     size = 10.0 ** draw.uniform(-1, 2)
@@ -151,7 +151,8 @@ def draw_state(
     )
     if model.spike.is_blowup:
         return state
-    threshold = float(model.spike.value.xreplace({k: sp.Float(v) for k, v in at.items()}))
+    known = {k: sp.Float(v) for k, v in (*at.items(), *zip(model.state, state, strict=True))}
+    threshold = float(model.spike.value.xreplace(known))
     return state if state[model.state.index(model.spike.variable)] < threshold else None
 
 
@@ -171,9 +172,9 @@ def evaluate(
     nothing = [0.0] * len(coordinates)
     step = functions.propagator(wait, *constants)
     slopes = functions.fire_vjp(*coordinates, *step, *constants, *nothing, 1.0)
-    chart, model = derivation.chart, derivation.model
+    chart, model = derivation.chart, derivation.shown
     names = [*model.state, *chart_symbols(derivation)]
-    jacobian = sp.Matrix(chart.from_state).jacobian(model.state)
+    jacobian = sp.Matrix(derivation.enter).jacobian(model.state)
     entries = cached_lambdify(derivation, names, list(jacobian))(
         *state, *chart_values(derivation, compiled, constants)
     )
@@ -206,7 +207,7 @@ def cached_lambdify(
     derivation: Derivation, names: Sequence[sp.Symbol], values: Sequence[sp.Expr]
 ) -> Callable[..., list[float]]:
     """Compile the chart's Jacobian once per model."""
-    key = derivation.model.digest
+    key = derivation.shown.digest
     if key not in _LAMBDAS:
         _LAMBDAS[key] = sp.lambdify(list(names), list(values), "math", dummify=True)
     return _LAMBDAS[key]
@@ -219,9 +220,9 @@ def make_measure(derivation: Derivation) -> Measure:
 
 def evaluate_exactly(derivation: Derivation) -> Measure:
     """By the closed forms, in many digits."""
-    kernels = Kernels(lower(derivation))
-    model, chart = derivation.model, derivation.chart
-    jacobian = sp.Matrix(chart.from_state).jacobian(model.state)
+    kernels = Kernels(lower(derivation), as_written=True)
+    model = derivation.shown
+    jacobian = sp.Matrix(derivation.enter).jacobian(model.state)
     symbols = [*model.state, *chart_symbols(derivation)]
     entries = sp.lambdify(symbols, list(jacobian), "mpmath", dummify=True)
 
@@ -254,11 +255,12 @@ def evaluate_exactly(derivation: Derivation) -> Measure:
 
 def integrate(derivation: Derivation) -> Measure:
     """By integration of the model's equations, and central differences."""
-    model = derivation.model
+    model = derivation.shown
 
     def measure(state: Sequence[mpf], parameters: Sequence[mpf]) -> list[mpf]:
         at = dict(zip([p.symbol for p in model.parameters], parameters, strict=True))
-        reference = Reference(model, at, digits=REFERENCE_DIGITS)
+        reference = Neuron(model, {p.name: at[p.symbol] for p in model.parameters},
+                           digits=REFERENCE_DIGITS)  # fmt: skip
         with mpmath.workdps(REFERENCE_DIGITS + 10):
             _, wait = reference.arrive(list(state), LONGEST)
             if wait is None:

@@ -49,7 +49,7 @@ def make_exact_loop(derivation: Derivation, parameters: Mapping[str, float]) -> 
     if derivation.is_integrated:
         return None
     ir = lower(derivation)
-    kernels = Kernels(ir)
+    kernels = Kernels(ir, as_written=True)
     functions: dict[str, Callable[..., Any]] = dict(kernels.functions)
     functions |= {name: take_first(functions[name]) for name in SCALARS}
     with mpmath.workdps(DIGITS):
@@ -79,8 +79,8 @@ def bind_slopes(
     derivation: Derivation, constants: Sequence[Any], parameters: Sequence[Any], library: Any
 ) -> Callable[..., list[list[Any]]]:
     """Derivatives of the coordinates by the state variables, as a function of the state."""
-    state = derivation.model.state
-    matrix = sp.Matrix(derivation.chart.from_state).jacobian(list(state))
+    state = derivation.shown.state
+    matrix = sp.Matrix(derivation.enter).jacobian(list(state))
     # The time left, which is nothing at the start, or the side of the threshold.
     if derivation.refractory is not None or derivation.model.is_crossing:
         matrix = matrix.col_join(sp.zeros(1, len(state)))

@@ -119,7 +119,10 @@ class Subject:
 
     def is_inside(self, state: Sequence[Number]) -> bool:
         """Whether a state has not spiked yet."""
-        return bool(state[self.scales.voltage] < self.scales.ceiling)
+        place, threshold = self.scales.voltage, self.neuron.spike.value
+        if self.neuron.spike.is_blowup or not threshold.has(*self.neuron.state):
+            return bool(state[place] < self.scales.ceiling)
+        return bool(self.loop.wait(self.loop.enter([float(v) for v in state])) > 0)
 
 
 def meets_release(run: Run) -> bool:

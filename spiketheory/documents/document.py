@@ -108,9 +108,9 @@ def build_blocks(
     """
     d = verified.derivation
     blocks: list[Block] = [
-        *explain_name(d.model),
+        *explain_name(d.shown),
         summarize(verified),
-        *explain_model(d.model),
+        *explain_model(d.shown),
         *([Heading(text="Behaviour"), *figures] if figures else []),
         *explain_method(d),
         *explain_constants(d),
@@ -134,7 +134,7 @@ def build_blocks(
 def summarize(verified: VerifiedKernel) -> Summary:
     """The box at the top: model, method and the outcome of the verification."""
     d = verified.derivation
-    model = d.model
+    model = d.shown
     equations = [
         (name_velocity(s), write_math(f))
         for s, f in zip(model.state, model.derivatives, strict=True)
@@ -283,9 +283,9 @@ def explain_method(d: Derivation) -> list[Block]:
             f"falls through zero.{same}"
         ),
         Paragraph(text="From the state to the coordinates:"),
-        *equate_all(chart.coordinates, chart.from_state),
+        *equate_all(chart.coordinates, d.enter),
         Paragraph(text="From the coordinates to the state:"),
-        *equate_all(d.model.state, chart.to_state),
+        *equate_all(d.shown.state, d.leave),
         Paragraph(text="Between events:"),
         *equate_all(velocities, chart.field),
     ]

@@ -95,7 +95,7 @@ def draw_figures(
     """
     from matplotlib import rc_context
 
-    model = verified.derivation.model
+    model = verified.derivation.shown
     with np.errstate(all="ignore"), rc_context(STYLE):
         scene = observe(model, compiled or compile_verified(verified))
         if scene is None:
@@ -112,7 +112,7 @@ def compile_verified(verified: VerifiedKernel) -> CompiledModel:
     from spiketheory.route.model_cache import import_file
 
     with tempfile.TemporaryDirectory(prefix="spiketheory-") as folder:
-        path = Path(folder) / f"figures_{verified.derivation.model.digest[:16]}.py"
+        path = Path(folder) / f"figures_{verified.derivation.shown.digest[:16]}.py"
         path.write_text(generate(verified), encoding="utf-8")
         module = import_file(path)
         try:

@@ -22,15 +22,15 @@ def render_json(verified: VerifiedKernel, *, code: str | None = None) -> str:
     d = verified.derivation
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "model": describe_model(d.model),
+        "model": describe_model(d.shown),
         "method": d.method,
         "reason": d.reason,
         "rejected": list(d.rejected),
         "chart": {
             "name": d.chart.name,
             "coordinates": [c.name for c in d.chart.coordinates],
-            "to_state": name_all(d.model.state, d.chart.to_state),
-            "from_state": name_all(d.chart.coordinates, d.chart.from_state),
+            "to_state": name_all(d.shown.state, d.leave),
+            "from_state": name_all(d.chart.coordinates, d.enter),
             "field": name_all(d.chart.coordinates, d.chart.field),
             "surface": write(d.chart.surface),
             "projective": [c.name for c in d.chart.projective],

@@ -22,6 +22,10 @@ def print_threshold(model: NeuronModel) -> str:
 
 def name_side(derivation: Derivation) -> str:
     """Name of the coordinate."""
-    taken = {*derivation.model.symbols, *(s.name for s in derivation.propagator.symbols)}
+    taken = {
+        *derivation.model.symbols,
+        *derivation.shown.symbols,
+        *(s.name for s in derivation.propagator.symbols),
+    }
     taken |= {derivation.initial.symbol.name, *(c.symbol.name for c in derivation.constants)}
     return pick_name("above", taken)

@@ -182,7 +182,7 @@ def print_module(ir: KernelIR, functions: str, *, in_digits: bool = False) -> st
     return templates.MODULE.format(
         title=f"Functions of the neuron model {model.name}.",
         description=escape_docstring(model.description) or "No description.",
-        digest=model.digest,
+        digest=derivation.shown.digest,
         method=derivation.method,
         chart=derivation.chart.name,
         operations="\n".join(wrap(f"Operations per call: {', '.join(counts)}.")),
@@ -200,11 +200,11 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
     inputs = classify_inputs(model)
     return {
         "NAME": model.name,
-        "DIGEST": model.digest,
+        "DIGEST": derivation.shown.digest,
         "PARAMETERS": tuple(p.name for p in model.parameters),
         "DEFAULTS": tuple(float(p.default) for p in model.parameters),
         "DOMAINS": tuple(format_expression(p.domain) for p in model.parameters),
-        "STATE": tuple(s.name for s in model.state),
+        "STATE": tuple(s.name for s in derivation.shown.state),
         "COORDINATES": list_coordinates(ir),
         "CONSTANTS": ir.constants,
         "PROPAGATOR": list_propagator(ir),

@@ -63,7 +63,7 @@ class Lowering:
 
     def name_derivatives(self, names: Iterable[str]) -> tuple[sp.Symbol, ...]:
         """Symbols for a loss's derivatives, named apart from everything a function may take."""
-        state = self.derivation.model.state
+        state = (*self.derivation.model.state, *self.derivation.shown.state)
         symbols = (*self.coordinates, *self.propagator, *self.constants, *state)
         return tuple(map(state_symbol, pick_names(names, {s.name for s in symbols})))
 
@@ -73,7 +73,7 @@ class Lowering:
         if d.is_integrated:
             return d.integrated.constants
         expressions = [
-            *d.chart.to_state, *d.chart.from_state, *d.chart.field, *d.closed.flow,
+            *d.leave, *d.enter, *d.chart.field, *d.closed.flow,
             *(e for jump in d.jumps for e in jump), *d.reset,
             *d.closed.time_to_spike_gradient, *d.initial.state, d.initial.value,
             d.initial.lower, d.initial.upper, d.initial.default, d.will_spike,
@@ -160,7 +160,7 @@ class Lowering:
     def lower_chart(self) -> list[KernelFunction]:
         """Into the chart and out of it."""
         d = self.derivation
-        chart, initial = d.chart, d.initial
+        state, initial = d.shown.state, d.initial
         tangent = [
             sum(
                 bar * value.diff(initial.symbol)
@@ -198,26 +198,26 @@ class Lowering:
             build_function(
                 "enter_chart",
                 "Coordinates of a given state.",
-                describe(names, chart.from_state),
-                (*d.model.state, *self.constants),
+                describe(names, d.enter),
+                (*state, *self.constants),
                 names,
-                chart.from_state,
+                d.enter,
             ),
             build_function(
                 "leave_chart",
                 "State of given coordinates; infinite at the spike.",
-                describe([s.name for s in d.model.state], chart.to_state),
+                describe([s.name for s in state], d.leave),
                 (*self.coordinates, *self.constants),
-                [s.name for s in d.model.state],
-                chart.to_state,
+                [s.name for s in state],
+                d.leave,
             ),
             build_function(
                 "enter_chart_vjp",
                 "Derivatives of a loss by the state, from those by the coordinates.",
                 (),
-                (*d.model.state, *self.constants, *self.covector),
-                [f"d_{s}" for s in d.model.state],
-                pull_back(self.covector, sp.Matrix(chart.from_state).jacobian(d.model.state)),
+                (*state, *self.constants, *self.covector),
+                [f"d_{s}" for s in state],
+                pull_back(self.covector, sp.Matrix(d.enter).jacobian(state)),
             ),
             build_function(
                 "leave_chart_vjp",
@@ -225,16 +225,14 @@ class Lowering:
                 (),
                 (*self.coordinates, *self.constants, *self.state_covector),
                 [f"d_{name}" for name in names],
-                pull_back(
-                    self.state_covector, sp.Matrix(chart.to_state).jacobian(self.coordinates)
-                ),
+                pull_back(self.state_covector, sp.Matrix(d.leave).jacobian(self.coordinates)),
             ),
         ]
 
     @property
     def state_covector(self) -> tuple[sp.Symbol, ...]:
         """Symbols of a loss's derivatives by the model's own state."""
-        return self.name_derivatives(f"l_{s}" for s in self.derivation.model.state)
+        return self.name_derivatives(f"l_{s}" for s in self.derivation.shown.state)
 
     @property
     def calls(self) -> tuple[Call, ...]:

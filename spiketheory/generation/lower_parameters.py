@@ -51,7 +51,7 @@ class Sensitivities:
             *d.reset,
             *d.initial.state,
         ]
-        maps += [*d.chart.from_state, *d.chart.to_state]
+        maps += [*d.enter, *d.leave]
         maps += [d.numbers.call] if d.numbers is not None else []
         maps += d.refractory.expressions if d.refractory is not None else ()
         pseudo = d.pseudospike
@@ -203,8 +203,8 @@ def lower_maps(
         )  # fmt: skip
 
     functions = [
-        build("enter_chart", "at a fixed state", d.model.state, covector, d.chart.from_state),
-        build("leave_chart", "at fixed coordinates", coordinates, state_covector, d.chart.to_state),
+        build("enter_chart", "at a fixed state", d.shown.state, covector, d.enter),
+        build("leave_chart", "at fixed coordinates", coordinates, state_covector, d.leave),
         build("reset", "by way of the reset", coordinates, covector, d.reset),
     ]
     if d.pseudospike is not None:

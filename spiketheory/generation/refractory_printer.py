@@ -94,7 +94,7 @@ class Wrappers:
     """
 
     def __init__(self, ir: KernelIR) -> None:
-        chart, model = ir.derivation.chart, ir.derivation.model
+        chart, model = ir.derivation.chart, ir.derivation.shown
         self.x = [name_in_code(c.name) for c in chart.coordinates]
         self.p = list(map(name_in_code, ir.constants))
         self.state = [name_in_code(s.name) for s in model.state]
@@ -411,5 +411,5 @@ class Wrappers:
 def left_name(ir: KernelIR) -> str:
     """Name of the coordinate that is the time left of the refractory period."""
     names = {c.name for c in ir.derivation.chart.coordinates} | set(ir.constants)
-    names |= {s.name for s in ir.derivation.model.state}
+    names |= {s.name for s in (*ir.derivation.model.state, *ir.derivation.shown.state)}
     return pick_name("left", {*names, *map(name_in_code, names)})

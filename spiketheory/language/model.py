@@ -160,11 +160,18 @@ class NeuronModel:
     def is_crossing(self) -> bool:
         """Whether a spike is an upward crossing of a finite threshold that V goes on through.
 
-        The reset leaves the variable that spikes alone, so that the neuron is above the threshold
+        The reset leaves V where it is above the threshold, which may move, so that the neuron is
+        above it
         after a spike; it spikes again only once it has come back below and crosses again.
         """
-        index = self.state.index(self.spike.variable)
-        return not self.spike.is_blowup and self.reset[index] == self.spike.variable
+        V, theta = self.spike.variable, self.spike.value
+        if self.spike.is_blowup:
+            return False
+        after = dict(zip(self.state, self.reset, strict=True))
+        if after[V] == V and not any(theta.has(s) for s, r in after.items() if s != r):
+            return True
+        moved = after[V] - theta.subs(after, simultaneous=True) - V + theta
+        return theta.has(*self.state) and bool(sp.expand(moved) == 0)
 
     @property
     def takes_input(self) -> bool:

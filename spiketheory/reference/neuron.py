@@ -178,6 +178,11 @@ class Neuron:
                 return state, now, left
         return state, mpf(time), left
 
+    def arrive(self, state: Vector, longest: mpf) -> tuple[Vector, mpf | None]:
+        """The state at the next spike and its time; None if none comes within ``longest``."""
+        near, wait = self.reference.arrive(self.measure(state), longest)
+        return self.restore(near), wait
+
     def settle(self, near: Vector) -> Vector:
         """The state on the spike surface that the integrator arrived at; V may be infinite."""
         if self.model.spike.is_blowup:

@@ -317,6 +317,8 @@ class Derivation:
         initial: The learnable initial coordinate.
         pseudospike: The pseudodynamics; None where the model has none.
         without_pseudospikes: Why it has none.
+        written: The model as it was written, if another one was derived
+            (`spiketheory.symbolic.measured`).
         refractory: What holds after a spike for a while; None if the neuron has no refractory
             period. Everything else is derived as if it had none.
         other_jumps: The same as ``jump`` for each further port of the model.
@@ -341,12 +343,42 @@ class Derivation:
     rejected: tuple[str, ...] = ()
     without_pseudospikes: str = ""
     refractory: HeldPhase | None = None
+    written: NeuronModel | None = None
     other_jumps: tuple[tuple[sp.Expr, ...], ...] = ()
 
     @property
     def jumps(self) -> tuple[tuple[sp.Expr, ...], ...]:
         """Coordinates after an input of weight ``w``, for each port."""
         return (self.jump, *self.other_jumps)
+
+    @property
+    def shown(self) -> NeuronModel:
+        """The model as it was written, whose state goes into the coordinates and comes out."""
+        return self.written or self.model
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether V is measured from a threshold that moves."""
+        return self.model.spike.variable != self.shown.spike.variable
+
+    @property
+    def enter(self) -> tuple[sp.Expr, ...]:
+        """The coordinates, as expressions of the state as written."""
+        own, shown = self.model.spike, self.shown.spike
+        if not self.is_measured:
+            return self.chart.from_state
+        height = {own.variable: shown.variable - shown.value}
+        return tuple(e.subs(height) for e in self.chart.from_state)
+
+    @property
+    def leave(self) -> tuple[sp.Expr, ...]:
+        """The state as written, as expressions of the coordinates."""
+        own, shown = self.model.spike, self.shown.spike
+        if not self.is_measured:
+            return self.chart.to_state
+        state = dict(zip(self.model.state, self.chart.to_state, strict=True))
+        above = shown.value.subs(state, simultaneous=True)
+        return tuple(v + above if s == own.variable else v for s, v in state.items())
 
     @property
     def is_integrated(self) -> bool:

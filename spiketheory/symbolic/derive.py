@@ -15,6 +15,7 @@ from spiketheory.language.removable import resolve_removable
 from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
 from spiketheory.runtime import special_mpmath
 from spiketheory.symbolic.derivation import Derivation
+from spiketheory.symbolic.measured import measure, restore
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 from spiketheory.symbolic.refractory import add_refractory_period
 
@@ -38,14 +39,16 @@ def derive(model: NeuronModel) -> Derivation:
         DerivationError: If the model makes no sense as it stands, or no method solves it; says
             what each one missed.
     """
-    check_start(model)
+    written = model
+    check_start(written)
+    model = measure(written)
     check_reset(model)
     check_field_after_reset(model)
     mismatches: list[tuple[str, str]] = []
     for method in METHODS:
         mismatch = explain_mismatch(method, model)
         if mismatch is None:
-            derivation: Derivation = add_refractory_period(method.solve(model))
+            derivation = restore(add_refractory_period(method.solve(model)), written)
             rejected = tuple(f"{name}: {reason}" for name, reason in mismatches)
             return dataclasses.replace(derivation, rejected=rejected)
         mismatches.append((method.NAME, mismatch))
@@ -159,6 +162,7 @@ def check_reset(model: NeuronModel) -> None:
     reset = model.reset[model.state.index(variable)]
     if model.spike.is_blowup or model.is_crossing:
         return
+    reset = reset.subs(variable, model.spike.value)
     margin = sp.expand(model.spike.value - reset)
     if margin.has(*model.state) or is_positive(margin, model.parameters):
         return

@@ -53,12 +53,13 @@ class Kernels:
         derivation: The derivation.
         thorough: Whether special functions are looked at as closely as others.
         constants: Names of the constants, in order.
-        functions: Kernel functions by name, and ``surface`` and ``crossing``: the function that
-            falls through zero at the spike, and how fast.
+        functions: Kernel functions by name, those into the chart and out of it by way of the state
+            of the model that is derived unless ``as_written``, and ``surface`` and ``crossing``:
+            the function that falls through zero at the spike, and how fast.
         choose_spike_branch: Number of the branch of the time to spike that counts.
     """
 
-    def __init__(self, ir: KernelIR, *, thorough: bool = False) -> None:
+    def __init__(self, ir: KernelIR, *, thorough: bool = False, as_written: bool = False) -> None:
         self.derivation, self.thorough = ir.derivation, thorough
         self.constants = ir.constants
         self.functions: dict[str, Kernel] = {}
@@ -78,6 +79,12 @@ class Kernels:
         crossing = (slopes * sp.Matrix(chart.field))[0]
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
             self.functions[name] = compile_in_digits(arguments, [value])
+        if ir.derivation.is_measured and not as_written:
+            entered = (*ir.derivation.model.state, *ir.constant_symbols)
+            enter = compile_in_digits(entered, chart.from_state)
+            leave = compile_in_digits(arguments, chart.to_state)
+            self.functions["enter_chart"] = lambda *at: list(enter(*at))
+            self.functions["leave_chart"] = lambda *at: list(leave(*at))
         self.find_start = compile_start(self.derivation.model)
 
     def find_zero(self, rates: Any, horizon: mpf, arguments: Any) -> mpf:
@@ -248,7 +255,12 @@ class Place:
         if self.derivation.model.is_crossing:  # after a spike it is not below its threshold
             return states
         spiking = [s for s in states if mpmath.isfinite(self.wait(s))]
-        return [*states, *(self.fire(s, self.wait(s)) for s in spiking[:1])]
+        fired = [self.fire(s, self.wait(s)) for s in spiking[:1]]
+        model = self.derivation.model
+        after = model.reset[model.state.index(model.spike.variable)]
+        if after.has(*model.state):  # it leads beyond from states that need not be admissible
+            fired = [s for s in fired if self.surface(s) > 0]
+        return [*states, *fired]
 
     @property
     def is_thorough(self) -> bool:

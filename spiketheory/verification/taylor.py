@@ -352,7 +352,8 @@ def compare_gradients(
         return pull_to_chart(setting, coordinates, other[0]) if other else want
 
     compare(slope, f"the gradient of the spike time from {show(state)}", got, want, find_nudged)
-    compare_later(setting, coordinates, wait, waits, ends, later)
+    arrived, _ = setting.reference.arrive(state, 2 * wait)
+    compare_later(setting, coordinates, wait, (arrived, waits, ends), later)
 
 
 def differentiate(setting: Setting, state: Vector, wait: mpf) -> tuple[Vector, list[Vector]] | None:
@@ -382,10 +383,19 @@ def pull_to_chart(setting: Setting, coordinates: Vector, slopes: Vector) -> Vect
 
 
 def compare_later(
-    setting: Setting, coordinates: Vector, wait: mpf, waits: Vector, ends: list[Vector],
-    later: Tally,
+    setting: Setting, coordinates: Vector, wait: mpf,
+    found: tuple[Vector, Vector, list[Vector]], later: Tally,
 ) -> None:  # fmt: skip
-    """Compare the derivative of the other variables after the spike, at a fixed time."""
+    """Compare the derivative of the other variables after the spike, at a fixed time.
+
+    Args:
+        setting: The setting.
+        coordinates: Where to start.
+        wait: The time to the spike.
+        found: The state at the spike, and derivatives of its time and of the state then.
+        later: What counts the comparisons.
+    """
+    arrived, waits, ends = found
     model, chart = setting.derivation.model, setting.derivation.chart
     kept = [i for i, s in enumerate(model.state) if s != model.spike.variable]
     if not kept:
@@ -396,9 +406,12 @@ def compare_later(
     got = setting.run("fire_vjp", *coordinates, wait, after=[*covector, 0.0])
     fired = setting.run("fire", *coordinates, wait)
     (leaving,) = setting.evaluate([chart.field[place]], chart.coordinates, fired)
-    reset_slope = model.reset[i].diff(model.state[i])
+    # V is on the threshold, or infinite where no reset depends on it.
+    slopes = setting.evaluate(
+        [model.reset[i].diff(model.state[j]) for j in kept], model.state, arrived
+    )
     want = [
-        mpf(sp.Float(reset_slope, 30)) * end[i] - leaving * w
+        sum((s * end[j] for s, j in zip(slopes, kept, strict=True)), mpf(0)) - leaving * w
         for end, w in zip(ends, waits, strict=True)
     ]
     later.compare("the derivative of the state after a spike", got,

@@ -1,19 +1,22 @@
 """Verify a derivation and its kernel functions: symbolic proofs, comparisons in 50 digits."""
 
+import random
 from collections.abc import Iterator
 
 import mpmath
+from mpmath import mpf
 
 from spiketheory.generation.kernel_ir import KernelIR, VerifiedKernel
 from spiketheory.symbolic.derivation import Check
 from spiketheory.verification import crossing as verify_crossing
 from spiketheory.verification import gradients as verify_gradients
+from spiketheory.verification import measured as verify_measured
 from spiketheory.verification import numeric as verify_numeric
 from spiketheory.verification import ports as verify_ports
 from spiketheory.verification import refractory as verify_refractory
 from spiketheory.verification import taylor as verify_taylor
 from spiketheory.verification.cases import DIGITS, Case, build_cases
-from spiketheory.verification.places import Kernels, build_places
+from spiketheory.verification.places import SEED, Kernels, Place, build_places
 from spiketheory.verification.symbolic import check_symbolically, make_settings
 
 
@@ -54,6 +57,7 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
     - *gradient of ...*: each vector-Jacobian product against central differences of the composed
       maps: the spike time, flow-input-flow with the input's time, flow-spike-flow, the initial
       state, the pseudospikes, and flow-input-spike-flow by the parameters.
+    - *moving threshold*: the model in X = V - theta(z) is the model as written.
     - *held flow*, *gradient through a refractory period*: the same of the refractory period and
       of the whole neuron, where it has one.
 
@@ -85,6 +89,9 @@ def check_numerically(
     ir: KernelIR, cases: tuple[Case, ...], *, thorough: bool = False
 ) -> Iterator[Check]:
     """Run the checks in 50 digits, in their order."""
+    defaults = {p.symbol: mpf(repr(p.default)) for p in ir.derivation.model.parameters}
+    at_defaults = Place(Kernels(ir), defaults, random.Random(SEED))
+    yield from verify_measured.check_measured(ir, [at_defaults])
     yield from verify_ports.check_ports(ir)
     if ir.derivation.model.is_crossing:
         yield from verify_crossing.check_crossings(ir)
@@ -106,5 +113,6 @@ def check_numerically(
     yield from verify_gradients.check_start(everywhere)
     yield from verify_gradients.check_pseudospike_gradient(everywhere)
     yield from verify_gradients.check_parameters(ordinary)
-    yield from verify_gradients.check_maps(ordinary)
+    if not ir.derivation.is_measured:  # else they were checked beside the change of variables
+        yield from verify_gradients.check_maps(ordinary)
     yield from verify_refractory.check_refractory(ir, ordinary)
