@@ -28,10 +28,10 @@ from spiketheory.verification.places import SEED, Tally, Vector, compile_domains
 
 TOLERANCE = mpf(10) ** -11
 SPREAD = 0.1
-LONGEST = mpf(200)
+LONGEST = mpf(60)
 QUIET = mpf(30)
 """So long a neuron that does not spike within `LONGEST` is followed."""
-PIECE = mpf(5)
+PIECE = mpf(30)
 """So long the reference goes on at a time, which takes a limited number of steps."""
 MOST_STEPS = 2000
 """Steps of the reference at one set of parameters after which nothing more is looked at."""
@@ -323,13 +323,14 @@ def compare_gradient(setting: Setting, tallies: Tallies, state: Vector) -> None:
     got = setting.step("fire_vjp", state, wait, *nothing, mpf(1))
     want = []
     for i in range(len(state) - 1):
-        pair = []
+        waits = []
         for sign in (1, -1):
             moved = list(state[:-1])
             moved[i] += sign * STEP
-            pair.append(setting.arrive(moved, 2 * wait)[1])
-        if None in pair:
-            return
-        want.append((pair[0] - pair[1]) / (2 * STEP))
+            _, found = setting.arrive(moved, 2 * wait)
+            if found is None:
+                return
+            waits.append(found)
+        want.append((waits[0] - waits[1]) / (2 * STEP))
     tallies["slope"].compare(f"the gradient of the spike time from ({show(state)})", got,
                              [*want, mpf(0)], tolerance=TOLERANCE)  # fmt: skip
