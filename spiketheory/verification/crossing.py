@@ -44,7 +44,7 @@ SIZES = tuple(sign * mpf(2) ** k for k in range(-20, 21) for sign in (1, -1))
 """Inputs to try until one does."""
 PARTS = tuple(map(mpf, (0, "0.5", "0.75", "0.9", "0.97")))
 """Inputs to try then, in terms of that."""
-AGAIN = tuple(map(mpf, (1, -1, 3, -3)))
+AGAIN = (mpf(1), mpf(-1))
 """Inputs to a neuron before and after its spike, in terms of the first."""
 FRACTIONS = (mpf(1) / 3, mpf("0.9"))
 NEXT_TO = mpf(10) ** -14
@@ -68,7 +68,7 @@ class Setting:
         """Call a function of the module."""
         given = (*map(float, arguments), *self.constants, *map(float, after))
         result = getattr(self.module, name)(*given)
-        return [mpf(v) for v in (result if isinstance(result, tuple) else (result,))]
+        return [mpf(float(v)) for v in (result if isinstance(result, tuple) else (result,))]
 
     def step(self, name: str, state: Vector, duration: mpf, *after: mpf) -> Vector:
         """``flow``, ``fire`` or a derivative of theirs over a duration."""
@@ -76,7 +76,12 @@ class Setting:
         return self.run(name, *state, *steps, after=after)
 
     def wait(self, state: Vector) -> mpf:
-        """Time to the next spike."""
+        """Time to the next spike; inf if it is later than is of interest.
+
+        To see that a neuron never spikes takes long where it is integrated.
+        """
+        if not self.step("will_spike", state, 2 * LONGEST)[0]:
+            return mpf("inf")
         return self.run("time_to_spike", *state)[0]
 
     @property
