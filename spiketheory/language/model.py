@@ -161,8 +161,7 @@ class NeuronModel:
         """Whether a spike is an upward crossing of a finite threshold that V goes on through.
 
         The reset leaves V where it is above the threshold, which may move, so that the neuron is
-        above it
-        after a spike; it spikes again only once it has come back below and crosses again.
+        above it after a spike; it spikes again only once it has come back below and crosses again.
         """
         V, theta = self.spike.variable, self.spike.value
         if self.spike.is_blowup:

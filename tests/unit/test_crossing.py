@@ -12,13 +12,15 @@ from sim.engine.choose import simulate
 from spiketheory.certification.certify import certify
 from spiketheory.checking.opponent import attack
 from spiketheory.documents.document import document
-from spiketheory.errors import DerivationError, InputError, ModelError
+from spiketheory.errors import DerivationError, InputError, ModelError, VerificationError
 from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.generation.lower import lower
 from spiketheory.language.parse import build_model, parse_model
 from spiketheory.runtime import crossing, roots
 from spiketheory.runtime.taylor import TAYLOR_ORDER
 from spiketheory.symbolic.derive import derive
+from spiketheory.verification import crossing as verification
+from spiketheory.verification.verify import verify
 
 ARMED, ABOVE, CARRIED = 0.0, 1.0, 2.0
 
@@ -187,3 +189,27 @@ def test_the_printed_module_has_the_side_behind_the_state():
     assert 'COORDINATES = ("V", "W", "above")' in text
     assert 'STATE = ("V", "W")' in text
     assert sp.Symbol("above") not in derive(make_fitzhugh()).chart.coordinates
+
+
+def test_the_verification_follows_an_integrated_model_through_its_spikes():
+    checks = {c.name for c in verify(lower(derive(make_fitzhugh()))).checks}
+    assert {"side of the threshold", "upward crossings", "gradient of an upward crossing"} <= checks
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("1.0 if beyond else 0.0", "1.0 if beyond else 1.0"),
+        ("crossing_side(V, v0, V_th, above)", "above"),
+        ("taylor_reset(table, *constants)\n    return v0, v1, 1.0",
+         "taylor_reset(table, *constants)\n    return v0, v1, 0.0"),
+    ],
+    ids=["re-arming is forgotten", "inputs change no side", "a second spike on the surface"],
+)  # fmt: skip
+def test_the_verification_catches_a_side_that_is_wrong(right, wrong, monkeypatch):
+    text = print_module(make_fitzhugh())
+    assert text.count(right) == 1
+    planted = text.replace(right, wrong)
+    monkeypatch.setattr(verification, "print_source", lambda ir, target: planted)
+    with pytest.raises(VerificationError, match=r"side of the threshold|upward crossings"):
+        verify(lower(derive(make_fitzhugh())))
