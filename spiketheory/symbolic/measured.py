@@ -23,7 +23,7 @@ from spiketheory.language.model import (
 )
 from spiketheory.language.symbols import pick_name, state_symbol
 from spiketheory.symbolic.derivation import Derivation, InitialCoordinate, Step
-from spiketheory.symbolic.methods.shared import dot
+from spiketheory.symbolic.methods.shared import Names, dot
 
 
 def measure(model: NeuronModel) -> NeuronModel:
@@ -125,7 +125,7 @@ def restore(derivation: Derivation, model: NeuronModel) -> Derivation:
     at_rest = theta.subs(dict(zip(model.state, model.rest, strict=True)), simultaneous=True)
     potential = derivation.leave[model.state.index(V)]
     old = derivation.initial
-    symbol = sp.Symbol(f"{V}0", real=True)
+    symbol = Names(model).state(f"{V}0")
     away = {old.symbol: symbol - at_rest}
     initial = InitialCoordinate(
         symbol=symbol,
