@@ -81,13 +81,11 @@ class Run:
         return found
 
     @property
-    def order(self) -> list[tuple[int | None, int | None, tuple[bool, ...]]]:
-        """Which neurons and inputs spike, in order, and who is refractory then."""
-        return [(e.neuron, e.entry, self.list_held(e.before)) for e in self.events]
-
-    def list_held(self, states: Sequence[State]) -> tuple[bool, ...]:
-        """Which neurons are in a refractory period; nothing if there are none."""
-        return tuple(bool(s[-1] > 0) for s in states) if self.has_periods else ()
+    def order(self) -> list[tuple[Number, ...]]:
+        """Which neurons and inputs spike, in order; and who is refractory then, if any may be."""
+        if not self.has_periods:
+            return [(e.neuron, e.entry) for e in self.events]
+        return [(e.neuron, e.entry, *(bool(s[-1] > 0) for s in e.before)) for e in self.events]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

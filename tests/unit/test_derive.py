@@ -89,7 +89,7 @@ def make_model(equations, **changes):
             "1: the neuron would spike without end; lower it.",
         ),
         (
-            make_model("dV/dt = 2 - V", reset="V = r", parameters={"r": {"default": 0.0}}),
+            make_model("dV/dt = 2 - V", reset="V = r", parameters={"r": {"default": 1.0}}),
             "Expected the reset of mine to lead below its threshold but V = r need not lie below "
             '1: the neuron would spike without end; lower it, or state "r < 1" as the domain of a '
             "parameter.",

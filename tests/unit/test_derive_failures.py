@@ -52,10 +52,14 @@ def test_a_reset_onto_the_threshold_would_spike_without_end():
     assert "spike without end; lower it" in message
 
 
-def test_a_reset_that_depends_on_parameters_needs_a_domain():
-    parameters = {"V_r": {"default": 0.0}, "V_p": {"default": 1.0}}
+def test_a_reset_that_depends_on_parameters_needs_a_domain_unless_the_defaults_obey():
+    parameters = {"V_r": {"default": 2.0}, "V_p": {"default": 1.0}}
     message = explain("dV/dt = 2 - V", spike="V = V_p", reset="V = V_r", **parameters)
     assert 'state "V_r < V_p" as the domain of a parameter' in message
+    parameters["V_r"] = {"default": 0.0}
+    free = derive(build("dV/dt = 2 - V", spike="V = V_p", reset="V = V_r", **parameters))
+    assert [str(p.domain) for p in free.model.parameters] == ["V_r < V_p", "True"]
+    assert free.shown.digest != free.model.digest
     parameters["V_r"]["domain"] = "V_r < V_p"
     assert derive(build("dV/dt = 2 - V", spike="V = V_p", reset="V = V_r", **parameters))
 
