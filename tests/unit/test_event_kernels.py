@@ -88,7 +88,7 @@ def test_a_model_without_parameters_adds_no_derivatives_by_them(backend):
     columns, by_constant = np.ones((2, 1), order="F"), np.zeros((1, 1), order="F")
     table = np.zeros((1, 1), order="F")
     functions["receive_constants_vjp"](
-        0, columns, 0, table, 0, 0.1, 0.5, 2.0, columns, 0, by_constant
+        0, columns, 0, table, 0, 0.1, 0.5, 0, 2.0, columns, 0, by_constant
     )
     functions["spike_constants_vjp"](
         0, columns, 0, table, 0, 0.1, columns, 0, 1.0, False, by_constant
