@@ -16,7 +16,7 @@ from sim.training.checkpoint import load_checkpoint
 pytestmark = [pytest.mark.usefixtures("own_folder"), pytest.mark.timeout(3600)]
 
 LOG = logging.getLogger(__name__)
-TRAIN = ("train", "--hidden", "10", "--epochs", "8", "--batch", "100", "--json")
+TRAIN = ("train", "--hidden", "10", "--epochs", "60", "--batch", "100", "--json")
 
 
 def kill_after(seconds, *arguments):
@@ -43,9 +43,18 @@ def read_arrays(folder):
     return found.meta["epoch"], {name: a.tobytes() for name, a in found.arrays.items()}
 
 
-def kill_training(seconds, whole):
-    """Kill a training, continue it, and compare with one that was left alone."""
-    running = kill_after(seconds, *TRAIN, "--out", "run")
+def kill_training(seconds, whole, *, since_first):
+    """Kill a training, continue it, and compare with one that was left alone.
+
+    Seconds count from the first checkpoint, or from the start.
+    """
+    process = start_process(*TRAIN, "--out", "run")
+    while since_first and not Path("run/checkpoint.npz").exists() and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(seconds)
+    running = process.poll() is None
+    process.kill()
+    process.communicate()
     if Path("run/checkpoint.npz").exists():
         before, _ = read_arrays("run")
         code, _, stderr = run_process("train", "--resume", "run", "--json")
@@ -78,12 +87,17 @@ def test_no_moment_of_a_training_loses_anything():
     seconds, _ = time_command(*TRAIN, "--out", "whole")
     whole = read_arrays("whole")
     rng = random.Random(0)
-    # Half of the moments all over, half where it trains and writes.
-    moments = [seconds * rng.uniform(*((0, 1.1) if k % 2 else (0.4, 1))) for k in range(100)]
-    found = [kill_training(moment, whole) for moment in moments]
+    training = sum(row["seconds"] for row in load_checkpoint("whole/checkpoint.npz").meta["rows"])
+    # Most where it trains and writes checkpoints, the others all over.
+    found = [
+        kill_training(rng.uniform(0, training), whole, since_first=True)
+        if k % 5 else kill_training(rng.uniform(0, seconds), whole, since_first=False)
+        for k in range(100)
+    ]  # fmt: skip
     running, kept, left = zip(*found, strict=True)
+    strays = [names for names in left if names]
     LOG.info("%d of %d killed while running; epochs kept %s; left over %s",
-             sum(running), len(found), sorted(kept), [n for n in left if n])  # fmt: skip
+             sum(running), len(found), sorted(kept), strays)  # fmt: skip
     assert sum(running) > 50
     assert not any(left)
 
