@@ -1,6 +1,7 @@
 """Processes of a test's own: telling them from all others, and what a signal leaves of them."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,14 @@ from commands import ROOT
 
 MARK = "SPIKETHEORY_TEST"
 """Variable by which the processes of one command, however far, are known."""
+STARTED = []
+"""Commands of the test that runs."""
+
+
+def hear_signals():
+    """Of what started the tests, a shell in the background or nohup, it ignores nothing."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Command:
@@ -26,7 +35,9 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=hear_signals,
         )
+        STARTED.append(self)
 
     def signal(self, number, *, group=False):
         """Send a signal to the program, or to all of its group as a terminal does."""

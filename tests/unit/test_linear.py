@@ -81,21 +81,22 @@ def test_a_quadratic_model_does_not_fit():
 
 
 def test_the_matrix_exponential_solves_the_equations():
-    found = cascade(
+    model = make_model(
         "dV/dt = (-V + I + a*u)/tau_m\ndI/dt = (J - I)/tau_s\ndJ/dt = -J/tau_s\n"
         "du/dt = d - u/tau_u",
         positive="tau_m tau_s tau_u", free="a d",
     )  # fmt: skip
-    state = (*found.model.state, sp.S.One)
-    for row, symbol in enumerate(found.model.state):
+    found = read_cascade(model)
+    state = (*model.state, sp.S.One)
+    for row, symbol in enumerate(model.state):
         entries = [found.propagate(row, c, sp.S.Zero) for c in range(len(state))]
         assert sum(e * s for e, s in zip(entries, state, strict=True)) == symbol
     flow = [
         sum(found.propagate(r, c, DURATION) * s for c, s in enumerate(state))
         for r in range(len(state) - 1)
     ]
-    along = dict(zip(found.model.state, flow, strict=True))
-    for rate, value in zip(found.model.derivatives, flow, strict=True):
+    along = dict(zip(model.state, flow, strict=True))
+    for rate, value in zip(model.derivatives, flow, strict=True):
         residual = value.diff(DURATION) - rate.xreplace(along)
         numbers = {s: sp.Rational(k + 2, k + 5) for k, s in
                    enumerate(sorted(residual.free_symbols, key=str))}  # fmt: skip
