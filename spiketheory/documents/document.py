@@ -190,6 +190,14 @@ def list_inputs(model: NeuronModel) -> list[tuple[Cell, ...]]:
     ]
 
 
+def list_refractory(model: NeuronModel) -> list[tuple[Cell, ...]]:
+    """The row of the refractory period, if there is one."""
+    if model.refractory is None:
+        return []
+    names = ", ".join(s.name for s in model.refractory.hold)
+    return [("Refractory period", f"{model.source['refractory.time']}: {names} held")]
+
+
 def explain_model(model: NeuronModel) -> list[Block]:
     """Equations, spike, reset, input, rest and parameters."""
     velocities = [name_velocity(s) for s in model.state]
@@ -197,6 +205,7 @@ def explain_model(model: NeuronModel) -> list[Block]:
     rows: list[tuple[Cell, ...]] = [
         ("Spike", write_spike(model)),
         ("Reset", write_reset(model)),
+        *list_refractory(model),
         *list_inputs(model),
         *(
             [("Simultaneous inputs", explain_order(model))]

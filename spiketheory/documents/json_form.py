@@ -10,7 +10,7 @@ from spiketheory.documents.flow import describe_value
 from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.notation import write_latex
-from spiketheory.symbolic.derivation import Branch, Derivation
+from spiketheory.symbolic.derivation import Branch, Derivation, Integrated
 from spiketheory.symbolic.derive import differentiate
 
 SCHEMA = 2
@@ -60,6 +60,7 @@ def render_json(verified: VerifiedKernel, *, code: str | None = None) -> str:
             for (name, _), jump in zip(d.model.other_inputs, d.other_jumps, strict=True)
         },
         "reset": name_all(d.chart.coordinates, d.reset),
+        **describe_refractory(d),
         "initial": describe_initial(d),
         "gradients": {name: write_matrix(matrix) for name, matrix in differentiate(d).items()},
         "pseudospike": describe_pseudospike(d),
@@ -175,6 +176,24 @@ def describe_model(model: NeuronModel) -> dict[str, Any]:
             for p in model.parameters
         ],
         "assumptions": list(map(format_expression, model.assumptions)),
+    }
+
+
+def describe_refractory(d: Derivation) -> dict[str, Any]:
+    """The refractory period; nothing if there is none."""
+    phase, refractory = d.refractory, d.shown.refractory
+    if phase is None or refractory is None:
+        return {}
+    coordinates = d.chart.coordinates
+    flow = None if isinstance(phase.solution, Integrated) else phase.solution
+    return {
+        "refractory": {
+            "time": write(phase.time),
+            "hold": [s.name for s in refractory.hold],
+            "field": name_all(coordinates, phase.field),
+            "jumps": [name_all(coordinates, jump) for jump in phase.jumps],
+            "flow": None if flow is None else name_all(coordinates, flow),
+        }
     }
 
 

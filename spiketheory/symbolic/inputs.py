@@ -1,11 +1,10 @@
 """How two inputs at the same time go together: add up, commute, or act in their order."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations_with_replacement
 
 import sympy as sp
 
-from spiketheory.errors import DerivationError
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.symbols import WEIGHT, constant_symbol
 
@@ -21,52 +20,39 @@ def classify_inputs(model: NeuronModel) -> str:
     """`NONE`, `ADD`, `COMMUTE`, or `ORDERED` if neither can be shown."""
     if not model.takes_input:
         return NONE
-    if model.other_inputs:
-        check_pairs(model)
-        return COMMUTE
+    if find_clash(model) is not None:
+        return ORDERED
     first, second = constant_symbol("w__1"), constant_symbol("w__2")
-    once = follow(model, first, second)
-    if are_equal(once, [e.subs(WEIGHT, first + second) for e in model.jump]):
-        return ADD
-    return COMMUTE if are_equal(once, follow(model, second, first)) else ORDERED
+    whole = [e.subs(WEIGHT, first + second) for e in model.jump]
+    adds = not model.other_inputs and are_equal(follow(model, model.jump, model.jump), whole)
+    return ADD if adds else COMMUTE
+
+
+def find_clash(model: NeuronModel) -> tuple[str, str, int, sp.Expr] | None:
+    """Two ports at which the order of two inputs matters, what differs, and by how much."""
+    for (left, one), (right, other) in combinations_with_replacement(model.jumps, 2):
+        first, second = constant_symbol("w__1"), constant_symbol("w__2")
+        there = follow(model, one, other)
+        back = follow(model, other, one, weights=(second, first))
+        for place, pair in enumerate(zip(there, back, strict=True)):
+            if not are_equal(*zip(pair)):
+                return left, right, place, pair[0] - pair[1]
+    return None
 
 
 def explain_order(model: NeuronModel) -> str:
     """How simultaneous inputs of an `ORDERED` model are taken, and what their order changes."""
-    first, second = constant_symbol("w__1"), constant_symbol("w__2")
-    once, swapped = follow(model, first, second), follow(model, second, first)
-    place = next(
-        k for k, pair in enumerate(zip(once, swapped, strict=True)) if not are_equal(*zip(pair))
-    )
-    got = format_expression(sp.simplify(once[place] - swapped[place])).replace("w__", "w_")
+    clash = find_clash(model)
+    assert clash is not None, "the order of inputs does not matter"
+    left, right, place, difference = clash
+    got = format_expression(sp.simplify(difference)).replace("w__", "w_")
     by = got if len(got) < LONG else "an expression that does not simplify to 0"
+    where = f" at the ports {left} and {right}" if model.other_inputs else ""
     return (
         "one after the other, in the order in which the network lists its inputs, spikes under way "
-        f"and connections: between both orders of two inputs {model.state[place]} differs by {by}, "
-        "so spike times jump where two inputs swap"
+        f"and connections: between both orders of two inputs{where} {model.state[place]} differs "
+        f"by {by}, so spike times jump where two inputs swap"
     )
-
-
-def check_pairs(model: NeuronModel) -> None:
-    """Raise unless the inputs of each port, and of each two, commute.
-
-    Raises:
-        DerivationError: As `classify_inputs`; inputs at several ports never add up to one.
-    """
-    for number in range(len(model.jumps)):
-        classify_inputs(model.at_port(number))
-    first, second = constant_symbol("w__1"), constant_symbol("w__2")
-    for (left, before), (right, after) in combinations(model.jumps, 2):
-        one, other = (
-            [e.xreplace({WEIGHT: w}) for e in jump]
-            for jump, w in ((before, first), (after, second))
-        )
-        if not are_equal(compose(model, one, other), compose(model, other, one)):
-            raise DerivationError(
-                f"Expected simultaneous inputs of {model.name} at the ports {left} and {right} to "
-                "lead to the same state in either order but they do not, so that spike times jump "
-                "where two inputs swap; let inputs add to a state variable, or multiply it."
-            )
 
 
 def compose(model: NeuronModel, first: Sequence[sp.Expr], then: Sequence[sp.Expr]) -> list[sp.Expr]:
@@ -75,10 +61,14 @@ def compose(model: NeuronModel, first: Sequence[sp.Expr], then: Sequence[sp.Expr
     return [e.subs(before, simultaneous=True) for e in then]
 
 
-def follow(model: NeuronModel, first: sp.Expr, second: sp.Expr) -> list[sp.Expr]:
-    """The state after an input of one weight and then another."""
-    once = [e.xreplace({WEIGHT: first}) for e in model.jump]
-    return compose(model, once, [e.xreplace({WEIGHT: second}) for e in model.jump])
+def follow(
+    model: NeuronModel, one: Sequence[sp.Expr], other: Sequence[sp.Expr],
+    *, weights: tuple[sp.Expr, sp.Expr] | None = None,
+) -> list[sp.Expr]:  # fmt: skip
+    """The state after an input at one port and then another; of w_1 and w_2 if nothing is said."""
+    first, second = weights or (constant_symbol("w__1"), constant_symbol("w__2"))
+    once = [e.xreplace({WEIGHT: first}) for e in one]
+    return compose(model, once, [e.xreplace({WEIGHT: second}) for e in other])
 
 
 def are_equal(left: Sequence[sp.Expr], right: Sequence[sp.Expr]) -> bool:

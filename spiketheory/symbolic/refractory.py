@@ -130,12 +130,14 @@ def explain(model: NeuronModel) -> Step:
         for _, jump in model.jumps
         for s, after in zip(model.state, jump, strict=True)
     )
-    others = f" {', '.join(map(str, free))} go on and take inputs." if free else ""
+    go = "goes on and takes" if len(free) == 1 else "go on and take"
+    others = f" {', '.join(map(str, free))} {go} inputs." if free else ""
+    keep = "keeps" if len(refractory.hold) == 1 else "keep"
     return Step(
         title="Refractory period",
         text=(
-            f"For so long after a spike {held} keep the value of the reset"
-            f"{' and inputs to them are lost' if lost else ''}.{others} "
+            f"For {refractory.time} after a spike {held} {keep} the value of the reset"
+            f"{', and inputs to it are lost' if lost else ''}.{others} "
             "Its end is an event: an input at that instant counts."
         ),
         equations=(

@@ -233,10 +233,41 @@ def impose_sign(
             found += [choices] if choices else []
     if found:
         return found[0]
+    bound = impose_on_root(parameters, value, root)
+    if bound is not None:
+        return [bound]
     expected = "branch conditions that can be solved for a parameter"
     got = f"{value}, of which the sign decides"
     remedy = "write it as a parameter of its own"
     raise UnsupportedError(describe_failure("branches", expected, got, remedy))
+
+
+def impose_on_root(parameters: Values, value: sp.Expr, root: sp.Expr) -> Values | None:
+    """Give an expression of roots alone, of earlier conditions, the sign that is asked for.
+
+    All parameters may be spent on earlier conditions, as positive symbols r. Of c (r**2 - A) with
+    A > 0 the sign is that of r**2 - A, so r**2 becomes A (1 + q**2), A, or A/(1 + q**2).
+    """
+    above, below = sp.fraction(sp.factor(sp.together(value)))
+    if not below.is_positive:
+        return None
+    value, sign = sp.expand(above), sp.sign(root)
+    square = root.free_symbols and next(iter(root.free_symbols)) ** 2
+    for symbol in sorted(value.free_symbols, key=str):
+        if not symbol.name.startswith(ROOT):
+            continue
+        polynomial = sp.Poly(value, symbol) if value.is_polynomial(symbol) else None
+        if polynomial is None or polynomial.degree() != 2 or polynomial.coeff_monomial(symbol) != 0:
+            continue
+        factor = polynomial.coeff_monomial(symbol**2)
+        border = -polynomial.coeff_monomial(1) / factor
+        if not border.is_positive or not (factor.is_positive or factor.is_negative):
+            continue
+        side = sign if factor.is_positive else -sign
+        place = border * (1 + square) if side > 0 else border / (1 + square) if side < 0 else border
+        moved = {symbol: sp.sqrt(sp.factor(place))}
+        return {p: e.xreplace(moved) for p, e in parameters.items()}
+    return None
 
 
 def solve_linearly(equation: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:

@@ -1,5 +1,6 @@
 """Neurons with refractory periods: against DOP853, 50 digits, differences, engine by engine."""
 
+import json
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy as sp
-from models import derive_once, generate_text, verify_derivation
+from models import derive_once, generate_text, pretend_verified, verify_derivation
 from one_answer import GRADIENTS, TIMES, compare, run_plain
 from scipy.integrate import solve_ivp
 
@@ -16,6 +17,7 @@ from sim.engine.choose import differentiate, simulate
 from sim.network.layer_stack import LayerStack
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.certification.certify import certify
+from spiketheory.documents.renderers import document
 from spiketheory.errors import DerivationError, ModelError, ParseError, VerificationError
 from spiketheory.generation import generate
 from spiketheory.language.parse import build_model, parse_model, read_model
@@ -218,6 +220,16 @@ def test_a_model_file_with_a_period_is_written_back():
     assert parse_model(model.to_toml()) == model
     assert parse_model(model.to_toml()).digest == model.digest
     assert replace(model, refractory=None).digest != model.digest
+
+
+def test_the_document_shows_the_period():
+    verified = pretend_verified(derive_once(read("lif_refractory")))
+    text = " ".join(document(verified, format="text").split())
+    assert "Refractory period 2*t_half: V held" in text
+    assert "For 2*t_half after a spike V keeps the value of the reset, and inputs to it are" in text
+    content = json.loads(document(verified, format="json"))["refractory"]
+    assert content["hold"] == ["V"]
+    assert set(content) == {"time", "hold", "field", "jumps", "flow"}
 
 
 LIF = {
