@@ -24,7 +24,7 @@ from spiketheory.errors import (
     check_positive,
     check_shape,
 )
-from spiketheory.machine.compile import CompiledModel, check_size
+from spiketheory.machine.compile import CompiledModel
 
 Sparse: TypeAlias = Any
 """A matrix of `scipy.sparse`, which has no types."""
@@ -96,7 +96,7 @@ class Population:
                     f"Expected {domain} but got {name}={got} for neuron {bad[0]} of {self.name}; "
                     f"give a value inside the domain of {model.name}."
                 )
-            check_size(name, value)
+            model.check_size(name, value)
         return checked
 
     def check_initial(self) -> dict[str, Given]:

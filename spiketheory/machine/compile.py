@@ -6,7 +6,7 @@ import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -193,8 +193,36 @@ class CompiledModel:
                     f"Expected {domain if domain != 'True' else f'a finite {name}'} but got "
                     f"{name}={value}; give a value inside the domain of {self.name}."
                 )
-            check_size(name, value)
+            self.check_size(name, value)
         return values
+
+    def check_size(self, name: str, values: np.ndarray | float) -> None:
+        """Raise `ModelError` unless products of a few parameters stay within the range of floats.
+
+        Args:
+            name: Name of a parameter.
+            values: Its values. One that may be 0 may be as small as it likes.
+        """
+        sizes = np.ravel(np.abs(values))
+        too_small = sizes < 1 / LARGEST_PARAMETER if name not in self.vanishing else sizes < 0
+        bad = sizes[(sizes > LARGEST_PARAMETER) | too_small]
+        if len(bad):
+            low = "0" if name in self.vanishing else f"{1 / LARGEST_PARAMETER:g}"
+            raise ModelError(
+                f"Expected {name} to be of a size from {low} to {LARGEST_PARAMETER:g} but got "
+                f"{bad[0]:g}, whose powers leave the range of floats; choose units in which it is "
+                "moderate."
+            )
+
+    @cached_property
+    def vanishing(self) -> frozenset[str]:
+        """Parameters that may be 0, with the others at their defaults."""
+        found = []
+        for k, name in enumerate(self.parameters):
+            values = [0.0 if k == i else v for i, v in enumerate(self.defaults)]
+            with np.errstate(all="ignore"):
+                found += [name] if self.module.parameters_valid(*values)[k] else []
+        return frozenset(found)
 
     def jit(
         self,
@@ -385,18 +413,6 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         inputs=getattr(module, "INPUTS", "add"),
         has_refractory_period=getattr(module, "HAS_REFRACTORY_PERIOD", False),
     )
-
-
-def check_size(name: str, values: np.ndarray | float) -> None:
-    """Raise `ModelError` unless products of a few parameters stay within the range of floats."""
-    sizes = np.ravel(np.abs(values))
-    bad = sizes[(sizes > LARGEST_PARAMETER) | ((sizes > 0) & (sizes < 1 / LARGEST_PARAMETER))]
-    if len(bad):
-        raise ModelError(
-            f"Expected {name} to be 0 or of a size from {1 / LARGEST_PARAMETER:g} to "
-            f"{LARGEST_PARAMETER:g} but got {bad[0]:g}, whose powers leave the range of floats; "
-            "choose units in which it is moderate."
-        )
 
 
 def make_module(name: str, functions: Mapping[str, Any]) -> ModuleType:
