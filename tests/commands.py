@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,12 @@ def run_ok(*arguments):
     return result
 
 
+def hear_signals():
+    """Ignore no signal that what started the tests ignores: a shell in the background, nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start_process(*arguments, code=None):
     """Start the program, or the given code, in a process of its own."""
     program = ["-c", code] if code else [str(ROOT / "cli.py")]
@@ -37,6 +44,7 @@ def start_process(*arguments, code=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_signals,
     )
 
 

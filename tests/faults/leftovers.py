@@ -1,25 +1,18 @@
 """Processes of a test's own: telling them from all others, and what a signal leaves of them."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
 import uuid
 from pathlib import Path
 
-from commands import ROOT
+from commands import ROOT, hear_signals
 
 MARK = "SPIKETHEORY_TEST"
 """Variable by which the processes of one command, however far, are known."""
 STARTED = []
 """Commands of the test that runs."""
-
-
-def hear_signals():
-    """Of what started the tests, a shell in the background or nohup, it ignores nothing."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
 
 
 class Command:
