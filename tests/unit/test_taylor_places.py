@@ -8,7 +8,7 @@ from spiketheory.errors import VerificationError
 from spiketheory.generation.lower import lower
 from spiketheory.language.parse import build_model
 from spiketheory.symbolic.derive import derive
-from spiketheory.verification.places import Tally
+from spiketheory.verification.tally import Tally
 from spiketheory.verification.taylor import compare
 from spiketheory.verification.verify import verify
 
