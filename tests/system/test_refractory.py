@@ -17,7 +17,7 @@ from sim.engine.choose import differentiate, simulate
 from sim.network.layer_stack import LayerStack
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.certification.certify import certify
-from spiketheory.documents.renderers import document
+from spiketheory.documents.document import document
 from spiketheory.errors import DerivationError, ModelError, ParseError, VerificationError
 from spiketheory.generation import generate
 from spiketheory.language.parse import build_model, parse_model, read_model
