@@ -14,6 +14,21 @@ MARK = "SPIKETHEORY_TEST"
 STARTED = []
 """Commands of the test that runs."""
 
+MODEL = """
+[model]
+name = "mine"
+equations = "dV/dt = (V**2 + I0)/tau"
+spike = "V -> oo"
+reset = "V = -oo"
+input = "V += w"
+rest = { V = 0 }
+
+[parameters]
+tau = { default = 1.5, domain = "tau > 0" }
+I0 = { default = 0.5, domain = "I0 > 0" }
+"""
+"""A model file that no cache knows."""
+
 
 class Command:
     """The program in a process group of its own."""

@@ -6,24 +6,12 @@ from pathlib import Path
 
 import pytest
 from commands import list_files, run_process, write_batch
+from leftovers import MODEL
 
 from spiketheory.route import document_cache, model_cache, versions
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
-MODEL = """
-[model]
-name = "mine"
-equations = "dV/dt = (V**2 + I0)/tau"
-spike = "V -> oo"
-reset = "V = -oo"
-input = "V += w"
-rest = { V = 0 }
-
-[parameters]
-tau = { default = 1.5, domain = "tau > 0" }
-I0 = { default = 0.5, domain = "I0 > 0" }
-"""
 SIMULATE = ("simulate", "batch.npz", "--model", "mine.toml", "--backend", "numpy", "--json")
 DERIVE = ("derive", "--model", "mine.toml")
 LIMITED = """

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run_process, start_process, write_batch
+from leftovers import MODEL
 
 from sim.training.checkpoint import load_checkpoint
 
@@ -158,18 +159,3 @@ def test_after_any_moment_a_second_call_gives_the_same(name):
     LOG.info("%s: %d of %d killed while running; left over %s", name, killed, MOMENTS,
              [names for names in left if names])  # fmt: skip
     assert not any(left)
-
-
-MODEL = """
-[model]
-name = "mine"
-equations = "dV/dt = (V**2 + I0)/tau"
-spike = "V -> oo"
-reset = "V = -oo"
-input = "V += w"
-rest = { V = 0 }
-
-[parameters]
-tau = { default = 1.5, domain = "tau > 0" }
-I0 = { default = 0.5, domain = "I0 > 0" }
-"""

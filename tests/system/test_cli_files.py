@@ -1,6 +1,7 @@
 """Commands keep the files that they read."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,3 +65,4 @@ def test_other_commands_refuse_to_write_to_what_they_read(tmp_path, command):
 
 def test_a_built_in_model_is_no_file():
     run_ok("codegen", "--model", "lif_delta", "--out", "lif_delta")
+    assert 'NAME = "lif_delta"' in Path("lif_delta").read_text("utf-8")
