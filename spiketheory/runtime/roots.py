@@ -118,11 +118,14 @@ def find_crossing(
 ) -> Any:
     """The zero of f_level between two times at which its signs differ, to the last bit.
 
-    Newton's method; the midpoint where that leaves the bracket, or does not halve its step.
+    Newton's method; the midpoint where that leaves the bracket, or does not halve its step. Where
+    only rounding is left of the height it does neither, and the bracket may still reach far to one
+    side: then, at most every other time, what lies just beyond the zero is looked at.
     """
     falls = heights(high, *arguments)[level] < 0
     step = high - low
     time = low + step / 2
+    looked_beyond = False
     while low < time < high:
         values = heights(time, *arguments)
         height = values[level]
@@ -136,6 +139,11 @@ def find_crossing(
             guess = time - height / slope
             if guess == time:
                 return time
+        elif abs(16 * height) <= abs((high - low) * slope) and slope != 0 and not looked_beyond:
+            guess = time - 4 * height / slope
+            looked_beyond = True
+        else:
+            looked_beyond = False
         if not low < guess < high:
             guess = low + (high - low) / 2
         step, time = abs(guess - time), guess

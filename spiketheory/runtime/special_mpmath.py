@@ -42,10 +42,20 @@ def agree(
 def exp_dd(points: tuple[Any, ...]) -> mpf:
     """Divided difference of exp, from the textbook's table with enough digits."""
     nodes = sorted(map(mpf, points))
+    if len(nodes) == 2:
+        return exp_difference(*nodes)
     gaps = [b - a for a, b in itertools.pairwise(nodes) if a != b]
     lost = (len(nodes) - 1) * max(0, -mpmath.mag(min(gaps, default=1))) + 10 * len(nodes)
     with mpmath.workprec(mpmath.mp.prec + lost):
         value = exp_dd_table(nodes)
+    return +value
+
+
+def exp_difference(low: mpf, high: mpf) -> mpf:
+    """Divided difference of exp at two nodes."""
+    with mpmath.extraprec(10):
+        gap = high - low  # the nodes are what they are: nothing is lost here
+        value = mpmath.exp(low) * (mpmath.expm1(gap) / gap if gap else 1)
     return +value
 
 

@@ -8,8 +8,9 @@ sympy decides conditions and simplifies roots by itself.
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import mpmath
@@ -17,12 +18,12 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from spiketheory.errors import UnsupportedError, VerificationError
-from spiketheory.language.functions import exp_dd, lambert_w, log1p
 from spiketheory.language.model import NeuronModel, Parameter, conjuncts
 from spiketheory.language.printers import order_parts
-from spiketheory.language.symbols import DURATION, parameter_symbol
+from spiketheory.language.symbols import parameter_symbol
 from spiketheory.runtime import special_mpmath
 from spiketheory.symbolic.derivation import Branch, Derivation
+from spiketheory.verification.algebra import expand_differences, vanishes
 
 MPMATH: dict[str, Any] = {
     **special_mpmath.FUNCTIONS,
@@ -58,6 +59,12 @@ class Case:
     parameters: Mapping[sp.Symbol, sp.Expr]
     constants: Mapping[sp.Symbol, sp.Expr]
     opaque: Mapping[sp.Symbol, sp.Expr]
+
+    @cached_property
+    def solved(self) -> Callable[..., list[Any]]:
+        """All parameters as a function of the free symbols, with numbers of mpmath."""
+        values = list(self.parameters.values())
+        return compile_in_digits(self.free, values)
 
     def apply(self, expression: sp.Basic) -> sp.Basic:
         """Express parameters and constants in the free symbols; conditions evaluate.
@@ -100,6 +107,15 @@ class Case:
     def where(self) -> str:
         """The case as a part of a sentence."""
         return f" for {self.name}" if self.name else ""
+
+
+def compile_in_digits(
+    arguments: Sequence[sp.Symbol],
+    expressions: Any,
+    library: Mapping[str, Any] = MPMATH,
+) -> Callable[..., Any]:
+    """Make expressions callable with numbers of mpmath, whatever their symbols are called."""
+    return sp.lambdify(list(arguments), expressions, [library, "mpmath"], dummify=True)
 
 
 def decide(relation: Relational) -> sp.Basic:
@@ -361,12 +377,12 @@ def is_zero(expression: sp.Expr, case: Case) -> bool:
         expression: Any expression after `Case.apply`.
         case: The case, which defines the constants that stand for themselves.
     """
-    if reduce_algebraically(expression) == 0:
+    if vanishes(expression):
         return True
     full = expression.xreplace(case.opaque)
     if not is_numerically_zero(full):
         return False
-    return bool(reduce_algebraically(full) == 0 or sp.simplify(full) == 0)
+    return vanishes(full) or bool(sp.simplify(full) == 0)
 
 
 def is_numerically_zero(expression: sp.Expr) -> bool:
@@ -377,128 +393,3 @@ def is_numerically_zero(expression: sp.Expr) -> bool:
         at = [mpmath.mpf(2 * k + 3) / (k + 7) / 2 for k in range(len(symbols))]
         value = sp.lambdify(symbols, expression, [MPMATH, "mpmath"], dummify=True)(*at)
         return bool(abs(value) < mpmath.mpf(10) ** (-DIGITS // 2))
-
-
-def reduce_algebraically(expression: sp.Expr) -> sp.Expr:
-    """Return the numerator of ``expression`` as a polynomial of independent generators.
-
-    Exponentials and hyperbolic functions of one argument become powers of one symbol; cosine and
-    sine become rational functions of the tangent of half the angle.
-    """
-    expression = expand_differences(expression)
-    if expression.has(log1p):
-        expression = expression.replace(log1p, lambda z: sp.log(1 + z))
-    if expression.has(sp.besselj, sp.besseli):
-        expression = reduce_bessel(expression)
-    if expression.has(sp.sinh, sp.cosh, sp.tanh):
-        expression = expression.rewrite([sp.sinh, sp.cosh, sp.tanh], sp.exp)
-    if expression.has(sp.cos, sp.sin):
-        expression = expand_arguments(expression, (sp.cos, sp.sin)).expand(
-            trig=True, mul=False, multinomial=False, power_base=False
-        )  # fmt: skip
-        expression = expression.xreplace(rationalise_circle(expression))
-    if expression.has(sp.exp):
-        expression = expand_arguments(expression, (sp.exp,)).expand(
-            power_exp=True, mul=False, multinomial=False, power_base=False
-        )  # fmt: skip
-        if expression.has(lambert_w):
-            expression = expression.replace(
-                lambda e: isinstance(e, sp.exp) and isinstance(e.args[0], lambert_w),
-                lambda e: e.args[0].args[0] / e.args[0],
-            )
-        expression = expression.xreplace(name_exponentials(expression))
-    return sp.expand(sp.fraction(sp.together(expression))[0])
-
-
-def expand_differences(expression: sp.Expr) -> sp.Expr:
-    """Write divided differences of exp with exp itself."""
-    return expression.replace(
-        lambda e: isinstance(e, exp_dd), lambda e: e._eval_rewrite_as_exp(*e.args)
-    )
-
-
-def expand_arguments(expression: sp.Expr, functions: tuple[type[sp.Function], ...]) -> sp.Expr:
-    """Multiply out the arguments of ``functions``."""
-    return expression.replace(
-        lambda e: isinstance(e, functions), lambda e: e.func(sp.expand(e.args[0]))
-    )
-
-
-def rationalise_circle(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
-    """Write cosine and sine of every angle with the tangent of half of it."""
-    named: dict[sp.Expr, sp.Expr] = {}
-    for angle in sorted({value.args[0] for value in expression.atoms(sp.cos, sp.sin)}, key=str):
-        half = sp.Dummy(f"tan_half_{angle}", real=True)
-        named[sp.cos(angle)] = (1 - half**2) / (1 + half**2)
-        named[sp.sin(angle)] = 2 * half / (1 + half**2)
-    return named
-
-
-def name_exponentials(expression: sp.Expr) -> dict[sp.Expr, sp.Expr]:
-    """Replace exponentials by powers of one symbol per group of commensurable exponents."""
-    groups: dict[sp.Expr, list[tuple[sp.Rational, sp.Expr]]] = {}
-    for value in sorted(expression.atoms(sp.exp), key=str):
-        number, rest = value.args[0].as_coeff_Mul(rational=True)
-        groups.setdefault(rest, []).append((number, value))
-    named: dict[sp.Expr, sp.Expr] = {}
-    for rest, members in groups.items():
-        unit = sp.gcd_list([number for number, _ in members])
-        generator = sp.Dummy(f"exp_{rest}", positive=True)
-        named |= {value: generator ** (number / unit) for number, value in members}
-    return named
-
-
-def reduce_bessel(expression: sp.Expr) -> sp.Expr:
-    """Write Bessel functions of orders nu + k and -nu + k of one argument with three of them.
-
-    By the recurrence in the order and the Wronskian of nu and -nu (Abramowitz & Stegun 9.1.27,
-    9.1.15, 9.6.26, 9.6.14); the three are left as symbols, for a non-integer nu they are
-    independent.
-    """
-    values = sorted(expression.atoms(sp.besselj, sp.besseli), key=str)
-    bases = {abs_order(v.args[0]) for v in values}
-    if len(bases) != 1:
-        return expression
-    (nu,) = bases
-    named: dict[sp.Expr, sp.Expr] = {}
-    for kind, argument in {(v.func, v.args[1]) for v in values}:
-        if not argument.has(DURATION):  # constants of integration: any numbers will do
-            named |= {v: sp.Dummy("c") for v in values if v.args[1] == argument}
-            continue
-        sign = 1 if kind is sp.besselj else -1
-        first, second, third = (sp.Dummy(f"bessel{k}") for k in range(3))
-        below = 2 * nu / argument * first - sign * second
-        fourth = (
-            2 * sp.sin(sp.pi * nu) / (sp.pi * argument) - below * third
-            if sign > 0
-            else below * third - 2 * sp.sin(sp.pi * nu) / (sp.pi * argument)
-        ) / first
-        for value in values:
-            if (value.func, value.args[1]) == (kind, argument):
-                start = (first, second, third, fourth)
-                named[value] = recur(value.args[0], nu, argument, sign, start)
-    return expression.xreplace(named)
-
-
-def abs_order(order: sp.Expr) -> sp.Expr:
-    """The nu of an order nu + k or -nu + k."""
-    rest = order.as_coeff_Add()[1]
-    return -rest if rest.could_extract_minus_sign() else rest
-
-
-def recur(
-    order: sp.Expr, nu: sp.Expr, argument: sp.Expr, sign: int, start: tuple[sp.Expr, ...]
-) -> sp.Expr:
-    """A Bessel function by the recurrence from the orders nu, nu + 1, -nu, -nu + 1."""
-    negative = order.as_coeff_Add()[1] != nu
-    base = -nu if negative else nu
-    low, high = start[2:] if negative else start[:2]
-    k = int(order - base)
-    place = 0
-    while k < place:
-        low, high = 2 * (base + place) / argument * low - sign * high, low
-        place -= 1
-    while k > place:
-        low, high = high, sign * (2 * (base + place + 1) / argument * high - low)
-        place += 1
-    return low

@@ -21,7 +21,14 @@ from spiketheory.language.printers import order_parts
 from spiketheory.runtime.roots import first_zero
 from spiketheory.runtime.special_mpmath import FUNCTIONS, numpy_in_digits
 from spiketheory.symbolic.derivation import Derivation
-from spiketheory.verification.cases import DIGITS, MPMATH, Case, fail, find_conditions
+from spiketheory.verification.cases import (
+    DIGITS,
+    MPMATH,
+    Case,
+    compile_in_digits,
+    fail,
+    find_conditions,
+)
 from spiketheory.verification.tally import format_number, show
 
 Vector = list[mpf]
@@ -124,15 +131,6 @@ def compile_kernel(function: KernelFunction, space: Mapping[str, Any]) -> Kernel
         return [make_real(value) for value in (found if isinstance(found, tuple) else (found,))]
 
     return call
-
-
-def compile_in_digits(
-    arguments: Sequence[sp.Symbol],
-    expressions: Any,
-    library: Mapping[str, Any] = MPMATH,
-) -> Callable[..., Any]:
-    """Make expressions callable with numbers of mpmath, whatever their symbols are called."""
-    return sp.lambdify(list(arguments), expressions, [library, "mpmath"], dummify=True)
 
 
 def compile_start(model: NeuronModel) -> Callable[..., tuple[mpf, Vector, mpmath.matrix]]:
@@ -524,8 +522,7 @@ def rests_inside(kernels: Kernels, parameters: Mapping[sp.Symbol, mpf]) -> bool:
 
 def place_parameters(case: Case, free: Mapping[sp.Symbol, mpf]) -> dict[sp.Symbol, mpf] | None:
     """Parameters at given values of the case's free symbols; None if they are not real."""
-    compiled = compile_in_digits(case.free, list(case.parameters.values()))
-    values = compiled(*(free[symbol] for symbol in case.free))
+    values = case.solved(*(free[symbol] for symbol in case.free))
     if any(isinstance(value, mpmath.mpc) for value in values):
         return None
     return {p: mpf(v) for p, v in zip(case.parameters, values, strict=True)}

@@ -211,14 +211,20 @@ def push(setting: Setting, state: Vector, weight: sp.Expr) -> Vector:
 
 def find_longest(setting: Setting, states: Sequence[Vector]) -> mpf:
     """How far to look ahead: `LONGEST`, or to the first spike if none comes sooner."""
-    waits = [setting.run("time_to_spike", *setting.to_chart(state))[0] for state in states]
-    first = min(waits)
+    first = min(find_wait(setting, setting.to_chart(state), PATIENCE) for state in states)
     return first * mpf("1.01") if LONGEST < first <= PATIENCE else LONGEST
 
 
 def spikes_soon(setting: Setting, state: Vector) -> bool:
     """Whether a state leads to a spike that the reference can follow."""
-    return setting.run("time_to_spike", *setting.to_chart(state))[0] <= LONGEST
+    return bool(find_wait(setting, setting.to_chart(state), LONGEST) <= LONGEST)
+
+
+def find_wait(setting: Setting, coordinates: Vector, longest: mpf) -> mpf:
+    """The time to the spike; oo if it is longer than ``longest``, which is not integrated."""
+    if not setting.run("will_spike", *coordinates, longest)[0]:
+        return mpmath.inf
+    return setting.run("time_to_spike", *coordinates)[0]
 
 
 def compare_spike(
@@ -226,7 +232,7 @@ def compare_spike(
 ) -> None:
     """Compare time to spike, what `will_spike` says, the state on the way, and after the spike."""
     coordinates = setting.to_chart(state)
-    (wait,) = setting.run("time_to_spike", *coordinates)
+    wait = find_wait(setting, coordinates, longest)
     where = f"({show(state)}) at {setting.place}"
     part = min(wait, longest) / 3
     there, early = setting.reference.follow(state, part)
