@@ -18,6 +18,7 @@ from sim.events.spike_queue import (
     IS_IDLE,
     N_BUCKETS,
     ORIGIN,
+    UNTIL,
     WIDTH,
     SpikeQueue,
     schedule,
@@ -65,6 +66,7 @@ def deliver(
     origin, per_width = queue.scale[ORIGIN], 1.0 / queue.scale[WIDTH]
     is_idle = queue.counts[IS_IDLE] != 0
     is_uniform = table.shape[1] == 1
+    rest = queue.scale[UNTIL] - time
     starts, waits, arrival = tape.arrival_starts, tape.arrival_waits, tape.counts[N_ARRIVALS]
     for edge in range(first, end):
         i = targets[edge]
@@ -84,7 +86,7 @@ def deliver(
         is_due = cells[DUE, i] == time
         port = ports[edge] if HAS_PORTS else 0
         left, happened, scale = receive(
-            kinds[i], cells, i, table, row, dt, weights[edge], port, pending, is_due
+            kinds[i], cells, i, table, row, dt, weights[edge], port, rest, pending, is_due
         )
         if happened == ARRIVED and scale == 1.0 and not pending:
             cells[LAST, i] = time

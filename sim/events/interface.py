@@ -36,28 +36,29 @@ def prefetch(array: Floats | Ints, column: int) -> None:
 
 def receive(
     kind: int, states: Floats, i: int, table: Floats, row: int, dt: float, weight: float,
-    port: int, pending: bool, is_due: bool,
+    port: int, rest: float, pending: bool, is_due: bool,
 ) -> tuple[float, int, float]:  # fmt: skip
     """Flow for ``dt``, then an input at a port; ``pending`` if one already made it spike now.
 
-    ``is_due`` says that the neuron spikes now by itself: it is on its threshold then, whatever
-    rounding has made of its state.
+    ``rest`` is how long the trial still lasts. ``is_due`` says that the neuron spikes now by
+    itself: it is on its threshold then, whatever rounding has made of its state.
 
     Returns:
-        Time to the next spike, what happened (ARRIVED, ...), and the power of two that the
-        coordinates were multiplied by.
+        Time to the next spike (inf if it is after the trial and was not looked for), what happened
+        (ARRIVED, ...), and the power of two that the coordinates were multiplied by.
     """
     return missing("receive")
 
 
 def spike(
-    kind: int, states: Floats, i: int, table: Floats, row: int, wait: float, at_once: bool
-) -> float:
+    kind: int, states: Floats, i: int, table: Floats, row: int, wait: float, at_once: bool,
+    rest: float,
+) -> float:  # fmt: skip
     """The spike that comes after ``wait``; returns the time to the one after it."""
     return missing("spike")
 
 
-def find_wait(kind: int, states: Floats, i: int, table: Floats, row: int) -> float:
+def find_wait(kind: int, states: Floats, i: int, table: Floats, row: int, rest: float) -> float:
     """Time to the next spike."""
     return missing("find_wait")
 

@@ -23,6 +23,7 @@ from sim.events.delivery import deliver, emit, take
 from sim.events.interface import DUE, LAST, MOST_COORDINATES, WAIT, find_wait, probe, spike
 from sim.events.spike_queue import (
     END,
+    UNTIL,
     SpikeQueue,
     find_next,
     has_room,
@@ -80,7 +81,9 @@ def start(wires: Wires, cells: Floats, queue: SpikeQueue) -> None:
     """Find every neuron's first spike."""
     for i in range(cells.shape[1]):
         cells[LAST, i] = 0.0
-        cells[WAIT, i] = find_wait(wires.kinds[i], cells, i, wires.table, wires.rows[i])
+        cells[WAIT, i] = find_wait(
+            wires.kinds[i], cells, i, wires.table, wires.rows[i], queue.scale[UNTIL]
+        )
         cells[DUE, i] = cells[WAIT, i]
     rebuild(queue, cells, 0.0)
 
@@ -138,8 +141,9 @@ def spike_now(
     event = note_spike(tape, cells, causes, i, time, has_tape)
     at_once = cells[WAIT, i] == AT_ONCE
     left = spike(
-        wires.kinds[i], cells, i, wires.table, wires.rows[i], max(cells[WAIT, i], 0.0), at_once
-    )
+        wires.kinds[i], cells, i, wires.table, wires.rows[i], max(cells[WAIT, i], 0.0), at_once,
+        queue.scale[UNTIL] - time,
+    )  # fmt: skip
     cells[LAST, i] = time
     cells[WAIT, i] = left
     schedule(queue, cells, i, time + left)

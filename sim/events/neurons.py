@@ -5,6 +5,8 @@ event loops is said in `sim.events.interface`, and what their arguments are. Not
 events are found (`sim.events.loop`) or in which order they are undone (`sim.events.backward`).
 """
 
+import numpy as np
+
 from sim.events.interface import ARRIVED, CROSSED, DEFERRED, LOST
 from sim.events.ties import Ties
 from sim.kernels.limits import LARGE_COORDINATE, LARGEST_COORDINATE, SCALING
@@ -13,6 +15,7 @@ from spiketheory.generation.interface import (
     HAS_PARAMETERS,
     HAS_THRESHOLD,
     INPUTS_ADD_UP,
+    IS_INTEGRATED,
     IS_PROJECTIVE,
     N_COORDINATES,
     N_PORTS,
@@ -39,23 +42,27 @@ from spiketheory.generation.interface import (
     store,
     time_to_spike,
     velocity,
+    will_spike,
 )
 from spiketheory.machine.link import kernel
+
+BEYOND = 1.001
+"""How much farther than the trial: whether a spike comes by its end is not for rounding to say."""
 
 
 @kernel()
 def receive(
     kind: int, states: Floats, i: int, table: Floats, row: int, dt: float, weight: float,
-    port: int, pending: bool, is_due: bool,
+    port: int, rest: float, pending: bool, is_due: bool,
 ) -> tuple[float, int, float]:  # fmt: skip
     """Flow for ``dt``, then an input at a port; ``pending`` if one already made it spike now.
 
-    ``is_due`` says that the neuron spikes now by itself: it is on its threshold then, whatever
-    rounding has made of its state.
+    ``rest`` is how long the trial still lasts. ``is_due`` says that the neuron spikes now by
+    itself: it is on its threshold then, whatever rounding has made of its state.
 
     Returns:
-        Time to the next spike, what happened, and the power of two that the coordinates were
-        multiplied by, which is exact.
+        Time to the next spike (inf if it is after the trial and was not looked for), what happened,
+        and the power of two that the coordinates were multiplied by, which is exact.
     """
     constants = load_constants(table, row)
     before = flow(*load(states, i), *propagator(dt, *constants), *constants)
@@ -63,7 +70,7 @@ def receive(
         after = jump(*before, weight, *constants)
     else:
         after = jump_at(*before, weight, port, *constants)
-    wait = max(time_to_spike(*after, *constants), 0.0)
+    wait = look_ahead(after, constants, rest)
     happened = ARRIVED
     if HAS_THRESHOLD and (wait == 0.0 or is_due) and not pending:
         moved = after[THRESHOLD_PLACE] - before[THRESHOLD_PLACE]
@@ -100,8 +107,9 @@ def scale_down(states: Floats, i: int) -> float:
 
 @kernel()
 def spike(
-    kind: int, states: Floats, i: int, table: Floats, row: int, wait: float, at_once: bool
-) -> float:
+    kind: int, states: Floats, i: int, table: Floats, row: int, wait: float, at_once: bool,
+    rest: float,
+) -> float:  # fmt: skip
     """The spike that comes after ``wait``; returns the time to the one after it."""
     constants = load_constants(table, row)
     if at_once:
@@ -109,14 +117,23 @@ def spike(
     else:
         after = fire(*load(states, i), *propagator(wait, *constants), *constants)
     store(states, i, *after)
-    return max(time_to_spike(*after, *constants), 0.0)
+    return look_ahead(after, constants, rest)
 
 
 @kernel()
-def find_wait(kind: int, states: Floats, i: int, table: Floats, row: int) -> float:
+def find_wait(kind: int, states: Floats, i: int, table: Floats, row: int, rest: float) -> float:
     """Time to the next spike."""
-    constants = load_constants(table, row)
-    return max(time_to_spike(*load(states, i), *constants), 0.0)
+    return look_ahead(load(states, i), load_constants(table, row), rest)
+
+
+@kernel()
+def look_ahead(state: tuple[float, ...], constants: tuple[float, ...], rest: float) -> float:
+    """Time to the next spike; what has to be integrated is not integrated far beyond the trial."""
+    if IS_INTEGRATED and rest > 0.0:
+        step = propagator(BEYOND * rest, *constants)
+        if not will_spike(*state, *step, *constants):
+            return np.inf
+    return max(time_to_spike(*state, *constants), 0.0)
 
 
 @kernel()

@@ -30,7 +30,7 @@ shortest trials are one bucket, and all their spikes in its heap."""
 NOWHERE = np.iinfo(np.int32).max
 END = -1
 HEAP_SIZE, CURRENT, IS_IDLE, N_SINCE = range(4)
-ORIGIN, WIDTH, REBUILT = range(3)
+ORIGIN, WIDTH, REBUILT, UNTIL = range(4)
 
 
 class SpikeQueue(NamedTuple):
@@ -43,7 +43,8 @@ class SpikeQueue(NamedTuple):
         heads: First neuron of each bucket, or END, shape (N_BUCKETS,).
         heap_times, heap_neurons: The heap of the current bucket.
         counts: Heap size, current bucket, whether no spike is due, spikes since the last rebuild.
-        scale: Start of the first bucket, width of a bucket, time of the last rebuild.
+        scale: Start of the first bucket, width of a bucket, time of the last rebuild,
+            end of the trial.
     """
 
     bucket: np.ndarray
@@ -67,7 +68,7 @@ def make_spike_queue(n_neurons: int, duration: float, most_targets: int) -> Spik
         heap_times=np.empty(capacity),
         heap_neurons=np.empty(capacity, np.int32),
         counts=np.zeros(4, np.int64),
-        scale=np.array([0.0, min(max(duration / N_BUCKETS, NARROWEST), WIDEST), 0.0]),
+        scale=np.array([0.0, min(max(duration / N_BUCKETS, NARROWEST), WIDEST), 0.0, duration]),
     )
 
 

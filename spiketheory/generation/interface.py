@@ -85,6 +85,8 @@ CROSSES_INFINITY: bool = False
 """Whether the flow carries the state through the spike and its reset, one point at infinity."""
 SIGN_PREDICTS: bool = False
 """Whether `will_spike` asks for the sign that the flow leads to; else rounding may part them."""
+IS_INTEGRATED: bool = False
+"""Whether the next spike is found by integration, so that it matters how far one looks."""
 HAS_THRESHOLD: bool = False
 """Whether it spikes at a finite threshold, which an input may carry it across."""
 THRESHOLD_PLACE: int = 0

@@ -91,6 +91,7 @@ class Wrappers:
     Attributes:
         x, p, l: Names of the coordinates, constants and derivatives by the coordinates.
         left: Name of the time left.
+        is_integrated: Whether the free neuron is integrated.
     """
 
     def __init__(self, ir: KernelIR) -> None:
@@ -115,6 +116,7 @@ class Wrappers:
         self.held, self.free = name("held"), name("free")
         self.missing = [name(n) for n in ("delay", "period", "rate")]
         self.bars = [name(f"g_{n}") for n in ("delay", "period", "rate")]
+        self.is_integrated = ir.derivation.is_integrated
         functions = {f.name: f for f in ir.functions}
         self.varied = len(functions["jump_constants_vjp"].results) if (
             "jump_constants_vjp" in functions) else 0  # fmt: skip
@@ -137,6 +139,7 @@ class Wrappers:
             elapsed=self.elapsed, l_left=self.l_left, m=self.m, after=self.after,
             step=self.step, rest=self.rest, late=self.late, back=self.back, more=self.more,
             g_time=self.g_time, initial=self.initial, pseudo="".join(self.pseudo),
+            held=self.held, free=self.free,
         )  # fmt: skip
 
     def print_all(self) -> list[str]:
@@ -235,13 +238,34 @@ class Wrappers:
                           return {left} + free_time_to_spike(*held_flow({X}, {left}{P}){P})
                           """),
             self.function("will_spike", [*x, self.elapsed, *self.p],
-                          "Whether a spike comes within a time.",
-                          "return time_to_spike({X}, {left}{P}) < {elapsed}"),
+                          "Whether a spike comes within a time.", self.prediction),
         ]  # fmt: skip
 
+    @property
+    def prediction(self) -> str:
+        """Lines that say whether a spike comes in time; what is integrated stops there."""
+        if not self.is_integrated:
+            return "return time_to_spike({X}, {left}{P}) < {elapsed}"
+        return """
+            if {left} <= 0.0:
+                return free_will_spike({X}, *free_propagator({elapsed}{P}){P})
+            if {elapsed} <= {left}:
+                return False
+            {step} = free_propagator({elapsed} - {left}{P})
+            return free_will_spike(*held_flow({X}, {left}{P}), *{step}{P})
+        """
+
     def print_fire(self) -> list[str]:
-        """The spike after a time, which comes after the period."""
+        """The spike after a time, which comes after the period.
+
+        A neuron that is beyond its threshold when the period ends spikes there and then: when it
+        does depends on the time left alone.
+        """
         x = [*self.x, self.left]
+        slope = " + ".join(
+            f"{self.back}[{i}] * {self.held}[{i}] - {bar} * {self.free}[{i}]"
+            for i, bar in enumerate(self.l)
+        )
         release = """
             {m} = ({X},)
             {rest} = {elapsed}
@@ -262,13 +286,20 @@ class Wrappers:
                           textwrap.dedent(release).strip("\n") + textwrap.dedent("""
                           {after} = free_fire(*{m}, *{step}{P})
                           {late} = late_spike(*{after}{P}, {L}, {l_left}, {g_time})
+                          if {left} > 0.0 and {rest} <= 0.0:
+                              {back} = free_reset_vjp(*{m}{P}, {L})
+                              {held} = held_velocity(*{m}{P})
+                              {free} = free_velocity(*{after}{P})
+                              return held_flow_vjp({X}, {left}{P}, *{back}) + (
+                                  {late} + SLOPE,
+                              )
                           {back} = free_fire_vjp(*{m}, *{step}{P}, {L}, {late})
                           if {left} <= 0.0:
                               return {back} + (0.0,)
                           return held_flow_vjp({X}, {left}{P}, *{back}) + (
                               release_slope(*{m}{P}, *{back}),
                           )
-                          """)),
+                          """).replace("SLOPE", slope)),
         ]  # fmt: skip
 
     def print_events(self) -> list[str]:
@@ -348,6 +379,7 @@ class Wrappers:
         x, bars = [*self.x, self.left], [*self.l, self.l_left]
         words = "Derivatives of a loss by the constants."
         add = self.sum_up(self.back, self.more)
+        added = add.removeprefix("return ")
         p = ", ".join(self.p)
         texts = [
             self.function("initial_state_constants_vjp", [self.initial, *self.p, *bars], words,
@@ -385,8 +417,14 @@ class Wrappers:
                           {{after}} = free_fire(*{{m}}, *{{step}}{{P}})
                           {{late}} = late_spike(*{{after}}{{P}}, {{L}}, {{l_left}}, {{g_time}})
                           {{more}} = refractory_time_constants_vjp({p}, {{l_left}})
+                          if {{left}} > 0.0 and {{rest}} <= 0.0:
+                              {{back}} = free_reset_constants_vjp(*{{m}}{{P}}, {{L}})
+                              {{back}} = {added}
+                              {{late}} = free_reset_vjp(*{{m}}{{P}}, {{L}})
+                              {{more}} = held_flow_constants_vjp({{X}}, {{left}}{{P}}, *{{late}})
+                              {add}
                           {{back}} = free_fire_constants_vjp(*{{m}}, {{rest}}{{P}}, {{L}}, {{late}})
-                          {{back}} = {self.sum_up(self.back, self.more).removeprefix("return ")}
+                          {{back}} = {added}
                           if {{left}} <= 0.0:
                               return {{back}}
                           {{after}} = free_fire_vjp(*{{m}}, *{{step}}{{P}}, {{L}}, {{late}})

@@ -89,10 +89,13 @@ class Refractory:
     Attributes:
         time: How long it lasts: an expression of the parameters [time].
         hold: State variables that keep the value of the reset so long; inputs do not move them.
+        measured_from: What the spiking variable is the height above; its sum with that is held.
+            Other than 0 only in models that `spiketheory.symbolic.measured` makes.
     """
 
     time: sp.Expr
     hold: tuple[sp.Symbol, ...]
+    measured_from: sp.Expr = sp.S.Zero
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -262,6 +262,7 @@ class CompiledModel:
             "CROSSES_INFINITY": self.crosses_infinity,
             "ZEROS": (0.0,) * len(self.coordinates),
             "SIGN_PREDICTS": "will_spike" not in self.module.LOOPED,
+            "IS_INTEGRATED": self.module.METHOD == "taylor",
             "HAS_THRESHOLD": self.threshold_coordinate >= 0,
             "THRESHOLD_PLACE": max(self.threshold_coordinate, 0),
             "N_PORTS": self.n_ports,

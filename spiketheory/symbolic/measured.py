@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import sympy as sp
 
-from spiketheory.errors import DerivationError
 from spiketheory.language.domains import is_positive
 from spiketheory.language.model import (
     NeuronModel,
@@ -41,12 +40,6 @@ def measure_from_threshold(model: NeuronModel) -> NeuronModel:
     V, theta = model.spike.variable, model.spike.value
     refractory = model.refractory
     moving = [s for s in model.state if theta.has(s)]
-    if refractory is not None and not set(moving) <= set(refractory.hold):
-        raise DerivationError(
-            f"Expected the threshold {theta} of {model.name} to stand still while {V} is held in "
-            f"the refractory period but {', '.join(map(str, moving))} go on; name them in hold, or "
-            "leave the period out."
-        )
     X = state_symbol(pick_name("X", {*model.symbols, "w"}))
     away = {V: X + theta}
 
@@ -74,7 +67,7 @@ def measure_from_threshold(model: NeuronModel) -> NeuronModel:
         rest=tuple(r - theta.subs(rest) if s == V else r for s, r in rest.items()),
         assumptions=(),
         refractory=None if refractory is None else replace(
-            refractory, hold=tuple(X if s == V else s for s in refractory.hold)
+            refractory, hold=tuple(X if s == V else s for s in refractory.hold), measured_from=theta
         ),
         written=None,
     )  # fmt: skip

@@ -7,6 +7,7 @@ both: the time that is left of the period is one more coordinate there.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import sympy as sp
 
@@ -39,12 +40,9 @@ def add_refractory_period(derivation: Derivation) -> Derivation:
             f"but got {refractory.time}; state a domain such as t_ref > 0, or leave refractory out."
         )
     field = hold_field(derivation)
-    free = list_free(model)
+    coordinates = derivation.chart.coordinates
     jumps = tuple(
-        tuple(
-            after if c in free else c
-            for c, after in zip(derivation.chart.coordinates, jump, strict=True)
-        )
+        hold(model, coordinates, dict(zip(coordinates, jump, strict=True)))
         for jump in derivation.jumps
     )
     phase = HeldPhase(
@@ -63,6 +61,22 @@ def list_free(model: NeuronModel) -> tuple[sp.Symbol, ...]:
     return tuple(s for s in model.state if s not in model.refractory.hold)
 
 
+def hold(
+    model: NeuronModel, coordinates: Sequence[sp.Symbol], after: Mapping[sp.Symbol, sp.Expr]
+) -> tuple[sp.Expr, ...]:
+    """The coordinates when the free ones are as in ``after`` and what is held is kept.
+
+    A height above a threshold of which variables go on moves as the threshold does.
+    """
+    assert model.refractory is not None
+    threshold = model.refractory.measured_from
+    free = {c: after[c] for c in coordinates if c in list_free(model)}
+    fall = threshold - threshold.subs(free, simultaneous=True)
+    X = model.spike.variable
+    assert not fall or X in coordinates, "the height above a moving threshold is a coordinate"
+    return tuple(free.get(c, c + fall if c == X else c) for c in coordinates)
+
+
 def hold_field(derivation: Derivation) -> tuple[sp.Expr, ...]:
     """Velocities of the coordinates in the refractory period.
 
@@ -70,16 +84,17 @@ def hold_field(derivation: Derivation) -> tuple[sp.Expr, ...]:
     variables or made of held ones alone.
     """
     model, chart = derivation.model, derivation.chart
+    assert model.refractory is not None
     free = list_free(model)
     away = {s: value for s, value in zip(model.state, chart.to_state, strict=True) if s != value}
     assert set(free) <= set(chart.coordinates) - set(away), (
         "the chart mixes free and held variables"
     )
     velocities = dict(zip(model.state, model.derivatives, strict=True))
-    field = tuple(
-        velocities[c].subs(away, simultaneous=True) if c in free else sp.S.Zero
-        for c in chart.coordinates
-    )
+    rates = {s: velocities[s].subs(away, simultaneous=True) for s in free}
+    threshold = model.refractory.measured_from
+    rates[model.spike.variable] = -sp.Add(*(threshold.diff(s) * rates[s] for s in free))
+    field = tuple(rates.get(c, sp.S.Zero) for c in chart.coordinates)
     infinite = model.reset[model.state.index(model.spike.variable)] is -sp.oo
     if infinite and any(velocities[s].has(model.spike.variable) for s in free):
         raise DerivationError(
@@ -108,7 +123,7 @@ def solve_held_flow(
             s: sp.Add(*(cascade.propagate(i, j, DURATION) * c for j, c in enumerate(columns)))
             for i, s in enumerate(free)
         }
-        return tuple(flow.get(c, c) for c in chart.coordinates)
+        return hold(model, chart.coordinates, flow)
     assert derivation.is_integrated, "every other method wants a cascade of all variables"
     system = dataclasses.replace(
         derivation.integrated,

@@ -11,9 +11,9 @@ from scipy.integrate import solve_ivp
 from derivations import compile_model
 from sim.engine.choose import differentiate, simulate
 from sim.network.network import Network, Population, Projection, SpikeTrains
-from spiketheory.errors import DerivationError, VerificationError
+from spiketheory.errors import VerificationError
 from spiketheory.language.parse import build_model, read_model
-from spiketheory.language.symbols import WEIGHT
+from spiketheory.language.symbols import DURATION, WEIGHT
 from spiketheory.verification import measured
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
@@ -117,10 +117,14 @@ def test_a_wrong_change_of_variables_is_found(monkeypatch):
         verify_derivation(derivation)
 
 
-def test_a_threshold_that_goes_on_while_V_is_held_is_refused():
-    options = {"equations": "dV/dt = 2 - V\ndh/dt = -h", "spike": "V = 1 + h", "input": "V += w",
-               "reset": "V = 0", "rest": {"V": 0, "h": 0}}  # fmt: skip
-    with pytest.raises(DerivationError, match="to stand still while V is held"):
-        derive_once(build_model(name="m", refractory={"time": 1}, **options))
-    both = build_model(name="m", refractory={"time": 1, "hold": ["V", "h"]}, **options)
-    assert derive_once(both).is_measured
+def test_the_height_above_a_threshold_that_goes_on_moves_while_V_is_held():
+    model = build_model(
+        name="m", equations="dV/dt = 2 - V\ndh/dt = -h", spike="V = 1 + h", reset="V = 0",
+        input="V += w; h += 2*w", rest={"V": 0, "h": 0}, refractory={"time": 1},
+    )  # fmt: skip
+    derivation = derive_once(model)
+    X, h = derivation.chart.coordinates
+    held = derivation.refractory
+    assert held.field == (h, -h)
+    assert held.jumps == ((X - 2 * WEIGHT, h + 2 * WEIGHT),)
+    assert sp.simplify(held.solution[0] - (X + h * (1 - sp.exp(-DURATION)))) == 0

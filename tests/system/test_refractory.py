@@ -27,8 +27,11 @@ from spiketheory.verification import refractory
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
 CHANNELS = 12
-NAMES = ("lif_refractory", "logistic_refractory", "qif_refractory", "qif_current_refractory")
-WEIGHTS = {"lif_refractory": (0.15, 0.1), "logistic_refractory": (0.2, 0.3)}
+WEIGHTS = {
+    "lif_refractory": (0.15, 0.1), "logistic_refractory": (0.2, 0.3),
+    "threshold_refractory": (0.15, 0.1),
+}  # fmt: skip
+NAMES = (*WEIGHTS, "qif_refractory", "qif_current_refractory")
 FINITE = tuple(WEIGHTS)
 
 
@@ -70,13 +73,13 @@ def integrate(name, times, weights, duration):
 
     field, reset, jump = bind(model.derivatives), bind(model.reset), bind(model.jump, WEIGHT)
     place = model.state.index(model.spike.variable)
-    threshold = float(model.spike.value.subs(values))
+    height = sp.lambdify([model.state], (model.state[place] - model.spike.value).subs(values))
     held = np.array([s in model.refractory.hold for s in model.state])
     period = float(model.refractory.time.subs(values))
     options = {"method": "DOP853", "rtol": 1e-13, "atol": 1e-14}
 
     def crosses(t, y):
-        return y[place] - threshold
+        return height(y)
 
     crosses.terminal, crosses.direction = True, 1
     state = np.array([float(r.subs(values)) for r in model.rest])
@@ -89,6 +92,9 @@ def integrate(name, times, weights, duration):
                     lambda t, y: np.where(held, 0.0, field(y)), (now, end), state, **options
                 ).y[:, -1]
                 now = end
+                if now == until and height(state) >= 0:
+                    spikes.append(now)
+                    state, until = np.array(reset(state), dtype=float), now + period
                 continue
             found = solve_ivp(lambda t, y: field(y), (now, time), state, events=crosses, **options)
             state, now = found.y[:, -1], found.t[-1]
@@ -98,7 +104,7 @@ def integrate(name, times, weights, duration):
         if weight is not None:
             after = np.array(jump(state, weight), dtype=float)
             state = np.where(held, state, after) if now < until else after
-            if state[place] >= threshold:
+            if now >= until and height(state) >= 0:
                 spikes.append(now)
                 state, until = np.array(reset(state), dtype=float), now + period
     return np.array(spikes)
@@ -127,7 +133,24 @@ def test_spikes_at_infinity_come_when_50_digits_say(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_are_those_of_differences(name):
     duration = 40.0 if name in FINITE else 8.0
-    times, weights = draw_inputs(name, duration)
+    compare_gradients(name, *draw_inputs(name, duration), duration)
+
+
+def test_a_neuron_beyond_its_threshold_when_the_period_ends_spikes_there_and_then():
+    """An input takes the threshold below V, which is held, and so loses that input."""
+    name = "threshold_refractory"
+    times = np.linspace(2.0, 24.0, CHANNELS)
+    weights = np.where(np.arange(CHANNELS) == 7, -4.0, 0.15)
+    found = run(name, times, weights, 26.0).spike_time
+    np.testing.assert_allclose(found, integrate(name, times, weights, 26.0), rtol=1e-11)
+    at_release = np.isclose(np.diff(found), 2.0, rtol=1e-14)
+    assert np.count_nonzero(at_release) == 1
+    for duration in (26.0, found[1:][at_release][0] + 0.1):
+        compare_gradients(name, times, weights, duration)
+
+
+def compare_gradients(name, times, weights, duration):
+    """The last spike's, by weights, input times and parameters."""
     recording = run(name, times, weights, duration)
     last = len(recording.spike_time) - 1
     slopes = np.eye(last + 1)[last]

@@ -38,7 +38,7 @@ def test_neurons_offer_what_the_interface_says():
 
 def test_a_stub_says_that_it_is_not_linked():
     with pytest.raises(NotImplementedError, match="Expected find_wait to be linked"):
-        interface.find_wait(0, np.zeros((2, 1)), 0, np.zeros((1, 1)), 0)
+        interface.find_wait(0, np.zeros((2, 1)), 0, np.zeros((1, 1)), 0, 1.0)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
@@ -48,8 +48,8 @@ def test_each_kind_gets_the_functions_of_its_own_model(backend):
     find_wait = link_neurons(models)["find_wait"]
     for kind, model in enumerate(models):
         alone = link_neurons((model,))["find_wait"]
-        wait = find_wait(kind, states, kind, table, kind)
-        assert wait == alone(0, states, kind, table, kind)
+        wait = find_wait(kind, states, kind, table, kind, 100.0)
+        assert wait == alone(0, states, kind, table, kind, 100.0)
         own = states[: len(model.coordinates), kind], model.defaults_of_constants
         assert wait == model.functions.time_to_spike(*own[0], *own[1])
 
@@ -111,7 +111,7 @@ def test_another_process_needs_not_compile_a_network_again(name, tmp_path, monke
     for hits in (0, 1):
         make_model_linker.cache_clear()
         functions = link_neurons((model,))
-        functions["find_wait"](0, states, 0, table, 0)
+        functions["find_wait"](0, states, 0, table, 0, 100.0)
         functions["probe"](0, states, 0, table, 0, 0.1, states.copy(order="F"), 0)
         for used in ("find_wait", "probe"):
             assert sum(functions[used].stats.cache_hits.values()) == hits
