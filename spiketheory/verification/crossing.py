@@ -34,7 +34,7 @@ QUIET = mpf(30)
 """So long a neuron that does not spike within `LONGEST` is followed."""
 PIECE = mpf(30)
 """So long the reference goes on at a time, which takes a limited number of steps."""
-MOST_STEPS = 2000
+MOST_STEPS = 1000
 """Steps of the reference at one set of parameters after which nothing more is looked at."""
 DIGITS = 32
 STEP = mpf(10) ** -9
