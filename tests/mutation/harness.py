@@ -137,7 +137,14 @@ def run_tests(tests: Sequence[str]) -> int:
         return subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-                *("-p", "no:xdist", "-k", "not numba and not compiled_code and not backend and not cut_finer", "--tb=line", *tests),
+                *(
+                    "-p",
+                    "no:xdist",
+                    "-k",
+                    "not numba and not compiled_code and not backend and not cut_finer",
+                    "--tb=line",
+                    *tests,
+                ),
             ],
             env=os.environ | here | {"HYPOTHESIS_PROFILE": "ci"},
         ).returncode

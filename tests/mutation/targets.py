@@ -21,7 +21,10 @@ TAYLOR = (
     f"{OTHERS}::test_a_planted_bug_is_found_by_the_check_it_belongs_to",
 )
 PROOFS = ("tests/unit/test_proofs.py", "tests/quality/test_planted_bugs_of_certify.py")
-ONE, CIRCUITS = "tests/properties/test_one_answer.py", "tests/properties/test_gradients_of_circuits.py"
+ONE, CIRCUITS = (
+    "tests/properties/test_one_answer.py",
+    "tests/properties/test_gradients_of_circuits.py",
+)
 PORTS = "tests/properties/test_ports.py"
 RECURRENT = (
     *("tests/unit/test_ties.py", "tests/unit/test_recurrent.py", "tests/properties/test_routes.py"),
