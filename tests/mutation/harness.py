@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SEED, MUTANTS, LIMIT = 15, 400, 120
 EXCLUDED = ("core/RemoveDecorator",)
 """Operators that say little here: decorators are caches, marks of kernels, and properties."""
+INTERPRETED = "not numba and not compiled_code and not backend and not cut_finer"
+"""Chooses the tests that compile nothing, which would take longer than all the others."""
 CONFIG = """[cosmic-ray]
 module-path = [{modules}]
 timeout = {limit}.0

@@ -1,4 +1,4 @@
-"""One sample of a layered network: how inputs in bins are summed, and their gradients shared out."""
+"""One sample of a layered network: inputs in bins are summed, and share a gradient."""
 
 import numpy as np
 import pytest

@@ -68,7 +68,7 @@ def test_spikes_come_in_their_order_however_wide_the_buckets_are(width):
 
 
 def test_spikes_that_are_moved_while_others_come_keep_the_order():
-    """As in a run: after each spike a few neurons are moved, forwards and backwards, or silenced."""
+    """As in a run: after each spike a few neurons are moved, to and fro, or silenced."""
     rng = np.random.default_rng(5)
     cells, queue = make_cells(rng.uniform(0, 3, 40)), make_spike_queue(40, 3.0, 4)
     rebuild(queue, cells, 0.0)
