@@ -28,6 +28,7 @@ ONE, CIRCUITS = (
 PORTS = "tests/properties/test_ports.py"
 RECURRENT = (
     *("tests/unit/test_spike_queue.py", "tests/unit/test_event_loop.py"),
+    *("tests/unit/test_differentiate.py", "tests/unit/test_plain_loop.py"),
     *("tests/unit/test_ties.py", "tests/unit/test_recurrent.py", "tests/properties/test_routes.py"),
     *("tests/unit/test_durations.py", "tests/properties/test_ordered_inputs.py"),
     *("tests/properties/test_other_inputs.py", "tests/quality/test_two_answers.py"),

@@ -18,6 +18,7 @@ from sim.events.spike_queue import (
     is_crowded,
     link,
     make_spike_queue,
+    measure,
     pop,
     push,
     rebuild,
@@ -105,6 +106,15 @@ def test_buckets_hold_about_as_many_spikes_as_came_lately():
     assert queue.scale[WIDTH] == pytest.approx(0.2)
     rebuild(queue, cells, 4.0)
     assert queue.scale[WIDTH] == pytest.approx(0.8)
+
+
+def test_times_are_measured_in_buckets_from_the_first():
+    queue = make_spike_queue(1, 256.0, 1)
+    assert [measure(queue, time) for time in (0.0, 2.5, 256.0)] == [0.0, 2.5, 256.0]
+    queue.scale[WIDTH] = 0.5
+    rebuild(queue, make_cells([3.0]), 2.0)
+    assert queue.scale[WIDTH] == 2.0
+    assert [measure(queue, time) for time in (2.0, 3.0, 8.0)] == [-0.5, 0.0, 2.5]
 
 
 def test_a_full_heap_is_noticed_before_it_overflows():

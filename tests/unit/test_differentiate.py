@@ -1,0 +1,63 @@
+"""Backward passes of recurrent networks: the memory they ask for, and models without derivatives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import compiled
+
+from sim.engine.choose import differentiate, simulate
+from sim.events import differentiate as module
+from sim.network.network import Network, Population, Projection, SpikeTrains
+from spiketheory.machine.compile import make_module
+
+
+def make(model, size=3):
+    """A ring of neurons, driven by one input."""
+    return Network(
+        populations=[Population(name="n", model=model, size=size)],
+        inputs=[SpikeTrains(name="in", size=1, times=[0.2, 0.9], channels=[0, 0])],
+        projections=[
+            Projection(pre="n", post="n", weights=0.3 * np.roll(np.eye(size), 1, axis=0)),
+            Projection(pre="in", post="n", weights=np.full((size, 1), 0.5)),
+        ],
+        duration=6.0,
+    )
+
+
+def forget_parameters(model):
+    """The same model as if none of its constants mattered to anything."""
+    parts = {
+        part: make_module(
+            model.name,
+            {
+                n: f
+                for n, f in vars(getattr(model, part)).items()
+                if not n.endswith("constants_vjp")
+            },
+        )
+        for part in ("functions", "module")
+    }
+    return replace(model, **parts, key="forgets its parameters")
+
+
+@pytest.mark.parametrize(("name", "size"), [("theta", 3), ("qif", 5)])
+def test_the_memory_that_is_asked_for_is_that_of_slopes_and_states(monkeypatch, name, size):
+    asked = []
+    monkeypatch.setattr(module, "check_memory", lambda n_bytes, what: asked.append(n_bytes))
+    back = module.BackwardPass(simulate(make(compiled(name), size), record=True), False)
+    arrays = (back.by_weight, back.by_delay, back.adjoints)
+    assert asked == [sum(array.nbytes for array in arrays)]
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+def test_a_model_whose_constants_matter_to_nothing_has_no_slope_by_its_parameters(engine):
+    models = [compiled("theta"), forget_parameters(compiled("theta"))]
+    known, forgotten = (
+        differentiate(recording, spike_time=np.ones(len(recording.spike_time)), parameters=True)
+        for recording in (simulate(make(m), record=True, engine=engine) for m in models)
+    )
+    assert forgotten.parameters == [{"tau": 0.0, "I0": 0.0}]
+    assert known.parameters[0]["I0"] < 0
+    for one, other in zip(known.weights, forgotten.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
