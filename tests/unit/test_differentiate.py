@@ -1,4 +1,4 @@
-"""Backward passes of recurrent networks: the memory they ask for, and models without derivatives."""
+"""Backward passes of recurrent networks: their memory, and models without derivatives."""
 
 from dataclasses import replace
 
@@ -27,17 +27,11 @@ def make(model, size=3):
 
 def forget_parameters(model):
     """The same model as if none of its constants mattered to anything."""
-    parts = {
-        part: make_module(
-            model.name,
-            {
-                n: f
-                for n, f in vars(getattr(model, part)).items()
-                if not n.endswith("constants_vjp")
-            },
-        )
-        for part in ("functions", "module")
-    }
+    parts = {}
+    for part in ("functions", "module"):
+        names = vars(getattr(model, part))
+        kept = {n: value for n, value in names.items() if not n.endswith("constants_vjp")}
+        parts[part] = make_module(model.name, kept)
     return replace(model, **parts, key="forgets its parameters")
 
 

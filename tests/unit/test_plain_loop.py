@@ -1,4 +1,4 @@
-"""The plain event loop: growing coordinates are scaled down, and what makes a neuron spike at once."""
+"""The plain event loop: coordinates that grow, and what makes a neuron spike at once."""
 
 import numpy as np
 import pytest
