@@ -57,7 +57,7 @@ EVENTS = (
 )
 PLAIN = (*RECURRENT, f"{CIRCUITS}::test_the_plain_engine_goes_back_in_50_digits")
 LAYERS = (
-    "tests/unit/test_sample.py",
+    *("tests/unit/test_sample.py", "tests/unit/test_ties.py::test_the_layer_engine_has_the_same_derivatives"),
     *("tests/unit/test_batch.py", "tests/unit/test_gradient.py", "tests/unit/test_pseudo.py"),
     "tests/quality/test_gradient_bugs.py",
     f"{ONE}::test_all_engines_give_one_answer_for_layers",

@@ -71,21 +71,23 @@ def test_the_derivative_by_the_time_of_a_tied_input_is_the_mean_of_both_sides(na
             assert abs(before - behind) > 0.1
 
 
-def test_the_layer_engine_has_the_same_derivatives():
+@pytest.mark.parametrize("name", ["theta", "qif_delta", "rapid_theta"])
+@pytest.mark.parametrize(("duration", "spikes"), [(0.45, False), (7.0, True)])
+def test_the_layer_engine_has_the_same_derivatives(name, duration, spikes):
+    """Whether or not the neuron spikes after the tie and before another input."""
     from one_answer import run_events, run_layers
 
     from sim.network.layer_stack import LayerStack
 
     network = LayerStack(
-        model=compiled("theta"), parameters={"tau": 1.0, "I0": 1.25}, duration=2.0,
+        model=compiled(name), parameters={"tau": 1.0, "I0": 1.25}, duration=duration,
         weights=(np.array([[1.5], [-0.7]]),),
     )  # fmt: skip
-    one, other = (
-        run(network, np.array([0.4, 0.4]), 1).gradients["input times"]
-        for run in (run_layers, run_events)
-    )
-    np.testing.assert_allclose(one, other, rtol=1e-14)
-    assert one[0] > 0 > one[1]
+    one, other = (run(network, np.array([0.4, 0.4]), 2) for run in (run_layers, run_events))
+    assert bool(len(one.trains[0])) is spikes
+    by_time = one.gradients["input times"]
+    np.testing.assert_allclose(by_time, other.gradients["input times"], rtol=1e-12)
+    assert (by_time != 0).all()
 
 
 def test_the_order_in_which_inputs_are_listed_does_not_matter():
