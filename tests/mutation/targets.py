@@ -29,6 +29,7 @@ PORTS = "tests/properties/test_ports.py"
 RECURRENT = (
     *("tests/unit/test_spike_queue.py", "tests/unit/test_event_loop.py"),
     *("tests/unit/test_differentiate.py", "tests/unit/test_plain_loop.py"),
+    *("tests/unit/test_delivery.py", "tests/unit/test_instants.py"),
     *("tests/unit/test_ties.py", "tests/unit/test_recurrent.py", "tests/properties/test_routes.py"),
     *("tests/unit/test_durations.py", "tests/properties/test_ordered_inputs.py"),
     *("tests/properties/test_other_inputs.py", "tests/quality/test_two_answers.py"),
@@ -57,7 +58,10 @@ EVENTS = (
 )
 PLAIN = (*RECURRENT, f"{CIRCUITS}::test_the_plain_engine_goes_back_in_50_digits")
 LAYERS = (
-    *("tests/unit/test_sample.py", "tests/unit/test_ties.py::test_the_layer_engine_has_the_same_derivatives"),
+    *(
+        "tests/unit/test_sample.py",
+        "tests/unit/test_ties.py::test_the_layer_engine_has_the_same_derivatives",
+    ),
     *("tests/unit/test_batch.py", "tests/unit/test_gradient.py", "tests/unit/test_pseudo.py"),
     "tests/quality/test_gradient_bugs.py",
     f"{ONE}::test_all_engines_give_one_answer_for_layers",
