@@ -7,11 +7,16 @@ import pytest
 import scipy.sparse
 from networks import compiled
 
+from sim.engine import choose
 from sim.events.differentiate import differentiate
 from sim.events.simulate import simulate
 from sim.events.ties import find_ties
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.plain import backward
+from sim.plain.loop import Arrival, PlainRun
+from sim.plain.plain_network import read_network
 
+ENGINES = ["events", "plain"]
 WEIGHTS = [1.5, -0.7, 0.4]
 STARTS = {
     "theta": {"V": 0.3}, "qif_delta": {"V": 0.3}, "rapid_theta": {"V": 0.3},
@@ -42,8 +47,9 @@ def measure(circuit):
     return float(simulate(circuit).end_state[0]["V"][0])
 
 
-def pull(circuit):
-    return differentiate(simulate(circuit, record=True), end=[{"V": 1.0}])
+def pull(circuit, engine="events"):
+    recording = choose.simulate(circuit, record=True, engine=engine)
+    return choose.differentiate(recording, end=[{"V": 1.0}])
 
 
 def find_sides(times, k, step=1e-6, **options):
@@ -59,11 +65,14 @@ def find_sides(times, k, step=1e-6, **options):
     return sides
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", STARTS)
 @pytest.mark.parametrize("projections", [1, 2, 3])
-def test_the_derivative_by_the_time_of_a_tied_input_is_the_mean_of_both_sides(name, projections):
+def test_the_derivative_by_the_time_of_a_tied_input_is_the_mean_of_both_sides(
+    name, projections, engine
+):
     times, options = [0.4, 0.4, 0.4], {"name": name, "projections": projections, "duration": 0.7}
-    got = pull(make(times, **options)).input_times[0]
+    got = pull(make(times, **options), engine).input_times[0]
     for k in range(3):
         before, behind = find_sides(times, k, **options)
         assert got[k] == pytest.approx((before + behind) / 2, rel=1e-7, abs=1e-7)
@@ -90,20 +99,22 @@ def test_the_layer_engine_has_the_same_derivatives(name, duration, spikes):
     assert (by_time != 0).all()
 
 
-def test_the_order_in_which_inputs_are_listed_does_not_matter():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_order_in_which_inputs_are_listed_does_not_matter(engine):
     found = []
     for order in itertools.permutations(range(3)):
         weights = [WEIGHTS[k] for k in order]
-        by_time = pull(make([0.4] * 3, weights)).input_times[0]
+        by_time = pull(make([0.4] * 3, weights), engine).input_times[0]
         found.append([by_time[order.index(k)] for k in range(3)])
     np.testing.assert_allclose(found, np.broadcast_to(found[0], (6, 3)), rtol=1e-12)
 
 
-def test_arrivals_that_meet_after_delays_are_tied_and_so_are_derivatives_by_delays():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_arrivals_that_meet_after_delays_are_tied_and_so_are_derivatives_by_delays(engine):
     circuit = make([0.1, 0.2, 0.4], delays=[0.3, 0.2, 0.0])
     assert 0.1 + 0.3 == 0.2 + 0.2 == 0.4
     together = pull(make([0.4] * 3)).input_times[0]
-    apart = pull(circuit)
+    apart = pull(circuit, engine)
     np.testing.assert_allclose(apart.input_times[0], together, rtol=1e-12)
     np.testing.assert_allclose(apart.delays[0].toarray()[0][:2], together[:2], rtol=1e-12)
 
@@ -117,6 +128,24 @@ def test_spikes_of_the_neuron_separate_groups_and_lonely_inputs_have_none():
     assert find_ties(alone.tape, alone.wiring.wires).places.size == 0
     silent = simulate(make([5.0] * 3), record=True)
     assert find_ties(silent.tape, silent.wiring.wires).places.size == 0
+
+
+def find_plain_ties(circuit):
+    """Groups of the plain engine, by the numbers of their arrivals."""
+    run = PlainRun(network=read_network(circuit)).run()
+    numbers = [place for place, step in enumerate(run.steps) if isinstance(step, Arrival)]
+    found = backward.find_ties(run)
+    return {numbers.index(place): [numbers.index(p) for p in tie] for place, tie in found.items()}
+
+
+def test_the_plain_engine_has_the_same_groups():
+    spiking = make([0.4, 0.4, 0.9], [6.0, 2.0, 1.0], duration=4.0)
+    assert find_plain_ties(spiking) == {0: [0, 1], 1: [0, 1]}
+    assert find_plain_ties(make([0.3, 0.4, 0.9])) == {}
+    assert find_plain_ties(make([5.0] * 3)) == {}
+    twice = make([0.3, 0.3, 0.5, 0.5, 0.5], [0.1] * 5)
+    groups = [[0, 1], [2, 3, 4]]
+    assert find_plain_ties(twice) == {k: group for group in groups for k in group}
 
 
 def test_large_coordinates_that_are_scaled_down_among_tied_inputs_change_no_derivative():
@@ -136,13 +165,22 @@ def test_large_coordinates_that_are_scaled_down_among_tied_inputs_change_no_deri
     np.testing.assert_allclose(ordered[2][[2, 1, 0]], got, rtol=1e-9)
 
 
-def test_an_input_that_carries_across_a_threshold_keeps_the_order_it_has():
+@pytest.mark.parametrize("weights", [[0.7, 0.8], [0.7, 0.2, 0.2]])
+def test_an_input_that_carries_across_a_threshold_keeps_the_order_it_has(weights):
     circuit = Network(
         populations=[Population(name="n", model=compiled("lif_delta"), size=1)],
-        inputs=[SpikeTrains(name="in", size=2, times=[0.4, 0.4], channels=[0, 1])],
-        projections=[Projection(pre="in", post="n", weights=[[0.7, 0.8]])],
+        inputs=[
+            SpikeTrains(
+                name="in",
+                size=len(weights),
+                times=[0.4] * len(weights),
+                channels=np.arange(len(weights)),
+            )
+        ],
+        projections=[Projection(pre="in", post="n", weights=[weights])],
         duration=1.0,
     )
     recording = simulate(circuit, record=True)
     assert recording.spike_time.tolist() == [0.4]
     assert find_ties(recording.tape, recording.wiring.wires).places.size == 0
+    assert find_plain_ties(circuit) == {}
