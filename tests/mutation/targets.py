@@ -62,7 +62,8 @@ LAYERS = (
         "tests/unit/test_sample.py",
         "tests/unit/test_ties.py::test_the_layer_engine_has_the_same_derivatives",
     ),
-    *("tests/unit/test_batch.py", "tests/unit/test_gradient.py", "tests/unit/test_pseudo.py"),
+    *("tests/unit/test_engine.py", "tests/unit/test_batch.py", "tests/unit/test_gradient.py"),
+    "tests/unit/test_pseudo.py",
     "tests/quality/test_gradient_bugs.py",
     f"{ONE}::test_all_engines_give_one_answer_for_layers",
 )
