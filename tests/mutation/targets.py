@@ -21,10 +21,8 @@ TAYLOR = (
     f"{OTHERS}::test_a_planted_bug_is_found_by_the_check_it_belongs_to",
 )
 PROOFS = ("tests/unit/test_proofs.py", "tests/quality/test_planted_bugs_of_certify.py")
-ONE, CIRCUITS = (
-    "tests/properties/test_one_answer.py",
-    "tests/properties/test_gradients_of_circuits.py",
-)
+ONE = "tests/properties/test_one_answer.py"
+CIRCUITS = "tests/properties/test_gradients_of_circuits.py"
 PORTS = "tests/properties/test_ports.py"
 RECURRENT = (
     *("tests/unit/test_spike_queue.py", "tests/unit/test_event_loop.py"),
@@ -58,10 +56,8 @@ EVENTS = (
 )
 PLAIN = (*RECURRENT, f"{CIRCUITS}::test_the_plain_engine_goes_back_in_50_digits")
 LAYERS = (
-    *(
-        "tests/unit/test_sample.py",
-        "tests/unit/test_ties.py::test_the_layer_engine_has_the_same_derivatives",
-    ),
+    "tests/unit/test_sample.py",
+    "tests/unit/test_ties.py::test_the_layer_engine_has_the_same_derivatives",
     *("tests/unit/test_engine.py", "tests/unit/test_batch.py", "tests/unit/test_gradient.py"),
     "tests/unit/test_pseudo.py",
     "tests/quality/test_gradient_bugs.py",
