@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from networks import compiled
 
+from sim.events.differentiate import differentiate
 from sim.events.loop import count_edges, is_full
 from sim.events.simulate import EventRun
+from sim.events.spike_queue import WIDTH
 from sim.events.tape import (
     N_ARRIVALS,
     N_DEFERRED,
@@ -105,3 +107,32 @@ def test_the_room_that_a_run_begins_with_does_not_matter(room):
     assert got.tape.counts.tolist() == want.tape.counts.tolist()
     n = want.tape.counts[N_ARRIVALS]
     np.testing.assert_array_equal(got.tape.arrival_starts[:, :n], want.tape.arrival_starts[:, :n])
+
+
+def test_a_full_heap_is_made_anew_and_the_run_goes_on():
+    want, run = make_run().finish(None), make_run()
+    room = 3 + N_EDGES + 2  # all neurons, and what one event adds
+    run.queue = run.queue._replace(heap_times=np.empty(room), heap_neurons=np.empty(room, np.int32))
+    run.queue.scale[WIDTH] = 1e6  # one bucket: every arrival is put on the heap
+    run.kernels.start(run.wiring.wires, run.cells, run.queue)
+    got = run.finish(None)
+    assert got.spike_time.tolist() == want.spike_time.tolist()
+
+
+@pytest.mark.parametrize("share", [1, 2, 7])
+def test_there_and_back_a_run_may_pause_anywhere(monkeypatch, share):
+    want = make_run().finish(None)
+    slopes = np.cos(np.arange(len(want.spike_time)))
+    by_want = differentiate(want, spike_time=slopes, parameters=True)
+    monkeypatch.setattr("sim.events.simulate.SHARES", {"numpy": share})
+    monkeypatch.setattr("sim.events.differentiate.SHARES", {"numpy": share})
+    seen = []
+    got = make_run().finish(lambda advance: seen.append(advance.time))
+    assert len(seen) > 20 / share
+    assert seen == sorted(seen)
+    assert got.spike_time.tolist() == want.spike_time.tolist()
+    by_got = differentiate(got, spike_time=slopes, parameters=True)
+    for one, other in zip(by_got.weights + by_got.delays, by_want.weights + by_want.delays,
+                          strict=True):  # fmt: skip
+        np.testing.assert_array_equal(one, other)
+    assert by_got.parameters == by_want.parameters
