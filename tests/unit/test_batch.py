@@ -204,7 +204,7 @@ def test_the_room_for_spikes_that_buffers_begin_with_does_not_matter(monkeypatch
     """Neurons that spike at the same time, and several times between two inputs."""
     monkeypatch.setattr("sim.layers.batch.BUFFERS", Shelf())
     sizes = (2, 5, 3)
-    built = make(sizes, model=model, initial=np.full(8, 0.3), duration=9.0)
+    built = make(sizes, model=model, initial=np.full(8, 0.3), duration=20.0)
     inputs = draw_inputs(1, 2)
     want, spikes = run(built, inputs, gradient=True, input_times=True), record_spikes(built, inputs)
     assert len(spikes.time) >= 20
@@ -218,7 +218,7 @@ def test_the_room_for_spikes_that_buffers_begin_with_does_not_matter(monkeypatch
 
 @pytest.mark.parametrize("model", ["theta", "rapid_theta"])
 def test_as_many_spikes_as_are_allowed_are_no_error_and_one_more_is(model):
-    built = make((2, 5), model=model, initial=np.full(5, 0.3), duration=9.0)
+    built = make((2, 5), model=model, initial=np.full(5, 0.3), duration=20.0)
     n = len(record_spikes(built, draw_inputs(1, 2)).time)
     assert len(record_spikes(built, draw_inputs(1, 2), max_spikes=n).time) == n
     for fewer in (n - 1, n - 2, n - 5):
