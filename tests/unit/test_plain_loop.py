@@ -109,3 +109,12 @@ def test_a_spike_says_what_caused_it_if_anything_did():
     causes = [spike.cause for spike in list_spikes(steps)]
     assert causes[0] == ((0, 1), 1)
     assert causes[1:] == [None]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.7, -0.7])
+def test_where_the_threshold_is_infinite_an_input_at_the_spike_comes_before_it(weight):
+    options = {"model": "theta", "parameters": {"I0": 1.5}, "duration": 3.0}
+    (time,) = (float(time) for time in simulate(make([2.9], [0.0], **options)).spike_time)
+    steps = run_plainly(make([time], [weight], **options))
+    assert [type(step) for step in steps[:2]] == [Arrival, Spike]
+    assert steps[1].cause is None

@@ -10,10 +10,11 @@ from networks import compiled
 from sim.engine import choose
 from sim.events.differentiate import differentiate
 from sim.events.simulate import simulate
-from sim.events.ties import find_ties
+from sim.events.tape import N_DELIVERIES, N_SCALES, N_SPIKES
+from sim.events.ties import ALONE, find_ties, list_followers
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.plain import backward
-from sim.plain.loop import Arrival, PlainRun
+from sim.plain.loop import INPUT, Arrival, PlainRun
 from sim.plain.plain_network import read_network
 
 ENGINES = ["events", "plain"]
@@ -130,6 +131,20 @@ def test_spikes_of_the_neuron_separate_groups_and_lonely_inputs_have_none():
     assert find_ties(silent.tape, silent.wiring.wires).places.size == 0
 
 
+def test_an_arrival_after_the_neurons_own_spike_follows_none_before_it():
+    """It comes by a connection without delay to itself, and so at once after each spike."""
+    circuit = Network(
+        populations=[Population(name="n", model=compiled("theta"), size=1, parameters={"I0": 4.0})],
+        projections=[Projection(pre="n", post="n", weights=[[0.2]])],
+        inputs=[SpikeTrains(name="in", size=1, times=[0.1], channels=[0])],
+        duration=9.0,
+    )
+    tape = simulate(circuit, record=True).tape
+    assert tape.counts[N_SPIKES] > 4
+    found = np.zeros(100, np.int64)
+    assert list_followers(tape, np.zeros(1, np.int64), np.full(1, ALONE), found) == 0
+
+
 def find_plain_ties(circuit):
     """Groups of the plain engine, by the numbers of their arrivals."""
     run = PlainRun(network=read_network(circuit)).run()
@@ -153,8 +168,6 @@ def test_large_coordinates_that_are_scaled_down_among_tied_inputs_change_no_deri
     large = [3e19, -2e19, 1.0]
     circuit = make([0.4] * 3, large, duration=0.5)
     recording = simulate(circuit, record=True)
-    from sim.events.tape import N_SCALES
-
     assert recording.tape.counts[N_SCALES] > 0
     got = differentiate(recording, end=[{"V": 1.0}]).input_times[0]
     small = find_ties(recording.tape, recording.wiring.wires)
@@ -184,3 +197,52 @@ def test_an_input_that_carries_across_a_threshold_keeps_the_order_it_has(weights
     assert recording.spike_time.tolist() == [0.4]
     assert find_ties(recording.tape, recording.wiring.wires).places.size == 0
     assert find_plain_ties(circuit) == {}
+
+
+def draw_crowd(seed):
+    """Five neurons with thresholds, whose inputs and delays are all multiples of 0.25."""
+    rng = np.random.default_rng(seed)
+    mask, delays = rng.uniform(size=(5, 5)) < 0.6, 0.25 * rng.integers(0, 3, (5, 5))
+    return Network(
+        populations=[
+            Population(
+                name="n", model=compiled("lif_delta"), size=5, parameters={"I0": 0.5},
+                initial={"V": rng.uniform(0, 0.5, 5)},
+            )
+        ],
+        inputs=[
+            SpikeTrains(name="in", size=4, times=np.sort(0.25 * rng.integers(1, 12, 24)),
+                        channels=rng.integers(0, 4, 24))
+        ],
+        projections=[
+            Projection(pre="in", post="n", weights=rng.uniform(-0.2, 0.6, (5, 4))),
+            Projection(pre="n", post="n", weights=rng.uniform(-0.3, 0.4, (5, 5)), mask=mask,
+                       delays=delays),
+        ],
+        duration=3.5,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_both_engines_find_the_same_groups_among_many_neurons(seed):
+    circuit = draw_crowd(seed)
+    recording = simulate(circuit, record=True)
+    wires = recording.wiring.wires
+    ties = find_ties(recording.tape, wires)
+    firsts = recording.tape.delivery_arrivals[: recording.tape.counts[N_DELIVERIES]]
+    deliveries = np.searchsorted(firsts, ties.arrivals, side="right") - 1
+    edges = recording.tape.delivery_edges[deliveries] + ties.arrivals - firsts[deliveries]
+    found = {
+        (int(wires.targets[edges[first]]), tuple(ties.events[first:end].tolist()))
+        for first, end in zip(ties.firsts, ties.ends, strict=True)
+    }
+    run = PlainRun(network=read_network(circuit)).run()
+    want = set()
+    for group in backward.find_ties(run).values():
+        steps = [run.steps[place] for place in group]
+        (target,) = {run.network.connections[step.connection].target for step in steps}
+        numbers = [(step.event.kind == INPUT, step.event.number) for step in steps]
+        want.add((target, tuple(-1 - k if is_input else k for is_input, k in numbers)))
+    assert len(recording.spike_time) > 10
+    assert len(want) > 10
+    assert found == want
