@@ -1,11 +1,13 @@
 """The event loop's room: it stops before an event could add more than an array holds."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from networks import compiled
 
 from sim.events.differentiate import differentiate
-from sim.events.loop import count_edges, is_full
+from sim.events.loop import count_edges, get_height, is_full, make_cells
 from sim.events.simulate import EventRun
 from sim.events.spike_queue import WIDTH
 from sim.events.tape import (
@@ -49,6 +51,17 @@ def make_run():
 def ask(run, source=0, *, has_tape=True):
     wires = run.wiring.wires
     return is_full(wires, run.in_flight, run.tape, source, N_EDGES, has_tape)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 8), (2, 8), (5, 8), (6, 16), (13, 16), (14, 24)])
+def test_each_neuron_begins_a_cache_line_and_has_room_for_three_times(width, height):
+    models = tuple(SimpleNamespace(coordinates=range(n)) for n in (width, 1))
+    assert get_height(models) == height
+    for n in (1, 2, 7):
+        cells = make_cells(models, n)
+        assert cells.shape == (height, n)
+        assert not cells.any()
+        assert {cells[:, i].ctypes.data % 64 for i in range(n)} == {0}
 
 
 def test_connections_of_a_source_are_counted_through_all_its_delays():
