@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SEED, MUTANTS, LIMIT = 15, 400, 120
 EXCLUDED = ("core/RemoveDecorator",)
 """Operators that say little here: decorators are caches, marks of kernels, and properties."""
+INTERPRETED = "not numba and not compiled_code and not backend and not cut_finer"
+"""Chooses the tests that compile nothing, which would take longer than all the others."""
 CONFIG = """[cosmic-ray]
 module-path = [{modules}]
 timeout = {limit}.0
@@ -137,7 +139,14 @@ def run_tests(tests: Sequence[str]) -> int:
         return subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-                *("-p", "no:xdist", "-k", "not numba and not compiled_code", "--tb=line", *tests),
+                *(
+                    "-p",
+                    "no:xdist",
+                    "-k",
+                    "not numba and not compiled_code and not backend and not cut_finer",
+                    "--tb=line",
+                    *tests,
+                ),
             ],
             env=os.environ | here | {"HYPOTHESIS_PROFILE": "ci"},
         ).returncode

@@ -198,6 +198,34 @@ def test_weights_of_another_backend_are_left_alone():
         np.testing.assert_allclose(outcome.output_times, outcomes[0].output_times, rtol=1e-12)
 
 
+@pytest.mark.parametrize("model", ["theta", "rapid_theta"])
+@pytest.mark.parametrize("room", [1, 2, 3, 5, 6, 7, 11, 13])
+def test_the_room_for_spikes_that_buffers_begin_with_does_not_matter(monkeypatch, model, room):
+    """Neurons that spike at the same time, and several times between two inputs."""
+    monkeypatch.setattr("sim.layers.batch.BUFFERS", Shelf())
+    sizes = (2, 5, 3)
+    built = make(sizes, model=model, initial=np.full(8, 0.3), duration=20.0)
+    inputs = draw_inputs(1, 2)
+    want, spikes = run(built, inputs, gradient=True, input_times=True), record_spikes(built, inputs)
+    assert len(spikes.time) >= 20
+    monkeypatch.setattr("sim.layers.batch.BUFFERS", Shelf())
+    monkeypatch.setattr("sim.layers.batch.FIRST_ROOM", room)
+    assert_same(want, run(built, inputs, gradient=True, input_times=True))
+    again = record_spikes(built, inputs)
+    assert again.time.tolist() == spikes.time.tolist()
+    assert again.neuron.tolist() == spikes.neuron.tolist()
+
+
+@pytest.mark.parametrize("model", ["theta", "rapid_theta"])
+def test_as_many_spikes_as_are_allowed_are_no_error_and_one_more_is(model):
+    built = make((2, 5), model=model, initial=np.full(5, 0.3), duration=20.0)
+    n = len(record_spikes(built, draw_inputs(1, 2)).time)
+    assert len(record_spikes(built, draw_inputs(1, 2), max_spikes=n).time) == n
+    for fewer in (n - 1, n - 2, n - 5):
+        with pytest.raises(SimulationError, match=f"at most {fewer} spikes"):
+            record_spikes(built, draw_inputs(1, 2), max_spikes=fewer)
+
+
 def test_large_buffers_are_not_kept(monkeypatch):
     shelf = Shelf()
     monkeypatch.setattr("sim.layers.batch.BUFFERS", shelf)

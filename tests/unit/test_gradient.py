@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import compiled, latencies, network
+from networks import compiled, latencies, network, trains
+from one_answer import GRADIENTS, TIMES, compare
 
 from sim.inputs.encoding import BinnedInput
 from sim.kernels.limits import LIMITS
@@ -55,6 +56,20 @@ def test_one_input_has_the_derivatives_of_the_formula_on_paper(w):
     assert gradients.weights[0][0, 0] == pytest.approx(by_w, rel=1e-14)
     assert gradients.initial[0] == pytest.approx(by_phase, rel=1e-14)
     assert gradients.input_times[0, 0] == pytest.approx(1 + by_phase, rel=1e-14, abs=1e-15)
+
+
+@pytest.mark.parametrize("model", ["theta", "qif_delta", "rapid_theta"])
+def test_spikes_that_follow_each_other_without_an_input_have_the_event_engines_gradient(model):
+    weights = ([[0.8, 1.4]], [[0.9, 0.2, 0.3], [0.4, 0.7, 0.1]])
+    built = LayerStack(
+        model=compiled(model), duration=12.0, weights=tuple(map(np.array, weights)),
+        initial=np.linspace(0.1, 0.5, 5), parameters={"tau": 0.3, "I0": 1.25},
+    )  # fmt: skip
+    hidden, output = (len(trains(built, latencies([0.4]))[i]) for i in (0, 2))
+    assert min(hidden, output) > 8
+    by_time, by_gradient = compare(built, [0.4], 8)
+    assert by_time < TIMES
+    assert by_gradient < GRADIENTS
 
 
 @pytest.mark.parametrize("model", ["theta", "qif_delta"])
