@@ -7,6 +7,7 @@ PLANTED, OTHERS = (
     "tests/quality/test_planted_bugs_of_methods.py",
 )
 SYMBOLIC = (
+    "tests/unit/test_algebra.py",
     f"{PLANTED}::test_a_planted_bug_is_found_by_the_check_it_belongs_to",
     f"{PLANTED}::test_a_check_that_stands_behind_others_finds_bugs_alone",
 )
@@ -34,6 +35,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/symbolic/derive.py": DERIVE,
     "spiketheory/generation/lower.py": LOWER,
     "spiketheory/generation/lower_parameters.py": LOWER,
+    "spiketheory/verification/algebra.py": SYMBOLIC,
     "spiketheory/verification/cases.py": SYMBOLIC,
     "spiketheory/verification/gradients.py": NUMERIC,
     "spiketheory/verification/numeric.py": NUMERIC,
