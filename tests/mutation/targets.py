@@ -8,6 +8,7 @@ PLANTED, OTHERS = (
 )
 SYMBOLIC = (
     "tests/unit/test_algebra.py",
+    "tests/unit/test_cases.py",
     f"{PLANTED}::test_a_planted_bug_is_found_by_the_check_it_belongs_to",
     f"{PLANTED}::test_a_check_that_stands_behind_others_finds_bugs_alone",
 )
