@@ -40,7 +40,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/verification/cases.py": SYMBOLIC,
     "spiketheory/verification/gradients.py": NUMERIC,
     "spiketheory/verification/numeric.py": NUMERIC,
-    "spiketheory/verification/places.py": NUMERIC,
+    "spiketheory/verification/places.py": ("tests/unit/test_places.py", *NUMERIC),
     "spiketheory/verification/symbolic.py": SYMBOLIC,
     "spiketheory/verification/taylor.py": TAYLOR,
     "spiketheory/verification/verify.py": SYMBOLIC,
