@@ -38,7 +38,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/generation/lower_parameters.py": LOWER,
     "spiketheory/verification/algebra.py": SYMBOLIC,
     "spiketheory/verification/cases.py": SYMBOLIC,
-    "spiketheory/verification/gradients.py": NUMERIC,
+    "spiketheory/verification/gradients.py": ("tests/unit/test_gradient_checks.py", *NUMERIC),
     "spiketheory/verification/numeric.py": NUMERIC,
     "spiketheory/verification/places.py": ("tests/unit/test_places.py", *NUMERIC),
     "spiketheory/verification/symbolic.py": SYMBOLIC,
