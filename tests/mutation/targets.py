@@ -39,7 +39,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/verification/algebra.py": SYMBOLIC,
     "spiketheory/verification/cases.py": SYMBOLIC,
     "spiketheory/verification/gradients.py": ("tests/unit/test_gradient_checks.py", *NUMERIC),
-    "spiketheory/verification/numeric.py": NUMERIC,
+    "spiketheory/verification/numeric.py": ("tests/unit/test_numeric_checks.py", *NUMERIC),
     "spiketheory/verification/places.py": ("tests/unit/test_places.py", *NUMERIC),
     "spiketheory/verification/symbolic.py": SYMBOLIC,
     "spiketheory/verification/taylor.py": TAYLOR,

@@ -321,6 +321,12 @@ def test_differences_are_right_in_more_digits_than_are_compared(x, digits):
         assert abs(got - mpmath.sin(3)) < mpf(10) ** -(digits - 2)
 
 
+@pytest.mark.parametrize("x", ["1e-15", "1e-9", "1", "1e65"])
+def test_steps_of_differences_are_in_proportion_to_the_argument(x):
+    x = mpf(x)
+    assert abs(differentiate_numerically(mpmath.log, [x], 0) * x - 1) < mpf(10) ** -40
+
+
 def test_differences_of_huge_values_have_more_digits():
     offset = mpf(10) ** 90
     got = differentiate_numerically(lambda v: offset + v**2, [mpf(3)], 0, size=offset)
