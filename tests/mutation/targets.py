@@ -41,7 +41,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/verification/gradients.py": ("tests/unit/test_gradient_checks.py", *NUMERIC),
     "spiketheory/verification/numeric.py": ("tests/unit/test_numeric_checks.py", *NUMERIC),
     "spiketheory/verification/places.py": ("tests/unit/test_places.py", *NUMERIC),
-    "spiketheory/verification/symbolic.py": SYMBOLIC,
+    "spiketheory/verification/symbolic.py": ("tests/unit/test_symbolic_checks.py", *SYMBOLIC),
     "spiketheory/verification/taylor.py": TAYLOR,
     "spiketheory/verification/verify.py": SYMBOLIC,
     "spiketheory/certification/proofs.py": PROOFS,
