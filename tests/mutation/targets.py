@@ -42,7 +42,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/verification/numeric.py": ("tests/unit/test_numeric_checks.py", *NUMERIC),
     "spiketheory/verification/places.py": ("tests/unit/test_places.py", *NUMERIC),
     "spiketheory/verification/symbolic.py": ("tests/unit/test_symbolic_checks.py", *SYMBOLIC),
-    "spiketheory/verification/taylor.py": TAYLOR,
+    "spiketheory/verification/taylor.py": ("tests/unit/test_taylor_checks.py", *TAYLOR),
     "spiketheory/verification/verify.py": SYMBOLIC,
     "spiketheory/certification/proofs.py": PROOFS,
     "spiketheory/certification/discharge.py": PROOFS,

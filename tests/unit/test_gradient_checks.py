@@ -6,7 +6,7 @@ from functools import cache, partial
 
 import mpmath
 import pytest
-from models import derive_once, make_model
+from models import derive_once
 from mpmath import mpf
 
 from derivations import read_neuron_model
@@ -16,12 +16,7 @@ from spiketheory.verification import gradients
 from spiketheory.verification.gradients import Observer
 from spiketheory.verification.places import Kernels, Place
 
-LIF = make_model(
-    "dV/dt = (E - V)/tau", spike="V = V_th", positive="tau V_th",
-    parameters={"E": {"default": 1.5}},
-)  # fmt: skip
 MODELS = {
-    "lif": LIF,
     "theta": read_neuron_model("theta"),
     "nlif": read_neuron_model("nlif"),
 }
