@@ -101,6 +101,9 @@ def test_right_derivatives_pass_at_every_state(name):
     assert count(found[gradients.check_fire], "gradients") == len(spiking) + beyond
     assert count(found[gradients.check_start], "gradients") == len(place.initial_values)
     assert count(found[gradients.check_parameters], "values") >= parameters
+    if place.derivation.pseudospike is not None:
+        pseudo = count(found[gradients.check_pseudospike_gradient], "gradients")
+        assert pseudo == 2 * len(inside) * (n + 1)
     for check, checks in found.items():
         if place.derivation.pseudospike is None and check is gradients.check_pseudospike_gradient:
             assert checks == []
