@@ -26,6 +26,8 @@ NUMERIC = (
     f"{PLANTED}::test_a_check_that_stands_behind_others_finds_bugs_alone",
 )
 TAYLOR = (
+    "tests/unit/test_taylor_checks.py",
+    "tests/unit/test_taylor_places.py::test_the_tolerance_follows_from_the_condition",
     f"{OTHERS}::test_a_kernel_function_that_was_lowered_wrongly_is_found",
     f"{OTHERS}::test_a_planted_bug_is_found_by_the_check_it_belongs_to",
 )
@@ -49,7 +51,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/verification/numeric.py": ("tests/unit/test_numeric_checks.py", *NUMERIC),
     "spiketheory/verification/places.py": ("tests/unit/test_places.py", *NUMERIC),
     "spiketheory/verification/symbolic.py": ("tests/unit/test_symbolic_checks.py", *SYMBOLIC),
-    "spiketheory/verification/taylor.py": ("tests/unit/test_taylor_checks.py", *TAYLOR),
+    "spiketheory/verification/taylor.py": TAYLOR,
     "spiketheory/verification/verify.py": VERIFY,
     "spiketheory/certification/proofs.py": PROOFS,
     "spiketheory/certification/discharge.py": PROOFS,
