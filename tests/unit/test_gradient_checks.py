@@ -111,6 +111,26 @@ def test_right_derivatives_pass_at_every_state(name):
             assert mpf(re.search(r"error (?:below )?(\S+)", checks[0].detail)[1]) < mpf(10) ** -40
 
 
+def test_trials_have_weak_and_strong_inputs_after_tiny_and_long_durations(monkeypatch):
+    place, _ = make_place("theta")
+    weights, durations = set(), set()
+    jump, flow_vjp = Place.jump, Place.flow_vjp
+
+    def record_weight(self, state, weight):
+        weights.add(int(weight))
+        return jump(self, state, weight)
+
+    def record_duration(self, state, duration, covector):
+        durations.add(float(mpmath.nstr(duration, 8)))
+        return flow_vjp(self, state, duration, covector)
+
+    monkeypatch.setattr(Place, "jump", record_weight)
+    monkeypatch.setattr(Place, "flow_vjp", record_duration)
+    assert run(gradients.check_trial, place)
+    assert {10**4, -(10**4), 0, -1} <= weights
+    assert {1e-12, 0.6, 2.5, 1e3} <= durations
+
+
 def test_a_delay_without_a_gradient_is_found(monkeypatch):
     place, _ = make_place("theta")
     functions = place.kernels.functions

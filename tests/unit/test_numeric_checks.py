@@ -1,5 +1,6 @@
 """Every check in 50 digits finds errors of its own kind, and only these."""
 
+import itertools
 import random
 from functools import cache
 from types import SimpleNamespace
@@ -176,6 +177,40 @@ def test_right_numbers_pass(values):
     names = {c.name for c in found}
     assert {"first spike", "spike prediction", "initial bounds", "branch seams"} < names
     assert ("crossing at spikes" in names) == (not values)
+
+
+def test_silence_is_looked_for_from_tiny_to_long_durations(monkeypatch):
+    asked = set()
+    will_spike = Place.will_spike
+
+    def record(self, state, duration):
+        asked.add(duration)
+        return will_spike(self, state, duration)
+
+    monkeypatch.setattr(Place, "will_spike", record)
+    assert list(numeric.check_first_spike([put("lif", **SILENT)]))
+    durations = sorted(asked)
+    assert abs(durations[0] * mpf(10) ** 12 - 1) < mpf(10) ** -10
+    assert abs(durations[-1] / 1000 - 1) < mpf(10) ** -10
+    usual = [d for d in durations if mpf("0.15") < d < 105]
+    assert all(a < b < 2 * a for a, b in itertools.pairwise(usual))
+    assert usual[0] < mpf("0.2")
+    assert usual[-1] > 99
+
+
+def test_pseudospikes_are_looked_at_with_strong_inputs_of_either_sign(monkeypatch):
+    place = put("theta")
+    right, asked = place.kernels.functions["pseudospike"], set()
+
+    def record(x, y, current, *constants):
+        asked.add(current)
+        return right(x, y, current, *constants)
+
+    monkeypatch.setitem(place.kernels.functions, "pseudospike", record)
+    assert list(numeric.check_pseudospike([place]))
+    assert (min(asked), max(asked)) == (-(10**4), 10**4)
+    assert {mpf(0)} < asked
+    assert {abs(current) < 5 for current in asked - {0}} == {True, False}
 
 
 PSEUDO = {
