@@ -78,9 +78,14 @@ def extrapolate_balls(
                 f + (f - c) * small / (row * row - small) for f, c in zip(fine, coarse, strict=True)
             ])  # fmt: skip
         if row > 4:
-            change = sum((abs(a - b) for a, b in zip(current[-1], current[-2], strict=True)), ZERO)
-            size = sum(map(abs, current[-1]), abs(step))
-            if change.mid() <= tolerance * size.mid():
+            changes = [abs(a - b) for a, b in zip(current[-1], current[-2], strict=True)]
+            change, size = sum(changes, ZERO), sum(map(abs, current[-1]), abs(step))
+            # A variable of 1e40 must not hide what becomes of another one.
+            least = min(size.mid(), flint.arb(1))
+            if all(
+                d.mid() <= tolerance * max(abs(v).mid(), least)
+                for d, v in zip(changes, current[-1], strict=True)
+            ):
                 return current[-1], row
             if not change.is_finite() or (row > 8 and change.mid() > size.mid()):
                 break

@@ -44,6 +44,10 @@ MANY = 3
 ATTEMPTS = 100
 PUSHES = (4, -4, 20, -20, 100, -100, 1000, -1000)
 """Inputs to try if none of the states leads to a spike."""
+LARGEST = mpf(10) ** 300
+"""A state beyond this has no place among floats."""
+GENTLE = 2
+"""After so many of them a late spike is better than stronger inputs."""
 
 
 @dataclass(frozen=True)
@@ -190,8 +194,9 @@ def list_states(setting: Setting, draw: random.Random) -> list[Vector]:
     for k in range(STATES):
         middle = [a + (b - a) * k / (STATES - 1) for a, b in zip(after, rest, strict=True)]
         states.append(push(setting, middle, sp.Rational(draw.uniform(0, 1 + k))))
-    for strength in PUSHES:
-        if any(spikes_soon(setting, state) for state in states):
+    for number, strength in enumerate(PUSHES):
+        longest = LONGEST if number < GENTLE else PATIENCE
+        if any(spikes_within(setting, state, longest) for state in states):
             break
         states.append(push(setting, rest, sp.Integer(strength)))
     return states
@@ -215,9 +220,9 @@ def find_longest(setting: Setting, states: Sequence[Vector]) -> mpf:
     return first * mpf("1.01") if LONGEST < first <= PATIENCE else LONGEST
 
 
-def spikes_soon(setting: Setting, state: Vector) -> bool:
+def spikes_within(setting: Setting, state: Vector, longest: mpf) -> bool:
     """Whether a state leads to a spike that the reference can follow."""
-    return bool(find_wait(setting, setting.to_chart(state), LONGEST) <= LONGEST)
+    return bool(find_wait(setting, setting.to_chart(state), longest) <= longest)
 
 
 def find_wait(setting: Setting, coordinates: Vector, longest: mpf) -> mpf:
@@ -236,6 +241,8 @@ def compare_spike(
     where = f"({show(state)}) at {setting.place}"
     part = min(wait, longest) / 3
     there, early = setting.reference.follow(state, part)
+    if any(abs(v) > LARGEST for v in there):
+        return
     spike.demand(early is None, f"no spike within {show([part])} from {where}", "one")
     reached = setting.to_state(setting.run("flow", *coordinates, part))
     compare(flow, f"the state after {show([part])} from {where}", reached, there,
