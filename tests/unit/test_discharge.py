@@ -126,6 +126,8 @@ def test_growth_counts_beside_claims():
         assert found[-1].holds is bounded
         assert found[-1].lemma == "L5, L6"
         assert "z: rank 1" in found[-1].text
+        assert all(isinstance(e.finding, Proof) for e in found[:-1])
+        assert "factors of the reset add up to 1 <= 1" in [e.text for e in found[:-1]]
         after = dataclasses.replace(growth, claims=(claim(TRUE), claim(OPEN)))
         found, holds, _ = discharge(oblige("C5", after), decide)
         assert not holds
