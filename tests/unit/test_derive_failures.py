@@ -121,6 +121,7 @@ POLE = (
     [
         (build_two("sqrt(u)", "u = 1", 0), ROOT, None),
         (build_two("sqrt(u)", "u = 0", 1), None, ROOT),
+        (build_two("V**2 + sqrt(u)", "u = 1", 0), ROOT, None),
         (build_two("sqrt(1 + u)", "u = 0", 0), None, None),
         (build_two("u**2", "u = 0", 0), None, None),
         (build_two("u*sqrt(a)", "u = 0", 1, a={"default": 0.0}), None, None),
