@@ -285,6 +285,10 @@ def test_a_pile_up_is_a_theorem_beside_trials_or_alone():
     theorem = "theorem R5: spikes pile up; open: nothing"
     assert describe_strength(certificate) == trials + theorem
     assert describe_strength(dataclasses.replace(certificate, witnesses=())) == theorem
+    other = Evidence(text="", key="a=0.silent", lemma="silent face, L6", holds=True)
+    conditions["C5"] = dataclasses.replace(conditions["C5"], evidence=(other,))
+    without = dataclasses.replace(certificate, conditions=tuple(conditions.values()))
+    assert describe_strength(without) == f"{trials}open: nothing"
 
 
 MODEL = make_model(
