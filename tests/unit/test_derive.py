@@ -244,3 +244,21 @@ def test_each_port_has_derivatives_of_its_own_input():
     assert set(found) == {*expected, "flow_D_state", "flow_D_dt", "time_to_spike_D_state"}
     for name, value in expected.items():
         assert sp.simplify(found[name][0, 0] - value) == 0, name
+
+
+@pytest.mark.parametrize(("spiking", "current"), [("V", "I"), ("A", "B")])
+def test_the_flows_derivative_by_time_is_that_of_its_closed_form(spiking, current):
+    """Later too, where the field is that of the state reached by then; whatever comes first."""
+    model = build_model(
+        name="mine",
+        equations=f"d{spiking}/dt = {current} - {spiking}\nd{current}/dt = -{current}/2",
+        spike=f"{spiking} = 1", reset=f"{spiking} = 0", input=f"{current} += w",
+        rest={spiking: 0, current: 0}, parameters={},
+    )  # fmt: skip
+    d = derive(model)
+    at = dict(zip(d.chart.coordinates, (sp.Rational(1, 3), sp.Integer(7)), strict=True))
+    ((_, step),) = d.propagator_values
+    later = {DURATION: sp.Rational(7, 10)}
+    for flow, stated in zip(d.closed.flow, differentiate(d)["flow_D_dt"], strict=True):
+        slope = flow.subs(step).subs(at).diff(DURATION).subs(later)
+        assert abs(evaluate(slope - stated.subs(step).subs(at).subs(later))) < 1e-25

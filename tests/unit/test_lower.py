@@ -360,3 +360,30 @@ def test_a_refractory_period_has_functions_and_its_parameter_is_handed_over():
     assert at("held_jump") == at("held_flow") == {"V": sp.Rational(1, 2)}
     assert at("held_jump_vjp") == {"d_V": 7, "d_w": 0, "d_time": 0}
     assert at("jump") == {"V": sp.Rational(7, 10)}
+
+
+def lower_named(spiking, current):
+    """Two variables that flow, reset and inputs mix."""
+    texts = {"spike": f"{spiking} = 1", "input": f"{spiking} += w*{current}; {current} += w"}
+    reset = f"{spiking} = {current}/8 - 1; {current} = {current}/2 + a*{spiking}"
+    equations = f"d{spiking}/dt = {current} - a*{spiking}\nd{current}/dt = -{current}/2 - {spiking}"
+    return lower(derive(make_model(equations, reset=reset, free="a", **texts)))
+
+
+def test_the_order_of_the_variables_names_changes_no_function():
+    """Substitutions are simultaneous: one after the other they would depend on it."""
+    first, second = lower_named("V", "I"), lower_named("A", "B")
+    known = 0
+    for one, other in zip(first.functions, second.functions, strict=True):
+        assert one.name == other.name
+        if any(b.calls for b in one.branches) or one.name == "parameters_valid":
+            continue
+        given = [sp.Rational(k + 2, 2 * k + 3) for k in range(len(one.arguments))]
+        found, again = (
+            list(compute(f, **dict(zip(f.arguments, given, strict=True))).values())
+            for f in (one, other)
+        )
+        if all(isinstance(v, sp.Expr) and v.is_finite for v in found):
+            known += 1
+            assert all(abs(sp.N(v - u, 20)) < 1e-12 for v, u in zip(found, again, strict=True))
+    assert known >= 20
