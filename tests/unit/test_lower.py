@@ -20,7 +20,7 @@ from spiketheory.language.functions import softplus
 from spiketheory.language.parse import parse_model
 from spiketheory.language.symbols import state_symbol
 from spiketheory.symbolic.derivation import Branch
-from spiketheory.symbolic.derive import derive
+from spiketheory.symbolic.derive import derive, evaluate
 
 x, y = state_symbol("x"), state_symbol("y")
 
@@ -376,14 +376,16 @@ def test_the_order_of_the_variables_names_changes_no_function():
     known = 0
     for one, other in zip(first.functions, second.functions, strict=True):
         assert one.name == other.name
-        if any(b.calls for b in one.branches) or one.name == "parameters_valid":
+        if one.name in ("parameters_valid", "time_to_spike", "will_spike"):
             continue
         given = [sp.Rational(k + 2, 2 * k + 3) for k in range(len(one.arguments))]
         found, again = (
-            list(compute(f, **dict(zip(f.arguments, given, strict=True))).values())
-            for f in (one, other)
+            [evaluate(v, {}) for v in results.values()]
+            for results in (
+                compute(f, **dict(zip(f.arguments, given, strict=True))) for f in (one, other)
+            )
         )
-        if all(isinstance(v, sp.Expr) and v.is_finite for v in found):
+        if all(v.is_finite for v in found):
             known += 1
             assert all(abs(sp.N(v - u, 20)) < 1e-12 for v, u in zip(found, again, strict=True))
     assert known >= 20
