@@ -136,10 +136,11 @@ def draw_points(region: Region, symbols: set[sp.Symbol]) -> Iterator[Point]:
         region: The region.
         symbols: The model's symbols that matter.
     """
-    needed = set(symbols)
-    for relation in region.relations:  # whoever shares a relation must obey it too
-        if relation.free_symbols & needed:
-            needed |= relation.free_symbols
+    needed, near = set(symbols), set(symbols)
+    while near:  # whoever shares a relation must obey it too
+        sharing = [r.free_symbols for r in region.relations if r.free_symbols & needed]
+        near = set().union(*sharing) - needed
+        needed |= near
     free = set().union(*(region.express(s).free_symbols for s in needed)) if needed else set()
     order = sorted(free, key=str)
     draw = random.Random(SEED)
@@ -158,7 +159,7 @@ def draw_number(span: Range, draw: random.Random, number: int) -> sp.Expr:
     low, high = enclose_end(span.low, 1), enclose_end(span.high, -1)
     if low.is_finite and high.is_finite:
         if not (span.low_open and span.high_open) and draw.random() < 0.1:
-            return low if not span.low_open else high
+            return low if span.high_open or (number % 2 and not span.low_open) else high
         return low + (high - low) * sp.Rational(draw.randint(1, 63), 64)
     if low.is_finite:
         return low if not span.low_open and draw.random() < 0.1 else low + size
@@ -259,11 +260,9 @@ def split_tails(
 
     In a tail of a rational function the symbol stands for its own reciprocal.
     """
-    start = max(sp.Integer(CUT), high + CUT) if high.is_finite else sp.Integer(CUT)
-    below_at = min(-start, -sp.Integer(CUT))
-    above_at = max(sp.Integer(CUT), low + CUT) if low.is_finite else sp.Integer(CUT)
-    if high.is_finite:
-        below_at = min(below_at, high - CUT)
+    cut = sp.Integer(CUT)
+    below_at = min(-cut, high - cut) if high.is_finite else -cut
+    above_at = max(cut, low + cut) if low.is_finite else cut
     inverted = invert(expression, symbol)
     below = above = None
     if not low.is_finite:

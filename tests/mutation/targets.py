@@ -1,7 +1,7 @@
 """What is mutated, in proportion to lines, and which tests are to notice: file by file."""
 
 DERIVE = ("tests/unit/test_derive.py", "tests/unit/test_derive_failures.py", "tests/golden")
-LOWER = ("tests/golden", "tests/unit/test_lower.py")
+LOWER = ("tests/unit/test_lower.py", "tests/golden")
 PLANTED, OTHERS = (
     "tests/quality/test_planted_bugs.py",
     "tests/quality/test_planted_bugs_of_methods.py",
@@ -31,7 +31,14 @@ TAYLOR = (
     f"{OTHERS}::test_a_kernel_function_that_was_lowered_wrongly_is_found",
     f"{OTHERS}::test_a_planted_bug_is_found_by_the_check_it_belongs_to",
 )
-PROOFS = ("tests/unit/test_proofs.py", "tests/quality/test_planted_bugs_of_certify.py")
+PROOFS = (
+    *("tests/unit/test_proofs.py", "tests/unit/test_obligations.py"),
+    "tests/quality/test_planted_bugs_of_certify.py",
+)
+DISCHARGE = (
+    *("tests/unit/test_discharge.py", "tests/unit/test_pile_up.py"),
+    *("tests/unit/test_obligations.py", "tests/quality/test_planted_bugs_of_certify.py"),
+)
 ONE = "tests/properties/test_one_answer.py"
 CIRCUITS = "tests/properties/test_gradients_of_circuits.py"
 PORTS = "tests/properties/test_ports.py"
@@ -88,7 +95,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "spiketheory/verification/taylor.py": TAYLOR,
     "spiketheory/verification/verify.py": VERIFY,
     "spiketheory/certification/proofs.py": PROOFS,
-    "spiketheory/certification/discharge.py": PROOFS,
+    "spiketheory/certification/discharge.py": DISCHARGE,
     "sim/events/loop.py": EVENTS,
     "sim/events/delivery.py": EVENTS,
     "sim/events/spike_queue.py": EVENTS,

@@ -6,8 +6,8 @@ from models import derive_once, make_quadratic
 from derivations import list_models, read_neuron_model
 from spiketheory.errors import DerivationError
 from spiketheory.language.functions import Opaque
-from spiketheory.language.parse import build_model
-from spiketheory.language.symbols import DURATION
+from spiketheory.language.parse import build_model, parse_model
+from spiketheory.language.symbols import DURATION, WEIGHT
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.symbolic.derive import derive, differentiate
 from spiketheory.verification.cases import MPMATH
@@ -214,3 +214,51 @@ def test_the_flows_derivative_by_time_at_zero_is_the_field(derivation):
         at_zero = {s: v.rewrite(sp.exp) for s, v in at_zero.items()}
         for got, expected in zip(by_time, derivation.chart.field, strict=True):
             assert sp.simplify(got.subs(at_zero | unit) - expected) == 0
+
+
+PORTS = """
+[model]
+name = "two_ports"
+equations = "dV/dt = (2 - V)/tau"
+spike = "V = 1"
+reset = "V = V/4 - a"
+rest = {V = 0}
+[model.inputs]
+exc = "V += a*w**2"
+shunt = "V *= 1 - b*w"
+[parameters]
+tau = {default = 1.0, domain = "tau > 0"}
+a = 1.0
+b = 1.0
+"""
+
+
+def test_each_port_has_derivatives_of_its_own_input():
+    model = parse_model(PORTS)
+    found = differentiate(derive(model))
+    V, a, b, w = (*(model.symbols[n] for n in ("V", "a", "b")), WEIGHT)
+    expected = {
+        "jump_D_state": 1, "jump_D_w": 2 * a * w, "jump_shunt_D_state": 1 - b * w,
+        "jump_shunt_D_w": -b * V, "reset_D_state": sp.Rational(1, 4),
+    }  # fmt: skip
+    assert set(found) == {*expected, "flow_D_state", "flow_D_dt", "time_to_spike_D_state"}
+    for name, value in expected.items():
+        assert sp.simplify(found[name][0, 0] - value) == 0, name
+
+
+@pytest.mark.parametrize(("spiking", "current"), [("V", "I"), ("A", "B")])
+def test_the_flows_derivative_by_time_is_that_of_its_closed_form(spiking, current):
+    """Later too, where the field is that of the state reached by then; whatever comes first."""
+    model = build_model(
+        name="mine",
+        equations=f"d{spiking}/dt = {current} - {spiking}\nd{current}/dt = -{current}/2",
+        spike=f"{spiking} = 1", reset=f"{spiking} = 0", input=f"{current} += w",
+        rest={spiking: 0, current: 0}, parameters={},
+    )  # fmt: skip
+    d = derive(model)
+    at = dict(zip(d.chart.coordinates, (sp.Rational(1, 3), sp.Integer(7)), strict=True))
+    ((_, step),) = d.propagator_values
+    later = {DURATION: sp.Rational(7, 10)}
+    for flow, stated in zip(d.closed.flow, differentiate(d)["flow_D_dt"], strict=True):
+        slope = flow.subs(step).subs(at).diff(DURATION).subs(later)
+        assert abs(evaluate(slope - stated.subs(step).subs(at).subs(later))) < 1e-25

@@ -1,10 +1,22 @@
 """Models that make no sense, or that no method can solve: the error says what is wrong."""
 
 import pytest
+import sympy as sp
 
 from spiketheory.errors import DerivationError
+from spiketheory.language.functions import exp_dd
 from spiketheory.language.parse import build_model
-from spiketheory.symbolic.derive import derive
+from spiketheory.symbolic.derive import (
+    FOR_CROSSINGS,
+    METHODS,
+    check_field_after_reset,
+    check_start,
+    derive,
+    describe,
+    evaluate,
+    explain_mismatch,
+    name_gap,
+)
 
 
 def build(equations, *, spike="V -> oo", reset="V = -oo", rest=None, **parameters):
@@ -85,3 +97,82 @@ def test_a_variable_that_the_blow_up_drives_would_be_infinite():
                 reset="V = -1; u += 1", input="V += w", rest={"V": 0, "u": 0},
             )
         )  # fmt: skip
+
+
+def build_two(derivative, reset, rest, **parameters):
+    return build_model(
+        name="bad", equations=f"dV/dt = {derivative}\ndu/dt = -u", spike="V = 1",
+        reset=f"V = 0; {reset}", input="V += w", rest={"V": 0, "u": rest}, parameters=parameters,
+    )  # fmt: skip
+
+
+ROOT = (
+    "Expected dV/dt of bad to be smooth at rest and after a reset but got sqrt(u) at its zero; "
+    "rest and reset beside it."
+)
+POLE = (
+    "Expected dV/dt of bad to have a value after a reset but got a division by zero at V = 0, "
+    "u = {}; reset beside that point, or write the limit there as a formula."
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "at_rest", "after"),
+    [
+        (build_two("sqrt(u)", "u = 1", 0), ROOT, None),
+        (build_two("sqrt(u)", "u = 0", 1), None, ROOT),
+        (build_two("V**2 + sqrt(u)", "u = 1", 0), ROOT, None),
+        (build_two("sqrt(1 + u)", "u = 0", 0), None, None),
+        (build_two("u**2", "u = 0", 0), None, None),
+        (build_two("u*sqrt(a)", "u = 0", 1, a={"default": 0.0}), None, None),
+        (build_two("1/u", "u = 0", 1), None, POLE.format(0)),
+        (build_two("1/(u - 1)", "u = 1", 0), None, POLE.format(1)),
+        (build_two("log(u)", "u = 0", 1), None, POLE.format(0)),
+        (build_two("1/u", "u -= 1", 1), None, None),  # where from is not known
+        (build_two("u/(1 - exp(-u))", "u = 0", 0), None, None),  # 1, its limit
+    ],
+)
+def test_no_series_begins_at_the_zero_of_a_root_or_at_a_pole(model, at_rest, after):
+    for check, message in ((check_start, at_rest), (check_field_after_reset, after)):
+        if message is None:
+            check(model)
+            continue
+        with pytest.raises(DerivationError) as raised:
+            check(model)
+        assert str(raised.value) == message
+
+
+def test_divided_differences_have_their_limits_between_equal_numbers():
+    x = sp.Symbol("x", real=True)
+    assert abs(evaluate(exp_dd(x, 0), {x: sp.S.Zero}) - 1) < 1e-25
+    near = evaluate(exp_dd(x, 1), {x: 1 + sp.Rational(1, 10**25)})
+    assert abs(near - sp.E.evalf(40)) < sp.Rational(1, 10**24)
+    assert abs(evaluate(exp_dd(x, 1), {x: sp.S.Zero}) - (sp.E - 1)) < 1e-25
+
+
+def test_numbers_that_are_known_stay_exact():
+    x = sp.Symbol("x", real=True)
+    assert evaluate(x / 3, {x: sp.S.One}) == sp.Rational(1, 3)
+    assert evaluate(sp.log(x), {x: sp.S.Zero}) is sp.zoo
+    assert evaluate(sp.sqrt(x), {x: sp.Integer(-1)}) == sp.I
+    assert evaluate(sp.sqrt(x), {x: sp.Integer(2)}) == sp.sqrt(2).evalf(30)
+    y = sp.Symbol("y", real=True)
+    assert evaluate(sp.sqrt(x) + y, {x: sp.Integer(2)}) == sp.sqrt(2) + y
+
+
+def test_states_and_gaps_are_told_in_words():
+    x, y, z = sp.symbols("x y z")
+    assert describe({x: sp.Rational(1, 3), y: sp.Integer(2), z: x}) == (
+        "x = 0.333333333333333, y = 2, z = x"
+    )
+    assert [name_gap(v) for v in (sp.nan, sp.zoo, sp.oo, sp.I)] == [
+        "0/0", "a division by zero", "oo", "I"
+    ]  # fmt: skip
+
+
+def test_only_methods_that_find_a_spike_from_above_take_a_neuron_that_goes_on():
+    model = build("dV/dt = 2 - V", spike="V = 1", reset="")
+    refused = "it takes no neuron whose V goes on through the spike"
+    for method in METHODS:
+        found = explain_mismatch(method, model)
+        assert (found == refused) is (method not in FOR_CROSSINGS), method.NAME

@@ -3,7 +3,7 @@ from functools import lru_cache
 
 import pytest
 import sympy as sp
-from models import change_derivation, make_quadratic
+from models import change_derivation, make_model, make_quadratic
 
 from derivations import list_models, read_neuron_model
 from spiketheory.generation.generate import generate
@@ -15,11 +15,12 @@ from spiketheory.generation.kernel_ir import (
     eliminate_common,
     rewrite_stably,
 )
-from spiketheory.generation.lower import lower
+from spiketheory.generation.lower import describe_branches, lower, rename_symbols
 from spiketheory.language.functions import softplus
+from spiketheory.language.parse import parse_model
 from spiketheory.language.symbols import state_symbol
 from spiketheory.symbolic.derivation import Branch
-from spiketheory.symbolic.derive import derive
+from spiketheory.symbolic.derive import derive, evaluate
 
 x, y = state_symbol("x"), state_symbol("y")
 
@@ -224,3 +225,168 @@ def test_the_longest_branch_gives_the_operation_count():
     function = build_function("f", "Summary.", (), (x,), ["r"], (x + 1,))
     assert function.operations == {"add": 1}
     assert function.branches[0].condition == sp.true
+
+
+PORTS = """
+[model]
+name = "two_ports"
+equations = "dV/dt = (2 - V)/tau"
+spike = "V = 1"
+reset = "V = 0"
+rest = {V = 0}
+[model.inputs]
+exc = "V += a*w"
+shunt = "V *= 1 - b*w"
+[parameters]
+tau = {default = 1.0, domain = "tau > 0"}
+a = 1.0
+b = 1.0
+"""
+
+
+@lru_cache
+def lower_ports():
+    return lower(derive(parse_model(PORTS)))
+
+
+def compute(function, **values):
+    """The results of a kernel function, by name; the first branch whose condition holds."""
+    at = {name: sp.Rational(v) for name, v in values.items()}
+    assert set(at) == set(function.arguments)
+    for branch in function.branches:
+        known = {state_symbol(n): v for n, v in at.items()}
+        known |= {s: known[state_symbol(s.name)] for s in list_symbols(branch) if s.name in at}
+        if branch.condition.subs(known) != sp.true:
+            continue
+        for symbol, value in branch.assignments:
+            known[symbol] = value.subs(known)
+        return dict(zip(function.results, [r.subs(known) for r in branch.results], strict=True))
+    raise AssertionError("no branch holds")
+
+
+def list_symbols(branch):
+    expressions = [branch.condition, *branch.results, *(v for _, v in branch.assignments)]
+    return set().union(*(e.free_symbols for e in expressions))
+
+
+def at_port(name, port, **more):
+    """At V = 1/2, w = 1/5, tau = 4, a = 3, b = 2."""
+    function = get_function(lower_ports(), name)
+    values = {"V": "1/2", "w": "1/5", "tau": 4, "a": 3, "b": 2, "port": port, **more}
+    return compute(function, **{n: values[n] for n in function.arguments})
+
+
+def test_an_input_acts_by_its_port():
+    """V += a*w, and V *= 1 - b*w."""
+    assert at_port("jump_at", 0) == {"V": sp.Rational(11, 10)}
+    assert at_port("jump_at", 1) == {"V": sp.Rational(3, 10)}
+    assert "port = 1: shunt" in get_function(lower_ports(), "jump_at").details
+
+
+def test_derivatives_by_way_of_an_input_are_those_of_its_port():
+    """With F = (2 - V)/tau: d_time is l times DJ F(V) - F(J V)."""
+    assert at_port("jump_at_vjp", 0, l_V=7) == {
+        "d_V": 7, "d_w": 7 * 3, "d_time": 7 * sp.Rational(3, 5) / 4,
+    }  # fmt: skip
+    assert at_port("jump_at_vjp", 1, l_V=7) == {
+        "d_V": 7 * sp.Rational(3, 5), "d_w": -7, "d_time": -7 * sp.Rational(4, 5) / 4,
+    }  # fmt: skip
+    by_constants = [at_port("jump_at_constants_vjp", k, l_V=7) for k in (0, 1)]
+    assert {n: v for n, v in by_constants[0].items() if v} == {"d_a": sp.Rational(7, 5)}
+    assert {n: v for n, v in by_constants[1].items() if v} == {"d_b": -sp.Rational(7, 10)}
+
+
+def test_of_a_model_with_one_port_nothing_depends_on_ports():
+    names = {f.name for f in lower_built_in("lif").functions}
+    assert not names & {"jump_at", "jump_at_vjp", "jump_at_constants_vjp"}
+    assert not any("port" in f.arguments for f in lower_built_in("lif").functions)
+
+
+def test_branches_are_described_by_their_conditions():
+    value = (x + 1,)
+    assert describe_branches([Branch(condition=x > 0, values=value)]) == ("x + 1",)
+    two = [Branch(condition=x > 0, values=value), Branch(condition=sp.true, values=(y,))]
+    assert describe_branches(two) == ("x + 1 if x > 0", "y otherwise")
+
+
+def make_cubic(name, other):
+    return derive(make_model(
+        f"dV/dt = 1 - V**3 + {name} + {other}\nd{name}/dt = -{name}**3", free=other
+    )).integrated  # fmt: skip
+
+
+def test_variables_that_code_calls_otherwise_are_renamed_where_text_is_printed():
+    """Apart from what is there: a variable float beside a parameter own_float."""
+    plain, taken = make_cubic("z", "own_float"), make_cubic("float", "own_float")
+    assert rename_symbols(plain) is plain
+    renamed = rename_symbols(taken)
+    (new,) = {s.name for s in renamed.symbols} - {s.name for s in taken.symbols}
+    assert {s.name for s in taken.symbols} - {s.name for s in renamed.symbols} == {"float"}
+    assert new not in {"own_float", "float"}
+    names = {state_symbol("float"): state_symbol(new)}
+    for before, after in ((taken.near, renamed.near), (taken, renamed)):
+        assert tuple(s.xreplace(names) for s in before.coordinates) == after.coordinates
+    assert tuple(e.xreplace(names) for e in taken.near.field) == renamed.near.field
+    assert tuple(e.xreplace(names) for e in taken.reset) == renamed.reset
+    assert renamed.far is taken.far is None
+
+
+HELD = """
+[model]
+name = "held"
+equations = "dV/dt = (2 - V)/tau"
+spike = "V = 1"
+reset = "V = 0"
+refractory = {time = "3*t_ref + 1", hold = ["V"]}
+input = "V += w"
+rest = {V = 0}
+[parameters]
+tau = {default = 1.0, domain = "tau > 0"}
+t_ref = {default = 1.0, domain = "t_ref > 0"}
+"""
+
+
+def test_a_refractory_period_has_functions_and_its_parameter_is_handed_over():
+    """V is held and takes no input; the period lasts 3*t_ref + 1."""
+    ir = lower(derive(parse_model(HELD)))
+    here = {"V": "1/2", "w": "1/5", "tau": 4, "t_ref": 6, "dt": 3, "l_V": 7, "l_left": 5}
+
+    def at(name):
+        function = get_function(ir, name)
+        return compute(function, **{n: here[n] for n in function.arguments})
+
+    assert at("refractory_time") == {"duration": 19}
+    assert at("refractory_time_constants_vjp") == {"d_tau": 0, "d_t_ref": 15}
+    assert at("held_jump") == at("held_flow") == {"V": sp.Rational(1, 2)}
+    assert at("held_jump_vjp") == {"d_V": 7, "d_w": 0, "d_time": 0}
+    assert at("jump") == {"V": sp.Rational(7, 10)}
+
+
+def lower_named(spiking, current):
+    """Two variables that flow, reset and inputs mix."""
+    texts = {"spike": f"{spiking} = 1", "input": f"{spiking} += w*{current}; {current} += w"}
+    reset = f"{spiking} = {current}/8 - 1; {current} = {current}/2 + a*{spiking}"
+    equations = f"d{spiking}/dt = {current} - a*{spiking}\nd{current}/dt = -{current}/2"
+    return lower(derive(make_model(equations, reset=reset, positive="a", **texts)))
+
+
+def test_the_order_of_the_variables_names_changes_no_function():
+    """Substitutions are simultaneous: one after the other they would depend on it."""
+    first, second = lower_named("V", "I"), lower_named("A", "B")
+    known = 0
+    for one, other in zip(first.functions, second.functions, strict=True):
+        assert one.name == other.name
+        if one.name in ("parameters_valid", "time_to_spike", "will_spike"):
+            continue
+        given = [sp.Rational(k + 2, 2 * k + 3) for k in range(len(one.arguments))]
+        found, again = (
+            [evaluate(v, {}) for v in results.values()]
+            for results in (
+                compute(f, **dict(zip(f.arguments, given, strict=True))) for f in (one, other)
+            )
+        )
+        if all(v.is_finite for v in found):
+            known += 1
+            assert all(abs(sp.N(v - u, 20)) < 1e-12 for v, u in zip(found, again, strict=True))
+    assert known >= 20
+    assert {"fire", "fire_vjp"} <= {f.name for f in first.functions}
