@@ -43,7 +43,7 @@ REFERENCE_GUARD = 4
 """Digits that direct integration has more than what it is compared with."""
 LEAST_SHRINKING = mpf(10) ** -6
 """What is left at the last of several distances from a seam of a difference at the first."""
-SEAM = tuple(mpf(10) ** -k for k in (5, 10, 15))
+SEAM = tuple(mpf(10) ** -k for k in (5, 15))
 """Square roots of the distances from a seam at which the branches on its sides are compared."""
 
 

@@ -251,9 +251,9 @@ def test_ways_to_a_seam_come_ever_nearer_to_it():
         return values["E"] - 2
 
     ways = [list(map(drive, numeric.approach_seam(place, c, 0))) for c in (above, below, on)]
-    distances = [mpf(10) ** -10, mpf(10) ** -20, mpf(10) ** -30]
+    distances = [mpf(10) ** -10, mpf(10) ** -30]
     for way, sign in zip(ways[:2], (-1, 1), strict=True):
-        assert len(way) == 3
+        assert len(way) == 2
         assert all(abs(w - sign * d) < d / 10**6 for w, d in zip(way, distances, strict=True))
     assert ways[2] == [0]
 

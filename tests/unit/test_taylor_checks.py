@@ -63,7 +63,7 @@ def _folders(tmp_path_factory):
 def run_spike(name, spiking=True):
     setting, states = prepare(name), list_states(name)
     flow, spike, reset = Tally("flow", "-"), Tally("spike", "-"), Tally("reset", "-")
-    states = [s for s in states if taylor.spikes_soon(setting, s) == spiking]
+    states = [s for s in states if taylor.spikes_within(setting, s, taylor.LONGEST) == spiking]
     taylor.compare_spike(setting, states[-1], taylor.LONGEST, flow, spike, reset)
     return flow, spike, reset
 
@@ -71,7 +71,7 @@ def run_spike(name, spiking=True):
 def run_gradients(name):
     setting, states = prepare(name), list_states(name)
     slope, later = Tally("slope", "-"), Tally("later", "-")
-    (state, *_) = (s for s in states if taylor.spikes_soon(setting, s))
+    (state, *_) = (s for s in states if taylor.spikes_within(setting, s, taylor.LONGEST))
     taylor.compare_gradients(setting, state, taylor.LONGEST, slope, later)
     return slope, later
 
@@ -151,7 +151,7 @@ def test_right_numbers_pass():
 )
 def test_a_wrong_prediction_is_found(answers, words, monkeypatch):
     setting, states = prepare("izhikevich"), list_states("izhikevich")
-    state = next(s for s in states if taylor.spikes_soon(setting, s))
+    state = next(s for s in states if taylor.spikes_within(setting, s, taylor.LONGEST))
     coordinates = setting.to_chart(state)
     (wait,) = setting.run("time_to_spike", *coordinates)
     size = len(coordinates)
@@ -204,15 +204,20 @@ def test_states_are_after_a_reset_between_and_at_rest():
 
 
 def test_silent_neurons_are_pushed_until_one_spikes(monkeypatch):
+    """Gently for a spike soon; only if none comes at all as hard as it takes."""
     setting = prepare("eif")
     place = [s.name for s in setting.derivation.model.state].index("I")
 
-    def list_pushes(enough):
-        monkeypatch.setattr(taylor, "spikes_soon", lambda setting, state: state[place] > enough)
+    def list_pushes(enough, late=10**6):
+        def spikes(setting, state, longest):
+            return state[place] > (enough if longest == taylor.LONGEST else min(enough, late))
+
+        monkeypatch.setattr(taylor, "spikes_within", spikes)
         return [state[place] for state in taylor.list_states(setting, STILL)]
 
     assert list_pushes(10) == [0, 0, 0, 4, -4, 20]
     assert list_pushes(-1) == [0, 0, 0]
+    assert list_pushes(10, late=3) == [0, 0, 0, 4, -4]
     assert list_pushes(10**6) == [0, 0, 0, 4, -4, 20, -20, 100, -100, 1000, -1000]
 
 
