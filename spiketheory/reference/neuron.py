@@ -136,7 +136,7 @@ class Neuron:
                 is_above = self.model.is_crossing and self.is_beyond(state)
                 state = self.take_input(state, weight, now)
                 visits.append(Visit(now, INPUT, tuple(state)))
-                while self.is_beyond(state) and not is_above:
+                while self.is_beyond(state) and not is_above and now >= self.until:
                     is_above = self.model.is_crossing
                     state, left = self.reset_at(state, now), left - 1
                     visits.append(Visit(now, SPIKE, tuple(state)))
@@ -163,6 +163,11 @@ class Neuron:
             if self.held and now < self.until:
                 end = min(self.until, time)
                 state, now = self.held.follow(state, end - now), end
+                if now >= self.until and self.is_beyond(state):
+                    state, left = self.reset_at(state, now), left - 1
+                    visits.append(Visit(now, SPIKE, tuple(state)))
+                    if not left:
+                        return state, now, left
                 continue
             near, wait = self.reference.arrive(self.measure(state), time - now)
             if wait is None:

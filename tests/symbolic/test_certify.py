@@ -47,6 +47,7 @@ TRUTH = {
     "reset_exp_gap": "refuted", "tri_pileup": "refuted", "tanh_runaway": "no neuron",
     "qif_refractory": "continuous", "qif_current_refractory": "continuous",
     "lif_refractory": "refuted", "logistic_refractory": "refuted",
+    "threshold_refractory": "refuted",
 }  # fmt: skip
 """What is true. Of what is no neuron (a state that becomes infinite) nothing may be claimed."""
 UNDECIDED = {"integrator_charge", "cubic_finite_reset", "qif_adaptation_driven", "tanh_runaway"}
@@ -57,13 +58,13 @@ NOTED = {
 """Smooth but for the times of two simultaneous inputs."""
 LONG = {
     "adex", "eif_afterhyperpolarisation", "eif_delta", "eif_steep", "quartic_finite_reset",
-    "lif_refractory", "logistic_refractory",
+    "lif_refractory", "logistic_refractory", "threshold_refractory",
 }  # fmt: skip
 """Their trials take long in 50 digits, up to 15 s; others show the same."""
 BREAKS = {
     "lif_driven": "C1", "resonator_current": "C1", "loses_charge": "C4", "scaled_jump": "C4",
     "threshold_adapts": "C3", "qif_forgets_current": "C4", "self_exciting": "C5",
-    "threshold_shifts": "C3",
+    "threshold_shifts": "C3", "threshold_refractory": "C1",
     "orders_of_inputs": "C4", "lif_oscillating": "C3", "adex_small": "C2",
     "eif_steep": "C6", "quartic_finite_reset": "C6", "kink_equilibrium": "C6",
     "tri_pileup": "C5", "reset_exp_gap": "C5", "qif_set": "C4", "phase_sin2": "C4",

@@ -143,6 +143,12 @@ def test_a_neuron_beyond_its_threshold_when_the_period_ends_spikes_there_and_the
     weights = np.where(np.arange(CHANNELS) == 7, -4.0, 0.15)
     found = run(name, times, weights, 26.0).spike_time
     np.testing.assert_allclose(found, integrate(name, times, weights, 26.0), rtol=1e-11)
+    model = read(name)
+    neuron = Neuron(model, model.check_parameters({}), digits=25)
+    wanted, _ = neuron.run(neuron.rest, list(zip(times, weights, strict=True)), 26.0)
+    np.testing.assert_allclose(found, np.array(wanted, dtype=float), rtol=1e-12)
+    again, _ = neuron.run([-7, -9], [(0.5, 3)], 8)  # every reset leads beyond the threshold
+    np.testing.assert_allclose(np.array(again, dtype=float), [0.5, 2.5, 4.5, 6.5], rtol=1e-14)
     at_release = np.isclose(np.diff(found), 2.0, rtol=1e-14)
     assert np.count_nonzero(at_release) == 1
     for duration in (26.0, found[1:][at_release][0] + 0.1):
