@@ -136,7 +136,9 @@ class Neuron:
                 is_above = self.model.is_crossing and self.is_beyond(state)
                 state = self.take_input(state, weight, now)
                 visits.append(Visit(now, INPUT, tuple(state)))
-                while self.is_beyond(state) and not is_above and now >= self.until:
+                is_held = self.held is not None and now < self.until
+                while self.is_beyond(state) and not is_above and not is_held:
+                    is_held = self.held is not None
                     is_above = self.model.is_crossing
                     state, left = self.reset_at(state, now), left - 1
                     visits.append(Visit(now, SPIKE, tuple(state)))
