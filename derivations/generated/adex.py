@@ -54,6 +54,7 @@ LOOPED = (
     "flow_vjp",
     "flow_constants_vjp",
     "time_to_spike",
+    "spike_within",
     "will_spike",
     "fire",
     "fire_vjp",
@@ -673,10 +674,10 @@ def time_to_spike(V, u, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
     return time if spiked else np.inf
 
 
-def will_spike(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
-    """Whether a spike comes within a time: whether time_to_spike is less.
+def spike_within(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
+    """Time to the next spike without further input; inf if it is not within a time.
 
-    Returns spikes.
+    Returns duration.
     """
     constants = (
         float(tau_m),
@@ -693,7 +694,15 @@ def will_spike(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
     time, chart, spiked = taylor_integrate(
         taylor_series, taylor_switch, taylor_surface, table, 0, 2, float(elapsed), True, constants
     )
-    return spiked and time < elapsed
+    return time if spiked else np.inf
+
+
+def will_spike(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):
+    """Whether a spike comes within a time: whether time_to_spike is less.
+
+    Returns spikes.
+    """
+    return spike_within(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0) < elapsed
 
 
 def fire(V, u, elapsed, tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):

@@ -44,6 +44,7 @@ LOOPED = (
     "flow_vjp",
     "flow_constants_vjp",
     "time_to_spike",
+    "spike_within",
     "will_spike",
     "fire",
     "fire_vjp",
@@ -468,17 +469,25 @@ def time_to_spike(V, I, tau_m, tau_s, V_r):
     return time if spiked else np.inf
 
 
-def will_spike(V, I, elapsed, tau_m, tau_s, V_r):
-    """Whether a spike comes within a time: whether time_to_spike is less.
+def spike_within(V, I, elapsed, tau_m, tau_s, V_r):
+    """Time to the next spike without further input; inf if it is not within a time.
 
-    Returns spikes.
+    Returns duration.
     """
     constants = (float(tau_m), float(tau_s), float(V_r))
     table = taylor_start(17, 0, (float(V), float(I)))
     time, chart, spiked = taylor_integrate(
         taylor_series, taylor_switch, taylor_surface, table, 0, 2, float(elapsed), True, constants
     )
-    return spiked and time < elapsed
+    return time if spiked else np.inf
+
+
+def will_spike(V, I, elapsed, tau_m, tau_s, V_r):
+    """Whether a spike comes within a time: whether time_to_spike is less.
+
+    Returns spikes.
+    """
+    return spike_within(V, I, elapsed, tau_m, tau_s, V_r) < elapsed
 
 
 def fire(V, I, elapsed, tau_m, tau_s, V_r):

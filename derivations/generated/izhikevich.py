@@ -38,6 +38,7 @@ LOOPED = (
     "flow_vjp",
     "flow_constants_vjp",
     "time_to_spike",
+    "spike_within",
     "will_spike",
     "fire",
     "fire_vjp",
@@ -383,17 +384,25 @@ def time_to_spike(V, u, a, b, c, d, I0, V_peak):
     return time if spiked else np.inf
 
 
-def will_spike(V, u, elapsed, a, b, c, d, I0, V_peak):
-    """Whether a spike comes within a time: whether time_to_spike is less.
+def spike_within(V, u, elapsed, a, b, c, d, I0, V_peak):
+    """Time to the next spike without further input; inf if it is not within a time.
 
-    Returns spikes.
+    Returns duration.
     """
     constants = (float(a), float(b), float(c), float(d), float(I0), float(V_peak))
     table = taylor_start(21, 0, (float(V), float(u)))
     time, chart, spiked = taylor_integrate(
         taylor_series, taylor_switch, taylor_surface, table, 0, 2, float(elapsed), True, constants
     )
-    return spiked and time < elapsed
+    return time if spiked else np.inf
+
+
+def will_spike(V, u, elapsed, a, b, c, d, I0, V_peak):
+    """Whether a spike comes within a time: whether time_to_spike is less.
+
+    Returns spikes.
+    """
+    return spike_within(V, u, elapsed, a, b, c, d, I0, V_peak) < elapsed
 
 
 def fire(V, u, elapsed, a, b, c, d, I0, V_peak):

@@ -39,10 +39,10 @@ from spiketheory.generation.interface import (
     reset,
     reset_constants_vjp,
     reset_vjp,
+    spike_within,
     store,
     time_to_spike,
     velocity,
-    will_spike,
 )
 from spiketheory.machine.link import kernel
 
@@ -130,9 +130,7 @@ def find_wait(kind: int, states: Floats, i: int, table: Floats, row: int, rest: 
 def look_ahead(state: tuple[float, ...], constants: tuple[float, ...], rest: float) -> float:
     """Time to the next spike; what has to be integrated is not integrated far beyond the trial."""
     if IS_INTEGRATED and rest > 0.0:
-        step = propagator(BEYOND * rest, *constants)
-        if not will_spike(*state, *step, *constants):
-            return np.inf
+        return max(spike_within(*state, BEYOND * rest, *constants), 0.0)
     return max(time_to_spike(*state, *constants), 0.0)
 
 

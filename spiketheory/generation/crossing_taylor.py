@@ -152,17 +152,18 @@ class CrossingPrinter(TaylorPrinter):
                 ],
             ),
             self.print_function(
-                "will_spike",
+                "spike_within",
                 self.before,
-                "Whether a spike comes within a time: whether time_to_spike is less.",
+                "Time to the next spike without further input; inf if it is not within a time.",
                 [
                     f"    if {self.above} == {CARRIED}:",
-                    self.fill("        return {elapsed} > 0.0"),
+                    "        return 0.0",
                     *self.list_run_from(0, self.limit, self.is_above, True),
-                    self.fill("    return {spiked} and {time} < {elapsed}"),
+                    self.fill("    return {time} if {spiked} else np.inf"),
                 ],
-                ["Returns spikes."],
+                ["Returns duration."],
             ),
+            self.print_prediction(self.before),
         ]
 
     def print_fire(self) -> list[str]:

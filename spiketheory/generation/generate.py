@@ -51,8 +51,8 @@ from spiketheory.symbolic.derivation import Derivation
 from spiketheory.symbolic.inputs import ADD, classify_inputs
 
 NUMERICAL = (
-    *("flow", "flow_vjp", "flow_constants_vjp", "time_to_spike", "will_spike"),
-    *("fire", "fire_vjp", "fire_constants_vjp"),
+    *("flow", "flow_vjp", "flow_constants_vjp", "time_to_spike", "spike_within"),
+    *("will_spike", "fire", "fire_vjp", "fire_constants_vjp"),
 )
 """Functions of models without a closed form; they integrate."""
 TARGETS = ("module", "numba", "numpy", "mpmath")

@@ -228,6 +228,12 @@ def time_to_spike(*arguments: float) -> Any:
     return missing("time_to_spike")
 
 
+@generated("coordinates, duration, constants -> duration", optional=True)
+def spike_within(*arguments: float) -> Any:
+    """Time to the next spike; inf if it is not within the duration. Of integrated models."""
+    return missing("spike_within")
+
+
 @generated("coordinates, propagator, constants -> spikes")
 def will_spike(*arguments: float) -> Any:
     """Whether a spike comes within the propagator's duration."""

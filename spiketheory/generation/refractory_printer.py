@@ -237,23 +237,33 @@ class Wrappers:
                               return free_time_to_spike({X}{P})
                           return {left} + free_time_to_spike(*held_flow({X}, {left}{P}){P})
                           """),
+            *self.print_bounded(),
             self.function("will_spike", [*x, self.elapsed, *self.p],
                           "Whether a spike comes within a time.", self.prediction),
         ]  # fmt: skip
 
     @property
     def prediction(self) -> str:
-        """Lines that say whether a spike comes in time; what is integrated stops there."""
+        """Lines that say whether a spike comes in time."""
         if not self.is_integrated:
             return "return time_to_spike({X}, {left}{P}) < {elapsed}"
-        return """
-            if {left} <= 0.0:
-                return free_will_spike({X}, *free_propagator({elapsed}{P}){P})
-            if {elapsed} <= {left}:
-                return False
-            {step} = free_propagator({elapsed} - {left}{P})
-            return free_will_spike(*held_flow({X}, {left}{P}), *{step}{P})
-        """
+        return "return spike_within({X}, {left}, {elapsed}{P}) < {elapsed}"
+
+    def print_bounded(self) -> list[str]:
+        """The time to the spike where it is looked for in a given time only."""
+        if not self.is_integrated:
+            return []
+        return [
+            self.function("spike_within", [*self.x, self.left, self.elapsed, *self.p],
+                          "Time to the next spike; inf if it is not within a time.", """
+                          if {left} <= 0.0:
+                              return free_spike_within({X}, {elapsed}{P})
+                          if {elapsed} <= {left}:
+                              return np.inf
+                          {m} = held_flow({X}, {left}{P})
+                          return {left} + free_spike_within(*{m}, {elapsed} - {left}{P})
+                          """),
+        ]  # fmt: skip
 
     def print_fire(self) -> list[str]:
         """The spike after a time, which comes after the period.

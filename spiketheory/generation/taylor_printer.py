@@ -53,7 +53,7 @@ RUNTIME_FUNCTIONS = (
 def print_taylor_functions(system: TaylorSystem) -> list[str]:
     """Print Python source of a system's functions.
 
-    The public ones are ``flow``, ``flow_vjp``, ``time_to_spike``, ``will_spike``, ``fire``,
+    The public ones are ``flow``, ``flow_vjp``, ``time_to_spike``, ``spike_within``, ``will_spike``, ``fire``,
     ``fire_vjp``, ``flow_constants_vjp``, ``time_to_spike_parameters`` and
     ``fire_constants_vjp``; those before are their helpers. All need NumPy as ``np``
     and `print_taylor_import`.
@@ -546,6 +546,7 @@ class TaylorPrinter:
     def print_spike_times(self) -> list[str]:
         """The time of the next spike, and whether it comes soon enough."""
         surface = f"the spike is where {print_plain(self.system.spike_chart.surface)} falls"
+        within = [*self.stored, self.names["elapsed"], *self.constants]
         return [
             self.print_function(
                 "time_to_spike",
@@ -563,16 +564,28 @@ class TaylorPrinter:
                 ],
             ),
             self.print_function(
-                "will_spike",
-                [*self.stored, self.names["elapsed"], *self.constants],
-                "Whether a spike comes within a time: whether time_to_spike is less.",
+                "spike_within",
+                within,
+                "Time to the next spike without further input; inf if it is not within a time.",
                 [
                     *self.list_run(0, self.fill("float({elapsed})"), True),
-                    self.fill("    return {spiked} and {time} < {elapsed}"),
+                    self.fill("    return {time} if {spiked} else np.inf"),
                 ],
-                ["Returns spikes."],
+                ["Returns duration."],
             ),
+            self.print_prediction(within),
         ]
+
+    def print_prediction(self, arguments: Sequence[str]) -> str:
+        """Whether a spike comes soon enough."""
+        call = self.print_call("return spike_within", arguments)
+        return self.print_function(
+            "will_spike",
+            arguments,
+            "Whether a spike comes within a time: whether time_to_spike is less.",
+            [f"{call} < {self.names['elapsed']}"],
+            ["Returns spikes."],
+        )
 
     def print_fire(self) -> list[str]:
         """The state after a spike and its vector-Jacobian product."""
