@@ -425,13 +425,18 @@ def _read_digits() -> tuple[NDArray, NDArray[np.int64]]:
 
 
 def _load_yinyang() -> Dataset:
-    parts = {part: draw_yinyang(part) for part in SIZES}
-    fields = {
-        f"{part}_{kind}": array
-        for part, arrays in parts.items()
-        for kind, array in zip(("inputs", "labels"), arrays, strict=True)
-    }
-    return Dataset(name="yinyang", n_classes=N_CLASSES, image_shape=None, **fields)
+    (train, of_train), (validation, of_validation), (test, of_test) = map(draw_yinyang, SIZES)
+    return Dataset(
+        name="yinyang",
+        train_inputs=train,
+        train_labels=of_train,
+        test_inputs=test,
+        test_labels=of_test,
+        n_classes=N_CLASSES,
+        image_shape=None,
+        validation_inputs=validation,
+        validation_labels=of_validation,
+    )
 
 
 def _as_inputs(name: str, values: ArrayLike) -> NDArray[np.float32]:

@@ -58,6 +58,14 @@ def test_points_of_a_class_fill_its_part_of_the_sign():
     assert abs((distance < R_SMALL / 2).mean() - 0.25) < spread
 
 
+def test_the_points_of_yin_are_those_of_yang_after_half_a_turn():
+    points, labels = draw_points(4000, 0)
+    yin, yang = points[labels == 0], 1 - points[labels == 1]
+    spread = 4 * np.sqrt(2) * points.std() / np.sqrt(len(yin))
+    assert np.abs(yin.mean(axis=0) - yang.mean(axis=0)).max() < spread
+    assert np.abs(points - R_BIG).max() > 0.98 * R_BIG
+
+
 @pytest.mark.parametrize(
     ("point", "label"),
     [
