@@ -174,7 +174,7 @@ RUNTIME = tuple(
 
 
 def test_generated_modules_import_numpy_and_their_runtime_only():
-    for path in (ROOT / "derivations" / "generated").glob("*.py"):
+    for path in (ROOT / "derivations" / "generated").rglob("*.py"):
         imported = list_imports(path.relative_to(ROOT)) - {"numpy"}
         assert {m for m in imported if not m.startswith(RUNTIME)} == set(), path.name
 
