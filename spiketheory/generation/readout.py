@@ -106,6 +106,10 @@ def lower_kernel(derivation: ReadoutDerivation, kernel: Kernel) -> tuple[KernelF
             branch(kernel, [kernel.slope]), scalar=True,
         ),
         build_branches(
+            "kernel_and_slope", "Both, for little more than one of them.",
+            (), arguments, ["kappa", "slope"], branch(kernel, [kernel.value, kernel.slope]),
+        ),
+        build_branches(
             "kernel_vjp", "Derivatives of a loss by the parameters, from the one by the kernel.",
             (), [*arguments, BAR], names, branch(kernel, [BAR * e for e in kernel.by]),
         ),
@@ -172,6 +176,8 @@ def print_readout(ir: ReadoutIR, *, in_digits: bool = False) -> str:
     texts = [print_function(f, ir.derivation).rstrip() + "\n" for f in ir.functions]
     functions = "\n\n".join(map(write_in_digits, texts) if in_digits else texts)
     imports = list_imports(functions, in_digits=in_digits)
+    if not in_digits:  # faster for the few points of a kernel
+        imports = imports.replace("runtime.special import", "runtime.differences import")
     counts = (
         f"{f.name}{HARD_SPACE}{sum(f.operations.values())}" for f in ir.functions[1:]
     )  # fmt: skip

@@ -25,10 +25,10 @@ from spiketheory.machine.jit import hash_texts, is_interpreted
 from spiketheory.runtime import elementary
 
 FUNCTIONS = (
-    *("kernel", "kernel_slope", "kernel_vjp"),
+    *("kernel", "kernel_slope", "kernel_and_slope", "kernel_vjp"),
     *("response", "response_slope", "response_vjp"),
 )
-"""What modules of readouts hold: the first three, or the last if there is no kernel."""
+"""What modules of readouts hold: the first four, or the others if there is no kernel."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,8 +36,8 @@ class CompiledReadout:
     """A readout's generated functions, with the values of its parameters.
 
     ``kernel(time, m, duration, *values)`` is what a hidden spike of weight 1 adds to feature m,
-    ``kernel_slope`` (the same arguments) its derivative by the time, and ``kernel_vjp(..., bar)``
-    bar times its derivatives by ``parameters``. Without a kernel there are ``response(elapsed,
+    ``kernel_slope`` (the same arguments) its derivative by the time, ``kernel_and_slope`` both, and
+    ``kernel_vjp(..., bar)`` bar times its derivatives by ``parameters``. Without a kernel there are ``response(elapsed,
     *values)``, ``response_slope`` and ``response_vjp(..., bar)`` of the potential instead.
 
     Attributes:
@@ -110,7 +110,9 @@ def load_readout(
     checked = check_values(module, values)
     if backend == "numba" and is_interpreted():
         backend = "numpy"
-    parts = (module, elementary, compiling, jit, sys.modules[__name__], *list_libraries(module))
+    libraries = list_libraries(module)
+    libraries += [deeper for library in libraries for deeper in list_libraries(library)]
+    parts = (module, elementary, compiling, jit, sys.modules[__name__], *libraries)
     identity = "\n".join([module.__name__, *map(inspect.getsource, parts)])
     key = hashlib.sha256(identity.encode()).hexdigest()
     return CompiledReadout(

@@ -4,7 +4,7 @@ Weighted count of spikes; jumps where one passes through the trial's end.
 
 Generated from `derivations/readouts/count.py`, do not edit. Digest of the readout:
 c28ac3ba0b59b0b3824c28cb4342f494d6a90b3140dadd64c38c52194a393458
-Operations per call: kernel 0, kernel_slope 0, kernel_vjp 0.
+Operations per call: kernel 0, kernel_slope 0, kernel_and_slope 0, kernel_vjp 0.
 """
 
 import numpy as np
@@ -54,6 +54,16 @@ def kernel_slope(time, m, duration):
     if time > duration:
         return 0.0
     return 0.0
+
+
+def kernel_and_slope(time, m, duration):
+    """Both, for little more than one of them.
+
+    Returns kappa, slope. Operations: none.
+    """
+    if time > duration:
+        return 0.0, 0.0
+    return 1.0, 0.0
 
 
 def kernel_vjp(time, m, duration, bar):

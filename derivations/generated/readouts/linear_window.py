@@ -4,7 +4,7 @@ Average of the potential of a perfect integrator: spikes count (T - t)/T.
 
 Generated from `derivations/readouts/linear_window.py`, do not edit. Digest of the readout:
 cc03e5afb1301b7a20274d874a0c89eaee2689486b584893d3d0e6d41dc62ed4
-Operations per call: kernel 2, kernel_slope 1, kernel_vjp 0.
+Operations per call: kernel 2, kernel_slope 1, kernel_and_slope 3, kernel_vjp 0.
 """
 
 import numpy as np
@@ -54,6 +54,17 @@ def kernel_slope(time, m, duration):
     if time > duration:
         return 0.0
     return -1 / duration
+
+
+def kernel_and_slope(time, m, duration):
+    """Both, for little more than one of them.
+
+    Returns kappa, slope. Operations: 1 add, 1 multiply, 1 divide.
+    """
+    if time > duration:
+        return 0.0, 0.0
+    t0 = 1 / duration
+    return t0 * (duration - time), -t0
 
 
 def kernel_vjp(time, m, duration, bar):

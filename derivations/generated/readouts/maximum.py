@@ -9,7 +9,7 @@ Operations per call: response 4, response_slope 8, response_vjp 18.
 
 import numpy as np
 
-from spiketheory.runtime.special import exp_dd
+from spiketheory.runtime.differences import exp_dd
 
 FORMAT = 1
 NAME = "maximum"

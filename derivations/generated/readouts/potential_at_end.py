@@ -4,12 +4,12 @@ Potential of a leaky integrator at the trial's end.
 
 Generated from `derivations/readouts/potential_at_end.py`, do not edit. Digest of the readout:
 69f07a6f5d2d16bf34969bcd51fa6975d3495c2f8caf9a69758517a3b17eea9a
-Operations per call: kernel 5, kernel_slope 10, kernel_vjp 19.
+Operations per call: kernel 5, kernel_slope 10, kernel_and_slope 11, kernel_vjp 19.
 """
 
 import numpy as np
 
-from spiketheory.runtime.special import exp_dd
+from spiketheory.runtime.differences import exp_dd
 
 FORMAT = 1
 NAME = "potential_at_end"
@@ -65,6 +65,21 @@ def kernel_slope(time, m, duration, tau_m, tau_s):
     t1 = duration - time
     t2 = -t1 / tau_s
     return t0 * (t0 * t1 * exp_dd((t2, -t0 * t1)) - np.exp(t2))
+
+
+def kernel_and_slope(time, m, duration, tau_m, tau_s):
+    """Both, for little more than one of them.
+
+    Returns kappa, slope. Operations: 2 add, 5 multiply, 2 divide, 1 exp, 1 exp_dd.
+    """
+    if time > duration:
+        return 0.0, 0.0
+    t0 = 1 / tau_m
+    t1 = duration - time
+    t2 = t0 * t1
+    t3 = -t1 / tau_s
+    t4 = exp_dd((-t2, t3))
+    return t2 * t4, t0 * (t0 * t1 * t4 - np.exp(t3))
 
 
 def kernel_vjp(time, m, duration, tau_m, tau_s, bar):
