@@ -36,9 +36,10 @@ class CompiledReadout:
     """A readout's generated functions, with the values of its parameters.
 
     ``kernel(time, m, duration, *values)`` is what a hidden spike of weight 1 adds to feature m,
-    ``kernel_slope`` (the same arguments) its derivative by the time, ``kernel_and_slope`` both, and
-    ``kernel_vjp(..., bar)`` bar times its derivatives by ``parameters``. Without a kernel there are ``response(elapsed,
-    *values)``, ``response_slope`` and ``response_vjp(..., bar)`` of the potential instead.
+    ``kernel_slope`` (the same arguments) its derivative by the time, ``kernel_and_slope`` both,
+    and ``kernel_vjp(..., bar)`` bar times its derivatives by ``parameters``. Without a kernel there
+    are ``response(elapsed, *values)``, ``response_slope`` and ``response_vjp(..., bar)`` of the
+    potential instead.
 
     Attributes:
         name: Name of the readout.

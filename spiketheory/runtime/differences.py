@@ -7,8 +7,6 @@ points the recursion cancels so little that the series is needed on short ranges
 short: `runtime.special` has ranges that serve up to six.
 """
 
-import math
-
 from spiketheory.runtime.special import exp_dd2, exp_or_inf, sort3
 
 NEAR_3 = 1.0

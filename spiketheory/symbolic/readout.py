@@ -12,7 +12,7 @@ with p(t + u) = p(t) exp(c u) shifts the rates by c, the integral adds the rate 
 parameter repeats the rates that depend on it, and one by the time of the spike is the factor s - c.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -238,7 +238,7 @@ def find_kernel(model: ReadoutModel, response: Transfer) -> tuple[Kernel, tuple[
         high=TRIAL_END,
         at_end=take_at_end(model, (factor * start, start_slope, bend)),
     )  # fmt: skip
-    return kernel, tuple(explain_kernel(model, kernel, read))
+    return kernel, (explain_kernel(model, read),)
 
 
 def split_weight(model: ReadoutModel) -> tuple[sp.Expr, sp.Expr]:
@@ -274,10 +274,15 @@ def integrate_inside(model: ReadoutModel, response: Transfer) -> tuple[Kernel, t
             f"Expected the weight of the readout {model.name} to have the integral 0 but got "
             "another, so that early spikes would count; subtract its mean."
         )
+    if any(sp.simplify(model.weight.subs(TIME, edge)) != 0 for edge in model.support):
+        raise DerivationError(
+            f"Expected the weight of the readout {model.name} to vanish at both ends of its "
+            "support, so that the kernel has no kinks, but got another; write one that does."
+        )
     slope = -held * model.weight
     at_end = take_at_end(model, (value, slope, sp.diff(slope, TIME)))
     kernel = Kernel(value=value, slope=slope, by=(), low=low, high=high, at_end=at_end)
-    return kernel, tuple(explain_kernel(model, kernel, response))
+    return kernel, (explain_kernel(model, response),)
 
 
 def halve_angles(expression: sp.Expr) -> sp.Expr:
@@ -321,12 +326,14 @@ def explain_response(model: ReadoutModel, response: Transfer) -> Step:
             "with the input on the right-hand side, and is written in time as a divided "
             "difference of exp, which holds for equal time constants as well:"
         ),
-        equations=(sp.Eq(sp.Symbol(f"{model.state[0]}(s)"), response.value, evaluate=False),),
+        equations=(
+            sp.Eq(sp.Function(model.state[0].name)(FREQUENCY), response.value, evaluate=False),
+        ),
     )
 
 
-def explain_kernel(model: ReadoutModel, kernel: Kernel, read: Transfer) -> Iterator[Step]:
-    """The steps from the response to the kernel."""
+def explain_kernel(model: ReadoutModel, read: Transfer) -> Step:
+    """The step from the response to the kernel."""
     if model.weight is None:
         text = "The output is the potential at T, a time T - t after the spike."
     elif model.support is None:
@@ -341,16 +348,6 @@ def explain_kernel(model: ReadoutModel, kernel: Kernel, read: Transfer) -> Itera
             "the weight from the spike to the end of its support. Over the whole support it is 0: "
             "earlier spikes do not count."
         )
-    shown = () if model.support else (sp.Eq(sp.Symbol("K(s)"), read.value, evaluate=False),)
-    yield Step(title="Kernel", text=text, equations=shown)
-    value, slope, bend = kernel.at_end
-    yield Step(
-        title="The trial's end",
-        text="Value, slope and second derivative of the kernel just before T, from the transform "
-        "at large s:" if model.support is None else "Value, slope and second derivative of the "
-        "last feature's kernel just before T:",
-        equations=tuple(
-            sp.Eq(sp.Symbol(name), v, evaluate=False)
-            for name, v in (("kappa(T)", value), ("kappa'(T)", slope), ("kappa''(T)", bend))
-        ),
-    )  # fmt: skip
+    name = sp.Function("F")(FREQUENCY)
+    shown = () if model.support else (sp.Eq(name, read.value, evaluate=False),)
+    return Step(title="Kernel", text=text, equations=shown)

@@ -57,7 +57,9 @@ def prove_zeros(name: str, what: str, differences: Sequence[sp.Expr]) -> Check:
     for difference in differences:
         if not is_identically_zero(difference):
             raise fail(name, f"{what} to be 0", str(difference), REMEDY)
-    return Check(name=name, method="symbolic", detail=f"{what}: {len(differences)} identities")
+    count = len(differences)
+    counted = f"{count} identit{'y' if count == 1 else 'ies'}"
+    return Check(name=name, method="symbolic", detail=f"{what}: {counted}")
 
 
 def is_identically_zero(expression: sp.Expr) -> bool:
@@ -167,6 +169,9 @@ def compare_kernel(d: ReadoutDerivation, kernel: Kernel, functions: Functions) -
         got = functions["kernel"](time, m, end, *place)
         values.compare("the kernel", [got], [reference.find_output(time, m, end, place)],
                        scale=largest)  # fmt: skip
+        both = list(functions["kernel_and_slope"](time, m, end, *place))
+        slope = functions["kernel_slope"](time, m, end, *place)
+        values.compare("kernel and slope", both, [got, slope])
         after.demand(functions["kernel"](2 * end, m, end, *place) == 0, "0", "something else")
         if 0 < time < end:
             compare_slopes(functions, slopes, time, m, end, place)
