@@ -8,9 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from spiketheory.errors import ModelError
+from spiketheory.errors import InputError, ModelError, check_choice
 from spiketheory.files import is_file_name
 from spiketheory.machine.compile import CompiledModel, load_compiled
+from spiketheory.machine.readout import CompiledReadout, load_readout
 
 if TYPE_CHECKING:
     from spiketheory.generation.kernel_ir import VerifiedKernel
@@ -20,7 +21,20 @@ MODELS = tuple(
     sorted(m.name for m in pkgutil.iter_modules([str(PACKAGE)]) if not m.ispkg),
 )
 """Names of the built-in models: every file of this package is one."""
-__all__ = ("MODELS", "compile_model", "generate_source", "list_models", "read_neuron_model")
+READOUTS = tuple(sorted(m.name for m in pkgutil.iter_modules([str(PACKAGE / "readouts")])))
+"""Names of the built-in readouts: every file of `derivations.readouts` is one."""
+SPIKE_READOUTS = ("first_spike", "target_times")
+"""Those that are no neurons: they read spikes, and pseudospikes, of neurons of the network."""
+__all__ = (
+    "MODELS",
+    "READOUTS",
+    "compile_model",
+    "compile_readout",
+    "generate_source",
+    "list_models",
+    "read_neuron_model",
+    "read_readout",
+)
 
 
 def list_models() -> list[str]:
@@ -73,6 +87,46 @@ def compile_model(model: str, *, backend: str = "numba") -> CompiledModel:
         return load_once(generate_cached(model), backend, read_neuron_model(model).ports)
     check_name(model)
     return load_once(import_generated(model), backend)
+
+
+def read_readout(readout: str):  # type: ignore[no-untyped-def]
+    """Return the `spiketheory.language.readout.ReadoutModel` of a built-in readout.
+
+    Raises:
+        InputError: If there is none of this name.
+    """
+    check_choice("readout", readout, READOUTS)
+    return importlib.import_module(f"derivations.readouts.{readout}").READOUT
+
+
+def compile_readout(readout: str, *, backend: str = "numba", **values: float) -> CompiledReadout:
+    """Return the running code of a built-in readout; sympy is not loaded.
+
+    Args:
+        readout: Its name, such as ``leaky_integrator``.
+        backend: ``numba`` or ``numpy``.
+        values: Parameters and settings by name; the others have their defaults.
+
+    Raises:
+        InputError: If there is no such readout, or it reads spikes.
+        ModelError: If a name is unknown, or a value outside its domain.
+    """
+    check_choice("readout", readout, READOUTS)
+    if readout in SPIKE_READOUTS:
+        neurons = ", ".join(name for name in READOUTS if name not in SPIKE_READOUTS)
+        raise InputError(
+            f"Expected a readout with a neuron of its own ({neurons}) but got {readout!r}, which "
+            "reads times of spikes; choose one of these, or a loss of `sim.losses`."
+        )
+    module = importlib.import_module(f"derivations.generated.readouts.{readout}")
+    return load_readout(module, values, backend=backend)
+
+
+def generate_readout_source(readout: str) -> str:
+    """Derive, lower, verify and print a built-in readout's code."""
+    from spiketheory.route.driver import generate_readout_module
+
+    return generate_readout_module(read_readout(readout))
 
 
 @lru_cache(maxsize=64)

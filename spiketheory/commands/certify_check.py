@@ -43,6 +43,9 @@ EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
               callback=parse_parameters,
               help="Certify for this value of a parameter alone; repeatable.  "
               "[default: all of its domain]")  # fmt: skip
+@click.option("--readout", metavar="NAME",
+              help="Say also what a network with this readout inherits, such as "
+              "leaky_integrator.  [default: the neuron alone]")  # fmt: skip
 @click.option("--blame", is_flag=True,
               help="Show for which range of each parameter, the others at their values, the "
               "verdict is which.  [default: one verdict]")  # fmt: skip
@@ -73,6 +76,7 @@ def certify(
     model: str | None,
     assumptions: tuple[str, ...],
     parameters: dict[str, float] | None,
+    readout: str | None,
     blame: bool,
     axes: tuple[Axis, Axis] | None,
     grid: int,
@@ -92,6 +96,7 @@ def certify(
     \b
     Examples:
       spiketheory certify --model qif
+      spiketheory certify --model qif --readout leaky_integrator
       spiketheory certify --model nlif --assume "w >= 0" --assume "I > 0"
       spiketheory certify --model lif --param tau_m=2 --assume "tau_s = V_th"
       spiketheory certify --model my_neuron.toml --map tau_m,tau_s --out map.png
@@ -106,12 +111,13 @@ def certify(
     if recheck is not None:
         recheck_certificate(ctx, recheck, timeout=timeout, out=out)
         return
-    from derivations import read_neuron_model
+    from derivations import read_neuron_model, read_readout
     from spiketheory.certification.parameter_ranges import fix_parameters
     from spiketheory.language.parse import parse_assumption
     from spiketheory.time_limit import limit_time
 
-    check_views(blame=blame, axes=axes, out=out)
+    check_views(blame=blame, axes=axes, out=out, readout=readout)
+    read = read_readout(readout) if readout is not None else None
     with end_undecided(ctx), show_progress() as show:
         neuron, relations = fix_parameters(read_neuron_model(str(model)), parameters or {})
         relations = (*relations, *(parse_assumption(text, neuron) for text in assumptions))
@@ -124,7 +130,8 @@ def certify(
                                    fixed=parameters or ())  # fmt: skip
             else:
                 style = "json" if as_json else style
-                text, verdict = write_verdict(neuron, relations, style=style, show=show)
+                text, verdict = write_verdict(neuron, relations, style=style, show=show,
+                                              readout=read)  # fmt: skip
     if axes is not None:
         click.echo(text)
         return
@@ -133,8 +140,12 @@ def certify(
         ctx.exit(EXIT_OF_VERDICT[verdict])
 
 
-def check_views(*, blame: bool, axes: object, out: Path | None) -> None:
+def check_views(*, blame: bool, axes: object, out: Path | None, readout: str | None = None) -> None:
     """Raise `click.UsageError` unless one thing is to be shown, and a figure has a name."""
+    if readout is not None and (blame or axes is not None):
+        raise click.UsageError(
+            "Expected --readout with one verdict but got --blame or --map; leave one of them out."
+        )
     if blame and axes is not None:
         raise click.UsageError("Expected either --blame or --map but got both; give one of them.")
     if axes is not None and (out is None or out.suffix.lower() not in (".svg", ".png", ".pdf")):
@@ -145,14 +156,17 @@ def check_views(*, blame: bool, axes: object, out: Path | None) -> None:
 
 
 def write_verdict(
-    neuron: Any, relations: Sequence[Any], *, style: str, show: Any
+    neuron: Any, relations: Sequence[Any], *, style: str, show: Any, readout: Any = None
 ) -> tuple[str, str]:
-    """The certificate as text, and its verdict."""
+    """The certificate as text, with what a network with a readout inherits, and its verdict."""
     from spiketheory.certification.certify import certify as certify_model
+    from spiketheory.certification.readouts import find_inheritance
     from spiketheory.documents.certificate import write_certificate
 
     certificate = certify_model(neuron, relations, show=show)
-    return write_certificate(certificate, format=style), certificate.verdict
+    inheritance = None if readout is None else find_inheritance(certificate, readout)
+    text = write_certificate(certificate, format=style, inheritance=inheritance)
+    return text, certificate.verdict
 
 
 def write_blame(

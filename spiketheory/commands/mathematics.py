@@ -33,8 +33,14 @@ def models(as_json: bool) -> None:
     print_either(format_json(rows) if as_json else draw_models(rows))
 
 
+# Long: options and examples.
 @click.command()
-@MODEL_OPTION
+@click.option("--model", metavar="NAME|FILE.toml",
+              help="A built-in model (see `spiketheory models`) or a model file.  "
+              "[default: none; give it or --readout]")  # fmt: skip
+@click.option("--readout", metavar="NAME",
+              help="A readout, such as leaky_integrator, in place of a model.  "
+              "[default: --model]")  # fmt: skip
 @click.option(
     "--format",
     "style",
@@ -58,7 +64,8 @@ def models(as_json: bool) -> None:
 @TIMEOUT_OPTION
 @OUT_OPTION
 def derive(
-    model: str,
+    model: str | None,
+    readout: str | None,
     style: str,
     as_json: bool,
     code: bool,
@@ -76,20 +83,45 @@ def derive(
       spiketheory derive --model theta
       spiketheory derive --model theta --format html --out theta.html
       spiketheory derive --model my_neuron.toml --format markdown --out my_neuron.md
+      spiketheory derive --readout leaky_integrator
     """  # noqa: D301
+    if (model is None) == (readout is None):
+        raise click.UsageError("Expected either --model or --readout; give one of them.")
     from spiketheory.files import check_apart
     from spiketheory.route.document_cache import find_document, keep_document, make_key
 
-    check_apart(out, models=[model])
+    check_apart(out, models=[model] if model else [])
     style = "json" if as_json else style
-    options = {"format": style, "code": code, "thorough": thorough}
-    key = make_key(model, options)
+    options = {"format": style, "code": code, "thorough": thorough, "readout": readout}
+    key = make_key(model or "readout", options)
     text = find_document(key) if key and not no_cache else None
     if text is None:
-        text = write_document(model, style, code=code, thorough=thorough, timeout=timeout)
-        if key and key == make_key(model, options):
+        if model is None:
+            text = write_readout(str(readout), style, code=code, timeout=timeout)
+        else:
+            text = write_document(model, style, code=code, thorough=thorough, timeout=timeout)
+        if key and key == make_key(model or "readout", options):
             keep_document(key, text)
     write_output(text, out)
+
+
+def write_readout(readout: str, style: str, *, code: bool, timeout: float) -> str:
+    """Derive, verify and explain a readout; one that reads spikes has nothing to derive."""
+    with show_progress() as show:
+        show(f"Deriving {readout}")
+        from derivations import read_readout
+        from spiketheory.documents.readout import document_readout
+        from spiketheory.generation.readout import generate_readout
+        from spiketheory.route.driver import verify_readout_model
+        from spiketheory.time_limit import limit_time
+
+        model = read_readout(readout)
+        if model.reads == "spikes":
+            return document_readout(model, None, format=style)
+        with limit_time(timeout, f"the derivation of {readout}"):
+            verified = verify_readout_model(model)
+            source = generate_readout(verified) if code else None
+            return document_readout(model, verified, format=style, code=source)
 
 
 def write_document(model: str, style: str, *, code: bool, thorough: bool, timeout: float) -> str:

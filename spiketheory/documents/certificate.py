@@ -1,5 +1,6 @@
 """A certificate for people: text, Markdown, HTML; and JSON."""
 
+import json
 from collections.abc import Sequence
 
 import sympy as sp
@@ -14,8 +15,12 @@ from spiketheory.certification.certificate import (
     Condition,
     Witness,
 )
-from spiketheory.certification.certificate_json import render_certificate_json
+from spiketheory.certification.certificate_json import (
+    describe_certificate,
+    render_certificate_json,
+)
 from spiketheory.certification.claims import Counterexample, Proof
+from spiketheory.certification.readouts import OPEN, Inheritance, describe_inheritance
 from spiketheory.documents import renderers
 from spiketheory.documents.blocks import Block, Figure, Heading, Listing, Paragraph, Summary, Table
 from spiketheory.errors import check_choice
@@ -39,24 +44,36 @@ MEANINGS = {
 }
 
 
-def write_certificate(certificate: Certificate, *, format: str) -> str:
+def write_certificate(
+    certificate: Certificate, *, format: str, inheritance: Inheritance | None = None
+) -> str:
     """Write a certificate down.
 
     Args:
         certificate: What `spiketheory.certification.certify.certify` returned.
         format: ``text``, ``json``, ``markdown`` or ``html``.
+        inheritance: What a network inherits; in JSON it stands beside the certificate, under
+            ``network``, so that the certificate can be checked again.
 
     Raises:
         InputError: If the format is unknown.
     """
     check_choice("format", format, CERTIFICATE_FORMATS)
+    if format == "json" and inheritance is not None:
+        both = {
+            "network": describe_inheritance(inheritance),
+            "certificate": describe_certificate(certificate),
+        }
+        return json.dumps(both, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if format == "json":
         return render_certificate_json(certificate)
     if format == "html":
         from spiketheory.documents.html import render_html
 
-        return render_html(build_blocks(certificate, figures=draw(certificate)))
-    blocks = build_blocks(certificate)
+        return render_html(
+            build_blocks(certificate, figures=draw(certificate), inheritance=inheritance)
+        )
+    blocks = build_blocks(certificate, inheritance=inheritance)
     if format == "markdown":
         return renderers.render_markdown(blocks)
     return renderers.render_text(blocks)
@@ -69,7 +86,12 @@ def draw(certificate: Certificate) -> tuple[Figure, ...]:
     return tuple(draw_witness(certificate.model, w) for w in certificate.witnesses[:1])
 
 
-def build_blocks(certificate: Certificate, *, figures: Sequence[Figure] = ()) -> list[Block]:
+def build_blocks(
+    certificate: Certificate,
+    *,
+    figures: Sequence[Figure] = (),
+    inheritance: Inheritance | None = None,
+) -> list[Block]:
     """The document, independent of its format."""
     name = certificate.model.name
     blocks: list[Block] = [
@@ -78,6 +100,7 @@ def build_blocks(certificate: Certificate, *, figures: Sequence[Figure] = ()) ->
         Paragraph(text=MEANINGS[certificate.verdict]),
         Paragraph(text=f"Strength: {certificate.strength}."),
         *list_assumptions(certificate),
+        *explain_inheritance(inheritance),
         Heading(text="Conditions"),
         Listing(items=tuple(f"{c.name} {c.status}: {c.statement}" for c in certificate.conditions)),
     ]
@@ -95,6 +118,23 @@ def build_blocks(certificate: Certificate, *, figures: Sequence[Figure] = ()) ->
     if certificate.notes:
         blocks += [Heading(text="Notes"), Listing(items=certificate.notes)]
     return escape_all(blocks)
+
+
+def explain_inheritance(inheritance: Inheritance | None) -> list[Block]:
+    """What a network with a readout inherits."""
+    if inheritance is None:
+        return []
+    means = {
+        OPEN: "Whether the loss is continuous is undecided",
+    }.get(inheritance.loss, f"The loss is {inheritance.loss}")
+    return [
+        Heading(text=f"A network with the readout {inheritance.readout}"),
+        Paragraph(
+            text=f"{means} in weights, input times, initial states and parameters, if it is a "
+            "smooth function of the outputs."
+        ),
+        Listing(items=inheritance.reasons),
+    ]
 
 
 def summarize(certificate: Certificate) -> Summary:

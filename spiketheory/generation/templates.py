@@ -22,6 +22,27 @@ FORMAT = {format}
 {functions}
 '''
 
+READOUT_FORMAT = 1
+"""The same of the modules of readouts."""
+
+READOUT_MODULE = '''"""{title}
+
+{description}
+
+Generated from `derivations/readouts/{name}.py`, do not edit. Digest of the readout:
+{digest}
+{operations}
+"""
+
+{imports}
+
+FORMAT = {format}
+{facts}
+
+
+{functions}
+'''
+
 FUNCTION = '''{signature}
     """{docstring}"""
 {body}

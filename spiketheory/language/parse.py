@@ -247,7 +247,7 @@ def build_model(
     check_kind(description, str, "text", "description" + place)
     check_name(name, "model")
     (port, input), *others = _read_ports(input, inputs, place).items()
-    records, domain_texts = _read_parameters(tables["parameters"], place)
+    records, domain_texts = read_parameters(tables["parameters"], place)
     known: dict[str, sp.Expr] = {p.name: p.symbol for p in records}
     derivatives = parse_equations(equations, known, where="equations" + place)
     state = {s.name: s for s in derivatives}
@@ -496,7 +496,7 @@ def _assign(text: Text, before: sp.Expr, operator: str, right: sp.Expr) -> sp.Ex
     return {"+=": before + right, "-=": before - right, "*=": before * right}[operator]
 
 
-def _read_parameters(
+def read_parameters(
     table: Mapping[str, Any], place: str
 ) -> tuple[tuple[Parameter, ...], dict[str, str]]:
     """Read [parameters]: records, and the texts of the domains."""

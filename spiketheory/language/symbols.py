@@ -31,6 +31,21 @@ PSEUDO_INPUT = sp.Symbol("J_pseudo", real=True)
 Not called ``J``: lif_alpha has a state of that name, and sympy could not tell the two apart.
 """
 
+TIME = sp.Symbol("t", nonnegative=True)
+"""Time since the trial's start; in a readout, that of a hidden spike [the caller's tau]."""
+
+TRIAL_END = sp.Symbol("T", positive=True)
+"""When the trial ends: the "duration" of generated readouts [the caller's tau]."""
+
+FEATURE = sp.Symbol("m", nonnegative=True)
+"""Number of a feature of a readout that has several, from 0."""
+
+SINCE_SPIKE = sp.Symbol("d", nonnegative=True)
+"""Time since a hidden spike [the caller's tau]."""
+
+FREQUENCY = sp.Symbol("s", positive=True)
+"""The variable of Laplace transforms."""
+
 RESERVED_NAMES = {
     "w": "the weight of an input",
     "t": "time",

@@ -34,6 +34,7 @@ LAYOUT = ("load", "store", "load_constants", "load_propagator", "store_propagato
 LIBRARIES = (
     "spiketheory.runtime.special",
     "spiketheory.runtime.special_half",
+    "spiketheory.runtime.differences",
     "spiketheory.runtime.roots",
     "spiketheory.runtime.taylor",
     "spiketheory.runtime.crossing",

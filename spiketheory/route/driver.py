@@ -1,6 +1,8 @@
 """The route from a neuron model to source text: every stage once, in this order.
 
 NeuronModel -derive-> Derivation -lower-> KernelIR -verify-> VerifiedKernel -generate-> source
+
+and the same from a ReadoutModel.
 """
 
 from collections.abc import Callable
@@ -8,10 +10,14 @@ from collections.abc import Callable
 from spiketheory.generation.generate import generate
 from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.generation.lower import lower
+from spiketheory.generation.readout import VerifiedReadout, generate_readout, lower_readout
 from spiketheory.language.model import NeuronModel
+from spiketheory.language.readout import ReadoutModel
 from spiketheory.route.fault_report import report_faults
 from spiketheory.symbolic.derive import derive
+from spiketheory.symbolic.readout import derive_readout
 from spiketheory.verification import verify as verification
+from spiketheory.verification.readout import verify_readout
 
 
 def verify_model(
@@ -41,3 +47,18 @@ def verify_model(
 def generate_model(model: NeuronModel, *, target: str = "module") -> str:
     """The source text of a model; see `spiketheory.generation.generate.generate` for ``target``."""
     return generate(verify_model(model), target=target)
+
+
+def verify_readout_model(model: ReadoutModel) -> VerifiedReadout:
+    """Derive a readout, lower it, and verify what came out.
+
+    Raises:
+        DerivationError: If it cannot be derived.
+        VerificationError: If a check fails.
+    """
+    return verify_readout(lower_readout(derive_readout(model)))
+
+
+def generate_readout_module(model: ReadoutModel) -> str:
+    """The source text of a readout's module."""
+    return generate_readout(verify_readout_model(model))

@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 import derivations
-from derivations import generate_source, list_models
+from derivations import (
+    READOUTS,
+    SPIKE_READOUTS,
+    generate_readout_source,
+    generate_source,
+    list_models,
+)
 from spiketheory.files import write_text_atomically
 
 FOLDER = Path(derivations.__file__).parent / "generated"
@@ -11,8 +17,15 @@ FOLDER = Path(derivations.__file__).parent / "generated"
 
 @pytest.mark.parametrize("name", list_models())
 def test_the_checked_in_module_is_what_the_generator_writes(name, request):
-    path = FOLDER / f"{name}.py"
-    text = generate_source(name)
+    compare(FOLDER / f"{name}.py", generate_source(name), request)
+
+
+@pytest.mark.parametrize("name", sorted({*READOUTS} - {*SPIKE_READOUTS}))
+def test_the_checked_in_module_of_a_readout_is_what_the_generator_writes(name, request):
+    compare(FOLDER / "readouts" / f"{name}.py", generate_readout_source(name), request)
+
+
+def compare(path, text, request):
     if request.config.getoption("--update", default=False):
         write_text_atomically(path, text)
     assert path.read_text(encoding="utf-8") == text, (

@@ -1,0 +1,1 @@
+"""The built-in readouts: every file of this package is one."""
