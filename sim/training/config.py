@@ -18,6 +18,16 @@ from spiketheory.reading import DamagedError, parse_toml, read_text, show
 
 ENCODINGS = ("bins", "latency")
 LOSSES = ("first_spike", "target_time")
+READOUTS = (
+    *("first_spike", "leaky_integrator", "linear_window", "windows", "potential_at_end"),
+    *("maximum", "count"),
+)
+"""What is read of the outputs; see `sim.training.temporal_train` for all but the first."""
+TRAIN_ONLY = (
+    *("readout_parameters", "recurrent", "delay", "learn_delays", "learn_parameters"),
+    *("smoothing", "rate_cost"),
+)
+"""What only readouts of spike trains have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +64,26 @@ class TrainConfig:
         validation: Samples to test on in place of the test set, out of the validation part, or
             of the training part if there is none; 0 uses the test set.
         seed: Seed of weights, order and random changes of the samples.
+        readout: ``first_spike`` reads the spike times of output neurons, pseudospikes included;
+            else a readout of spike trains (`READOUTS`), which any neuron model trains with. What
+            follows is for these alone.
+        readout_parameters: Its parameters; defaults fill in the rest.
+        recurrent: Whether hidden layers project to themselves.
+        delay: Spikes of hidden neurons are under way for up to so long at the start, each neuron's
+            for a time of its own [time].
+        learn_delays: Whether these learn.
+        learn_parameters: Names of the neuron's parameters that learn, one of each for every neuron.
+        start_rate: Spikes of a hidden neuron per sample, on average, before training: to so many
+            the weights are scaled.
+        smoothing: Label smoothing of the cross entropy, from 0 to below 1.
+        rate_low, rate_high: Fewer or more spikes of a neuron per sample cost.
+        rate_cost: How much; 0 for nothing.
+        lift: By how much of their size the input weights of silent neurons rise in each step.
+        clip: Gradients longer than so many times the median of the last ones are shortened; 0 for
+            never.
+        warm_up: Epochs in which the learning rate rises from 0.
+        count_jumps: On so many training samples appearing and vanishing spikes are counted in each
+            epoch; 0 for none.
     """
 
     dataset: str = "digits"
@@ -84,16 +114,31 @@ class TrainConfig:
     precision: str = "float64"
     validation: int = 0
     seed: int = 0
+    readout: str = "first_spike"
+    readout_parameters: Mapping[str, float] = field(default_factory=dict)
+    recurrent: bool = False
+    delay: float = 0.0
+    learn_delays: bool = False
+    learn_parameters: tuple[str, ...] = ()
+    start_rate: float = 1.0
+    smoothing: float = 0.0
+    rate_low: float = 0.05
+    rate_high: float = 10.0
+    rate_cost: float = 0.0
+    lift: float = 0.01
+    clip: float = 10.0
+    warm_up: float = 1.0
+    count_jumps: int = 64
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             if name != "dataset" or not is_trial_dataset(self.dataset):
                 check_choice(name, getattr(self, name), choices)
-        for name in ("duration", "weight_scale", "learning_rate", "decay_epochs"):
+        for name in ("duration", "weight_scale", "learning_rate", "decay_epochs", "start_rate"):
             check_positive(name, getattr(self, name))
         for name in ("epochs", "batch", "n_bins"):
             check_at_least(name, getattr(self, name), 1)
-        for name in ("shift", "validation", "seed"):
+        for name in ("shift", "validation", "seed", "count_jumps"):
             check_at_least(name, getattr(self, name), 0)
         for width in self.hidden:
             check_at_least("every hidden layer", width, 1)
@@ -110,6 +155,34 @@ class TrainConfig:
                 "Set flip to 0 or use bins."
             )
 
+        self.check_readout()
+
+    def check_readout(self) -> None:
+        """Raise `InputError` if something is set that the readout does not have."""
+        if self.rate_low > self.rate_high:
+            raise InputError(
+                f"Expected rate_low <= rate_high but got rate_low={self.rate_low}, "
+                f"rate_high={self.rate_high}; a neuron may have any rate between them."
+            )
+        if self.learn_delays and not self.delay:
+            raise InputError(
+                "Expected delay > 0 for learn_delays but got 0; say how long spikes are under way "
+                "at the start."
+            )
+        if self.readout != "first_spike":
+            return
+        for name in TRAIN_ONLY:
+            if getattr(self, name):
+                raise InputError(
+                    f"Expected a readout of spike trains for {name} but got first_spike; choose "
+                    f"one of {', '.join(READOUTS[1:])}."
+                )
+
+    @property
+    def reads_trains(self) -> bool:
+        """Whether outputs are read from spike trains, not from first spikes."""
+        return self.readout != "first_spike"
+
     @property
     def moves_images(self) -> bool:
         """Whether training images are shifted, turned or scaled at random."""
@@ -122,6 +195,14 @@ RANGES: dict[str, tuple[float, float]] = {
     "zoom": (0.0, 0.99),
     "threshold": (0.0, 1.0),
     "gamma": (0.0, np.inf),
+    "delay": (0.0, np.inf),
+    "smoothing": (0.0, 0.99),
+    "rate_low": (0.0, np.inf),
+    "rate_high": (0.0, np.inf),
+    "rate_cost": (0.0, np.inf),
+    "lift": (0.0, np.inf),
+    "clip": (0.0, np.inf),
+    "warm_up": (0.0, np.inf),
     "first_input": (0.0, np.inf),
     "last_input": (0.0, np.inf),
     "target_label": (-np.inf, np.inf),
@@ -132,6 +213,7 @@ CHOICES = {
     "dataset": tuple(DATASETS),
     "encoding": ENCODINGS,
     "loss": LOSSES,
+    "readout": READOUTS,
     "optimiser": tuple(OPTIMISERS),
     "schedule": tuple(SCHEDULES),
     "precision": ("float64", "float32"),
@@ -210,6 +292,9 @@ BEST = {
     "precision": "float32",
 }
 
+READOUT_DEFAULTS = {"optimiser": "adam", "learning_rate": 0.02, "schedule": "cosine"}
+"""Weights are counted in units of their size at the start, see `sim.training.temporal_train`."""
+
 PRESETS: dict[str, dict[str, Any]] = {
     name: {"dataset": "mnist", **values}
     for name, values in (("paper", PAPER), ("best", BEST), ("sparse", SPARSE))
@@ -275,6 +360,8 @@ def make_config(
         else:
             defaults = DEFAULTS[check_choice("dataset", dataset, DEFAULTS)]
         base = {"dataset": dataset, **defaults}
+    if given.get("readout", "first_spike") != base.get("readout", "first_spike"):
+        base = {**base, **READOUT_DEFAULTS}
     same_model = given.get("model", base["model"]) == base["model"]
     inherited = base["parameters"] if same_model else {}
     given["parameters"] = {**inherited, **given.get("parameters", {})}
@@ -333,6 +420,20 @@ def convert_list(value: Any) -> tuple[int, ...]:
     return tuple(convert_int(v) for v in value)
 
 
+def convert_names(value: Any) -> tuple[str, ...]:
+    """Texts; refuses a single one, which Python would take apart."""
+    if not isinstance(value, list | tuple):
+        raise TypeError(value)
+    return tuple(convert_text(v) for v in value)
+
+
+def convert_flag(value: Any) -> bool:
+    """True or false; refuses numbers."""
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
 def convert_table(value: Any) -> dict[str, float]:
     """Numbers by name."""
     if not isinstance(value, Mapping):
@@ -344,7 +445,9 @@ CONVERTERS: dict[Any, Any] = {
     int: convert_int,
     float: convert_float,
     str: convert_text,
+    bool: convert_flag,
     tuple[int, ...]: convert_list,
+    tuple[str, ...]: convert_names,
     Mapping[str, float]: convert_table,
 }
 
@@ -352,7 +455,9 @@ DESCRIPTIONS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     str: "a text",
+    bool: "true or false",
     tuple[int, ...]: "a list of whole numbers",
+    tuple[str, ...]: "a list of texts",
     Mapping[str, float]: "a table of numbers",
 }
 
@@ -361,7 +466,9 @@ def config_to_dict(config: TrainConfig) -> dict[str, Any]:
     """The config as plain values: for TOML, JSON and checkpoints."""
     values = dataclasses.asdict(config)
     values["hidden"] = list(config.hidden)
-    values["parameters"] = dict(config.parameters)
+    values["learn_parameters"] = list(config.learn_parameters)
+    for name in ("parameters", "readout_parameters"):
+        values[name] = dict(getattr(config, name))
     return values
 
 

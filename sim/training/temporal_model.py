@@ -1,0 +1,252 @@
+"""The network of a training in time: arrays that learn, and the network that they stand for.
+
+What learns is kept in units in which a step of the optimiser means about the same for all of it:
+weights in units of their size at the start, time constants and other positive parameters as
+logarithms in steps of `LOG_UNIT`, delays by way of softplus, so that both stay in their domains.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.temporal.batch import TemporalGradients
+from sim.temporal.readouts import LinearReadout
+from sim.training.config import TrainConfig
+from spiketheory.errors import InputError
+from spiketheory.machine.compile import CompiledModel
+from spiketheory.machine.readout import CompiledReadout
+
+LOG_UNIT = 0.1
+"""A positive parameter grows by this fraction when its number grows by 1."""
+INPUT, HIDDEN = "input", "hidden"
+RECURRENT_SHARE = 0.3
+"""Size of recurrent weights at the start, relative to those of the input, for equal fan-in."""
+MEAN_WEIGHT = 0.3
+"""Mean of the weights at the start, in units of their spread: more excitation than inhibition."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TemporalModel:
+    """Hidden layers, their model, and what is read from the last one.
+
+    Attributes:
+        config: How it is trained.
+        model: The compiled neuron model.
+        readout: The compiled readout.
+        n_inputs, n_outputs: Number of channels, and of classes.
+    """
+
+    config: TrainConfig
+    model: CompiledModel
+    readout: CompiledReadout
+    n_inputs: int
+    n_outputs: int
+
+    def __post_init__(self) -> None:
+        if not self.config.hidden:
+            raise InputError(
+                f"Expected hidden layers for the readout {self.config.readout} but got none; it "
+                "reads the spikes of the last one. Give --hidden."
+            )
+        values = dict(
+            zip(
+                self.model.parameters,
+                self.model.check_parameters(self.config.parameters),
+                strict=True,
+            )
+        )
+        for name in self.config.learn_parameters:
+            if name not in values:
+                raise InputError(
+                    f"Expected parameters of {self.model.name} ({', '.join(values)}) to learn but "
+                    f"got {name!r}; correct its name."
+                )
+            domain = self.model.domains[self.model.parameters.index(name)].replace(" ", "")
+            if domain != f"{name}>0" and domain != "True":
+                raise InputError(
+                    f"Expected parameters that are positive or unbounded to learn but got {name} "
+                    f"with {domain}; leave it fixed."
+                )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of channels and of neurons of each hidden layer."""
+        return (self.n_inputs, *self.config.hidden)
+
+    @property
+    def learns_start(self) -> bool:
+        """Whether initial phases learn: neurons that start at a state of rest keep it."""
+        return self.model.initial.removesuffix("0") not in self.model.state
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays that learn, in order."""
+        found = []
+        for k, _ in enumerate(self.config.hidden):
+            found.append(f"W{k}")
+            found += [f"R{k}"] if self.config.recurrent else []
+            found += [f"delay{k}"] if self.config.learn_delays else []
+            found += [f"{name}_{k}" for name in self.config.learn_parameters]
+            found += [f"initial{k}"] if self.learns_start else []
+        return (*found, "readout", "bias")
+
+    def is_positive(self, name: str) -> bool:
+        """Whether a parameter of the neuron must be positive."""
+        return self.model.domains[self.model.parameters.index(name)] != "True"
+
+    def start(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The arrays before training."""
+        arrays: dict[str, np.ndarray] = {}
+        values = self.model.check_parameters(self.config.parameters)
+        default = self.model.module.initial_bounds(*values)[2]
+        for k, (n_pre, n) in enumerate(pairwise(self.sizes)):
+            arrays[f"W{k}"] = rng.normal(MEAN_WEIGHT, 1.0, (n, n_pre))
+            arrays[f"R{k}"] = rng.normal(0.0, 1.0, (n, n))
+            if self.config.learn_delays:
+                drawn = rng.uniform(0.0, 1.0, n)
+                arrays[f"delay{k}"] = np.log(np.expm1(np.maximum(drawn, 0.01)))
+            for name in self.config.learn_parameters:
+                arrays[f"{name}_{k}"] = np.full(n, self.encode(name, self.find_value(name)))
+            arrays[f"initial{k}"] = np.full(n, float(default))
+        shape = (self.n_outputs, self.config.hidden[-1], self.readout.n_features)
+        arrays["readout"] = rng.normal(0.0, 1.0, shape)
+        arrays["bias"] = np.zeros(self.n_outputs)
+        return {name: arrays[name] for name in self.names}
+
+    def fixed_delays(self) -> list[np.ndarray]:
+        """Delays of each layer's neurons where they do not learn [time]."""
+        rng = np.random.default_rng([self.config.seed, 3])
+        return [rng.uniform(0.0, self.config.delay, n) for n in self.config.hidden]
+
+    def find_value(self, name: str) -> float:
+        """A parameter's value before training."""
+        values = self.model.check_parameters(self.config.parameters)
+        return values[self.model.parameters.index(name)]
+
+    def encode(self, name: str, value: float) -> float:
+        """A parameter as what learns."""
+        return float(np.log(value)) / LOG_UNIT if self.is_positive(name) else value
+
+    def build(
+        self, arrays: dict[str, np.ndarray], scales: dict[str, float]
+    ) -> tuple[Network, LinearReadout]:
+        """The network and the readout that arrays stand for.
+
+        Args:
+            arrays: What learns, by name.
+            scales: Units of weights, by name.
+        """
+        populations, projections, pre = [], [], INPUT
+        fixed = self.fixed_delays()
+        for k, n in enumerate(self.config.hidden):
+            name = f"{HIDDEN}{k + 1}"
+            populations.append(
+                Population(
+                    name=name, model=self.model, size=n,
+                    parameters=dict(self.config.parameters) | self.read_parameters(arrays, k),
+                    initial={self.model.initial: arrays[f"initial{k}"]} if self.learns_start else {},
+                )
+            )  # fmt: skip
+            before = self.read_delays(arrays, fixed, k - 1) if k else None
+            projections.append(
+                Projection(
+                    pre=pre, post=name, weights=arrays[f"W{k}"] * scales[f"W{k}"],
+                    delays=spread(before, n),
+                )
+            )  # fmt: skip
+            if self.config.recurrent:
+                own = self.read_delays(arrays, fixed, k)
+                projections.append(
+                    Projection(
+                        pre=name, post=name, weights=arrays[f"R{k}"] * scales[f"R{k}"],
+                        delays=spread(own, n),
+                    )
+                )  # fmt: skip
+            pre = name
+        silent = np.empty(0)
+        channels = SpikeTrains(
+            name=INPUT, size=self.n_inputs, times=silent, channels=silent.astype(int)
+        )
+        network = Network(
+            populations=populations, inputs=[channels], projections=projections,
+            duration=self.config.duration,
+        )  # fmt: skip
+        readout = LinearReadout(
+            compiled=self.readout, weights=arrays["readout"] * scales["readout"],
+            bias=arrays["bias"],
+        )  # fmt: skip
+        return network, readout
+
+    def read_parameters(self, arrays: dict[str, np.ndarray], k: int) -> dict[str, Any]:
+        """The parameters of a layer that learn."""
+        return {
+            name: np.exp(LOG_UNIT * arrays[f"{name}_{k}"])
+            if self.is_positive(name)
+            else arrays[f"{name}_{k}"]
+            for name in self.config.learn_parameters
+        }
+
+    def read_delays(
+        self, arrays: dict[str, np.ndarray], fixed: Sequence[np.ndarray], k: int
+    ) -> np.ndarray | None:
+        """The delays of a layer's neurons; None if there are none."""
+        if not self.config.delay:
+            return None
+        if self.config.learn_delays:
+            return np.asarray(self.config.delay * np.logaddexp(0.0, arrays[f"delay{k}"]))
+        return fixed[k]
+
+    def read_gradients(
+        self, found: TemporalGradients, arrays: dict[str, np.ndarray], scales: dict[str, float]
+    ) -> list[np.ndarray]:
+        """Derivatives by the arrays, in their order."""
+        by: dict[str, np.ndarray] = {}
+        weights, delays = iter(found.network.weights), iter(found.network.delays)
+        by_delay = [np.zeros(n) for n in self.config.hidden]
+        for k, n in enumerate(self.config.hidden):
+            by[f"W{k}"] = np.asarray(next(weights)) * scales[f"W{k}"]
+            before = np.sum(np.asarray(next(delays)), axis=0)
+            if k:
+                by_delay[k - 1] += before
+            if self.config.recurrent:
+                by[f"R{k}"] = np.asarray(next(weights)) * scales[f"R{k}"]
+                by_delay[k] += np.sum(np.asarray(next(delays)), axis=0)
+            for name in self.config.learn_parameters:
+                assert found.network.parameters is not None
+                slope = np.asarray(found.network.parameters[k][name])
+                factor = LOG_UNIT * np.exp(LOG_UNIT * arrays[f"{name}_{k}"])
+                by[f"{name}_{k}"] = slope * factor if self.is_positive(name) else slope
+            if self.learns_start:
+                by[f"initial{k}"] = found.network.initial[k][self.model.initial]
+            del n
+        for k, _ in enumerate(self.config.hidden):
+            if self.config.learn_delays:
+                theta = arrays[f"delay{k}"]
+                by[f"delay{k}"] = by_delay[k] * self.config.delay / (1.0 + np.exp(-theta))
+        by["readout"] = found.weights * scales["readout"]
+        by["bias"] = found.bias
+        return [by[name] for name in self.names]
+
+    def constrain(self, arrays: dict[str, np.ndarray]) -> None:
+        """Keep initial phases within their bounds."""
+        if not self.learns_start:
+            return
+        for k, _ in enumerate(self.config.hidden):
+            values = [
+                self.read_parameters(arrays, k).get(name, value)
+                for name, value in zip(
+                    self.model.parameters, self.model.check_parameters(self.config.parameters),
+                    strict=True,
+                )
+            ]  # fmt: skip
+            lower, upper, _ = self.model.module.initial_bounds(*values)
+            np.clip(arrays[f"initial{k}"], lower, upper, out=arrays[f"initial{k}"])
+
+
+def spread(delays: np.ndarray | None, n_post: int) -> np.ndarray | None:
+    """Delays of senders as those of their connections, shape (n_post, n_pre)."""
+    return None if delays is None else np.broadcast_to(delays, (n_post, len(delays)))

@@ -1,0 +1,273 @@
+"""Train a network in time: hidden spike trains, read by a readout without spikes of its own."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from sim.inputs.encoding import LatencyInput
+from sim.inputs.trials import Trials
+from sim.temporal.batch import TemporalOutcome, run_temporal
+from sim.temporal.logit_losses import make_cross_entropy
+from sim.temporal.readouts import LinearReadout
+from sim.temporal.stack import TemporalStack, read_temporal
+from sim.training.config import TrainConfig
+from sim.training.data import Dataset
+from sim.training.energy import estimate_energy
+from sim.training.evaluate import Metrics
+from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel
+from sim.training.train import Row, Trainer, TrainState, encode_inputs, raise_diverged
+from sim.training.trial_data import TrialDataset
+from spiketheory.errors import InputError, SimulationError
+from spiketheory.machine.compile import CompiledModel
+from spiketheory.machine.readout import CompiledReadout
+
+EVALUATION_BATCH = 500
+CALIBRATION_TRIALS = 64
+LOGIT_SPREAD = 0.3
+"""Spread of the logits before training."""
+AVERAGING = 0.1
+"""Weight of the last batch in the running average of each neuron's rate."""
+SILENT = 0.02
+"""A neuron with fewer spikes per sample is silent, and its input weights are lifted."""
+LATEST_NORMS = 100
+
+
+class TemporalTrainer(Trainer):
+    """One training run with a readout of spike trains, advanced epoch by epoch."""
+
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset | TrialDataset, model: CompiledModel,
+        readout: CompiledReadout,
+    ) -> None:  # fmt: skip
+        self.temporal = TemporalModel(
+            config=config, model=model, readout=readout, n_inputs=dataset.n_inputs,
+            n_outputs=dataset.n_classes,
+        )  # fmt: skip
+        self.logit_loss = make_cross_entropy(smoothing=config.smoothing)
+        self.plain_loss = make_cross_entropy()
+        super().__init__(config, dataset, model)
+        self.train_trials = self.make_trials(self.train_inputs)
+        self.test_trials = self.make_trials(self.test_inputs)
+
+    def check_model(self) -> None:
+        """Every model trains: what cannot be run is refused by `read_temporal`."""
+
+    def make_trials(self, inputs: Any) -> Trials:
+        """Encoded inputs as trials."""
+        return inputs if isinstance(inputs, Trials) else Trials.of_compact(inputs)
+
+    def start(self) -> TrainState:
+        """The untrained network; weights have the size at which neurons spike as often as asked."""
+        arrays = self.temporal.start(np.random.default_rng([self.config.seed, 0]))
+        scales = self.find_scales(arrays)
+        parameters = list(arrays.values())
+        n = sum(self.config.hidden)
+        kept = {"rates": np.full(n, self.config.start_rate), "norms": np.full(LATEST_NORMS, np.nan)}
+        kept |= {f"scale_{name}": np.array(scale) for name, scale in scales.items()}
+        return TrainState(
+            parameters=parameters, optimiser_state=self.optimiser.init(parameters) | kept
+        )
+
+    def find_scales(self, arrays: dict[str, np.ndarray]) -> dict[str, float]:
+        """Units of weights: layer by layer, by halving, until neurons spike as often as asked."""
+        rng = np.random.default_rng([self.config.seed, 2])
+        n = len(self.dataset.train_labels)
+        chosen = np.sort(rng.choice(n, min(n, CALIBRATION_TRIALS), replace=False))
+        trials, hidden = self.train_trials.take(chosen), self.config.hidden
+        scales = {name: 0.0 for name in self.temporal.names if name[0] in "WR"}
+        scales["readout"] = 1.0
+        for k, width in enumerate(hidden):
+            first = sum(hidden[:k])
+            fan_in = self.temporal.sizes[k]
+            low, high = 1e-6, 1e6
+            for _ in range(24):
+                scales[f"W{k}"] = float(np.sqrt(low * high))
+                counts = self.count_safely(arrays, scales, trials)
+                rate = np.inf if counts is None else counts[:, first : first + width].mean()
+                low, high = (low, scales[f"W{k}"]) if rate > self.config.start_rate else (
+                    scales[f"W{k}"], high
+                )  # fmt: skip
+            if self.config.recurrent:
+                share = RECURRENT_SHARE * np.sqrt(fan_in / width)
+                scales[f"R{k}"] = float(min(share, 1.0) * scales[f"W{k}"])
+        outcome = self.run(arrays, scales, trials, np.zeros(len(trials), int))
+        spread = float(np.std(outcome.logits))
+        scales["readout"] = LOGIT_SPREAD / spread if spread > 0 else 1.0
+        return scales
+
+    def count_safely(
+        self, arrays: dict[str, np.ndarray], scales: dict[str, float], trials: Trials
+    ) -> np.ndarray | None:
+        """Spike counts; None if the network fires without bound."""
+        most = 100 * (1 + int(self.config.start_rate)) * max(self.config.hidden)
+        try:
+            labels = np.zeros(len(trials), int)
+            return self.run(arrays, scales, trials, labels, max_spikes=most).counts
+        except SimulationError:
+            return None
+
+    def build(
+        self, arrays: dict[str, np.ndarray], scales: dict[str, float]
+    ) -> tuple[TemporalStack, LinearReadout]:
+        """The network as its engine takes it."""
+        network, readout = self.temporal.build(arrays, scales)
+        stack = read_temporal(network)
+        if isinstance(stack, str):
+            raise InputError(
+                f"Expected a network of {self.model.name} that trains in layers but {stack}; "
+                "choose another model, or train a network file."
+            )
+        return stack, readout
+
+    def run(
+        self, arrays: dict[str, np.ndarray], scales: dict[str, float], trials: Trials,
+        labels: np.ndarray, **options: Any,
+    ) -> TemporalOutcome:  # fmt: skip
+        """What the network does with trials."""
+        stack, readout = self.build(arrays, scales)
+        outcome, _ = run_temporal(
+            stack, trials, labels, readout, self.plain_loss, gradient=False, **options
+        )
+        return outcome
+
+    def read_state(self, state: TrainState) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Arrays and units of a state."""
+        kept = state.optimiser_state
+        scales = {n.removeprefix("scale_"): float(a) for n, a in kept.items() if "scale_" in n}
+        return dict(zip(self.temporal.names, state.parameters, strict=True)), scales
+
+    def compile(self, state: TrainState) -> None:
+        """Compile the kernels on one sample, so that no epoch's time includes it."""
+        stack, readout = self.build(*self.read_state(state))
+        trials, labels = self.train_trials.take(np.arange(1)), self.dataset.train_labels[:1]
+        run_temporal(
+            stack, trials, labels, readout, self.logit_loss, parameters=self.wants_parameters
+        )
+
+    @property
+    def wants_parameters(self) -> bool:
+        """Whether derivatives by the neurons' parameters are needed."""
+        return bool(self.config.learn_parameters)
+
+    def run_step(
+        self, state: TrainState, indices: np.ndarray, rate: float, rng: np.random.Generator
+    ) -> tuple[float, int]:
+        """One optimiser step; returns the batch's mean loss and number of hits."""
+        labels = self.dataset.train_labels[indices]
+        arrays, scales = self.read_state(state)
+        kept = state.optimiser_state
+        try:
+            stack, readout = self.build(arrays, scales)
+            outcome, found = run_temporal(
+                stack, self.draw_trials(indices, rng), labels, readout, self.logit_loss,
+                parameters=self.wants_parameters, activity=self.find_costs(kept["rates"]),
+            )  # fmt: skip
+            assert found is not None
+            gradients = self.temporal.read_gradients(found, arrays, scales)
+            self.optimiser.update(
+                state.parameters, self.shorten(gradients, kept["norms"]), moments_of(kept), rate
+            )
+        except SimulationError as err:
+            raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
+        self.after_step(state, arrays, outcome)
+        hits = np.count_nonzero(outcome.logits.argmax(axis=1) == labels)
+        return float(outcome.loss.mean()), int(hits)
+
+    def find_costs(self, rates: np.ndarray) -> np.ndarray | None:
+        """Derivatives of the cost of too few or too many spikes, by each neuron's activity."""
+        config = self.config
+        if not config.rate_cost:
+            return None
+        off = np.minimum(rates - config.rate_low, 0.0) + np.maximum(rates - config.rate_high, 0.0)
+        return np.asarray(2.0 * config.rate_cost * off)
+
+    def shorten(self, gradients: list[np.ndarray], norms: np.ndarray) -> list[np.ndarray]:
+        """Gradients, shortened if they are far longer than the last ones usually were."""
+        norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradients)))
+        known = norms[~np.isnan(norms)]
+        median = float(np.median(known)) if len(known) else norm
+        norms[:-1], norms[-1] = norms[1:].copy(), norm
+        longest = self.config.clip * median
+        if not self.config.clip or norm <= longest or not np.isfinite(norm):
+            return gradients
+        return [g * (longest / norm) for g in gradients]
+
+    def after_step(
+        self, state: TrainState, arrays: dict[str, np.ndarray], outcome: TemporalOutcome
+    ) -> None:
+        """Keep parameters in their bounds, follow the rates, lift the silent."""
+        self.temporal.constrain(arrays)
+        rates = state.optimiser_state["rates"]
+        rates += AVERAGING * (outcome.counts.mean(axis=0) - rates)
+        if self.config.lift:
+            first = 0
+            for k, width in enumerate(self.config.hidden):
+                silent = rates[first : first + width] < SILENT
+                arrays[f"W{k}"][silent] += self.config.lift
+                first += width
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise_diverged(state, "a number left the range of floats")
+
+    def draw_trials(self, indices: np.ndarray, rng: np.random.Generator) -> Trials:
+        """Inputs of the samples at ``indices``, changed at random."""
+        if not (self.config.moves_images or self.config.flip):
+            return self.train_trials.take(indices)
+        events = self.augment(indices, rng)
+        if events.binned:
+            from sim.inputs.encoding import BinnedInput
+
+            return Trials.of_compact(BinnedInput(times=events.times[0], bins=events.bins))
+        times = np.full((len(indices), events.n_inputs), np.inf)
+        for row, (own, channels, n) in enumerate(
+            zip(events.times, events.rows, events.counts, strict=True)
+        ):
+            times[row, channels[:n]] = own[:n]
+        return Trials.of_compact(LatencyInput(times=times))
+
+    def add_row(
+        self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
+    ) -> Row:
+        """Test the network and append a row of metrics to ``state``."""
+        row = super().add_row(state, loss, accuracy, rate, seconds)
+        return row
+
+    def evaluate(self, state: TrainState) -> Metrics:
+        """Metrics of the network on the test samples."""
+        arrays, scales = self.read_state(state)
+        labels = self.dataset.test_labels
+        parts = []
+        for first in range(0, len(labels), EVALUATION_BATCH):
+            chosen = np.arange(first, min(first + EVALUATION_BATCH, len(labels)))
+            parts.append(self.run(arrays, scales, self.test_trials.take(chosen), labels[chosen]))
+        logits = np.concatenate([part.logits for part in parts])
+        counts = np.concatenate([part.counts for part in parts])
+        loss = float(np.concatenate([part.loss for part in parts]).mean())
+        accuracy = float((logits.argmax(axis=1) == labels).mean())
+        n_inputs = len(self.test_trials.time) / len(labels)
+        return Metrics(
+            loss=loss, accuracy=accuracy, loss_ordinary=loss, accuracy_ordinary=accuracy,
+            spikes_per_hidden_neuron=float(counts.mean()),
+            silent_fraction=float((counts.sum(axis=0) == 0).mean()),
+            energy=estimate_energy(
+                synaptic_operations=self.count_operations(counts, n_inputs),
+                layer_sizes=self.sizes,
+            ),
+        )  # fmt: skip
+
+    def count_operations(self, counts: np.ndarray, n_inputs: float) -> float:
+        """Synaptic operations of a sample, on average."""
+        hidden, total, first = self.config.hidden, n_inputs * self.config.hidden[0], 0
+        for k, width in enumerate(hidden):
+            sent = float(counts[:, first : first + width].sum(axis=1).mean())
+            fan_out = hidden[k + 1] if k + 1 < len(hidden) else self.dataset.n_classes
+            total += sent * (fan_out + (width if self.config.recurrent else 0))
+            first += width
+        return total
+
+    def to_arrays(self, state: TrainState) -> dict[str, np.ndarray]:
+        """The arrays of a checkpoint."""
+        arrays = dict(zip(self.temporal.names, state.parameters, strict=True))
+        return arrays | {f"optimiser_{name}": a for name, a in state.optimiser_state.items()}
