@@ -73,8 +73,8 @@ def judge_neuron(verdict: str) -> tuple[str, tuple[str, ...]]:
         )
     if verdict == REFUTED:
         return JUMPS, (
-            "Spikes can appear, vanish, jump or pile up in mid-trial, where the loss then jumps: the "
-            "certificate is refuted.",
+            "Spikes can appear, vanish, jump or pile up in mid-trial, where the loss then jumps: "
+            "the certificate is refuted.",
         )
     return OPEN, (
         "Whether spikes only shift is undecided, so that nothing follows for the loss.",
