@@ -149,6 +149,7 @@ def test_a_readout_runs_without_sympy():
         ("leaky_integrator", {"tau_m": math.nan}, ModelError, "Expected tau_m > 0 .* tau_m=nan"),
         ("leaky_integrator", {"tau_s": 1e80}, ModelError, "a size from 1e-75 to 1e.75"),
         ("leaky_integrator", {"tau_s": "x"}, ModelError, "Expected a number for tau_s"),
+        ("leaky_integrator", {"tau_s": [1.0]}, ModelError, "Expected a number for tau_s"),
         ("windows", {"n_windows": 2.5}, ModelError, "Expected a whole number for n_windows"),
         ("windows", {"n_windows": 0}, ModelError, "Expected n_windows >= 1"),
         ("windows", {"n_windows": 2, "width": 2.1}, ModelError, "width <= n_windows"),
