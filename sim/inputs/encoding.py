@@ -44,7 +44,7 @@ class BinnedInput:
     bins: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        times = _as_floats("times", self.times)
+        times = as_floats("times", self.times)
         check_shape("times", times, (None,))
         if not 1 <= len(times) <= 255:
             raise InputError(
@@ -81,7 +81,7 @@ class LatencyInput:
     times: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        times = _as_floats("times", self.times)
+        times = as_floats("times", self.times)
         check_shape("times", times, (None, None))
         if not times.min(initial=np.inf) >= 0:
             at = tuple(int(i) for i in np.argwhere(~(times >= 0))[0])
@@ -347,7 +347,7 @@ def check_intensities(name: str, values: ArrayLike) -> NDArray[np.floating]:
     """Return ``values`` as a float array (n, M); raise unless all of it lies in [0, 1]."""
     array = np.asarray(values)
     if array.dtype not in (np.float32, np.float64):
-        array = _as_floats(name, array)
+        array = as_floats(name, array)
     check_shape(name, array, (None, None))
     if not (array.min(initial=0) >= 0 and array.max(initial=0) <= 1):
         at = tuple(int(i) for i in np.argwhere(~((array >= 0) & (array <= 1)))[0])
@@ -390,7 +390,8 @@ def _check_times(times: NDArray[np.float64]) -> None:
         )
 
 
-def _as_floats(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def as_floats(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Values as float64, before any arithmetic; an error if they are no numbers."""
     try:
         return np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError) as err:

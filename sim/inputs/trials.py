@@ -1,14 +1,21 @@
 """Batches of input spikes: any number of spikes per channel and trial."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.inputs.encoding import BinnedInput, LatencyInput, take_rows
-from spiketheory.errors import InputError, check_finite, check_shape
+from sim.inputs.encoding import BinnedInput, LatencyInput, as_floats, check_integer, take_rows
+from sim.inputs.event_arrays import (
+    check_events,
+    check_size,
+    read_channels,
+    read_times,
+    scale_counts,
+)
+from spiketheory.errors import InputError, check_finite, check_positive, check_shape
 
 NO_CHANNEL = -1
 """What stands in a padded array of channels where there is no spike."""
@@ -41,7 +48,7 @@ class Trials:
         n_channels: Number of channels; those without spikes count.
 
     Raises:
-        InputError: If shapes, times, channels or offsets do not fit.
+        InputError: If shapes, times, channels or offsets do not fit, or there is no trial.
     """
 
     def __init__(
@@ -49,9 +56,12 @@ class Trials:
         compact: BinnedInput | LatencyInput | None = None,
     ) -> None:  # fmt: skip
         self.compact = compact
-        self.n_channels = int(n_channels)
+        self.n_channels = check_integer(
+            "n_channels", n_channels, low=1, high=2**31, hint="those without spikes count"
+        )
         if compact is None:
             self.ragged = check_ragged(time, channel, offsets, self.n_channels)
+        check_not_empty(len(self))
 
     @cached_property
     def ragged(self) -> Ragged:
@@ -94,7 +104,7 @@ class Trials:
             bins: Bin of each trial and channel, shape (n_trials, n_channels), uint8; n_bins is no
                 spike.
         """
-        return cls.of_compact(BinnedInput(times=np.asarray(times, float), bins=np.asarray(bins)))
+        return cls.of_compact(BinnedInput(times=as_floats("times", times), bins=np.asarray(bins)))
 
     @classmethod
     def from_latencies(cls, times: ArrayLike) -> "Trials":
@@ -103,7 +113,7 @@ class Trials:
         Args:
             times: Shape (n_trials, n_channels); inf is no spike [time].
         """
-        return cls.of_compact(LatencyInput(times=np.asarray(times, float)))
+        return cls.of_compact(LatencyInput(times=as_floats("times", times)))
 
     @classmethod
     def from_trains(cls, trains: Sequence[Sequence[ArrayLike]]) -> "Trials":
@@ -112,20 +122,99 @@ class Trials:
         Args:
             trains: For each trial the spike times of each channel [time].
         """
+        check_not_empty(len(trains))
         counts = {len(trial) for trial in trains}
         if len(counts) > 1:
             raise InputError(
                 f"Expected equally many channels in all trials but got {sorted(counts)}; give "
                 "silent channels an empty train."
             )
-        parts = [np.atleast_1d(np.asarray(t, float)) for trial in trains for t in trial]
-        sizes = [len(part) for part in parts]
-        n_channels = counts.pop() if counts else 0
+        n_channels = counts.pop()
+        parts = [np.atleast_1d(as_floats("a train", t)) for trial in trains for t in trial]
+        sizes = [len(check_shape("a train", part, (None,))) for part in parts]
         channels = np.tile(np.arange(n_channels), len(trains))
         ends = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])[:: max(n_channels, 1)]
         return cls(
             time=np.concatenate([np.empty(0), *parts]), channel=np.repeat(channels, sizes),
             offsets=ends, n_channels=n_channels,
+        )  # fmt: skip
+
+    @classmethod
+    def from_pairs(
+        cls, pairs: Sequence[tuple[ArrayLike, ArrayLike]], *, n_channels: int
+    ) -> "Trials":
+        """Trials of times and channels.
+
+        Args:
+            pairs: For each trial the times [time] and channels of its spikes, in any order.
+            n_channels: Number of channels.
+        """
+        check_not_empty(len(pairs))
+        times = [np.atleast_1d(as_floats("times", time)) for time, _ in pairs]
+        channels = [as_whole("channels", channel) for _, channel in pairs]
+        for trial, (time, channel) in enumerate(zip(times, channels, strict=True)):
+            check_shape(f"times of trial {trial}", time, (None,))
+            check_shape(f"channels of trial {trial}", channel, time.shape)
+        return cls(
+            time=np.concatenate(times), channel=np.concatenate(channels),
+            offsets=list_offsets(list(map(len, times))), n_channels=n_channels,
+        )  # fmt: skip
+
+    @classmethod
+    def from_events(
+        cls, events: Sequence[np.ndarray], *, size: Sequence[int], unit: float = 1e-6,
+        channel: Callable[[np.ndarray], ArrayLike] | None = None,
+    ) -> "Trials":  # fmt: skip
+        """Trials of structured event arrays, as cameras and cochleas record them.
+
+        The channel is x + width (y + height p).
+
+        Args:
+            events: For each trial a structured array with the fields t, x, p and, where the
+                height is above 1, y; whole numbers, t in any order and of any kind.
+            size: (width, height, polarities) of the sensor; their product is the number of
+                channels. With one polarity p says nothing, must be the same everywhere, and may
+                be missing.
+            unit: What t counts [time]: 1e-6 for microseconds where time is in seconds.
+            channel: Finds the channel of each event of a trial in some other way.
+        """
+        check_not_empty(len(events))
+        check_events(events)
+        size = check_size(size)
+        return cls(
+            time=read_times(events, unit), channel=read_channels(events, size, channel),
+            offsets=list_offsets(list(map(len, events))), n_channels=size[0] * size[1] * size[2],
+        )  # fmt: skip
+
+    @classmethod
+    def from_grid(cls, grid: ArrayLike, *, width: float, start: float = 0.0) -> "Trials":
+        """Trials of dense grids; a count of k is k spikes at one instant.
+
+        Args:
+            grid: Counts, or whether there is a spike, shape (n_trials, n_steps, n_channels).
+            width: Time from step to step [time].
+            start: Time of the spikes of the first step [time], for example 0 or ``width / 2``.
+        """
+        counts = np.asarray(grid)
+        if counts.dtype.kind not in "biu":
+            counts = as_floats("grid", counts)
+        check_shape("grid", counts, (None, None, None))
+        check_not_empty(len(counts))
+        trial, step, channel = np.nonzero(counts)
+        found = counts[trial, step, channel].astype(np.float64)
+        wrong = ~((found >= 1) & (found < 2**31) & (np.floor(found) == found))  # or NaN
+        if wrong.any():
+            k = int(wrong.argmax())
+            raise InputError(
+                f"Expected counts 0, 1, 2 and so on but got grid[{trial[k]}, {step[k]}, "
+                f"{channel[k]}]={found[k]}; give whole numbers of spikes."
+            )
+        repeats = found.astype(np.int64)
+        times = start + scale_counts(step.astype(np.float64), check_positive("width", width))
+        sizes = np.bincount(trial, repeats, minlength=len(counts)).astype(np.int64)
+        return cls(
+            time=np.repeat(times, repeats), channel=np.repeat(channel, repeats),
+            offsets=list_offsets(sizes), n_channels=counts.shape[2],
         )  # fmt: skip
 
     @classmethod
@@ -137,16 +226,25 @@ class Trials:
             channel: Shape as ``time``; `NO_CHANNEL` where there is none.
             n_channels: Number of channels.
         """
-        time, channel = np.asarray(time, float), np.asarray(channel)
+        time, channel = as_floats("time", time), np.asarray(channel)
         check_shape("channel", channel, check_shape("time", time, (None, None)).shape)
         there = channel != NO_CHANNEL
-        if np.any(there != np.isfinite(time)):
+        wrong = ~(time > -np.inf)  # or NaN
+        if wrong.any():
+            row, column = map(int, np.argwhere(wrong)[0])
+            raise InputError(
+                f"Expected times but got time[{row}, {column}]={time[row, column]}; give inf, and "
+                "channel -1, where there is no spike."
+            )
+        if np.any(there == np.isposinf(time)):
             raise InputError(
                 "Expected time inf exactly where channel is -1 but got one without the other; "
                 "give both where there is no spike."
             )
-        offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-        return cls(time=time[there], channel=channel[there], offsets=offsets, n_channels=n_channels)
+        return cls(
+            time=time[there], channel=channel[there], offsets=list_offsets(there.sum(axis=1)),
+            n_channels=n_channels,
+        )  # fmt: skip
 
     def to_padded(self) -> tuple[np.ndarray, np.ndarray]:
         """The arrays of `from_padded`."""
@@ -163,7 +261,7 @@ class Trials:
             return Trials.of_compact(self.compact.take(indices))
         chosen = take_rows(np.arange(len(self)), indices)
         counts = np.diff(self.offsets)[chosen]
-        offsets = np.concatenate([[0], np.cumsum(counts)])
+        offsets = list_offsets(counts)
         places = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], counts)
         return Trials(
             time=self.time[places], channel=self.channel[places], offsets=offsets,
@@ -180,16 +278,11 @@ def check_ragged(
     time: ArrayLike, channel: ArrayLike, offsets: ArrayLike, n_channels: int
 ) -> Ragged:
     """Check spikes and sort them within each trial."""
-    time, channel, offsets = np.asarray(time, float), np.asarray(channel), np.asarray(offsets)
+    time, channel, offsets = as_floats("time", time), np.asarray(channel), np.asarray(offsets)
     check_finite("time", check_shape("time", time, (None,)))
     check_shape("channel", channel, (len(time),))
     check_shape("offsets", offsets, (None,))
-    for name, array in (("channel", channel), ("offsets", offsets)):
-        if len(array) and array.dtype.kind not in "iu":
-            raise InputError(
-                f"Expected whole numbers in {name} but got {array.dtype}; store integers."
-            )
-    channel, offsets = channel.astype(np.int64), offsets.astype(np.int64)
+    channel, offsets = as_whole("channel", channel), as_whole("offsets", offsets)
     if (
         len(offsets) < 1
         or offsets[0] != 0
@@ -205,7 +298,7 @@ def check_ragged(
         raise InputError(
             f"Expected times >= 0 but got {time.min()}; shift the trials so that they start at 0."
         )
-    if n_channels < 1 or np.any((channel < 0) | (channel >= n_channels)):
+    if np.any((channel < 0) | (channel >= n_channels)):
         raise InputError(
             f"Expected channels 0 to {n_channels - 1} but got values from "
             f"{channel.min(initial=0)} to {channel.max(initial=0)}; count them from 0, or raise "
@@ -224,5 +317,24 @@ def spell_out(inputs: BinnedInput | LatencyInput) -> Ragged:
     order = np.argsort(times, axis=1, kind="stable")
     ordered = np.take_along_axis(times, order, axis=1)
     there = np.isfinite(ordered)
-    offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    offsets = list_offsets(there.sum(axis=1))
     return Ragged(time=ordered[there], channel=order[there], offsets=offsets)
+
+
+def list_offsets(sizes: ArrayLike) -> np.ndarray:
+    """First spike of each trial, and the end, from the numbers of spikes."""
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+
+def as_whole(name: str, values: ArrayLike) -> np.ndarray:
+    """Whole numbers as an array; an error if they are of another type."""
+    array = np.atleast_1d(np.asarray(values))
+    if array.size and array.dtype.kind not in "iu":
+        raise InputError(f"Expected whole numbers in {name} but got {array.dtype}; store integers.")
+    return array.astype(np.int64)
+
+
+def check_not_empty(n_trials: int) -> None:
+    """Raise `InputError` if a batch has no trials."""
+    if n_trials == 0:
+        raise InputError("Expected at least one trial but got none; add trials.")

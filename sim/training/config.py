@@ -51,7 +51,8 @@ class TrainConfig:
         turn: Largest random rotation of a training image, in degrees.
         zoom: Largest random change of a training image's size, as a fraction.
         precision: ``float64`` or ``float32``, of weights and states.
-        validation: Training samples held out in place of the test set; 0 uses the test set.
+        validation: Samples to test on in place of the test set, out of the validation part, or
+            of the training part if there is none; 0 uses the test set.
         seed: Seed of weights, order and random changes of the samples.
     """
 

@@ -18,6 +18,7 @@ import platformdirs
 from numpy.typing import ArrayLike, NDArray
 
 from sim.inputs.encoding import check_integer, check_intensities
+from sim.training.yinyang import N_CLASSES, SIZES, draw_yinyang
 from spiketheory.errors import InputError, check_choice, check_shape
 from spiketheory.reading import DamagedError, catch_damage
 
@@ -76,15 +77,10 @@ IMAGE_SETS = {
 MNIST_FILES = IMAGE_SETS["mnist"].files
 DATASETS = ("digits", *IMAGE_SETS, "yinyang")
 
-YINYANG_R_BIG = 0.5
-YINYANG_R_SMALL = 0.1
-YINYANG_SIZES = (5000, 1000)
-YINYANG_SEEDS = (42, 40)
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Labelled samples, split into a part to train on and a part to test on.
+    """Labelled samples: a part to train on, one to test on, and perhaps one to choose models with.
 
     Attributes:
         name: Name of the task.
@@ -94,6 +90,9 @@ class Dataset:
         test_labels: Classes 0..n_classes-1, shape (N_test,), int64.
         n_classes: Number of classes.
         image_shape: (rows, columns) with rows * columns = M, or None if inputs are no images.
+        validation_inputs: As the others, shape (N_validation, M); None if the task has no such
+            part.
+        validation_labels: Their classes, shape (N_validation,).
 
     Raises:
         InputError: If shapes disagree, a part is empty, or a value is out of range.
@@ -106,15 +105,23 @@ class Dataset:
     test_labels: NDArray[np.int64]
     n_classes: int
     image_shape: tuple[int, int] | None = None
+    validation_inputs: NDArray[np.float32] | None = None
+    validation_labels: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         check_integer("n_classes", self.n_classes, low=1, high=2**31, hint="count the classes")
-        for part in ("train", "test"):
+        if (self.validation_inputs is None) != (self.validation_labels is None):
+            raise InputError(
+                "Expected validation_inputs and validation_labels but got one of them; give both "
+                "or neither."
+            )
+        parts = ("train", "test", *(() if self.validation_inputs is None else ("validation",)))
+        for part in parts:
             inputs, labels = f"{part}_inputs", f"{part}_labels"
             self._set(inputs, _as_inputs(inputs, getattr(self, inputs)))
             self._set(labels, _as_labels(labels, getattr(self, labels), self.n_classes))
             check_shape(labels, getattr(self, labels), (len(getattr(self, inputs)),))
-        check_shape("test_inputs", self.test_inputs, (None, self.n_inputs))
+            check_shape(inputs, getattr(self, inputs), (None, self.n_inputs))
         if self.image_shape is not None and math.prod(self.image_shape) != self.n_inputs:
             raise InputError(
                 f"Expected image_shape with {self.n_inputs} pixels but got "
@@ -147,7 +154,7 @@ def load_dataset(
       folder, but never if ``root`` is given.
     - ``fashion-mnist``, ``kmnist``, ``emnist-balanced`` and the other parts of EMNIST: the same for
       ``FashionMNIST/raw``, ``KMNIST/raw`` and ``EMNIST/raw``, torchvision's folders.
-    - ``yinyang``: 5,000 + 1,000 points in a yin-yang sign, generated.
+    - ``yinyang``: 5,000 + 1,000 + 1,000 points in a yin-yang sign, generated.
 
     Training and test part are always the same; ``seed`` only chooses the validation samples.
 
@@ -156,9 +163,10 @@ def load_dataset(
         seed: Chooses which samples are set aside for validation.
         root: Folder that holds ``MNIST/raw`` or the like; no other is searched. ``digits`` and
             ``yinyang`` need none.
-        validation: If n > 0, n random training samples leave the training part and become the
-            test part, in place of the real one: choose models with it, and keep the real test
-            samples unseen until the end.
+        validation: If n > 0, n random samples become the test part in place of the real one, out
+            of the validation part (``yinyang``: 1,000), or of the training part, which they leave,
+            where there is none: choose models with them, and keep the real test samples unseen
+            until the end.
 
     Returns:
         The data set.
@@ -177,26 +185,34 @@ def load_dataset(
 
 
 def split_validation(dataset: Dataset, n_samples: int, *, seed: int = 0) -> Dataset:
-    """Let ``n_samples`` random training samples take the place of the test part.
+    """Let ``n_samples`` random samples of the validation part take the place of the test part.
 
-    Drawn uniformly without replacement; both parts keep their order. 0 changes nothing.
+    Without a validation part they leave the training part. Drawn uniformly without replacement;
+    all parts keep their order. 0 changes nothing.
 
     Raises:
-        InputError: If there are not that many training samples to spare.
+        InputError: If there are not that many samples to spare.
     """
-    n_train = len(dataset.train_labels)
-    hint = "leave at least one sample to train on"
-    n_samples = check_integer("validation", n_samples, low=0, high=n_train - 1, hint=hint)
+    inputs, labels = dataset.validation_inputs, dataset.validation_labels
+    own = inputs is not None and labels is not None
+    if inputs is None or labels is None:
+        inputs, labels = dataset.train_inputs, dataset.train_labels
+        spare, hint = len(labels) - 1, "leave at least one sample to train on"
+    else:
+        spare, hint = len(labels), "so many samples has the validation part"
+    n_samples = check_integer("validation", n_samples, low=0, high=spare, hint=hint)
     if n_samples == 0:
         return dataset
-    held_out = np.zeros(n_train, dtype=bool)
-    held_out[np.random.default_rng(seed).permutation(n_train)[:n_samples]] = True
+    held_out = np.zeros(len(labels), dtype=bool)
+    held_out[np.random.default_rng(seed).permutation(len(labels))[:n_samples]] = True
+    if own:
+        return replace(dataset, test_inputs=inputs[held_out], test_labels=labels[held_out])
     return replace(
         dataset,
-        train_inputs=dataset.train_inputs[~held_out],
-        train_labels=dataset.train_labels[~held_out],
-        test_inputs=dataset.train_inputs[held_out],
-        test_labels=dataset.train_labels[held_out],
+        train_inputs=inputs[~held_out],
+        train_labels=labels[~held_out],
+        test_inputs=inputs[held_out],
+        test_labels=labels[held_out],
     )
 
 
@@ -409,60 +425,18 @@ def _read_digits() -> tuple[NDArray, NDArray[np.int64]]:
 
 
 def _load_yinyang() -> Dataset:
-    """Points in the yin-yang sign; classes 0 (yin), 1 (yang), 2 (the two dots).
-
-    References:
-        Kriener, Goeltz & Petrovici (2022), The Yin-Yang dataset, arXiv:2102.08211.
-    """
-    (n_train, n_test), (train_seed, test_seed) = YINYANG_SIZES, YINYANG_SEEDS
-    train_inputs, train_labels = _draw_yinyang(n_train, train_seed)
-    test_inputs, test_labels = _draw_yinyang(n_test, test_seed)
+    (train, of_train), (validation, of_validation), (test, of_test) = map(draw_yinyang, SIZES)
     return Dataset(
         name="yinyang",
-        train_inputs=train_inputs,
-        train_labels=train_labels,
-        test_inputs=test_inputs,
-        test_labels=test_labels,
-        n_classes=3,
+        train_inputs=train,
+        train_labels=of_train,
+        test_inputs=test,
+        test_labels=of_test,
+        n_classes=N_CLASSES,
         image_shape=None,
+        validation_inputs=validation,
+        validation_labels=of_validation,
     )
-
-
-def _draw_yinyang(n_samples: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Draw a class for each sample, all equally likely, then a point of that class."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    labels = rng.integers(3, size=n_samples)
-    points = np.empty((n_samples, 2))
-    for label in range(3):
-        rows = np.flatnonzero(labels == label)
-        points[rows] = _draw_class(label, len(rows), rng)
-    return np.hstack([points, 1 - points]).astype(np.float32), labels
-
-
-def _draw_class(label: int, n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Points uniform in the part of one class, by rejection, shape (n_samples, 2)."""
-    accepted = np.empty((0, 2))
-    while len(accepted) < n_samples:
-        points = 2 * YINYANG_R_BIG * rng.random((10 * n_samples, 2))
-        accepted = np.concatenate([accepted, points[classify_yinyang(points) == label]])
-    return accepted[:n_samples]
-
-
-def classify_yinyang(points: ArrayLike) -> NDArray[np.int64]:
-    """Class of points (x, y), shape (n, 2): 0 yin, 1 yang, 2 dot, -1 outside the sign.
-
-    The sign is a disc of radius 0.5 about (0.5, 0.5). Two discs of half that radius sit left and
-    right of its centre; yin is the left one and what the right one leaves of the upper half. Each
-    has a dot of radius 0.1 in its middle.
-    """
-    x, y = np.asarray(points, dtype=np.float64).T
-    centre = YINYANG_R_BIG
-    to_left = np.hypot(x - 0.5 * centre, y - centre)
-    to_right = np.hypot(x - 1.5 * centre, y - centre)
-    is_yin = (to_left <= 0.5 * centre) | ((y > centre) & (to_right > 0.5 * centre))
-    is_dot = np.minimum(to_left, to_right) < YINYANG_R_SMALL
-    is_outside = np.hypot(x - centre, y - centre) > YINYANG_R_BIG
-    return np.select([is_outside, is_dot, is_yin], [-1, 2, 0], default=1).astype(np.int64)
 
 
 def _as_inputs(name: str, values: ArrayLike) -> NDArray[np.float32]:

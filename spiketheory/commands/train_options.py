@@ -59,8 +59,8 @@ TRAIN_OPTIONS = (
                  metavar="[digits|mnist|fashion-mnist|kmnist|emnist-SPLIT|yinyang|FILE.npz]",
                  help="What to learn: 8x8 digits of scikit-learn, images in torchvision's folders "
                  "(MNIST and its like; SPLIT is balanced, byclass, bymerge, digits, letters or "
-                 "mnist), points in a yin-yang sign, or the trials in a file.  [default: "
-                 "digits]"),
+                 "mnist), points in a yin-yang sign (generated), or the trials in a file.  "
+                 "[default: digits]"),
     click.option("--model", metavar="NAME|FILE.toml",
                  help="A built-in neuron model or a model file.  [default: theta]"),
     click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
@@ -106,8 +106,9 @@ TRAIN_OPTIONS = (
                  help="Precision of weights and states; float32 is faster, with gradients right "
                  "to some 1e-5.  [default: float64]"),
     click.option("--validation", type=int,
-                 help="Test on this many samples taken from the training set, and leave the test "
-                 "set alone; 0 uses the test set.  [default: 0]"),
+                 help="Test on this many samples taken from the training set (yinyang: from its "
+                 "1,000 validation samples), and leave the test set alone; 0 uses the test set.  "
+                 "[default: 0]"),
 )  # fmt: skip
 
 

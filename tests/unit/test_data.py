@@ -18,7 +18,6 @@ from sim.training.data import (
     IMAGE_SETS,
     MNIST_FILES,
     Dataset,
-    classify_yinyang,
     load_dataset,
     read_idx,
     split_validation,
@@ -132,6 +131,11 @@ def test_a_dataset_cannot_be_changed():
         ({"test_labels": np.array([2])}, "Expected classes 0..1 in test_labels but got 0..2"),
         ({"test_labels": np.array([-1])}, "but got -1..0; number them from 0, or set n_classes"),
         ({"n_classes": 0}, "Expected n_classes to be a whole number from 1"),
+        ({"validation_labels": np.array([1])}, "but got one of them; give both or neither"),
+        (
+            {"validation_inputs": np.zeros((1, 3)), "validation_labels": np.array([1])},
+            "Expected validation_inputs of shape (any, 2)",
+        ),
         ({"image_shape": (2, 2)}, "Expected image_shape with 2 pixels but got (2, 2)"),
     ],
 )
@@ -162,19 +166,32 @@ def test_the_seed_changes_neither_training_nor_test_part(name):
 
 
 def test_validation_samples_leave_the_training_part_and_replace_the_test_part():
-    whole = load_dataset("yinyang")
-    split = load_dataset("yinyang", validation=500, seed=3)
-    assert len(split.train_labels) == 4500
-    assert len(split.test_labels) == 500
+    whole = load_dataset("digits")
+    split = load_dataset("digits", validation=137, seed=3)
+    assert len(split.train_labels) == 1300
+    assert len(split.test_labels) == 137
     together = np.concatenate([split.train_inputs, split.test_inputs])
     np.testing.assert_array_equal(
         np.unique(together, axis=0), np.unique(whole.train_inputs, axis=0)
     )
-    np.testing.assert_array_equal(classify_yinyang(split.test_inputs[:, :2]), split.test_labels)
+
+
+def test_a_validation_part_of_its_own_replaces_the_test_part_and_leaves_the_training_part():
+    inputs = np.array([[0.25, 0.0], [0.5, 0.0], [0.75, 0.0]])
+    whole = make_dataset(n_classes=3, validation_inputs=inputs, validation_labels=[2, 0, 1])
+    split = split_validation(whole, 2, seed=1)
+    np.testing.assert_array_equal(split.train_inputs, whole.train_inputs)
+    labels = {0.25: 2, 0.5: 0, 0.75: 1}
+    assert [labels[x] for x in split.test_inputs[:, 0].tolist()] == split.test_labels.tolist()
+    assert len(split.test_labels) == 2
+    everything = split_validation(whole, 3)
+    assert everything.test_labels.tolist() == [2, 0, 1]
+    with pytest.raises(InputError, match=r"from 0 to 3 but got .*so many samples has the valid"):
+        split_validation(whole, 4)
 
 
 def test_the_seed_chooses_the_validation_samples():
-    splits = [load_dataset("yinyang", validation=50, seed=seed) for seed in (1, 1, 2)]
+    splits = [load_dataset("digits", validation=50, seed=seed) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(splits[0].test_inputs, splits[1].test_inputs)
     assert not np.array_equal(splits[0].test_inputs, splits[2].test_inputs)
 
@@ -228,62 +245,6 @@ def test_digits_are_read_without_importing_scikit_learn():
     program += "print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     assert done.stdout.strip() == b"False"
-
-
-# --- yinyang -------------------------------------------------------------------------------------
-
-
-def test_yinyang_has_the_published_sizes_and_mirrored_inputs():
-    dataset = load_dataset("yinyang")
-    assert dataset.train_inputs.shape == (5000, 4)
-    assert dataset.test_inputs.shape == (1000, 4)
-    assert (dataset.n_classes, dataset.image_shape) == (3, None)
-    np.testing.assert_allclose(
-        dataset.train_inputs[:, 2:], 1 - dataset.train_inputs[:, :2], atol=1e-7
-    )
-
-
-def test_yinyang_classes_are_balanced():
-    counts = np.bincount(load_dataset("yinyang").train_labels)
-    assert np.abs(counts - 5000 / 3).max() < 4 * np.sqrt(5000 * 2 / 9)
-
-
-def test_yinyang_labels_are_the_parts_that_the_points_lie_in():
-    dataset = load_dataset("yinyang")
-    np.testing.assert_array_equal(
-        classify_yinyang(dataset.train_inputs[:, :2]), dataset.train_labels
-    )
-
-
-def test_yinyang_training_and_test_points_differ():
-    dataset = load_dataset("yinyang")
-    both = np.concatenate([dataset.train_inputs, dataset.test_inputs])
-    assert len(np.unique(both, axis=0)) == 6000
-
-
-@pytest.mark.parametrize(
-    ("point", "label"),
-    [
-        ((0.25, 0.5), 2),
-        ((0.75, 0.59), 2),
-        ((0.25, 0.62), 0),
-        ((0.25, 0.3), 0),
-        ((0.5, 0.9), 0),
-        ((0.75, 0.38), 1),
-        ((0.75, 0.7), 1),
-        ((0.5, 0.1), 1),
-        ((0.02, 0.02), -1),
-        ((0.99, 0.9), -1),
-    ],
-)
-def test_a_point_of_the_yinyang_sign_has_the_class_seen_in_the_picture(point, label):
-    assert classify_yinyang([point]).tolist() == [label]
-
-
-def test_half_a_turn_swaps_yin_and_yang():
-    points = np.random.default_rng(0).random((2000, 2))
-    swapped = np.array([1, 0, 2, -1])[classify_yinyang(points)]
-    np.testing.assert_array_equal(classify_yinyang(1 - points), swapped)
 
 
 # --- IDX files -----------------------------------------------------------------------------------

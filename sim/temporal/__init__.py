@@ -1,0 +1,1 @@
+"""Networks that learn in time: dense layers, some recurrent, whose spike trains are read."""

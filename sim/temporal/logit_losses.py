@@ -1,0 +1,123 @@
+"""Losses of a trial's logits.
+
+A loss is a function ``loss(logits, target, settings, gradient) -> value`` of one trial that Numba
+can compile; the derivatives by ``logits`` (n_outputs,) are written to ``gradient``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketheory.errors import InputError, check_finite, check_shape
+
+Floats: TypeAlias = NDArray[np.floating]
+Numbers: TypeAlias = tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitLoss:
+    """A loss with its numbers.
+
+    Attributes:
+        name: Its name.
+        function: The function of one trial, see the module's docstring.
+        settings: Its numbers, passed to every call.
+    """
+
+    name: str
+    function: Callable[..., float]
+    settings: Numbers
+
+
+def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
+    """Cross entropy of the softmax of the logits; settings are (label smoothing,).
+
+    Target is (label, weight of its class); with smoothing s the wanted probabilities are s / n, and
+    1 - s more for the label.
+    """
+    smoothing = settings[0]
+    label, weight = int(target[0]), target[1]
+    n = logits.shape[0]
+    highest = logits[0]
+    for o in range(1, n):
+        highest = max(highest, logits[o])
+    total = 0.0
+    for o in range(n):
+        gradient[o] = np.exp(logits[o] - highest)
+        total += gradient[o]
+    log_total = highest + np.log(total)
+    value = 0.0
+    for o in range(n):
+        wanted = smoothing / n + (1.0 - smoothing if o == label else 0.0)
+        value += wanted * (log_total - logits[o])
+        gradient[o] = weight * (gradient[o] / total - wanted)
+    return float(weight * value)
+
+
+def squared_error(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
+    """Half the squared distance of the logits to the targets."""
+    value = 0.0
+    for o in range(logits.shape[0]):
+        gradient[o] = logits[o] - target[o]
+        value += 0.5 * gradient[o] * gradient[o]
+    return float(value)
+
+
+def make_cross_entropy(
+    *, smoothing: float = 0.0, class_weights: Sequence[float] | None = None
+) -> LogitLoss:
+    """Cross entropy; targets are labels.
+
+    Args:
+        smoothing: From 0 to below 1: how much of the wanted probability is spread over all classes.
+        class_weights: Weight of each class; None for 1.
+
+    Raises:
+        InputError: If the numbers are out of range.
+    """
+    if not 0.0 <= smoothing < 1.0:
+        raise InputError(
+            f"Expected a label smoothing from 0 to below 1 but got {smoothing}; 0 is none."
+        )
+    weights = tuple(float(w) for w in class_weights or ())
+    if any(not (np.isfinite(w) and w > 0) for w in weights):
+        raise InputError(
+            f"Expected class weights above 0 but got {min(weights)}; leave a class out by its data."
+        )
+    return LogitLoss(
+        name="cross_entropy", function=cross_entropy, settings=(float(smoothing), *weights)
+    )
+
+
+def make_squared_error() -> LogitLoss:
+    """Half the squared distance; targets are numbers, one for each output."""
+    return LogitLoss(name="squared_error", function=squared_error, settings=(0.0,))
+
+
+def prepare_logit_targets(
+    loss: LogitLoss, targets: np.ndarray, n_trials: int, n_outputs: int
+) -> np.ndarray:
+    """Targets as the loss's function takes them, one row for each trial.
+
+    Raises:
+        InputError: If shapes or labels do not fit.
+    """
+    given = np.asarray(targets)
+    if loss.name != "cross_entropy":
+        return np.ascontiguousarray(
+            check_finite("targets", check_shape("targets", given, (n_trials, n_outputs))), float
+        )
+    labels = check_shape("labels", given, (n_trials,))
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"Expected whole numbers as labels but got {labels.dtype}; convert them.")
+    if len(labels) and (labels.min() < 0 or labels.max() >= n_outputs):
+        raise InputError(
+            f"Expected labels from 0 to {n_outputs - 1} but got {labels.min()} to "
+            f"{labels.max()}; give one output to every class."
+        )
+    weights = np.array(loss.settings[1:] or (1.0,) * n_outputs)
+    check_shape("class weights", weights, (n_outputs,))
+    return np.column_stack([labels.astype(np.float64), weights[labels]])

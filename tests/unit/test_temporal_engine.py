@@ -1,0 +1,52 @@
+"""Networks in time: the same spikes and derivatives as the event engine."""
+
+import numpy as np
+import pytest
+from temporal_networks import draw_network, draw_readout, draw_trials, run_by_events
+
+from sim.temporal.batch import run_temporal
+from sim.temporal.logit_losses import make_cross_entropy
+from sim.temporal.stack import read_temporal
+
+CASES = {
+    "forward, many in one instant": {"recurrent": False, "delays": False},
+    "recurrent with delays": {"varied": True},
+    "recurrent without delays": {"delays": False},
+}
+
+
+def agree(found, expected, what, tolerance=1e-11):
+    found, expected = np.asarray(found, float), np.asarray(expected, float)
+    size = max(np.abs(expected).max(initial=0.0), 1e-12)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * size, err_msg=what)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "model", ["theta", "qif_delta", "rapid_theta", "qif", "lif", "lif_delta", "nlif"]
+)
+def test_spikes_and_derivatives_are_those_of_the_event_engine(model, case):
+    rng = np.random.default_rng(2)
+    network = draw_network(model, [5, 4], rng, **CASES[case])
+    trials, labels = draw_trials(rng), rng.integers(0, 3, 3)
+    readout = draw_readout(rng, 4, tau_m=0.7, tau_s=0.3)
+    outcome, found = run_temporal(
+        read_temporal(network), trials, labels, readout, make_cross_entropy(), parameters=True,
+        input_times=True,
+    )  # fmt: skip
+    recording, logits, losses, expected = run_by_events(network, trials, readout, labels)
+    assert outcome.counts.sum() == len(recording.spike_time) > 5
+    agree(outcome.logits, logits, "logits")
+    agree(outcome.loss, losses, "losses")
+    for k, projection in enumerate(network.projections):
+        agree(found.network.weights[k], expected.weights[k], f"weights {projection.label}")
+        if np.any(projection.edge_delays):
+            delays = (np.sum(g, axis=0) for g in (found.network.delays[k], expected.delays[k]))
+            agree(*delays, f"delays {projection.label}")
+    for own, other in (
+        *zip(found.network.initial, expected.initial, strict=True),
+        *zip(found.network.parameters, expected.parameters, strict=True),
+    ):
+        for name in other:
+            agree(own[name], other[name], name)
+    agree(found.network.input_times[0], expected.input_times[0], "input times")
