@@ -6,28 +6,29 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 from spiketheory.errors import ModelError, check_choice
-from spiketheory.generation.readout_interface import STUBS
 from spiketheory.generation.templates import READOUT_FORMAT
 from spiketheory.machine import compile as compiling
 from spiketheory.machine import jit
 from spiketheory.machine.compile import (
     BACKENDS,
     LARGEST_PARAMETER,
-    CompiledModel,
     compile_module,
     list_libraries,
-    make_model_linker,
     make_module,
     read_number,
 )
 from spiketheory.machine.jit import hash_texts, is_interpreted
-from spiketheory.machine.link import Linker
 from spiketheory.runtime import elementary
+
+FUNCTIONS = (
+    *("kernel", "kernel_slope", "kernel_and_slope", "kernel_vjp"),
+    *("response", "response_slope", "response_vjp"),
+)
+"""What modules of readouts hold: the first four, or the others if there is no kernel."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,49 +86,6 @@ class CompiledReadout:
         """Whether its slope is 0 there as well."""
         return self.vanishes_at_end and self.slope_at_end == "0"
 
-    @property
-    def bound(self) -> dict[str, Any]:
-        """Functions and facts under the names of `spiketheory.generation.readout_interface`."""
-        found = {STUBS[n]: getattr(self.functions, n) for n in STUBS if hasattr(self.functions, n)}
-        return found | {
-            "N_FEATURES": self.n_features,
-            "N_READOUT_PARAMETERS": len(self.parameters),
-            "HAS_KERNEL": self.has_kernel,
-        }
-
-
-def link_readout(
-    readout: CompiledReadout, model: CompiledModel, module: ModuleType, **more: Any
-) -> ModuleType:
-    """Kernels of a module, bound to the functions and facts of a neuron model and of a readout.
-
-    Args:
-        readout: The readout.
-        model: The model of the hidden neurons, of the same backend.
-        module: The module.
-        more: Further functions, see `CompiledModel.link`.
-
-    Returns:
-        A copy of the module; modules that need no readout are linked once for all.
-    """
-    return make_readout_linker(readout, model, tuple(sorted(more.items()))).link(module)
-
-
-@lru_cache(maxsize=64)
-def make_readout_linker(
-    readout: CompiledReadout, model: CompiledModel, more: tuple[tuple[str, Any], ...]
-) -> Linker:
-    """Links kernels with a model and a readout."""
-    base = make_model_linker(model, more)
-    facts = {k: v for k, v in readout.bound.items() if not callable(v)}
-    return Linker(
-        bound={**base.bound, **readout.bound},
-        key=hash_texts(base.key, readout.key, repr(facts)),
-        compiles=base.compiles,
-        base=base,
-        more=frozenset(readout.bound),
-    )
-
 
 def load_readout(
     module: ModuleType, values: Mapping[str, float], *, backend: str = "numba"
@@ -179,7 +137,7 @@ def load_readout(
 
 def find_functions(module: ModuleType, backend: str, key: str) -> dict[str, Any]:
     """The functions of a module, compiled if the backend is."""
-    names = [name for name in STUBS if hasattr(module, name)]
+    names = [name for name in FUNCTIONS if hasattr(module, name)]
     if backend == "numpy":
         return {name: getattr(module, name) for name in names}
     compiled = {name: compile_module(module)[name] for name in names}

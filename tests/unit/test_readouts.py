@@ -128,6 +128,12 @@ def test_records_say_what_functions_take():
     assert not hasattr(maximum.functions, "kernel")
 
 
+def test_a_readout_is_loaded_once_for_the_same_values():
+    first = derivations.compile_readout("windows", backend="numpy", n_windows=3)
+    assert derivations.compile_readout("windows", backend="numpy", n_windows=3.0) is first
+    assert derivations.compile_readout("windows", backend="numpy", n_windows=4) is not first
+
+
 def test_a_readout_runs_without_sympy():
     code = (
         "import sys; from derivations import compile_readout; "
