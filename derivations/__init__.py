@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from spiketheory.errors import InputError, ModelError, check_choice
 from spiketheory.files import is_file_name
-from spiketheory.machine.compile import CompiledModel, load_compiled
+from spiketheory.machine.compile import CompiledModel, load_compiled, read_number
 from spiketheory.machine.readout import CompiledReadout, load_readout
 
 if TYPE_CHECKING:
@@ -118,8 +118,17 @@ def compile_readout(readout: str, *, backend: str = "numba", **values: float) ->
             f"Expected a readout with a neuron of its own ({neurons}) but got {readout!r}, which "
             "reads times of spikes; choose one of these, or a loss of `sim.losses`."
         )
+    numbers = sorted((name, read_number(name, value)) for name, value in values.items())
+    return load_readout_once(readout, backend, tuple(numbers))
+
+
+@lru_cache(maxsize=64)
+def load_readout_once(
+    readout: str, backend: str, values: tuple[tuple[str, float], ...]
+) -> CompiledReadout:
+    """The compiled readout: the same object for the same values, for kernel caches."""
     module = importlib.import_module(f"derivations.generated.readouts.{readout}")
-    return load_readout(module, values, backend=backend)
+    return load_readout(module, dict(values), backend=backend)
 
 
 def generate_readout_source(readout: str) -> str:

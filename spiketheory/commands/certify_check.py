@@ -105,6 +105,8 @@ def certify(
     """  # noqa: D301
     if (model is None) == (recheck is None):
         raise click.UsageError("Expected either --model or --recheck; give one of them.")
+    if recheck is not None and readout is not None:
+        raise click.UsageError("Expected no --readout: --readout goes with --model; leave it out.")
     from spiketheory.files import check_apart
 
     check_apart(out, recheck, models=[model])

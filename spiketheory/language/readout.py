@@ -24,7 +24,7 @@ READS = {
     "spikes": "times of its spikes",
 }
 """How the output is read from a readout neuron."""
-RESERVED = ("t", "T", "m", "d", "s", "w", "bar", "time", "duration")
+RESERVED = ("t", "T", "m", "d", "s", "w", "bar", "time", "duration", "elapsed")
 """Names that a readout's parameters and variables may not have."""
 
 

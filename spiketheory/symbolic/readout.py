@@ -266,6 +266,11 @@ def integrate_inside(model: ReadoutModel, response: Transfer) -> tuple[Kernel, t
             "support, but got other equations; leave the support out, or write them so."
         )
     low, high = model.support
+    if any(sp.simplify(model.weight.subs(TIME, edge)) != 0 for edge in model.support):
+        raise DerivationError(
+            f"Expected the weight of the readout {model.name} to vanish at both ends of its "
+            "support, so that the kernel has no kinks, but got another; write one that does."
+        )
     later = sp.Dummy("later", real=True)
     weight = held * model.weight.subs(TIME, later)
     value = halve_angles(sp.integrate(weight, (later, TIME, high)))
@@ -273,11 +278,6 @@ def integrate_inside(model: ReadoutModel, response: Transfer) -> tuple[Kernel, t
         raise DerivationError(
             f"Expected the weight of the readout {model.name} to have the integral 0 but got "
             "another, so that early spikes would count; subtract its mean."
-        )
-    if any(sp.simplify(model.weight.subs(TIME, edge)) != 0 for edge in model.support):
-        raise DerivationError(
-            f"Expected the weight of the readout {model.name} to vanish at both ends of its "
-            "support, so that the kernel has no kinks, but got another; write one that does."
         )
     slope = -held * model.weight
     at_end = take_at_end(model, (value, slope, sp.diff(slope, TIME)))
@@ -287,9 +287,9 @@ def integrate_inside(model: ReadoutModel, response: Transfer) -> tuple[Kernel, t
 
 def halve_angles(expression: sp.Expr) -> sp.Expr:
     """Write 1/2 - cos(z)/2 as sin(z/2)^2, in which nothing cancels where it vanishes."""
-    (angle,) = expression.atoms(sp.cos)
-    half = sp.expand(expression.subs(angle, 1 - 2 * sp.sin(angle.args[0] / 2) ** 2))
-    return sp.factor_terms(half)
+    half = expression.replace(sp.cos, lambda z: 1 - 2 * sp.sin(z / 2) ** 2)
+    half = sp.expand(half)
+    return expression if half.is_Add else sp.factor_terms(half)
 
 
 def take_at_end(

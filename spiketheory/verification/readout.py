@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mpmath
@@ -48,7 +49,7 @@ def verify_readout(ir: ReadoutIR) -> VerifiedReadout:
         if d.kernel is None:
             checks += compare_response(d, functions)
         else:
-            checks += compare_kernel(d, d.kernel, functions)
+            checks += compare_kernel(d, functions)
     return VerifiedReadout(ir=ir, checks=tuple(checks))
 
 
@@ -130,66 +131,84 @@ def integrate_exponentials(expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
     return total
 
 
-def draw_places(model: ReadoutModel) -> Iterator[tuple[mpf, mpf, Values]]:
-    """Trial's ends, times between 0 and it, and values of parameters and settings."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the checks in 50 digits look.
+
+    Attributes:
+        end: The trial's end.
+        time: A time in the trial.
+        feature: Number of the feature.
+        values: Parameters and settings.
+    """
+
+    end: mpf
+    time: mpf
+    feature: mpf
+    values: Values
+
+    @property
+    def arguments(self) -> Values:
+        """All of it, as the kernel takes it."""
+        return (self.time, self.feature, self.end, *self.values)
+
+
+def draw_places(model: ReadoutModel) -> Iterator[Place]:
+    """Random places, among them both ends of the trial; then those of equal time constants."""
     generator = random.Random(SEED)
 
     def draw(low: float, high: float) -> mpf:
         return mpf(10) ** generator.uniform(low, high)
 
-    def pick(end: mpf) -> Values:
-        values = [draw(-1.5, 1.5) * end for _ in model.parameters]
-        count = mpf(generator.randint(1, 6))
-        return (*values, *((count, generator.uniform(0.2, 1) * count) if model.features else ()))
+    def place(end: mpf, share: mpf, values: Sequence[mpf], count: int) -> Place:
+        settings = (mpf(count), mpf(count) * generator.uniform(0.2, 1)) if model.features else ()
+        return Place(
+            end=end, time=end * share, values=(*values, *settings),
+            feature=mpf(generator.randrange(count) if model.features else 0),
+        )  # fmt: skip
 
-    for k in range(PLACES):
-        end = draw(-2, 2)
-        yield end, (mpf(0), end, end * generator.random())[min(k, 2)], pick(end)
     n = len(model.parameters)
+    for k in range(PLACES):
+        end, share = draw(-2, 2), (mpf(0), mpf(1), mpf(generator.random()))[min(k, 2)]
+        yield place(end, share, [draw(-1.5, 1.5) * end for _ in range(n)], 1 + k)
     for factor in (mpf(1), mpf(1) / 3, 1 + mpf(10) ** -20) if n else ():
-        end = draw(-1, 1)
-        yield end, end * generator.random(), (factor * end, *(end / 3,) * (n - 1))
-        yield end, end * generator.random(), (end * factor,) * n
+        end, share = draw(-1, 1), mpf(generator.random())
+        yield place(end, share, (factor * end, *(end / 3,) * (n - 1)), 1)
+        yield place(end, share, (factor * end,) * n, 1)
 
 
-def compare_kernel(d: ReadoutDerivation, kernel: Kernel, functions: Functions) -> Iterator[Check]:
+def compare_kernel(d: ReadoutDerivation, functions: Functions) -> Iterator[Check]:
     """The printed kernel against quadrature, its derivatives against differences."""
-    model = d.model
     values = Tally("kernel against quadrature of the equations", REMEDY)
     slopes = Tally("kernel's slope and gradient against differences", REMEDY)
     after = Tally("nothing after the trial's end", REMEDY)
-    reference = Reference(model)
-    generator = random.Random(SEED)
-    for end, time, place in draw_places(model):
-        m = mpf(generator.randint(0, int(place[0]) - 1) if model.features else 0)
-        if model.support is not None and 0 < time < end:
-            low, high = reference.support(m, end, *place)
-            time = min(max(mpf(0), low + (high - low) * time / end), end)
-        largest = abs(reference.find_output(mpf(0), m, end, place)) or mpf(1)
-        got = functions["kernel"](time, m, end, *place)
-        values.compare("the kernel", [got], [reference.find_output(time, m, end, place)],
-                       scale=largest)  # fmt: skip
-        both = list(functions["kernel_and_slope"](time, m, end, *place))
-        slope = functions["kernel_slope"](time, m, end, *place)
+    reference = Reference(d.model)
+    for drawn in draw_places(d.model):
+        place = reference.move_inside(drawn)
+        got = functions["kernel"](*place.arguments)
+        start = replace(place, time=mpf(0))
+        values.compare("the kernel", [got], [reference.find_output(place)],
+                       scale=reference.find_output(start))  # fmt: skip
+        late = replace(place, time=2 * place.end)
+        after.demand(functions["kernel"](*late.arguments) == 0, "0", "something else")
+        slope = functions["kernel_slope"](*place.arguments)
+        both = list(functions["kernel_and_slope"](*place.arguments))
         values.compare("kernel and slope", both, [got, slope])
-        after.demand(functions["kernel"](2 * end, m, end, *place) == 0, "0", "something else")
-        if 0 < time < end:
-            compare_slopes(functions, slopes, time, m, end, place)
+        if 0 < place.time < place.end:
+            by = functions["kernel_vjp"](*place.arguments, mpf(1))
+            compare_each(slopes, [slope, *by], differentiate_kernel(functions, place, len(by)))
     yield from (*values.report(), *slopes.report(), *after.report())
 
 
-def compare_slopes(
-    functions: Functions, tally: Tally, time: mpf, m: mpf, end: mpf, place: Values
-) -> None:
-    """Derivatives of the printed kernel against differences of it in more digits."""
-    kernel, n = functions["kernel"], len(functions["kernel_vjp"](time, m, end, *place, mpf(1)))
+def differentiate_kernel(functions: Functions, place: Place, n: int) -> list[mpf]:
+    """Differences of the printed kernel by the time and by n parameters."""
+    fixed = place.values[n:]
 
     def evaluate(at: Values) -> mpf:
-        return kernel(at[0], m, end, *at[1:], *place[n:])
+        value: mpf = functions["kernel"](at[0], place.feature, place.end, *at[1:], *fixed)
+        return value
 
-    got = [functions["kernel_slope"](time, m, end, *place),
-           *functions["kernel_vjp"](time, m, end, *place, mpf(1))]  # fmt: skip
-    compare_each(tally, got, differentiate(evaluate, (time, *place[:n])))
+    return differentiate(evaluate, (place.time, *place.values[:n]))
 
 
 def compare_response(d: ReadoutDerivation, functions: Functions) -> Iterator[Check]:
@@ -202,13 +221,13 @@ def compare_response(d: ReadoutDerivation, functions: Functions) -> Iterator[Che
         value: mpf = functions["response"](*at)
         return value
 
-    for _, elapsed, place in draw_places(d.model):
-        values.compare("the potential", [evaluate((elapsed, *place))],
-                       [reference.find_potential(elapsed, place)])  # fmt: skip
-        if elapsed:
-            got = [functions["response_slope"](elapsed, *place),
-                   *functions["response_vjp"](elapsed, *place, mpf(1))]  # fmt: skip
-            compare_each(slopes, got, differentiate(evaluate, (elapsed, *place)))
+    for place in draw_places(d.model):
+        at = (place.time, *place.values)
+        values.compare("the potential", [evaluate(at)],
+                       [reference.find_potential(place.time, place.values)])  # fmt: skip
+        if place.time:
+            got = [functions["response_slope"](*at), *functions["response_vjp"](*at, mpf(1))]
+            compare_each(slopes, got, differentiate(evaluate, at))
     yield from (*values.report(), *slopes.report())
 
 
@@ -251,25 +270,38 @@ class Reference:
         self.weight = compile_in_digits(known, wanted[:1])
         self.support = compile_in_digits(known[1:], wanted[1:])
 
-    def find_potential(self, elapsed: mpf, place: Values) -> mpf:
+    def find_potential(self, elapsed: mpf, values: Values) -> mpf:
         """The potential a time after an input: a matrix exponential."""
-        entries = list(self.matrix(*place))
+        entries = list(self.matrix(*values))
         rows = [entries[i * self.n : (i + 1) * self.n] for i in range(self.n)]
         return (mpmath.expm(mpmath.matrix(rows) * elapsed) * mpmath.matrix(self.added))[0]
 
-    def find_output(self, time: mpf, m: mpf, end: mpf, place: Values) -> mpf:
+    def find_edges(self, place: Place) -> tuple[mpf, mpf]:
+        """Between which times of the trial the potential is integrated."""
+        low, high = self.support(place.feature, place.end, *place.values)
+        return max(mpf(0), low), min(high, place.end)
+
+    def move_inside(self, place: Place) -> Place:
+        """The place, with a time at which a spike counts where it counts only between two."""
+        if self.model.support is None or not 0 < place.time < place.end:
+            return place
+        low, high = self.find_edges(place)
+        return replace(place, time=low + (high - low) * place.time / place.end)
+
+    def find_output(self, place: Place) -> mpf:
         """What the output is after a spike of weight 1."""
         if self.model.weight is None:
-            return self.find_potential(end - time, place)
-        low, high = self.support(m, end, *place)
-        edges = [max(time, low), min(high, end)]
-        if edges[0] >= edges[1]:
+            return self.find_potential(place.end - place.time, place.values)
+        low, high = self.find_edges(place)
+        low = max(place.time, low)
+        if low >= high:
             return mpf(0)
-        spread = [time + k * p for p in place[: len(self.model.parameters)] for k in (1, 4, 16)]
-        edges += [s for s in spread if edges[0] < s < edges[1]]
+        taus = place.values[: len(self.model.parameters)]
+        spread = [place.time + k * tau for tau in taus for k in (1, 4, 16)]
 
         def integrand(now: mpf) -> mpf:
-            weight = self.weight(now, m, end, *place)[0]
-            return weight * self.find_potential(now - time, place)
+            weight = self.weight(now, place.feature, place.end, *place.values)[0]
+            return weight * self.find_potential(now - place.time, place.values)
 
-        return mpmath.quad(integrand, sorted(edges), method="gauss-legendre")
+        edges = [low, *(s for s in sorted(spread) if low < s < high), high]
+        return mpmath.quad(integrand, edges, method="gauss-legendre")
