@@ -80,6 +80,7 @@ class RasterPanel:
         output_time: First spike or pseudospike of each output, shape (n_out,) [tau]; may lie
             after T, or be inf (not drawn).
         T: End of the trial [tau].
+        decision: Which output the network takes the sample for, if that is not the first to spike.
     """
 
     title: str
@@ -90,6 +91,7 @@ class RasterPanel:
     layer_sizes: Sequence[int]
     output_time: np.ndarray
     T: float
+    decision: int | None = None
 
     def __post_init__(self) -> None:
         check_positive("T", self.T)
@@ -312,7 +314,9 @@ def _place_rows(layer_sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
 def _label_raster(axes: "Axes", panel: RasterPanel, rows: np.ndarray, edges: np.ndarray) -> None:
     """Name the layers, the outputs, the decision and the end of the trial."""
     n_out = panel.layer_sizes[-1]
-    decision = int(np.argmin(panel.output_time)) if np.isfinite(panel.output_time).any() else None
+    decision = panel.decision
+    if decision is None and np.isfinite(panel.output_time).any():
+        decision = int(np.argmin(panel.output_time))
     right = decision == panel.label
     verdict = "no decision" if decision is None else f"decides {decision}"
     axes.set_title(panel.title)

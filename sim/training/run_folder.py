@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 
 from sim.analysis.training_figures import (
-    RasterPanel,
     plot_learning_curves,
     plot_rasters,
     write_metrics_csv,
 )
-from sim.layers.batch import record_spikes, run_batch
 from sim.training.checkpoint import check_progress, load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
 from sim.training.data import Dataset, load_dataset
-from sim.training.train import Row, Trainer, TrainState, make_targets, with_epochs
+from sim.training.temporal_train import TemporalTrainer
+from sim.training.train import Row, Trainer, TrainState, with_epochs
 from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
 from spiketheory.errors import CheckpointError, InputError, ModelError
 from spiketheory.files import is_file_name, remove_strays, replace_atomically
 from spiketheory.folder_lock import FolderLock, is_locked
 from spiketheory.interrupts import REQUESTS, Stop, catch_interrupt
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.machine.readout import CompiledReadout
 from spiketheory.reading import DamagedError, read_limited, show
 
 CHECKPOINT = "checkpoint.npz"
@@ -83,6 +83,7 @@ def make_trainer(
     config: TrainConfig,
     *,
     compile_model: Callable[[str], CompiledModel],
+    compile_readout: Callable[..., CompiledReadout] | None = None,
     root: Path | None = None,
     model: str | None = None,
 ) -> Trainer:
@@ -91,6 +92,8 @@ def make_trainer(
     Args:
         config: The configuration.
         compile_model: Turns a model's name into running code.
+        compile_readout: The same for a readout and its parameters; needed for readouts of spike
+            trains alone.
         root: Folder with data sets, see `sim.training.data.load_dataset`.
         model: What to compile in place of the model that the configuration names.
 
@@ -105,13 +108,22 @@ def make_trainer(
         dataset = load_trial_dataset(Path(config.dataset), **options)
     else:
         dataset = load_dataset(config.dataset, root=root, **options)
-    return Trainer(config, dataset, compiled)
+    if not config.reads_trains:
+        return Trainer(config, dataset, compiled)
+    if compile_readout is None:
+        raise InputError(
+            f"Expected compile_readout for the readout {config.readout} but got None; pass "
+            "derivations.compile_readout."
+        )
+    readout = compile_readout(config.readout, **config.readout_parameters)
+    return TemporalTrainer(config, dataset, compiled, readout)
 
 
 def start_run(
     config: TrainConfig,
     *,
     compile_model: Callable[[str], CompiledModel],
+    compile_readout: Callable[..., CompiledReadout] | None = None,
     root: Path | None = None,
     folder: Path | None = None,
     overwrite: bool = False,
@@ -121,6 +133,8 @@ def start_run(
     Args:
         config: The configuration.
         compile_model: Turns a model's name into running code.
+        compile_readout: The same for a readout and its parameters; needed for readouts of spike
+            trains alone.
         root: Folder with data sets.
         folder: Folder of the run; None chooses `choose_folder`.
         overwrite: Whether a run in the folder may be replaced.
@@ -129,7 +143,9 @@ def start_run(
         InputError: If anything about it is not valid; the folder is made last.
         ModelError: If the model is unknown or a parameter lies outside its domain.
     """
-    trainer = make_trainer(config, compile_model=compile_model, root=root)
+    trainer = make_trainer(
+        config, compile_model=compile_model, compile_readout=compile_readout, root=root
+    )
     model_file = read_model_file(config.model) if is_file_name(config.model) else None
     state = trainer.start()
     if folder is None:
@@ -156,6 +172,7 @@ def load_run(
     folder: Path,
     *,
     compile_model: Callable[[str], CompiledModel],
+    compile_readout: Callable[..., CompiledReadout] | None = None,
     root: Path | None = None,
     epochs: int | None = None,
 ) -> Run:
@@ -164,6 +181,8 @@ def load_run(
     Args:
         folder: Folder of the run, or its checkpoint.
         compile_model: Turns a model's name into running code.
+        compile_readout: The same for a readout and its parameters; needed for readouts of spike
+            trains alone.
         root: Folder with data sets.
         epochs: Epochs in all; None keeps the configured number.
 
@@ -176,7 +195,9 @@ def load_run(
         config = with_epochs(config, epochs)
     place = folder if folder.is_dir() else folder.parent
     model = find_model(config, place)
-    trainer = make_trainer(config, compile_model=compile_model, root=root, model=model)
+    trainer = make_trainer(
+        config, compile_model=compile_model, compile_readout=compile_readout, root=root, model=model
+    )
     state = restore_state(trainer, arrays, meta)
     return Run(trainer=trainer, state=state, folder=place, saved_epoch=state.epoch)
 
@@ -185,6 +206,7 @@ def resume_run(
     folder: Path,
     *,
     compile_model: Callable[[str], CompiledModel],
+    compile_readout: Callable[..., CompiledReadout] | None = None,
     root: Path | None = None,
     epochs: int | None = None,
 ) -> Run:
@@ -193,6 +215,8 @@ def resume_run(
     Args:
         folder: Folder of the run, or its checkpoint.
         compile_model: Turns a model's name into running code.
+        compile_readout: The same for a readout and its parameters; needed for readouts of spike
+            trains alone.
         root: Folder with data sets.
         epochs: Epochs in all; None keeps the configured number.
 
@@ -202,7 +226,13 @@ def resume_run(
             be written to.
     """
     with lock_run(folder):
-        run = load_run(folder, compile_model=compile_model, root=root, epochs=epochs)
+        run = load_run(
+            folder,
+            compile_model=compile_model,
+            compile_readout=compile_readout,
+            root=root,
+            epochs=epochs,
+        )
         if run.state.epoch > run.trainer.config.epochs:
             raise InputError(
                 f"Expected at least {run.state.epoch} epochs, which this run has behind it, but "
@@ -395,8 +425,8 @@ def draw_run(folder: Path, trainer: Trainer, state: TrainState) -> list[Path]:
     plot_learning_curves(state.rows, folder / CURVES)
     sample = choose_sample(trainer, state)
     panels = [
-        make_panel(trainer, trainer.start(), sample, "before training"),
-        make_panel(trainer, state, sample, f"after {state.epoch} epoch{'s' * (state.epoch != 1)}"),
+        trainer.draw_sample(trainer.start(), sample, "before training"),
+        trainer.draw_sample(state, sample, f"after {state.epoch} epoch{'s' * (state.epoch != 1)}"),
     ]
     plot_rasters(panels, folder / RASTERS)
     return [folder / CURVES, folder / RASTERS]
@@ -404,33 +434,5 @@ def draw_run(folder: Path, trainer: Trainer, state: TrainState) -> list[Path]:
 
 def choose_sample(trainer: Trainer, state: TrainState) -> int:
     """The first test sample that the trained network classifies correctly, else the first."""
-    labels = trainer.dataset.test_labels[:100]
-    targets = make_targets(trainer.config, labels, trainer.dataset.n_classes)
-    events = trainer.test_events.take(np.arange(len(labels)))
-    outcome, _ = run_batch(trainer.network(state), events, targets, trainer.loss)
-    hits = outcome.output_times[:, :, 0].argmin(axis=1) == labels
-    return int(np.argmax(hits))
-
-
-def make_panel(trainer: Trainer, state: TrainState, sample: int, title: str) -> RasterPanel:
-    """One sample's spikes."""
-    events = trainer.test_events.take(np.array([sample]))
-    label = trainer.dataset.test_labels[sample : sample + 1]
-    targets = make_targets(trainer.config, label, trainer.dataset.n_classes)
-    network = trainer.network(state)
-    outcome, _ = run_batch(network, events, targets, trainer.loss)
-    times, neurons = record_spikes(network, events).select(0)
-    dataset = trainer.dataset
-    image = None
-    if dataset.image_shape is not None and isinstance(dataset, Dataset):
-        image = dataset.test_inputs[sample].reshape(dataset.image_shape)
-    return RasterPanel(
-        title=title,
-        input_image=image,
-        label=int(label[0]),
-        spike_time=times,
-        spike_neuron=neurons,
-        layer_sizes=network.layer_sizes[1:],
-        output_time=outcome.output_times[0, :, 0],
-        T=network.duration,
-    )
+    guesses = trainer.guess(state, 100)
+    return int(np.argmax(guesses == trainer.dataset.test_labels[: len(guesses)]))

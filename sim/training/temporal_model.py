@@ -144,13 +144,13 @@ class TemporalModel:
         fixed = self.fixed_delays()
         for k, n in enumerate(self.config.hidden):
             name = f"{HIDDEN}{k + 1}"
+            start = {self.model.initial: arrays[f"initial{k}"]} if self.learns_start else {}
+            parameters = dict(self.config.parameters) | self.read_parameters(arrays, k)
             populations.append(
                 Population(
-                    name=name, model=self.model, size=n,
-                    parameters=dict(self.config.parameters) | self.read_parameters(arrays, k),
-                    initial={self.model.initial: arrays[f"initial{k}"]} if self.learns_start else {},
+                    name=name, model=self.model, size=n, parameters=parameters, initial=start
                 )
-            )  # fmt: skip
+            )
             before = self.read_delays(arrays, fixed, k - 1) if k else None
             projections.append(
                 Projection(

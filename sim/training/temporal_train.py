@@ -1,14 +1,14 @@
 """Train a network in time: hidden spike trains, read by a readout without spikes of its own."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from sim.inputs.encoding import LatencyInput
+from sim.analysis.training_figures import RasterPanel
+from sim.engine.choose import simulate
+from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.inputs.trials import Trials
+from sim.layers.batch import prepare_events
 from sim.temporal.batch import TemporalOutcome, run_temporal
 from sim.temporal.logit_losses import make_cross_entropy
 from sim.temporal.readouts import LinearReadout
@@ -18,7 +18,7 @@ from sim.training.data import Dataset
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
 from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel
-from sim.training.train import Row, Trainer, TrainState, encode_inputs, raise_diverged
+from sim.training.train import Trainer, TrainState, raise_diverged
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
@@ -49,8 +49,13 @@ class TemporalTrainer(Trainer):
         self.logit_loss = make_cross_entropy(smoothing=config.smoothing)
         self.plain_loss = make_cross_entropy()
         super().__init__(config, dataset, model)
+
+    def prepare_inputs(self) -> None:
+        """Encoded inputs as trials."""
         self.train_trials = self.make_trials(self.train_inputs)
         self.test_trials = self.make_trials(self.test_inputs)
+        if not isinstance(self.train_inputs, Trials):
+            self.train_events = prepare_events(self.train_inputs, duration=self.config.duration)
 
     def check_model(self) -> None:
         """Every model trains: what cannot be run is refused by `read_temporal`."""
@@ -217,8 +222,6 @@ class TemporalTrainer(Trainer):
             return self.train_trials.take(indices)
         events = self.augment(indices, rng)
         if events.binned:
-            from sim.inputs.encoding import BinnedInput
-
             return Trials.of_compact(BinnedInput(times=events.times[0], bins=events.bins))
         times = np.full((len(indices), events.n_inputs), np.inf)
         for row, (own, channels, n) in enumerate(
@@ -226,13 +229,6 @@ class TemporalTrainer(Trainer):
         ):
             times[row, channels[:n]] = own[:n]
         return Trials.of_compact(LatencyInput(times=times))
-
-    def add_row(
-        self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
-    ) -> Row:
-        """Test the network and append a row of metrics to ``state``."""
-        row = super().add_row(state, loss, accuracy, rate, seconds)
-        return row
 
     def evaluate(self, state: TrainState) -> Metrics:
         """Metrics of the network on the test samples."""
@@ -267,7 +263,39 @@ class TemporalTrainer(Trainer):
             first += width
         return total
 
-    def to_arrays(self, state: TrainState) -> dict[str, np.ndarray]:
-        """The arrays of a checkpoint."""
-        arrays = dict(zip(self.temporal.names, state.parameters, strict=True))
-        return arrays | {f"optimiser_{name}": a for name, a in state.optimiser_state.items()}
+    @property
+    def array_names(self) -> tuple[str, ...]:
+        """Names of the arrays that learn, in order."""
+        return self.temporal.names
+
+    def guess(self, state: TrainState, count: int) -> np.ndarray:
+        """What the network takes the first test samples for."""
+        labels = self.dataset.test_labels[:count]
+        trials = self.test_trials.take(np.arange(len(labels)))
+        logits = self.run(*self.read_state(state), trials, labels).logits
+        return np.asarray(logits.argmax(axis=1))
+
+    def draw_sample(self, state: TrainState, sample: int, title: str) -> RasterPanel:
+        """What the network does with a test sample."""
+        stack, _ = self.build(*self.read_state(state))
+        trials = self.test_trials.take(np.array([sample]))
+        recording = simulate(stack.network, trials)
+        label = self.dataset.test_labels[[sample]]
+        logits = self.run(*self.read_state(state), trials, label).logits
+        return RasterPanel(
+            title=title,
+            input_image=self.find_image(sample),
+            label=int(label[0]),
+            spike_time=recording.spike_time,
+            spike_neuron=recording.spike_neuron,
+            layer_sizes=(*self.config.hidden, self.dataset.n_classes),
+            output_time=np.full(self.dataset.n_classes, np.inf),
+            T=self.config.duration,
+            decision=int(logits[0].argmax()),
+        )
+
+
+def moments_of(kept: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the optimiser keeps, of all that is kept from step to step."""
+    own = ("rates", "norms")
+    return {n: a for n, a in kept.items() if n not in own and not n.startswith("scale_")}

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from sim.analysis.training_figures import RasterPanel
 from sim.inputs.encoding import (
     BinnedInput,
     LatencyInput,
@@ -19,7 +20,7 @@ from sim.inputs.encoding import (
     transform_images,
 )
 from sim.inputs.trials import Trials
-from sim.layers.batch import Events, prepare_events, run_batch
+from sim.layers.batch import Events, prepare_events, record_spikes, run_batch
 from sim.layers.pseudospikes import check_pseudospikes
 from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
 from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
@@ -87,8 +88,12 @@ class Trainer:
         self.schedule = make_schedule(config.schedule, **settings)
         self.train_inputs = encode_inputs(config, dataset.train_inputs)
         self.test_inputs = encode_inputs(config, dataset.test_inputs)
-        self.train_events = prepare_events(self.train_inputs, duration=config.duration)
-        self.test_events = prepare_events(self.test_inputs, duration=config.duration)
+        self.prepare_inputs()
+
+    def prepare_inputs(self) -> None:
+        """Bring encoded inputs to the form that the engine takes."""
+        self.train_events = prepare_events(self.train_inputs, duration=self.config.duration)
+        self.test_events = prepare_events(self.test_inputs, duration=self.config.duration)
 
     def check_feasible(self) -> None:
         """Find out now, not in an epoch, what cannot be trained.
@@ -102,7 +107,7 @@ class Trainer:
         n_weights = sum(n * m for n, m in pairwise(self.sizes))
         copies = COPIES_OF_WEIGHTS + get_thread_count()
         check_memory(8 * copies * n_weights, f"the {n_weights:,} weights of these layers")
-        check_pseudospikes(self.model)
+        self.check_model()
         if self.config.flip and isinstance(self.dataset.train_inputs, Trials):
             raise InputError(
                 f"Expected flip = 0 with trials but got flip={self.config.flip}; a spike has no "
@@ -113,6 +118,10 @@ class Trainer:
                 f"Expected shift below {min(self.image_shape)}, the size of the images of "
                 f"{self.dataset.name}, but got shift={self.config.shift}; shift by a few pixels."
             )
+
+    def check_model(self) -> None:
+        """Raise `InputError` if the model cannot be trained."""
+        check_pseudospikes(self.model)
 
     def start(self) -> TrainState:
         """The untrained network: uniform weights, default initial coordinates."""
@@ -280,10 +289,49 @@ class Trainer:
             self.network(state), self.test_events, self.dataset.test_labels, targets, self.loss
         )
 
+    @property
+    def array_names(self) -> tuple[str, ...]:
+        """Names of the arrays that learn, in order."""
+        return (*(f"W{i}" for i in range(len(self.sizes) - 1)), "initial")
+
+    def draw_sample(self, state: TrainState, sample: int, title: str) -> RasterPanel:
+        """What the network does with a test sample."""
+        events = self.test_events.take(np.array([sample]))
+        targets = make_targets(
+            self.config, self.dataset.test_labels[[sample]], self.dataset.n_classes
+        )
+        network = self.network(state)
+        outcome, _ = run_batch(network, events, targets, self.loss)
+        times, neurons = record_spikes(network, events).select(0)
+        return RasterPanel(
+            title=title,
+            input_image=self.find_image(sample),
+            label=int(self.dataset.test_labels[sample]),
+            spike_time=times,
+            spike_neuron=neurons,
+            layer_sizes=network.layer_sizes[1:],
+            output_time=outcome.output_times[0, :, 0],
+            T=network.duration,
+        )
+
+    def find_image(self, sample: int) -> np.ndarray | None:
+        """A test sample as an image; None if it is none."""
+        dataset = self.dataset
+        if dataset.image_shape is None or not isinstance(dataset, Dataset):
+            return None
+        return np.asarray(dataset.test_inputs[sample].reshape(dataset.image_shape))
+
+    def guess(self, state: TrainState, count: int) -> np.ndarray:
+        """What the network takes the first test samples for."""
+        labels = self.dataset.test_labels[:count]
+        targets = make_targets(self.config, labels, self.dataset.n_classes)
+        events = self.test_events.take(np.arange(len(labels)))
+        outcome, _ = run_batch(self.network(state), events, targets, self.loss)
+        return np.asarray(outcome.output_times[:, :, 0].argmin(axis=1))
+
     def to_arrays(self, state: TrainState) -> dict[str, np.ndarray]:
         """The arrays of a checkpoint."""
-        arrays = {f"W{i}": w for i, w in enumerate(state.parameters[:-1])}
-        arrays["initial"] = state.parameters[-1]
+        arrays = dict(zip(self.array_names, state.parameters, strict=True))
         arrays |= {f"optimiser_{name}": a for name, a in state.optimiser_state.items()}
         return arrays
 
@@ -311,8 +359,7 @@ class Trainer:
                     f"Expected {name} of shape {array.shape} and type {array.dtype} in the "
                     f"checkpoint but got {came}; it belongs to another configuration."
                 )
-        layers = len(self.sizes) - 1
-        parameters = [arrays[f"W{i}"].copy() for i in range(layers)] + [arrays["initial"].copy()]
+        parameters = [arrays[name].copy() for name in self.array_names]
         optimiser = {name: arrays[f"optimiser_{name}"].copy() for name in state.optimiser_state}
         return TrainState(
             parameters=parameters, optimiser_state=optimiser, epoch=epoch, rows=rows

@@ -64,7 +64,7 @@ def train(
       spiketheory train --resume runs/digits-theta-seed0 --epochs 60
       spiketheory train --config examples/learning/recurrent_network.toml
     """  # noqa: D301
-    from derivations import compile_model
+    from derivations import compile_model, compile_readout
     from sim.training.config import make_config
     from sim.training.network_run import is_network_config
     from sim.training.run_folder import CONFIG, resume_run, start_run
@@ -86,7 +86,12 @@ def train(
     if resume is None:
         config = make_config(**options)
         run = start_run(
-            config, compile_model=compile_for, root=root, folder=out, overwrite=overwrite
+            config,
+            compile_model=compile_for,
+            compile_readout=compile_readout,
+            root=root,
+            folder=out,
+            overwrite=overwrite,
         )
     else:
         check_resume_options({**options, "out": out, "overwrite": overwrite or None})
@@ -98,7 +103,13 @@ def train(
         if found is not None:
             train_network.train_run(found, as_json=as_json, program=name_program())
             return
-        run = resume_run(resume, compile_model=compile_for, root=root, epochs=options["epochs"])
+        run = resume_run(
+            resume,
+            compile_model=compile_for,
+            compile_readout=compile_readout,
+            root=root,
+            epochs=options["epochs"],
+        )
     train_run(run, as_json=as_json)
 
 
@@ -152,7 +163,7 @@ def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
 
     It is tested on the samples that were held out in training; nothing is written.
     """
-    from derivations import compile_model
+    from derivations import compile_model, compile_readout
     from sim.training.run_folder import load_run
     from spiketheory.commands import train_network
 
@@ -160,7 +171,10 @@ def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
     if described is not None:
         train_network.print_run(described, as_json=as_json)
         return
-    print_metrics(load_run(run, compile_model=compile_model, root=root), as_json=as_json)
+    print_metrics(
+        load_run(run, compile_model=compile_model, compile_readout=compile_readout, root=root),
+        as_json=as_json,
+    )
 
 
 def print_metrics(run: "Run", *, as_json: bool) -> None:

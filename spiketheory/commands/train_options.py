@@ -39,6 +39,18 @@ def parse_parameters(ctx: click.Context, param: click.Parameter, value: tuple[st
     return pairs or None
 
 
+def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """``tau_m,tau_s`` to a tuple."""
+    if value is None:
+        return None
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+READOUT_NAMES = (
+    *("first_spike", "leaky_integrator", "linear_window", "windows", "potential_at_end"),
+    *("maximum", "count"),
+)
+"""Those of `sim.training.config`, which is not imported for a help text; a test compares."""
 DATASET_NAMES = (
     *("digits", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "emnist-byclass"),
     *("emnist-bymerge", "emnist-digits", "emnist-letters", "emnist-mnist", "yinyang"),
@@ -87,6 +99,28 @@ TRAIN_OPTIONS = (
     click.option("--loss", type=click.Choice(["first_spike", "target_time"]),
                  help="Cross entropy of the first output spikes, or squared distance to target "
                  "times.  [default: first_spike]"),
+    click.option("--readout", type=click.Choice(READOUT_NAMES),
+                 help="What is read of the outputs: their first spikes, pseudospikes included, or "
+                 "the hidden spike trains, by a neuron that does not spike; then any model "
+                 "trains.  [default: first_spike]"),
+    click.option("--readout-param", "readout_parameters", multiple=True, metavar="NAME=VALUE",
+                 callback=parse_parameters, help="Value of a readout's parameter; repeatable.  "
+                 "[default: the readout's own]"),
+    click.option("--recurrent/--no-recurrent", default=None,
+                 help="Whether hidden layers project to themselves.  [default: they do not]"),
+    click.option("--delay", type=float,
+                 help="Spikes of hidden neurons are under way for up to so long.  [default: 0]"),
+    click.option("--learn-delays/--no-learn-delays", default=None,
+                 help="Whether these learn.  [default: they do not]"),
+    click.option("--learn", "learn_parameters", metavar="NAME,NAME,...", callback=parse_names,
+                 help="Parameters of the neuron that learn, such as tau_m, one for every neuron.  "
+                 "[default: none]"),
+    click.option("--start-rate", type=float,
+                 help="Spikes per hidden neuron and sample before training, with a readout of "
+                 "spike trains.  [default: 1]"),
+    click.option("--count-jumps", type=int,
+                 help="Count spikes that appear or vanish on so many samples in each epoch, with a "
+                 "readout of spike trains; 0 for none.  [default: 64]"),
     click.option("--optimiser", type=click.Choice(["adabelief", "adam", "sgd"]),
                  help="How gradients become steps.  [default: adabelief]"),
     click.option("--learning-rate", type=float,
