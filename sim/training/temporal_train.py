@@ -1,5 +1,6 @@
 """Train a network in time: hidden spike trains, read by a readout without spikes of its own."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from sim.engine.choose import simulate
 from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.inputs.trials import Trials
 from sim.layers.batch import prepare_events
-from sim.temporal.batch import TemporalOutcome, run_temporal
+from sim.temporal.batch import MAX_SPIKES, TemporalOutcome, run_temporal
+from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
 from sim.temporal.readouts import LinearReadout
 from sim.temporal.stack import TemporalStack, read_temporal
@@ -17,8 +19,9 @@ from sim.training.config import TrainConfig
 from sim.training.data import Dataset
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
+from sim.training.jumps import count_jumps
 from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel
-from sim.training.train import Trainer, TrainState, raise_diverged
+from sim.training.train import Progress, Row, Trainer, TrainState, raise_diverged
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
@@ -48,6 +51,8 @@ class TemporalTrainer(Trainer):
         )  # fmt: skip
         self.logit_loss = make_cross_entropy(smoothing=config.smoothing)
         self.plain_loss = make_cross_entropy()
+        self.before_step: list[np.ndarray] | None = None
+        self.steps_left = 0
         super().__init__(config, dataset, model)
 
     def prepare_inputs(self) -> None:
@@ -157,10 +162,50 @@ class TemporalTrainer(Trainer):
         """Whether derivatives by the neurons' parameters are needed."""
         return bool(self.config.learn_parameters)
 
+    def add_row(
+        self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
+    ) -> Row:
+        """Test the network and append a row of metrics to ``state``."""
+        row = super().add_row(state, loss, accuracy, rate, seconds)
+        if self.config.count_jumps:
+            row |= self.describe_jumps(state)
+        return row
+
+    def describe_jumps(self, state: TrainState) -> Row:
+        """Spikes that appeared or vanished in the last step, on some training samples."""
+        names = ("spikes_appeared", "spikes_vanished", "spikes_through_end", "resolution")
+        if self.before_step is None:
+            return dict.fromkeys(names, float("nan"))
+        scales = self.read_state(state)[1]
+        ends = [
+            self.build(dict(zip(self.temporal.names, arrays, strict=True)), scales)[0]
+            for arrays in (self.before_step, state.parameters)
+        ]
+        rng = np.random.default_rng([self.config.seed, 4])
+        n = len(self.dataset.train_labels)
+        chosen = np.sort(rng.choice(n, min(n, self.config.count_jumps), replace=False))
+        line = Line(ends[0], ends[1], self.train_trials.take(chosen), max_spikes=MAX_SPIKES)
+        found = count_jumps(line, len(chosen))
+        values = (found.appeared, found.vanished, found.through_end, found.resolution)
+        return dict(zip(names, values, strict=True))
+
+    def run_epoch(
+        self, state: TrainState, on_batch: Callable[[Progress], None] | None = None
+    ) -> Row:
+        """Train for one epoch and test; see `Trainer.run_epoch`."""
+        n_batches = -(-len(self.dataset.train_labels) // self.config.batch)
+        self.steps_left = n_batches
+        row = super().run_epoch(state, on_batch)
+        self.before_step = None
+        return row
+
     def run_step(
         self, state: TrainState, indices: np.ndarray, rate: float, rng: np.random.Generator
     ) -> tuple[float, int]:
         """One optimiser step; returns the batch's mean loss and number of hits."""
+        self.steps_left -= 1
+        if self.steps_left == 0 and self.config.count_jumps:
+            self.before_step = [array.copy() for array in state.parameters]
         labels = self.dataset.train_labels[indices]
         arrays, scales = self.read_state(state)
         kept = state.optimiser_state
