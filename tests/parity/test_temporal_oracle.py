@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from networks import compiled
-from temporal import differentiate, draw, list_paths, simulate
+from temporal import differentiate, draw, simulate
+from temporal.answers import Numbers, Runs
+from temporal.arithmetic import working
+from temporal.readouts import find_loss
 from temporal.records import MODELS
 
-from sim.events import differentiate as backward
+from sim.events.differentiate import differentiate as backward
 from sim.events.simulate import simulate as run_events
 from sim.network.network import Network, Population, Projection, SpikeTrains
 
@@ -70,3 +73,81 @@ def test_spikes_are_those_of_the_event_engine(model):
             assert len(own) > 2
             np.testing.assert_allclose(times, [float(t) for t, _ in own], rtol=0, atol=1e-11)
             first += layer.size
+
+
+def find_event_gradient(network, trial):
+    """The event engine's slopes by path, given the oracle's by the times of the last spikes."""
+    built = build(network, trial)
+    recording = run_events(built, record=True)
+    by_time = differentiate_readout(network, trial)
+    first = sum(layer.size for layer in network.layers[:-1])
+    slopes = np.zeros(len(recording.spike_time))
+    slopes[recording.spike_neuron >= first] = [float(v) for v in by_time]
+    gradients = backward(recording, spike_time=slopes, parameters=True)
+    found, position = {}, 0
+    for k, layer in enumerate(network.layers):
+        put_matrix(found, ("weights", k), gradients.weights[position])
+        if k:
+            put_delays(found, ("delays", k - 1), gradients.delays[position])
+        position += 1
+        if layer.recurrent is not None:
+            put_matrix(found, ("recurrent", k), gradients.weights[position])
+            put_delays(found, ("recurrent_delays", k), gradients.delays[position])
+            position += 1
+        for name, value in gradients.initial[k].items():
+            for i, v in enumerate(value):
+                found["initial", k, name, i] = v
+        for name, value in gradients.parameters[k].items():
+            if np.ndim(value):
+                found.update({("parameters", k, name, i): v for i, v in enumerate(value)})
+            else:
+                found["parameters", k, name] = value
+    found.update({("inputs", n): v for n, v in enumerate(gradients.input_times[0])})
+    return found
+
+
+def put_matrix(found, path, matrix):
+    for (i, j), value in np.ndenumerate(matrix):
+        found[(*path, i, j)] = value
+
+
+def put_delays(found, path, matrix):
+    for j, value in enumerate(np.asarray(matrix).sum(axis=0)):
+        found[(*path, j)] = value
+
+
+def differentiate_readout(network, trial):
+    """Slopes of the loss by the times of the last layer's spikes, in their order."""
+    with working():
+        numbers = Numbers(network, trial)
+        runs = Runs(numbers)
+        step = 10**30
+        found = []
+        for k, (t, j) in enumerate(runs.base[-1]):
+            losses = []
+            for sign in (1, -1):
+                moved = [*runs.base[-1]]
+                moved[k] = t + sign * step, j
+                losses.append(find_loss(runs.find_logits([moved]), numbers.label))
+            found.append((losses[0] - losses[1]) / (2 * step) * 10**50)
+        return found
+
+
+@pytest.mark.parametrize("model", CLOSED)
+def test_slopes_are_those_of_the_event_engine(model):
+    for seed, parameters in enumerate(("default", "each", "general")):
+        network, trial = draw(
+            seed + 10, model, n_layers=2, size=4, n_spikes=30, recurrent=True,
+            delays=(False, "some", True)[seed], parameters=parameters,
+            readout=("leaky_integrator", "windows", "linear_window")[seed],
+        )  # fmt: skip
+        expected = find_event_gradient(network, trial)
+        found = differentiate(network, trial, most=6)
+        own = {p: float(v) for p, v in found.slopes.items() if p in expected and v is not None}
+        if model == "lif_delta":  # which of several inputs makes a neuron spike is a convention
+            kinks = {p for p in found.kinks if p[0] in ("inputs", "delays", "recurrent_delays")}
+            own = {p: v for p, v in own.items() if p not in kinks}
+        assert {p[0] for p in own} >= {"weights", "recurrent", "parameters", "initial", "inputs"}
+        largest = max(map(abs, own.values()))
+        worst = max(own, key=lambda p: abs(own[p] - expected[p]))
+        assert abs(own[worst] - expected[worst]) < 1e-9 * largest, worst

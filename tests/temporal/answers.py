@@ -15,7 +15,9 @@ STEP_INTEGRATED = "1e-12"
 DIGITS_INTEGRATED = 42
 """Of which integration keeps some 33."""
 NEAR = "1e-8"
-"""A step must move spikes by less, else they jumped."""
+"""A step must move spikes by less, else they jumped; two sides are one if they differ by less."""
+SMALLEST = "1e-18"
+"""Slopes that are 0."""
 NAMES = (
     "weights", "recurrent", "delays", "recurrent_delays", "parameters", "initial", "inputs",
     "readout_weights", "bias", "readout_parameters",
@@ -42,13 +44,14 @@ class Gradient:
     """Slopes of the loss by path (`list_paths`).
 
     Attributes:
-        slopes: Numbers of mpmath; None where the loss jumps on both sides.
-        one_sided: Paths that have a slope on one side only, which is given: a delay of 0, or where
-            the other side makes or removes a spike.
+        slopes: Numbers of mpmath; the mean of both sides, or the one that exists, or None.
+        kinks: Paths whose two sides differ, with the slopes on the left and on the right. None is
+            a side on which the loss or a spike jumps (an input comes off others with which it
+            carried a neuron to its threshold), or that does not exist (a recurrent delay below 0).
     """
 
     slopes: dict
-    one_sided: list
+    kinks: dict
 
 
 class Numbers:
@@ -301,31 +304,38 @@ def find_slopes(numbers, paths):
     loss = find_loss(runs.find_logits(runs.base), numbers.label)
     integrated = any(model in INTEGRATED for model in numbers.models)
     step = mpfr(STEP_INTEGRATED if integrated else STEP)
-    slopes, one_sided = {}, []
+    slopes, kinks = {}, {}
     for path in paths:
-        slope, sided = find_slope(runs, path, step, loss)
+        slope, left, right = find_slope(runs, path, step, loss)
         slopes[path] = None if slope is None else to_mpf(slope)
-        if sided:
-            one_sided.append(path)
-    return Gradient(slopes, one_sided)
+        if left is None or right is None or is_kink(left, right):
+            kinks[path] = tuple(None if v is None else to_mpf(v) for v in (left, right))
+    return Gradient(slopes, kinks)
+
+
+def is_kink(left, right):
+    """Whether slopes on two sides are two."""
+    return abs(left - right) > mpfr(NEAR) * max(abs(left), abs(right)) + mpfr(SMALLEST)
 
 
 def find_slope(runs, path, step, loss):
-    """A slope, and whether it is of one side."""
+    """A slope, and those on the left and on the right."""
     inner, key = runs.numbers.find(path)
-    signs = (1,) if path[0] in ("delays", "recurrent_delays") and inner[key] == 0 else (1, -1)
+    signs = (1,) if path[0] == "recurrent_delays" and inner[key] == 0 else (1, -1)
     losses = {}
     for sign in signs:
         spikes, value = runs.find_moved(path, sign * step)
         if is_near(spikes, runs.base) and abs(value - loss) < mpfr(NEAR):
             losses[sign] = value
     if not losses:
-        return None, True
+        return None, None, None
     if len(losses) == 2:
-        return (losses[1] - losses[-1]) / (2 * step), False
+        slope = (losses[1] - losses[-1]) / (2 * step)
+        return slope, (loss - losses[-1]) / step, (losses[1] - loss) / step
     ((sign, near),) = losses.items()
     _, far = runs.find_moved(path, 2 * sign * step)
-    return sign * (4 * near - far - 3 * loss) / (2 * step), True
+    slope = sign * (4 * near - far - 3 * loss) / (2 * step)
+    return (slope, None, slope) if sign > 0 else (slope, slope, None)
 
 
 def condition(network, trial, names=("weights", "recurrent"), *, most=10, seed=0):

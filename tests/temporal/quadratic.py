@@ -184,9 +184,11 @@ class Decaying(BlowUp):
         self.tau_m, self.tau_s = parameters["tau_m"], parameters["tau_s"]
         self.r = self.tau_m / self.tau_s
         self.V, self.I = initial["V"], initial["I"]
+        self.ahead = None
 
     def kick(self, w):
         self.I += w
+        self.ahead = None
 
     def longest_piece(self, current):
         """A duration with at most one zero of y (Sturm), in which s stays below 1/4."""
@@ -229,25 +231,32 @@ class Decaying(BlowUp):
 
     def find(self, longest):
         before = 0
-        for length, series, s, _, y in self.pieces(longest):
+        for length, series, s, x, y in self.pieces(longest):
             if y <= 0:
                 s = solve(lambda s, c=series: minus(evaluate(c, s)), mpfr(0), s)
                 wait = before + instant(-self.tau_s * log1p(-s))
+                self.ahead = None
                 return min(wait, longest)
             before += length
+            self.ahead = longest, x, y
         return None
 
     def advance(self, duration):
-        x, y = None, None
-        for _, _, _, *last in self.pieces(duration):
-            x, y = last
-        if x is not None:
-            self.V = x / y
-            self.I *= exp(-span(duration) / self.tau_s)
+        if duration == 0:
+            return
+        if self.ahead is None or self.ahead[0] != duration:
+            for _, _, _, x, y in self.pieces(duration):
+                self.ahead = duration, x, y
+        _, x, y = self.ahead
+        self.V, self.ahead = x / y, None
+        self.I *= exp(-span(duration) / self.tau_s)
 
     def settle(self, duration):
         self.I *= exp(-span(duration) / self.tau_s)
-        self.V = infinite()
+        self.V, self.ahead = infinite(), None
+
+    def fire(self):
+        self.V, self.ahead = -infinite(), None
 
 
 def minus(pair):
