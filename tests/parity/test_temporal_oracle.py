@@ -144,10 +144,8 @@ def test_slopes_are_those_of_the_event_engine(model):
         expected = find_event_gradient(network, trial)
         found = differentiate(network, trial, most=6)
         own = {p: float(v) for p, v in found.slopes.items() if p in expected and v is not None}
-        if model == "lif_delta":  # which of several inputs makes a neuron spike is a convention
-            kinks = {p for p in found.kinks if p[0] in ("inputs", "delays", "recurrent_delays")}
-            own = {p: v for p, v in own.items() if p not in kinks}
-        assert {p[0] for p in own} >= {"weights", "recurrent", "parameters", "initial", "inputs"}
+        own = {p: v for p, v in own.items() if p not in found.tied}
+        assert {p[0] for p in own} >= {"weights", "recurrent", "parameters", "initial"}
         largest = max(map(abs, own.values()))
         worst = max(own, key=lambda p: abs(own[p] - expected[p]))
         assert abs(own[worst] - expected[worst]) < 1e-9 * largest, worst

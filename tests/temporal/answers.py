@@ -48,10 +48,14 @@ class Gradient:
         kinks: Paths whose two sides differ, with the slopes on the left and on the right. None is
             a side on which the loss or a spike jumps (an input comes off others with which it
             carried a neuron to its threshold), or that does not exist (a recurrent delay below 0).
+        tied: Paths of times and delays of events that arrive together with others at a neuron
+            that spikes at this instant: engines that give such a spike one cause have another
+            slope there.
     """
 
     slopes: dict
     kinks: dict
+    tied: set
 
 
 class Numbers:
@@ -127,8 +131,9 @@ class Runs:
 
     def __init__(self, numbers):
         self.numbers, self.cache = numbers, {}
-        self.base = None
+        self.base, self.events, self.causes = None, [], []
         self.base = self.run(0, None)
+        self.tied = find_tied(self.base, self.events, self.causes)
 
     def run(self, first, only):
         """Spikes per layer, (instant, neuron).
@@ -151,7 +156,8 @@ class Runs:
         else:
             delays = values["delays"][depth - 1]
             arrivals = ((t + delays[j], j) for t, j in known[depth - 1])
-        arrivals = sorted(a for a in arrivals if a[0] < end)
+        order = sorted((time, n, j) for n, (time, j) in enumerate(arrivals) if time < end)
+        arrivals = [(time, j) for time, _, j in order]
         weights = values["weights"][depth]
         numbers = range(len(weights))
         alone = recurrent is None and only is not None
@@ -160,7 +166,11 @@ class Runs:
             [only] if alone else numbers, self.cache,
         )  # fmt: skip
         delays = values["recurrent_delays"][depth]
-        spikes = LayerRun(neurons, weights, arrivals, recurrent, delays, end).run()
+        run = LayerRun(neurons, weights, arrivals, recurrent, delays, end)
+        spikes = run.run()
+        if self.base is None:
+            self.events.append([n for _, n, _ in order])
+            self.causes.append(run.causes)
         if alone:
             spikes = sorted(spikes + [s for s in self.base[depth] if s[1] != only])
         return spikes
@@ -203,6 +213,41 @@ class Runs:
             return spikes, find_loss(self.find_logits(spikes), self.numbers.label)
         finally:
             undo()
+
+
+def find_tied(spikes, events, causes):
+    """Paths of times and delays by which several arrivals at a neuron that spikes come apart.
+
+    Args:
+        spikes: Per layer (instant, neuron).
+        events: Per layer of each arrival which input or which spike of the layer before it is.
+        causes: Per layer of each spike what arrived at its neuron at its instant.
+    """
+    found = set()
+
+    def mark(depth, cause):
+        """An arrival must not be moved, nor what made its sender spike at that instant."""
+        if cause < 0:
+            number, origin = -1 - cause, depth
+            found.add(("recurrent_delays", depth, spikes[depth][number][1]))
+        elif depth == 0:
+            found.add(("inputs", events[0][cause]))
+            return
+        else:
+            number, origin = events[depth][cause], depth - 1
+            found.add(("delays", origin, spikes[origin][number][1]))
+        if (origin, number) not in seen:
+            seen.add((origin, number))
+            for earlier in causes[origin][number]:
+                mark(origin, earlier)
+
+    seen = set()
+    for depth, layer in enumerate(causes):
+        for own in layer:
+            if len(set(own)) > 1:
+                for cause in own:
+                    mark(depth, cause)
+    return found
 
 
 def is_near(spikes, others):
@@ -310,7 +355,7 @@ def find_slopes(numbers, paths):
         slopes[path] = None if slope is None else to_mpf(slope)
         if left is None or right is None or is_kink(left, right):
             kinks[path] = tuple(None if v is None else to_mpf(v) for v in (left, right))
-    return Gradient(slopes, kinks)
+    return Gradient(slopes, kinks, runs.tied & set(paths))
 
 
 def is_kink(left, right):

@@ -158,5 +158,3 @@ def draw_readout(rng, kind, n_outputs, size):
         tau_m=rng.uniform(0.8, 1.5),
         tau_s=rng.uniform(0.3, 0.7),
     )
-
-

@@ -30,6 +30,9 @@ NEURONS = {
 class LayerRun:
     """A run of a layer, or of some neurons that do not hear of the others.
 
+    Where an arrival can make a neuron spike at once, it is written down which arrivals at that
+    instant did: as numbers of the arrivals, or (negative, from -1 on) of the layer's own spikes.
+
     Args:
         neurons: By number.
         weights: From those who send from outside, [post][pre].
@@ -47,6 +50,9 @@ class LayerRun:
         self.due = dict.fromkeys(neurons)
         self.unknown = set(neurons)
         self.spikes = []
+        self.heard = {i: (None, []) for i in neurons}
+        self.causes = []
+        """Of each spike what arrived at its neuron at its instant."""
 
     def run(self):
         """Spikes as (instant, neuron), in order."""
@@ -83,14 +89,16 @@ class LayerRun:
         """Those whose spikes arrive at an instant: from outside, from within."""
         outside, inside = [], []
         while position < len(self.arrivals) and self.arrivals[position][0] == time:
-            outside.append(self.arrivals[position][1])
+            outside.append(position)
             position += 1
         while self.under_way and self.under_way[0][0] == time:
             inside.append(heapq.heappop(self.under_way)[1])
         return (outside, inside), position
 
     def deliver(self, time, outside, inside):
-        """All that arrives at an instant acts."""
+        """All that arrives at an instant acts: numbers of arrivals, and of own spikes."""
+        senders = [self.arrivals[n][1] for n in outside]
+        own = [self.spikes[n][1] for n in inside]
         for i, neuron in self.neurons.items():
             at_spike = self.due[i] == time
             if at_spike:
@@ -100,11 +108,15 @@ class LayerRun:
                 neuron.advance(time - self.at[i])
             self.at[i] = time
             row = self.weights[i]
-            w = sum((row[j] for j in outside), 0)
-            if inside:
+            w = sum((row[j] for j in senders), 0)
+            if own:
                 row = self.recurrent[i]
-                w += sum((row[j] for j in inside), 0)
+                w += sum((row[j] for j in own), 0)
             neuron.kick(w)
+            if neuron.is_moved_at_threshold:
+                if self.heard[i][0] != time:
+                    self.heard[i] = time, []
+                self.heard[i][1].extend([*outside, *(-1 - n for n in inside)])
             if not at_spike or neuron.is_moved_at_threshold:
                 self.unknown.add(i)
 
@@ -117,15 +129,18 @@ class LayerRun:
         self.at[i] = time
         self.unknown.add(i)
         self.due[i] = None
+        heard = self.heard[i]
+        self.causes.append(heard[1] if heard[0] == time else [])
+        number = len(self.spikes)
         self.spikes.append((time, i))
         if len(self.spikes) > MOST_SPIKES:
             raise ArithmeticError(f"more than {MOST_SPIKES} spikes in a layer")
         if self.recurrent is None:
             return
         if self.delays[i]:
-            heapq.heappush(self.under_way, (time + self.delays[i], i))
+            heapq.heappush(self.under_way, (time + self.delays[i], number))
         else:
-            self.deliver(time, [], [i])
+            self.deliver(time, [], [number])
 
 
 def make_neurons(model, parameters, initial, numbers, cache):

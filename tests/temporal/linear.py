@@ -21,8 +21,8 @@ def mean_exp(x):
 
 def mean_late_exp(x):
     """E2: by its power series next to 0."""
-    if abs(x) > 1:
-        return (exp(x) * (x - 1) + 1) / (x * x)
+    if abs(x) > mpfr(1) / 64:
+        return (exp(x) - mean_exp(x)) / x
     total, term, k = mpfr(0), mpfr(1), 0
     while True:
         later = total + term / (k + 2)

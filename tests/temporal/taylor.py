@@ -285,5 +285,3 @@ def find_step_to(time, current):
                 bits = gmpy2.log2(size) - gmpy2.log2(abs(series[n])) - tolerance_bits()
                 steps.append(gmpy2.exp2(bits / n))
     return min(steps)
-
-
