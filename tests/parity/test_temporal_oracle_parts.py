@@ -66,12 +66,14 @@ def test_readouts_of_spike_times_are_sums_over_kernels():
     assert float(read("windows", by_window, width=0.5)) == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.parametrize("I", [-3.0, 0.2, 5.0, 60.0])
-def test_both_solutions_of_qif_agree(I):
+@pytest.mark.parametrize("current", [-3.0, 0.2, 5.0, 60.0])
+def test_both_solutions_of_qif_agree(current):
     with working():
         parameters = {"tau_m": mpfr("1.3"), "tau_s": mpfr("1.3") / 2}
         for V in (-2.0, 0.9, 7.0, -float("inf")):
-            pair = [c(parameters, {"V": mpfr(V), "I": mpfr(I)}, {}) for c in (HalfTime, Decaying)]
+            pair = [
+                c(parameters, {"V": mpfr(V), "I": mpfr(current)}, {}) for c in (HalfTime, Decaying)
+            ]
             longest = instant(2.0)
             waits = [neuron.find(longest) for neuron in pair]
             assert (waits[0] is None) == (waits[1] is None)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import gmpy2
 from gmpy2 import mpfr
+
 from temporal.arithmetic import DIGITS, exact, instant, instant_to_mpf, to_mpf, working
-from temporal.layers import LayerRun, make_neurons
+from temporal.layers import MOST_SPIKES, LayerRun, make_neurons
 from temporal.readouts import find_logits, find_loss
 from temporal.records import INTEGRATED
 
@@ -129,8 +130,8 @@ def read_delays(delays, size):
 class Runs:
     """Runs of a network, of which only what a change can reach is run again."""
 
-    def __init__(self, numbers):
-        self.numbers, self.cache = numbers, {}
+    def __init__(self, numbers, most=MOST_SPIKES):
+        self.numbers, self.most, self.cache = numbers, most, {}
         self.base, self.events, self.causes = None, [], []
         self.base = self.run(0, None)
         self.tied = find_tied(self.base, self.events, self.causes)
@@ -166,7 +167,7 @@ class Runs:
             [only] if alone else numbers, self.cache,
         )  # fmt: skip
         delays = values["recurrent_delays"][depth]
-        run = LayerRun(neurons, weights, arrivals, recurrent, delays, end)
+        run = LayerRun(neurons, weights, arrivals, recurrent, delays, end, self.most)
         spikes = run.run()
         if self.base is None:
             self.events.append([n for _, n, _ in order])
@@ -268,11 +269,15 @@ def choose_digits(network):
     return DIGITS_INTEGRATED if integrated else DIGITS
 
 
-def simulate(network, trial, *, digits=None):
-    """Run a network; without a readout there are neither logits nor a loss."""
+def simulate(network, trial, *, digits=None, most_spikes=MOST_SPIKES):
+    """Run a network; without a readout there are neither logits nor a loss.
+
+    Raises:
+        OverflowError: If a layer has more spikes than ``most_spikes``.
+    """
     with working(digits or choose_digits(network)):
         numbers = Numbers(network, trial)
-        runs = Runs(numbers)
+        runs = Runs(numbers, most_spikes)
         logits = runs.find_logits(runs.base)
         return Result(
             [[(instant_to_mpf(t), j) for t, j in layer] for layer in runs.base],

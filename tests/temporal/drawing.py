@@ -92,7 +92,7 @@ def draw_layer(rng, model, n_pre, size, T, recurrent, delays, parameters):
     return Layer(
         model=model,
         weights=[[rng.gauss(0.3, 1.0) for _ in range(n_pre)] for _ in range(size)],
-        recurrent=[[rng.gauss(0.0, 0.5) for _ in range(size)] for _ in range(size)]
+        recurrent=[[rng.gauss(0.0, size**-0.5) for _ in range(size)] for _ in range(size)]
         if recurrent else None,
         delays=draw_delays(),
         recurrent_delays=draw_delays() if recurrent else None,
@@ -124,7 +124,7 @@ def fit_scale(before, unit, trial):
     for _ in range(TRIES):
         layer = scale_layer(unit, scale)
         network = Network(layers=[*before, layer])
-        rate = len(simulate(network, trial, digits=ROUGH).spikes[-1]) / unit.size
+        rate = count_spikes(network, trial) / unit.size
         side = (rate < FEWEST) - (rate > MOST)
         if side == 0:
             return layer
@@ -134,6 +134,15 @@ def fit_scale(before, unit, trial):
             step = step**0.5
         scale, last = scale * step**side, side
     return layer
+
+
+def count_spikes(network, trial):
+    """Spikes of the last layer, or too many."""
+    most = int(4 * MOST * network.layers[-1].size)
+    try:
+        return len(simulate(network, trial, digits=ROUGH, most_spikes=most).spikes[-1])
+    except OverflowError:
+        return most
 
 
 def scale_layer(unit, scale):

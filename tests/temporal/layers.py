@@ -40,11 +40,12 @@ class LayerRun:
         recurrent: From the layer itself, [post][pre], or None.
         delays: Of each neuron within the layer, in instants.
         end: The trial's end.
+        most: More spikes than this are an error.
     """
 
-    def __init__(self, neurons, weights, arrivals, recurrent, delays, end):
+    def __init__(self, neurons, weights, arrivals, recurrent, delays, end, most=MOST_SPIKES):
         self.neurons, self.weights, self.recurrent = neurons, weights, recurrent
-        self.delays, self.end = delays, end
+        self.delays, self.end, self.most = delays, end, most
         self.arrivals, self.under_way = arrivals, []
         self.at = dict.fromkeys(neurons, 0)
         self.due = dict.fromkeys(neurons)
@@ -133,8 +134,8 @@ class LayerRun:
         self.causes.append(heard[1] if heard[0] == time else [])
         number = len(self.spikes)
         self.spikes.append((time, i))
-        if len(self.spikes) > MOST_SPIKES:
-            raise ArithmeticError(f"more than {MOST_SPIKES} spikes in a layer")
+        if len(self.spikes) > self.most:
+            raise OverflowError(f"more than {self.most} spikes in a layer")
         if self.recurrent is None:
             return
         if self.delays[i]:

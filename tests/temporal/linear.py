@@ -10,7 +10,10 @@ E1(x) = int_0^1 exp(x v) dv, E2(x) = int_0^1 v exp(x v) dv. How often V turns be
 Rolle's theorem: exp(b t) (d/dt + b) f is the derivative of exp(b t) f by t.
 """
 
+from itertools import pairwise
+
 from gmpy2 import exp, expm1, log, log1p, mpfr
+
 from temporal.arithmetic import instant, solve, span
 
 
@@ -38,7 +41,7 @@ class Threshold:
     is_moved_at_threshold = False
 
     def is_beyond(self):
-        return self.V >= self.V_th
+        return self.V_th <= self.V
 
     def fire(self):
         self.V = mpfr(0)
@@ -93,9 +96,9 @@ class Cascade(Threshold):
 
     def chain(self, state):
         """V - V_th, its derivatives, and (d/dt + 1/tau_s) V'."""
-        V, I, J = state
-        dV = (I - V) / self.tau_m
-        dI = (J - I) / self.tau_s if self.is_alpha else -I / self.tau_s
+        V, current, J = state
+        dV = (current - V) / self.tau_m
+        dI = (J - current) / self.tau_s if self.is_alpha else -current / self.tau_s
         ddV = (dI - dV) / self.tau_m
         dJ = -J / self.tau_s
         ddI = (dJ - dI) / self.tau_s if self.is_alpha else -dI / self.tau_s
@@ -118,7 +121,7 @@ class Cascade(Threshold):
         lines = [(3, 4), (1, 2)] if self.is_alpha else [(1, 2)]
         for value, slope in lines:
             places = self.add_zeros(places, value, slope)
-        for (low, _), (high, reached) in zip(places, places[1:], strict=False):
+        for (low, _), (high, reached) in pairwise(places):
             if reached[0] >= 0:
                 root = solve(lambda t: self.at(t)[:2], low, high)
                 return min(instant(root), longest)
@@ -135,7 +138,7 @@ class Cascade(Threshold):
     def add_zeros(self, places, value, slope):
         """The places, and the zeros of a function that has at most one between neighbours."""
         found = [places[0]]
-        for before, after in zip(places, places[1:], strict=False):
+        for before, after in pairwise(places):
             left, right = before[1][value], after[1][value]
             if left * right < 0:
                 sign = 1 if left < 0 else -1
@@ -161,7 +164,7 @@ class LifDelta(Threshold):
         self.V = self.I0 + (self.V - self.I0) * z
 
     def find(self, longest):
-        if self.I0 <= self.V_th:
+        if self.V_th >= self.I0:
             return None
         wait = instant(self.tau * log((self.I0 - self.V) / (self.I0 - self.V_th)))
         return wait if wait <= longest else None

@@ -13,6 +13,7 @@ k s = artanh(k/p), or when s = 1/p.
 
 import gmpy2
 from gmpy2 import atan, atanh, exp, log, log1p, mpfr, sqrt, tan, tanh
+
 from temporal.arithmetic import PER_UNIT, instant, solve, span
 
 TERMS = 4000

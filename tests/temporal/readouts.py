@@ -8,6 +8,7 @@ computed with twice as many.
 
 import gmpy2
 from gmpy2 import cos, exp, expm1, log, mpfr
+
 from temporal.arithmetic import DIGITS, span, working
 from temporal.linear import Cascade
 

@@ -11,6 +11,7 @@ from operator import mul
 
 import gmpy2
 from gmpy2 import exp, mpfr
+
 from temporal.arithmetic import instant, solve, span
 
 MOST_STEPS = 20_000
@@ -152,7 +153,7 @@ class Peaked(Integrated):
     is_moved_at_threshold = True
 
     def is_beyond(self):
-        return self.V >= self.V_peak
+        return self.V_peak <= self.V
 
     def find(self, longest):
         if longest <= 0:
@@ -205,14 +206,14 @@ class Eif(Integrated):
         return gmpy2.is_infinite(self.V)
 
     def expand(self, state):
-        V, I = [state[0]], [state[1]]
+        V, current = [state[0]], [state[1]]
         E, slopes = [exp(V[0])], []
         for k in range(self.order):
-            slopes.append((E[k] - V[k] + I[k]) / self.tau_m)
+            slopes.append((E[k] - V[k] + current[k]) / self.tau_m)
             V.append(slopes[k] / (k + 1))
-            I.append(-I[k] / (self.tau_s * (k + 1)))
+            current.append(-current[k] / (self.tau_s * (k + 1)))
             E.append(convolve(E, slopes, k) / (k + 1))
-        return V, I
+        return V, current
 
     def find(self, longest):
         """Go on until growth is certain, then by V."""
@@ -235,16 +236,16 @@ class Eif(Integrated):
 
     def is_certain(self, state):
         """Whether V grows from now on: what is left of the current cannot stop it."""
-        V, I = state
-        return V >= CERTAIN and exp(V) / 2 - V + min(I, mpfr(0)) > 0
+        V, current = state
+        return V >= CERTAIN and exp(V) / 2 - V + min(current, mpfr(0)) > 0
 
     def climb(self, state):
         """The time until V is infinite; V is the independent variable."""
-        V, I, t = state[0], state[1], mpfr(0)
+        (V, start), t = state, mpfr(0)
         top = tolerance_bits() * gmpy2.const_log2() + 10
-        while V < top:
+        while top > V:
             E = exp(V)
-            current, time = [I], [mpfr(0)]
+            current, time = [start], [mpfr(0)]
             slopes, speed = [], []
             power = E
             for k in range(self.order):
@@ -260,13 +261,12 @@ class Eif(Integrated):
                 power /= k + 1
             step = find_step_to(time, current)
             t += evaluate(time, step)[0]
-            I = evaluate(current, step)[0]
+            start = evaluate(current, step)[0]
             V += step
         return t
 
     def settle(self, duration):
-        I = self.state[1] * exp(-span(duration) / self.tau_s)
-        self.change([gmpy2.inf(), I])
+        self.change([gmpy2.inf(), self.state[1] * exp(-span(duration) / self.tau_s)])
 
     def kick(self, w):
         self.change([self.V, self.state[1] + w])
