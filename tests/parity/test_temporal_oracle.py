@@ -7,13 +7,11 @@ from temporal import differentiate, draw, simulate
 from temporal.answers import Numbers, Runs
 from temporal.arithmetic import working
 from temporal.readouts import find_loss
-from temporal.records import MODELS
+from temporal.records import INTEGRATED, MODELS
 
 from sim.events.differentiate import differentiate as backward
 from sim.events.simulate import simulate as run_events
 from sim.network.network import Network, Population, Projection, SpikeTrains
-
-CLOSED = [m for m in MODELS if m not in ("eif", "adex", "izhikevich")]
 
 
 def build(network, trial):
@@ -54,13 +52,26 @@ def connect(pre, post, weights, delays):
     return Projection(pre=pre, post=post, weights=np.array(weights), delays=given)
 
 
+SHORT = {"eif": 2.5, "adex": 2.5, "izhikevich": 25.0}
+
+
+def draw_some(model, first, readouts):
+    """Networks of a model with and without delays; one small one if it is integrated."""
+    for k, parameters in enumerate(("default", "each", "general")):
+        is_slow = model in INTEGRATED
+        if is_slow and k != 1:
+            continue
+        yield draw(
+            first + k, model, n_layers=1 if is_slow else 2, size=2 if is_slow else 4,
+            n_spikes=20 if is_slow else 40, recurrent=True, delays=(False, "some", True)[k],
+            parameters=parameters, readout=readouts[k],
+            duration=SHORT.get(model),
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_spikes_are_those_of_the_event_engine(model):
-    for seed, parameters in enumerate(("default", "each", "general")):
-        network, trial = draw(
-            seed, model, n_layers=2, size=4, n_spikes=40, recurrent=True,
-            delays=(False, "some", True)[seed], parameters=parameters,
-        )  # fmt: skip
+    for network, trial in draw_some(model, 0, ["count"] * 3):
         recording = run_events(build(network, trial))
         first = 0
         for layer, own in zip(network.layers, simulate(network, trial).spikes, strict=True):
@@ -70,7 +81,7 @@ def test_spikes_are_those_of_the_event_engine(model):
             times = recording.spike_time[members]
             neurons = recording.spike_neuron[members] - first
             assert [j for _, j in own] == neurons.tolist()
-            assert len(own) > 2
+            assert len(own) > 1
             np.testing.assert_allclose(times, [float(t) for t, _ in own], rtol=0, atol=1e-11)
             first += layer.size
 
@@ -133,19 +144,15 @@ def differentiate_readout(network, trial):
         return found
 
 
-@pytest.mark.parametrize("model", CLOSED)
+@pytest.mark.parametrize("model", MODELS)
 def test_slopes_are_those_of_the_event_engine(model):
-    for seed, parameters in enumerate(("default", "each", "general")):
-        network, trial = draw(
-            seed + 10, model, n_layers=2, size=4, n_spikes=30, recurrent=True,
-            delays=(False, "some", True)[seed], parameters=parameters,
-            readout=("leaky_integrator", "windows", "linear_window")[seed],
-        )  # fmt: skip
+    for network, trial in draw_some(model, 10, ("leaky_integrator", "windows", "maximum")):
         expected = find_event_gradient(network, trial)
-        found = differentiate(network, trial, most=6)
+        found = differentiate(network, trial, most=1 if model in INTEGRATED else 3)
         own = {p: float(v) for p, v in found.slopes.items() if p in expected and v is not None}
         own = {p: v for p, v in own.items() if p not in found.tied}
         assert {p[0] for p in own} >= {"weights", "recurrent", "parameters", "initial"}
-        largest = max(map(abs, own.values()))
+        largest = max(map(abs, expected.values()))
         worst = max(own, key=lambda p: abs(own[p] - expected[p]))
-        assert abs(own[worst] - expected[worst]) < 1e-9 * largest, worst
+        assert abs(own[worst] - expected[worst]) <= 1e-10 * largest, worst
+        assert max(map(abs, own.values())) > 0

@@ -18,7 +18,10 @@ STARTS = {"theta": (-0.5, 1.5), "rapid_theta": (0.0, 1.5), "qif_delta": (-0.5, 0
 """Initial potentials; others start between -0.2 and 0.5."""
 FEWEST, MOST = 1.0, 4.0
 """Spikes per neuron, on average over a layer."""
-TRIES = 40
+DRIVEN = 1.25
+"""I0 of lif_delta. Without drive inputs alone make it spike, at their times, whatever the weights:
+nearly all slopes would be 0."""
+TRIES = 16
 ROUGH = 20
 """Digits for finding the size of weights."""
 
@@ -58,8 +61,14 @@ def draw(
     layers = []
     for depth, name in enumerate(models):
         n_pre = size if depth else n_inputs
-        unit = draw_layer(rng, name, n_pre, size, T, recurrent, delays, parameters)
-        layers.append(fit_scale(layers, unit, trial))
+        for _ in range(TRIES):
+            unit = draw_layer(rng, name, n_pre, size, T, recurrent, delays, parameters)
+            layer = fit_scale(layers, unit, trial)
+            if layer is not None:
+                break
+        else:
+            raise ArithmeticError(f"no weights found with which {name} spikes a few times")
+        layers.append(layer)
     return Network(layers=layers, readout=draw_readout(rng, readout, n_outputs, size)), trial
 
 
@@ -105,21 +114,21 @@ def draw_parameters(rng, model, size, kind):
     """Parameters by name."""
     values = MODELS[model][1]
     if kind == "default":
-        return dict(values)
+        return {**values, "I0": DRIVEN} if model == "lif_delta" else dict(values)
     span = 0.2 if model not in ("izhikevich", "adex") else 0.05
     drawn = {n: [v * rng.uniform(1 - span, 1 + span) for _ in range(size)]
              for n, v in values.items()}  # fmt: skip
     if model == "qif_delta":
         drawn["I0"] = [rng.uniform(-0.2, 0.7) for _ in range(size)]
     if model == "lif_delta":
-        drawn["I0"] = [rng.uniform(-0.2, 1.3) for _ in range(size)]
+        drawn["I0"] = [rng.uniform(0.5, 1.6) for _ in range(size)]
     if model == "qif" and kind == "each":
         drawn["tau_s"] = [v / 2 for v in drawn["tau_m"]]
     return drawn
 
 
 def fit_scale(before, unit, trial):
-    """The layer with weights so large that its neurons spike a few times."""
+    """The layer with weights so large that its neurons spike a few times; None if none are."""
     scale, step, last = SCALES[unit.model], 1.5, 0
     for _ in range(TRIES):
         layer = scale_layer(unit, scale)
@@ -133,7 +142,7 @@ def fit_scale(before, unit, trial):
         if last and side != last:
             step = step**0.5
         scale, last = scale * step**side, side
-    return layer
+    return None
 
 
 def count_spikes(network, trial):
