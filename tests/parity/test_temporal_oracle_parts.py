@@ -66,7 +66,7 @@ def test_readouts_of_spike_times_are_sums_over_kernels():
     assert float(read("windows", by_window, width=0.5)) == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.parametrize("current", [-3.0, 0.2, 5.0, 60.0])
+@pytest.mark.parametrize("current", [-3.0, 0.2, 5.0, 60.0, 3000.0])
 def test_both_solutions_of_qif_agree(current):
     with working():
         parameters = {"tau_m": mpfr("1.3"), "tau_s": mpfr("1.3") / 2}
@@ -141,6 +141,22 @@ def test_jumps_of_one_instant_are_applied_together():
     assert simulate(Network(layers=[layer]), trial).spikes == [[]]
     trial = replace(trial, inputs=[(0.5, 0), (0.6, 1)])
     assert len(simulate(Network(layers=[layer]), trial).spikes[0]) == 1
+
+
+@pytest.mark.parametrize(("w", "n_spikes"), [(-0.5, 0), (0.0, 1), (0.5, 1)])
+def test_an_input_comes_before_a_spike_of_that_instant(w, n_spikes):
+    layer = Layer(model="lif_delta", weights=[[w]], initial={"V": [1.0]})
+    trial = Trial(inputs=[(0.0, 0)], duration=1.0)
+    assert len(simulate(Network(layers=[layer]), trial).spikes[0]) == n_spikes
+
+
+def test_a_spike_acts_before_the_next_one_of_that_instant():
+    layer = Layer(
+        model="lif_delta", weights=[[1.5], [1.5], [0.0]],
+        recurrent=[[0.0, 0.0, 0.0], [-0.8, 0.0, 0.0], [1.2, 0.0, 0.0]],
+    )  # fmt: skip
+    trial = Trial(inputs=[(0.5, 0)], duration=1.0)
+    assert [j for _, j in simulate(Network(layers=[layer]), trial).spikes[0]] == [0, 2]
 
 
 def test_delays_add_up_in_decimals():

@@ -67,7 +67,7 @@ class LayerRun:
             self.look_ahead(stop)
             coming = [(due, i) for i, due in self.due.items() if due is not None]
             time, i = min(coming, default=(self.end, None))
-            if time < stop or (time == stop < self.end and self.at[i] == time):
+            if time < stop:
                 self.spike(i, time)
                 continue
             if stop >= self.end:
