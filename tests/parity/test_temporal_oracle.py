@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from networks import compiled
 from temporal import differentiate, draw, simulate
-from temporal.answers import Numbers, Runs
+from temporal.answers import Runs
 from temporal.arithmetic import working
+from temporal.given import Numbers
 from temporal.readouts import find_loss
 from temporal.records import INTEGRATED, MODELS
 

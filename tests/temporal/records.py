@@ -84,6 +84,9 @@ class Layer:
 class Readout:
     """What makes logits of the last layer's spikes.
 
+    A spike of a neuron with a delay comes to the readout that much later; what comes at T or after
+    it is not heard, and does not count.
+
     Attributes:
         kind: One of `READOUTS`.
         weights: [output][neuron]; windows: [output][neuron][window].
