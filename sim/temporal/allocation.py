@@ -125,6 +125,7 @@ def make_scratch(
         slopes=np.zeros((room, shape[1])),
         logits=np.zeros(shape[2]),
         by_logit=np.zeros(shape[2]),
+        maxima=np.zeros((4, shape[2])),
     )
 
 

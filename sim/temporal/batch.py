@@ -8,6 +8,7 @@ threads.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
 from sim.layers.allocation import Shelf
 from sim.status import NO_ROOM, raise_status
+from sim.temporal import readout_maximum
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, make_sums
 from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
@@ -28,7 +30,6 @@ from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, SimulationError
 from spiketheory.generation.interface import INTERFACE
 from spiketheory.machine.compile import CompiledModel, make_linker
-from spiketheory.machine.readout import CompiledReadout
 from spiketheory.memory import check_memory
 
 MOST_BLOCKS = 16
@@ -82,17 +83,39 @@ SPARE: Shelf[Ready] = Shelf()
 
 
 @lru_cache(maxsize=64)
+def link_maximum(model: CompiledModel, functions: ModuleType, wants_settings: bool) -> ModuleType:
+    """The kernels of `sim.temporal.readout_maximum`, bound to a readout's functions."""
+    names = ("response", "response_slope", "response_vjp")
+    bound: dict[str, Any] = {name: getattr(functions, name) for name in names}
+    bound["WANT_READOUT"] = wants_settings
+    return make_linker((model,), bound).link(readout_maximum)
+
+
+@lru_cache(maxsize=64)
 def link_kernels(
-    model: CompiledModel, readout: CompiledReadout, loss: Callable[..., float], per_neuron: bool,
-    parameters: bool,
+    model: CompiledModel, functions: ModuleType, loss: Callable[..., float], per_neuron: bool,
+    parameters: bool, wants_settings: bool,
 ) -> Any:  # fmt: skip
-    """The kernels of `sim.temporal.sample`, bound to a model, a readout and a loss."""
-    names = ("kernel_and_slope", "kernel_vjp")
-    further = {name: getattr(readout.functions, name) for name in names}
-    further["loss_function"] = model.jit(loss, allocates=False)
+    """The kernels of `sim.temporal.sample`, bound to a model, a readout and a loss.
+
+    Args:
+        model: The model.
+        functions: Those of the readout.
+        loss: The function of the loss.
+        per_neuron: Whether neurons have constants of their own.
+        parameters: Whether derivatives by these are computed.
+        wants_settings: Whether those by the readout's parameters are.
+    """
+    further: dict[str, Any] = {"loss_function": model.jit(loss, allocates=False)}
+    if hasattr(functions, "kernel"):
+        names = ("kernel_and_slope", "kernel_vjp")
+        further |= {name: getattr(functions, name) for name in names}
+    else:
+        maximum = link_maximum(model, functions, wants_settings)
+        further |= {"read_out": maximum.read_maximum, "read_out_vjp": maximum.read_maximum_vjp}
     own = {n: getattr(model.functions, n) for n in INTERFACE if hasattr(model.functions, n)}
     facts = {**model.facts, "PER_NEURON": per_neuron, "WANT_PARAMETERS": parameters,
-             "WANT_READOUT": parameters and bool(readout.parameters)}  # fmt: skip
+             "WANT_READOUT": wants_settings}  # fmt: skip
     return make_linker((model,), {**own, **facts, **further}).link(sample_kernels)
 
 
@@ -184,8 +207,9 @@ class Run:
         )
         self.varied = list_constants(stack.model) if parameters else []
         self.kernels = link_kernels(
-            stack.model, readout.compiled, loss.function, not stack.is_uniform, parameters
-        )
+            stack.model, readout.compiled.functions, loss.function, not stack.is_uniform,
+            parameters, parameters and bool(readout.compiled.parameters),
+        )  # fmt: skip
         self.max_spikes = max_spikes
 
     # Long: with what a thread does.

@@ -171,6 +171,8 @@ class Scratch(NamedTuple):
             (n_neurons, n_features), and derivatives by them.
         slopes: Derivatives of the readout's kernel by each spike time, shape (room, n_features).
         logits, by_logit: Shape (n_outputs,).
+        maxima: Of the readout `sim.temporal.readout_maximum`, shape (4, n_outputs): potentials,
+            currents, largest potentials and when they are.
     """
 
     drive: Floats
@@ -196,6 +198,7 @@ class Scratch(NamedTuple):
     slopes: Floats
     logits: Floats
     by_logit: Floats
+    maxima: Floats
 
 
 class Memory(NamedTuple):

@@ -6,8 +6,8 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
-from typing import Any
 
 from spiketheory.errors import ModelError, check_choice
 from spiketheory.generation.templates import READOUT_FORMAT
@@ -129,21 +129,22 @@ def load_readout(
         value_at_end=module.VALUE_AT_END,
         slope_at_end=module.SLOPE_AT_END,
         curvature_at_end=module.CURVATURE_AT_END,
-        functions=make_module(module.__name__, find_functions(module, backend, key)),
+        functions=find_functions(module, backend, key),
         module=module,
         key=key,
     )
 
 
-def find_functions(module: ModuleType, backend: str, key: str) -> dict[str, Any]:
-    """The functions of a module, compiled if the backend is."""
+@lru_cache(maxsize=64)
+def find_functions(module: ModuleType, backend: str, key: str) -> ModuleType:
+    """The functions of a module, compiled if the backend is: one module, whatever the values."""
     names = [name for name in FUNCTIONS if hasattr(module, name)]
     if backend == "numpy":
-        return {name: getattr(module, name) for name in names}
+        return make_module(module.__name__, {name: getattr(module, name) for name in names})
     compiled = {name: compile_module(module)[name] for name in names}
     for name, function in compiled.items():
         function.full_key = hash_texts(key, name)  # what calls it is kept on disk by it
-    return compiled
+    return make_module(module.__name__, compiled)
 
 
 def check_values(module: ModuleType, given: Mapping[str, float]) -> tuple[float, ...]:
