@@ -25,7 +25,7 @@ READOUTS = (
 """What is read of the outputs; see `sim.training.temporal_train` for all but the first."""
 TRAIN_ONLY = (
     *("readout_parameters", "recurrent", "delay", "learn_delays", "learn_parameters"),
-    *("smoothing", "rate_cost"),
+    *("smoothing", "rate_cost", "patience"),
 )
 """What only readouts of spike trains have."""
 
@@ -82,6 +82,8 @@ class TrainConfig:
         clip: Gradients longer than so many times the median of the last ones are shortened; 0 for
             never.
         warm_up: Epochs in which the learning rate rises from 0.
+        patience: Training ends after so many epochs without a better accuracy on the samples that
+            are held out, and goes back to the best epoch; 0 for never. Needs validation > 0.
         count_jumps: On so many training samples appearing and vanishing spikes are counted in each
             epoch; 0 for none.
     """
@@ -128,6 +130,7 @@ class TrainConfig:
     lift: float = 0.01
     clip: float = 10.0
     warm_up: float = 1.0
+    patience: int = 0
     count_jumps: int = 64
 
     def __post_init__(self) -> None:
@@ -138,7 +141,7 @@ class TrainConfig:
             check_positive(name, getattr(self, name))
         for name in ("epochs", "batch", "n_bins"):
             check_at_least(name, getattr(self, name), 1)
-        for name in ("shift", "validation", "seed", "count_jumps"):
+        for name in ("shift", "validation", "seed", "count_jumps", "patience"):
             check_at_least(name, getattr(self, name), 0)
         for width in self.hidden:
             check_at_least("every hidden layer", width, 1)
@@ -168,6 +171,11 @@ class TrainConfig:
             raise InputError(
                 "Expected delay > 0 for learn_delays but got 0; say how long spikes are under way "
                 "at the start."
+            )
+        if self.patience and not self.validation:
+            raise InputError(
+                "Expected validation > 0 for patience but got 0; what ends training must not be "
+                "the test set. Set validation to the number of samples to hold out."
             )
         if self.readout != "first_spike":
             return
@@ -292,7 +300,7 @@ BEST = {
     "precision": "float32",
 }
 
-READOUT_DEFAULTS = {"optimiser": "adam", "learning_rate": 0.02, "schedule": "cosine"}
+READOUT_DEFAULTS = {"optimiser": "adam", "learning_rate": 0.05, "schedule": "cosine"}
 """Weights are counted in units of their size at the start, see `sim.training.temporal_train`."""
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -16,6 +16,8 @@ import numpy as np
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, SimulationError, check_choice, check_positive
 
+FIRST_SHARE = 0.02
+"""Share of the learning rate with which a warm-up begins."""
 BLOCK = 2**14
 """Numbers that are updated at once."""
 
@@ -385,6 +387,26 @@ class Cosine(Schedule):
 
 OPTIMISERS = {"adabelief": AdaBelief, "adam": Adam, "sgd": SGD}
 SCHEDULES = {"constant": Constant, "cosine": Cosine, "exponential": Exponential}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmUp(Schedule):
+    """A schedule whose rate rises from 0 in the first epochs.
+
+    Attributes:
+        schedule: The schedule.
+        epochs: So many.
+    """
+
+    schedule: Schedule
+    epochs: float
+
+    def __call__(self, progress_epochs: float, total_epochs: float) -> float:
+        """The rate after so many epochs; never 0 at the first step."""
+        rate = self.schedule(progress_epochs, total_epochs)
+        if progress_epochs >= self.epochs:
+            return rate
+        return rate * max(progress_epochs / self.epochs, FIRST_SHARE)
 
 
 def make_optimiser(name: str, **settings: float) -> Optimiser:

@@ -20,6 +20,7 @@ from sim.training.data import Dataset
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
 from sim.training.jumps import count_jumps
+from sim.training.optim import WarmUp
 from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel
 from sim.training.train import Progress, Row, Trainer, TrainState, raise_diverged
 from sim.training.trial_data import TrialDataset
@@ -54,6 +55,8 @@ class TemporalTrainer(Trainer):
         self.before_step: list[np.ndarray] | None = None
         self.steps_left = 0
         super().__init__(config, dataset, model)
+        if config.warm_up:
+            self.schedule = WarmUp(schedule=self.schedule, epochs=config.warm_up)
 
     def prepare_inputs(self) -> None:
         """Encoded inputs as trials."""
@@ -77,6 +80,8 @@ class TemporalTrainer(Trainer):
         n = sum(self.config.hidden)
         kept = {"rates": np.full(n, self.config.start_rate), "norms": np.full(LATEST_NORMS, np.nan)}
         kept |= {f"scale_{name}": np.array(scale) for name, scale in scales.items()}
+        if self.config.patience:
+            kept |= {f"best_{name}": array.copy() for name, array in arrays.items()}
         return TrainState(
             parameters=parameters, optimiser_state=self.optimiser.init(parameters) | kept
         )
@@ -169,7 +174,27 @@ class TemporalTrainer(Trainer):
         row = super().add_row(state, loss, accuracy, rate, seconds)
         if self.config.count_jumps:
             row |= self.describe_jumps(state)
+        if self.config.patience:
+            self.keep_best(state)
         return row
+
+    def keep_best(self, state: TrainState) -> None:
+        """Keep the arrays of the best epoch so far, and go back to them when training ends."""
+        accuracies = [row["test_accuracy"] for row in state.rows]
+        best = int(np.argmax(accuracies))
+        kept = state.optimiser_state
+        for name, array in zip(self.temporal.names, state.parameters, strict=True):
+            if best == state.epoch:
+                kept[f"best_{name}"] = array.copy()
+            elif self.is_over(state):
+                array[...] = kept[f"best_{name}"]
+
+    def is_over(self, state: TrainState) -> bool:
+        """Whether training ends with this epoch."""
+        if not self.config.patience:
+            return super().is_over(state)
+        best = int(np.argmax([row["test_accuracy"] for row in state.rows]))
+        return super().is_over(state) or state.epoch - best >= self.config.patience
 
     def describe_jumps(self, state: TrainState) -> Row:
         """Spikes that appeared or vanished in the last step, on some training samples."""
@@ -342,5 +367,5 @@ class TemporalTrainer(Trainer):
 
 def moments_of(kept: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the optimiser keeps, of all that is kept from step to step."""
-    own = ("rates", "norms")
-    return {n: a for n, a in kept.items() if n not in own and not n.startswith("scale_")}
+    own = ("rates", "norms", "scale_", "best_")
+    return {name: array for name, array in kept.items() if not name.startswith(own)}

@@ -160,6 +160,10 @@ class Trainer:
         targets = make_targets(self.config, labels, self.dataset.n_classes)
         run_batch(self.network(state), events, targets, self.loss, gradient=True)
 
+    def is_over(self, state: TrainState) -> bool:
+        """Whether training has come to its end."""
+        return state.epoch >= self.config.epochs
+
     def run_epoch(
         self, state: TrainState, on_batch: Callable[[Progress], None] | None = None
     ) -> Row:
@@ -422,7 +426,7 @@ def train_network(
         row["train_loss"] = row["train_accuracy"] = float("nan")
         if on_epoch is not None:
             on_epoch(state, row)
-    while state.epoch < trainer.config.epochs:
+    while not trainer.is_over(state):
         row = trainer.run_epoch(state, on_batch)
         if on_epoch is not None:
             on_epoch(state, row)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.progress import (
     BarColumn,
     Progress,
@@ -147,8 +148,14 @@ def say_what_was_written(lines: list[str], summary: dict[str, Any]) -> str:
     return "\n".join([*lines, f"Wrote {', '.join(summary['fields'])} to {summary['out']}."])
 
 
-def show_training(run: "Run", console: "Console") -> None:
-    """Train to the end, show how it goes, and save after every epoch."""
+def show_training(run: "Run", console: "Console", *, log_json: bool = False) -> None:
+    """Train to the end, show how it goes, and save after every epoch.
+
+    Args:
+        run: The run.
+        console: Where it is shown.
+        log_json: Whether the metrics of every epoch are printed as a line of JSON.
+    """
     from sim.training.train import train_network
 
     config = run.trainer.config
@@ -172,10 +179,25 @@ def show_training(run: "Run", console: "Console") -> None:
 
         def on_epoch(state: "TrainState", row: "Row") -> None:
             run.save()
+            if log_json:
+                click.echo(json.dumps(replace_nonfinite(dict(row)), allow_nan=False))
             if should_print(state.epoch, config.epochs):
                 text = format_row(row, hidden=bool(config.hidden))
                 console.print(text, highlight=False, markup=False, soft_wrap=True)
+            explain_jumps(run, row)
 
+        def explain_jumps(run: "Run", row: "Row") -> None:
+            jumps = row.get("spikes_appeared", 0.0) + row.get("spikes_vanished", 0.0)
+            if jumps > 0 and not explained:
+                explained.append(True)
+                console.print(
+                    f"Spikes of {run.trainer.model.name} appear and vanish in mid-trial when "
+                    "weights change, and the loss jumps there; `spiketheory certify` says why. "
+                    "Jumps are counted per 1,000 hidden spikes, in the last step of an epoch.",
+                    highlight=False, markup=False, soft_wrap=True,
+                )  # fmt: skip
+
+        explained: list[bool] = []
         train_network(run.trainer, run.state, on_batch=on_batch, on_epoch=on_epoch)
 
 
@@ -217,10 +239,12 @@ def format_row(row: "Row", *, hidden: bool = True) -> str:
     text = f"epoch {int(row['epoch']):3d}: {row['test_accuracy']:6.2%} of held-out samples correct"
     if not hidden:
         return text
-    return (
+    text = (
         f"{text}, {row['spikes_per_hidden_neuron']:.2f} spikes per hidden neuron, "
         f"{row['silent_fraction']:.0%} silent"
     )
+    jumps = row.get("spikes_appeared", float("nan")) + row.get("spikes_vanished", float("nan"))
+    return text if math.isnan(jumps) else f"{text}, {jumps:.2g} jumps"
 
 
 def format_stop(run: "Run", *, program: str = "spiketheory") -> str:

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR",
               help="Continue the run in this folder; only --epochs may change.  "
               "[default: start a new run]")  # fmt: skip
+@click.option("--log-json", is_flag=True,
+              help="Print the metrics of every epoch as a line of JSON, for programs.  "
+              "[default: no]")  # fmt: skip
 @DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
 def train(
@@ -50,6 +53,7 @@ def train(
     resume: Path | None,
     timeout: float,
     as_json: bool,
+    log_json: bool,
     **options: Any,
 ) -> None:
     """Train a network of spiking neurons by exact gradient descent.
@@ -110,7 +114,7 @@ def train(
             root=root,
             epochs=options["epochs"],
         )
-    train_run(run, as_json=as_json)
+    train_run(run, as_json=as_json, log_json=log_json)
 
 
 def check_resume_options(options: dict[str, Any]) -> None:
@@ -125,21 +129,23 @@ def check_resume_options(options: dict[str, Any]) -> None:
             )
 
 
-def train_run(run: "Run", *, as_json: bool) -> None:
+def train_run(run: "Run", *, as_json: bool, log_json: bool = False) -> None:
     """Train, draw the figures, and say what came out."""
     from sim.training.run_folder import draw_run
     from spiketheory.commands.display import format_end, format_stop, show_training
     from spiketheory.commands.terminal import make_console
 
     try:
-        show_training(run, make_console(stderr=True, quiet=as_json))
+        console = make_console(stderr=True, quiet=as_json or log_json)
+        show_training(run, console, log_json=log_json)
         figures = draw_run(run.folder, run.trainer, run.state)
     except KeyboardInterrupt:
         end_stopped(format_stop(run, program=name_program()))
     finally:
         run.close()
-    print_metrics(run, as_json=as_json)
-    if not as_json:
+    if not log_json or as_json:
+        print_metrics(run, as_json=as_json)
+    if not (as_json or log_json):
         click.echo(format_end(run, figures, program=name_program()))
 
 

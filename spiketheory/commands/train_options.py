@@ -118,6 +118,9 @@ TRAIN_OPTIONS = (
     click.option("--start-rate", type=float,
                  help="Spikes per hidden neuron and sample before training, with a readout of "
                  "spike trains.  [default: 1]"),
+    click.option("--patience", type=int,
+                 help="With a readout of spike trains and --validation: end after so many epochs "
+                 "without a better accuracy, and go back to the best.  [default: 0, never]"),
     click.option("--count-jumps", type=int,
                  help="Count spikes that appear or vanish on so many samples in each epoch, with a "
                  "readout of spike trains; 0 for none.  [default: 64]"),
