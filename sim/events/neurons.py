@@ -5,8 +5,6 @@ event loops is said in `sim.events.interface`, and what their arguments are. Not
 events are found (`sim.events.loop`) or in which order they are undone (`sim.events.backward`).
 """
 
-import numpy as np
-
 from sim.events.interface import ARRIVED, CROSSED, DEFERRED, LOST
 from sim.events.ties import Ties
 from sim.kernels.limits import LARGE_COORDINATE, LARGEST_COORDINATE, SCALING
