@@ -190,7 +190,9 @@ def find_conditions(derivation: Derivation, tie: sp.Eq | None = None) -> tuple[s
     known = {p.symbol for p in derivation.model.parameters}
     known |= {c.symbol for c in derivation.constants}
     found: list[sp.Expr] = []
-    ties = {other: sp.S(other == tie) for other in find_ties(derivation)} if tie is not None else {}
+    ties: dict[sp.Eq, sp.Basic] = {}
+    if tie is not None:
+        ties = {other: sp.true if other == tie else sp.false for other in find_ties(derivation)}
     for branch in (*derivation.propagator.branches, *derivation.spike_branches):
         if branch.condition.xreplace(ties) == sp.false:
             continue
