@@ -10,7 +10,14 @@ from mpmath import mpf
 from spiketheory.reference.integrate import bind, bind_balls
 from spiketheory.reference.neuron import Neuron
 from spiketheory.runtime.special_mpmath import exp_dd, from_ball, to_ball
-from spiketheory.verification.crossing import DIRECTIONS, Setting, draw_directions
+from spiketheory.verification.crossing import (
+    DIRECTIONS,
+    Setting,
+    Tallies,
+    compare_gradient,
+    draw_directions,
+)
+from spiketheory.verification.tally import Mismatch
 
 x, p = sp.symbols("x p", real=True)
 THIRD = sp.Rational(1, 3)
@@ -70,3 +77,36 @@ def test_a_trial_that_goes_on_from_where_it_was_comes_to_the_same():
         else:
             assert abs(found - spike) < mpf(10) ** -28
             assert max(abs(s - e) for s, e in zip(state, expected, strict=True)) < mpf(10) ** -28
+
+
+class Linear:
+    """A setting whose spike time is linear in five variables."""
+
+    true = tuple(map(mpf, (3, -0.5, 0.25, 0, 2)))
+
+    def __init__(self, claimed):
+        self.claimed = list(claimed)
+
+    def height(self, state):
+        return mpf(-1)
+
+    def wait(self, state):
+        return mpf(1)
+
+    def step(self, name, state, duration, *after):
+        return [*self.claimed, mpf(0)]
+
+    def arrive(self, state, longest):
+        return None, 1 + sum(s * v for s, v in zip(self.true, state, strict=True))
+
+
+def test_two_directions_show_any_wrong_derivative_of_a_spike_time():
+    start = [mpf(0)] * 6
+    with mpmath.workdps(40):
+        tallies = Tallies()
+        compare_gradient(Linear(Linear.true), tallies, start)
+        assert tallies["slope"].compared == 1
+        for wrong in range(5):
+            claimed = [s + (mpf(10) ** -9 if i == wrong else 0) for i, s in enumerate(Linear.true)]
+            with pytest.raises(Mismatch, match="gradient of an upward crossing"):
+                compare_gradient(Linear(claimed), tallies, start)
