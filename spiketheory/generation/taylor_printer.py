@@ -53,10 +53,10 @@ RUNTIME_FUNCTIONS = (
 def print_taylor_functions(system: TaylorSystem) -> list[str]:
     """Print Python source of a system's functions.
 
-    The public ones are ``flow``, ``flow_vjp``, ``time_to_spike``, ``spike_within``,
-    ``will_spike``, ``fire``, ``fire_vjp``, ``flow_constants_vjp``, ``time_to_spike_parameters``
-    and ``fire_constants_vjp``; those before are their helpers. All need NumPy as ``np`` and
-    `print_taylor_import`.
+    The public ones are ``flow``, ``flow_vjp``, ``time_to_spike``, ``spike_within``, ``will_spike``,
+    ``fire``, ``fire_vjp``, ``flow_constants_vjp``, ``time_to_spike_parameters`` and
+    ``fire_constants_vjp``; those before are their helpers. All need NumPy as ``np``
+    and `print_taylor_import`.
 
     Args:
         system: The system.
