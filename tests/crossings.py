@@ -16,7 +16,8 @@ from spiketheory.language.symbols import WEIGHT
 from spiketheory.machine.compile import load_compiled
 from spiketheory.symbolic.derive import derive
 
-POSITIVE = {"tau": "tau > 0", "tau_s": "tau_s > 0", "C": "C > 0", "V2": "V2 > 0", "V4": "V4 > 0"}
+POSITIVE = {"tau": "tau > 0", "tau_s": "tau_s > 0", "V_th": "V_th > 0", "C": "C > 0",
+            "V2": "V2 > 0", "V4": "V4 > 0"}  # fmt: skip
 MORRIS_LECAR = """
 dV/dt = (I - gL*(V - EL) - gK*n*(V - EK) - gCa*(1 + tanh((V - V1)/V2))/2*(V - ECa))/C
 dn/dt = phi*((1 + tanh((V - V3)/V4))/2 - n)*cosh((V - V3)/(2*V4))
@@ -72,6 +73,19 @@ def make_morris_lecar(kind):
     return make(
         MORRIS_LECAR, spike="V = 0", rest={"V": -60.0, "n": 0.01}, parameters=COMMON | TYPES[kind],
         name=f"morris_lecar_{kind}",
+    )  # fmt: skip
+
+
+def make_resonator(*, reset="x = 0; y = y_th", drive="x += w"):
+    """Resonate-and-fire: z' = (b + i omega) z, reset to i at Im z = y_th; Izhikevich (2001)."""
+    return build_model(
+        name="resonator", equations="dx/dt = b*x - omega*y\ndy/dt = omega*x + b*y",
+        spike="y = y_th", reset=reset, input=drive, rest={"x": 0, "y": 0},
+        parameters={
+            "b": {"default": -4.0, "domain": "b < 0"},
+            "omega": {"default": 10.0, "domain": "omega > 0"},
+            "y_th": {"default": 1.0, "domain": "y_th > 0"},
+        },
     )  # fmt: skip
 
 

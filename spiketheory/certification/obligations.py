@@ -129,18 +129,21 @@ def name_port(obligation: Obligation, name: str) -> Obligation:
 
 
 def list_crossing(model: NeuronModel) -> Iterator[Obligation]:
-    """What no lemma discharges: a neuron that goes on through its spikes.
+    """What no lemma discharges: a neuron whose spikes are upward crossings.
 
-    The lemmas are about states below the threshold. Such a neuron is above it, too, and may graze
-    it from there: a trial that does refutes it, but nothing is proved.
+    The lemmas are about states below the threshold. Such a neuron is on it or above it, too, and
+    may graze it from there: a trial that does refutes it, but nothing is proved.
     """
     V, theta = model.spike.variable, model.spike.value
+    what = f"{V} goes on through the spike"
+    if model.lands_on_threshold:
+        what = f"the reset of {V} leads onto the threshold"
     for name in NAMES:
         yield Obligation(
             key=f"{name}.crossing",
             condition=name,
-            text=f"{V} goes on through the spike: the lemmas are about neurons that are reset to "
-            f"below the threshold {theta}",
+            text=f"{what}: the lemmas are about neurons that are reset to below the threshold "
+            f"{theta}",
         )
 
 

@@ -133,10 +133,11 @@ def attack(
 def check_simulated(model: NeuronModel) -> None:
     """Raise `InputError` for a model that the opponent's simulators do not know."""
     if model.is_crossing:
+        does = "leads onto it" if model.lands_on_threshold else "leaves it alone"
         raise InputError(
-            f"Expected a model whose reset changes {model.spike.variable} but that of {model.name} "
-            "leaves it alone, for which the opponent has no simulator; no such certificate says "
-            "that spikes only shift."
+            f"Expected a model whose reset takes {model.spike.variable} below its threshold but "
+            f"that of {model.name} {does}, for which the opponent has no simulator; no such "
+            "certificate says that spikes only shift."
         )
 
 

@@ -239,13 +239,15 @@ def explain_model(model: NeuronModel) -> list[Block]:
 
 
 def write_reset(model: NeuronModel) -> Cell:
-    """The reset; a neuron that goes on through its spikes spikes where it crosses upwards."""
+    """The reset; it says so where a spike is an upward crossing."""
     if model.reset == model.state:
         return "none: a spike is an upward crossing, and the state goes on unchanged"
     written = write_name(model.source["reset"], write_changes(model, model.reset))
     if not model.is_crossing:
         return written
     words = f"; a spike is an upward crossing, through which {model.spike.variable} goes on"
+    if model.lands_on_threshold:
+        words = f"; a spike is an upward crossing, and {model.spike.variable} falls after it"
     return write_name(written.plain + words, written.latex + rf"\text{{{words}}}")
 
 

@@ -161,19 +161,32 @@ class NeuronModel:
 
     @property
     def is_crossing(self) -> bool:
-        """Whether a spike is an upward crossing of a finite threshold that V goes on through.
+        """Whether a spike is an upward crossing of a finite threshold.
 
-        The reset leaves V where it is above the threshold, which may move, so that the neuron is
-        above it after a spike; it spikes again only once it has come back below and crosses again.
+        The reset leads onto the threshold, or leaves V where it is above the threshold, which may
+        move, so that the neuron is not below it after a spike; it spikes again only once it has
+        come back below and crosses again.
         """
         V, theta = self.spike.variable, self.spike.value
         if self.spike.is_blowup:
             return False
         after = dict(zip(self.state, self.reset, strict=True))
+        if self.lands_on_threshold:
+            return True
         if after[V] == V and not any(theta.has(s) for s, r in after.items() if s != r):
             return True
         moved = after[V] - theta.subs(after, simultaneous=True) - V + theta
         return theta.has(*self.state) and bool(sp.expand(moved) == 0)
+
+    @property
+    def lands_on_threshold(self) -> bool:
+        """Whether the reset leads onto the threshold, a number or parameter of its own.
+
+        Of no other are two evaluations sure to be the same number.
+        """
+        theta = self.spike.value
+        is_plain = not self.spike.is_blowup and (theta.is_Symbol or theta.is_Rational)
+        return is_plain and self.reset[self.state.index(self.spike.variable)] == theta
 
     @property
     def takes_input(self) -> bool:
@@ -557,10 +570,11 @@ def _check_refractory(model: NeuronModel) -> None:
         return
     variable = model.spike.variable
     if model.is_crossing:
+        got = "one onto it" if model.lands_on_threshold else "none"
         raise ModelError(
-            f"Expected a reset of {variable.name} in {model.name}, whose value is held in the "
-            f"refractory period, but got none; add one, such as {variable.name} = 0, or leave "
-            "refractory out."
+            f"Expected a reset of {variable.name} in {model.name} to below its threshold, since it "
+            f"is held in the refractory period, but got {got}; add one, such as {variable.name} = "
+            "0, or leave refractory out."
         )
     names = ", ".join(s.name for s in refractory.hold)
     if variable not in refractory.hold or len(set(refractory.hold)) < len(refractory.hold):

@@ -433,7 +433,7 @@ def bind_balls(
     state: Sequence[sp.Symbol], parameters: Mapping[sp.Symbol, mpf], values: Sequence[sp.Expr]
 ) -> BallField:
     """The same in ball arithmetic; numbers in the expressions are made balls once."""
-    numbers: dict[sp.Number, sp.Dummy] = {}
+    numbers: dict[sp.Expr, sp.Dummy] = {}
     freed = [free_numbers(v, numbers) for v in values]
     symbols = [*state, *parameters, *numbers.values()]
     compiled = sp.lambdify(symbols, freed, [BALLS, "mpmath"], cse=True, dummify=True)
@@ -442,21 +442,35 @@ def bind_balls(
     return lambda vector: [flint.arb(v) for v in compiled(*vector, *known)]
 
 
-def free_numbers(expression: sp.Expr, numbers: dict[sp.Number, sp.Dummy]) -> sp.Expr:
-    """The expression with a symbol for every fraction and float that is added or multiplied."""
-    if isinstance(expression, sp.Float) or (expression.is_Rational and not expression.is_Integer):
+def free_numbers(expression: sp.Expr, numbers: dict[sp.Expr, sp.Dummy]) -> sp.Expr:
+    """The expression with a symbol for every number that is no integer and no exponent."""
+    if is_constant(expression):
         return numbers.setdefault(expression, sp.Dummy("number", real=True))
     if not expression.args or isinstance(expression, sp.Piecewise):
         return expression
     if isinstance(expression, sp.Pow):
         return sp.Pow(free_numbers(expression.base, numbers), expression.exp, evaluate=False)
+    *more, argument = expression.args
+    if expression.is_Function and argument.is_Integer and not more:  # it takes a ball
+        return expression.func(numbers.setdefault(argument, sp.Dummy("number", real=True)))
     return expression.func(*(free_numbers(a, numbers) for a in expression.args))
 
 
-def make_ball(number: sp.Number) -> flint.arb:
-    """A number as a ball."""
+def is_constant(expression: sp.Expr) -> bool:
+    """Whether an expression is a float, a fraction, or a power of positive rational numbers."""
+    if isinstance(expression, sp.Pow):
+        return all(e.is_Rational for e in expression.args) and bool(expression.base.is_positive)
+    return isinstance(expression, sp.Float) or (
+        expression.is_Rational and not expression.is_Integer
+    )
+
+
+def make_ball(number: sp.Expr) -> flint.arb:
+    """A constant as a ball."""
     if isinstance(number, sp.Float):
         return to_ball(mpmath.make_mpf(number._mpf_))
+    if isinstance(number, sp.Pow):
+        return make_ball(number.base) ** make_ball(number.exp)
     return flint.arb(flint.fmpq(int(number.p), int(number.q)))
 
 
@@ -475,7 +489,7 @@ def ball_exp_dd(points: Sequence[flint.arb]) -> flint.arb:
 
 BALLS: dict[str, Any] = {
     **{
-        name: (lambda x, name=name: getattr(flint.arb(x), name)())
+        name: getattr(flint.arb, name)
         for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
     },
     "exp_dd": lambda *points: ball_exp_dd(points),

@@ -52,10 +52,18 @@ def exp_dd(points: tuple[Any, ...]) -> mpf:
 
 
 def exp_difference(low: mpf, high: mpf) -> mpf:
-    """Divided difference of exp at two nodes."""
-    with mpmath.extraprec(10):
+    """Divided difference of exp at two nodes.
+
+    With as many bits more as the difference of exponentials loses; beyond that two terms of the
+    series are enough.
+    """
+    bits = mpmath.mp.prec + 10
+    with mpmath.workprec(bits):
         gap = high - low  # the nodes are what they are: nothing is lost here
-        value = mpmath.exp(low) * (mpmath.expm1(gap) / gap if gap else 1)
+    lost = -mpmath.mag(gap) if gap else bits
+    with mpmath.workprec(bits + max(0, min(lost, bits))):
+        slope = 1 + gap / 2 if lost >= bits else (mpmath.exp(gap) - 1) / gap
+        value = mpmath.exp(low) * slope
     return +value
 
 

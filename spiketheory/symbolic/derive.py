@@ -15,7 +15,7 @@ from spiketheory.language.removable import resolve_removable
 from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
 from spiketheory.runtime import special_mpmath
 from spiketheory.symbolic.derivation import Derivation
-from spiketheory.symbolic.measured import measure, restore
+from spiketheory.symbolic.measured import has_moving_threshold, measure, restore
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 from spiketheory.symbolic.refractory import add_refractory_period
 
@@ -42,7 +42,7 @@ def derive(model: NeuronModel) -> Derivation:
     written = model
     check_start(written)
     model = measure(written)
-    check_reset(model)
+    check_reset(model, has_moving_threshold(written))
     check_field_after_reset(model)
     mismatches: list[tuple[str, str]] = []
     for method in METHODS:
@@ -63,6 +63,8 @@ def derive(model: NeuronModel) -> Derivation:
 def explain_mismatch(method: ModuleType, model: NeuronModel) -> str | None:
     """Say why a method cannot solve ``model``; None if it can."""
     if model.is_crossing and method not in FOR_CROSSINGS:
+        if model.lands_on_threshold:
+            return "it takes no neuron whose reset leads onto its threshold"
         return f"it takes no neuron whose {model.spike.variable} goes on through the spike"
     found: str | None = method.explain_mismatch(model)
     return found
@@ -71,7 +73,7 @@ def explain_mismatch(method: ModuleType, model: NeuronModel) -> str | None:
 def check_start(model: NeuronModel) -> None:
     """Raise unless the equations have a value at rest, and the neuron has not spiked there.
 
-    One that goes on through its spikes may rest above the threshold.
+    One whose spikes are upward crossings may rest above the threshold.
     """
     model = resolve_removable(model)
     defaults = make_defaults(model)
@@ -153,14 +155,23 @@ def name_gap(value: sp.Expr) -> str:
     return "0/0" if value is sp.nan else "a division by zero" if value is sp.zoo else str(value)
 
 
-def check_reset(model: NeuronModel) -> None:
+def check_reset(model: NeuronModel, is_moving: bool = False) -> None:
     """Raise unless the reset leads away from a finite threshold for all admissible parameters.
 
-    Or leaves V alone: then the crossing from below is the spike.
+    Or leaves V alone: then the crossing from below is the spike. Or leads onto the threshold, from
+    where V falls at once.
+
+    Args:
+        model: The model, with a threshold that does not depend on the state.
+        is_moving: Whether it does in the model as written.
     """
     variable = model.spike.variable
     reset = model.reset[model.state.index(variable)]
-    if model.spike.is_blowup or model.is_crossing:
+    is_landing = model.lands_on_threshold
+    if model.spike.is_blowup or (model.is_crossing and not is_landing):
+        return
+    velocity = find_velocity_after_reset(model)
+    if is_landing and not is_moving and is_positive(-velocity, model.parameters):
         return
     reset = reset.subs(variable, model.spike.value)
     margin = sp.expand(model.spike.value - reset)
@@ -178,10 +189,21 @@ def check_reset(model: NeuronModel) -> None:
     if margin.free_symbols:
         domain = f"{reset} < {model.spike.value}"
         remedy = f'lower it, or state "{domain}" as the domain of a parameter'
+    elif is_landing and not is_moving:
+        remedy = (
+            f"lower it, or see that {variable} falls there: d{variable}/dt = {velocity} need not "
+            "be negative"
+        )
     raise DerivationError(
         f"Expected the reset of {model.name} to lead below its threshold but {variable} = {reset} "
         f"need not lie below {model.spike.value}: the neuron would spike without end; {remedy}."
     )
+
+
+def find_velocity_after_reset(model: NeuronModel) -> sp.Expr:
+    """How fast V moves where the reset leads, in terms of what it leaves alone."""
+    rate = model.derivatives[model.state.index(model.spike.variable)]
+    return rate.subs(dict(zip(model.state, model.reset, strict=True)), simultaneous=True)
 
 
 def describe(state: dict[sp.Symbol, sp.Expr]) -> str:

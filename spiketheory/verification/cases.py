@@ -137,15 +137,13 @@ def describe_failure(step: str, expected: str, got: str, remedy: str) -> str:
 def build_cases(derivation: Derivation) -> tuple[Case, ...]:
     """Return a case for every combination of signs that the branches ask about and can occur.
 
+    Where parameters are tied these are the branches of that tie.
+
     Raises:
         VerificationError: If a branch's condition cannot be solved for a parameter.
     """
-    asked = find_conditions(derivation)
     cases = []
-    for tie, *signs in itertools.product(
-        (None, *find_ties(derivation)), *itertools.repeat(SIGNS, len(asked))
-    ):
-        wanted = tuple(zip(asked, signs, strict=True))
+    for tie, wanted in list_signs(derivation):
         name = ", ".join(
             [*([f"{tie.lhs} = {tie.rhs}"] if tie is not None else []),
              *(f"{e} {SIGNS[s]} 0" for e, s in wanted)]
@@ -169,12 +167,35 @@ def build_cases(derivation: Derivation) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def find_conditions(derivation: Derivation) -> tuple[sp.Expr, ...]:
-    """Expressions of constants and parameters alone whose sign decides between branches."""
+Signs = tuple[tuple[sp.Expr, int], ...]
+"""Expressions, and the sign of each."""
+
+
+def list_signs(derivation: Derivation) -> Iterator[tuple[sp.Eq | None, Signs]]:
+    """Ties between parameters, or none, with every combination of signs that is asked for there."""
+    for tie in (None, *find_ties(derivation)):
+        asked = find_conditions(derivation, tie)
+        for signs in itertools.product(SIGNS, repeat=len(asked)):
+            yield tie, tuple(zip(asked, signs, strict=True))
+
+
+def find_conditions(derivation: Derivation, tie: sp.Eq | None = None) -> tuple[sp.Expr, ...]:
+    """Expressions of constants and parameters alone whose sign decides between branches.
+
+    Args:
+        derivation: The derivation.
+        tie: An equation between parameters that holds, and no other: only branches that count
+            then; None for all of them.
+    """
     known = {p.symbol for p in derivation.model.parameters}
     known |= {c.symbol for c in derivation.constants}
     found: list[sp.Expr] = []
+    ties: dict[sp.Eq, sp.Basic] = {}
+    if tie is not None:
+        ties = {other: sp.true if other == tie else sp.false for other in find_ties(derivation)}
     for branch in (*derivation.propagator.branches, *derivation.spike_branches):
+        if branch.condition.xreplace(ties) == sp.false:
+            continue
         for relation in sorted(branch.condition.atoms(Relational), key=str):
             if isinstance(relation, sp.Eq):
                 continue

@@ -1,6 +1,6 @@
 """Write docs/corpus.md: every model of the corpus, and what came of it.
 
-    PYTHONPATH=. python tests/corpus/table.py            # all of them, about half an hour
+    PYTHONPATH=. python tests/corpus/table.py            # all of them, hours
     PYTHONPATH=. python tests/corpus/table.py lif_cuba   # some, printed
 
 Every model is derived anew, in a process of its own, without a cache.

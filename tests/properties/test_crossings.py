@@ -14,6 +14,7 @@ from crossings import (
     make_fitzhugh,
     make_lif,
     make_morris_lecar,
+    make_resonator,
     make_stepped,
     print_module,
 )
@@ -34,6 +35,13 @@ TRIALS = {
     "current that a spike raises": (make_lif(reset="I += 0.25"), *KICKED),
     "current that a spike turns": (make_lif(reset="I = -I"), *KICKED),
     "jumps of V": (make_lif(jump="V += w; I += w"), *JUMPS),
+    "reset onto the threshold": (make_lif(reset="V = V_th; I = 0"), *KICKED),
+    "reset onto the threshold, jumps of V": (
+        make_lif(reset="V = V_th; I = 0", jump="V += w; I += w"), *JUMPS
+    ),
+    "resonance": (
+        make_resonator(), [0.25 + 0.625 * k for k in range(4)], [2.5, 2.5, -1.0, 3.0], 3.0
+    ),
 }  # fmt: skip
 LONG = {
     "FitzHugh-Nagumo": (make_fitzhugh(), [10.25, 40.0], [0.3, -1.0], 800.0),

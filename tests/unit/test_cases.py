@@ -160,6 +160,17 @@ def test_parameters_in_a_ratio_are_a_case_of_their_own():
     assert cases[-1].parameters[two] == 2 * cases[-1].parameters[one]
 
 
+def test_a_tie_asks_for_the_conditions_of_its_own_branches():
+    conditions = "Eq(b, 2*a) & (c > 1)", "Eq(b, 3*a) & (c > 2)"
+    cases = build_cases(derive_with({"a": "a > 0", "b": "b > 0", "c": ""}, *conditions))
+    names = [c.name for c in cases]
+    assert [n for n in names if n.startswith("b")] == [
+        "b = 2*a, c - 1 > 0", "b = 2*a, c - 1 < 0", "b = 2*a, c - 1 = 0",
+        "b = 3*a, c - 2 > 0", "b = 3*a, c - 2 < 0", "b = 3*a, c - 2 = 0",
+    ]  # fmt: skip
+    assert "c - 1 > 0, c - 2 < 0" in names
+
+
 def test_conditions_are_those_of_parameters_and_constants_alone():
     d = derive_with(
         {"a": "a > 0", "b": ""}, "(a > b) & (V > a)", "b > a", "Eq(a, 2*b)", "V > 1", "k > a",

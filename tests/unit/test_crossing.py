@@ -74,7 +74,10 @@ def test_a_reset_that_moves_the_threshold_away_is_no_crossing():
 
 
 def test_the_document_says_that_a_spike_is_an_upward_crossing():
-    for reset, words in (("", "and the state goes on unchanged"), ("I += 1", "through which V")):
+    for reset, words in (
+        ("", "and the state goes on unchanged"), ("I += 1", "through which V"),
+        ("V = V_th; I = 0", "and V falls after it"),
+    ):  # fmt: skip
         verified = VerifiedKernel(ir=lower(derive(make_lif(reset=reset))), checks=CHECKS)
         text = " ".join(document(verified, format="text").split())
         assert f"a spike is an upward crossing, {words}" in text

@@ -86,7 +86,8 @@ def make_model(equations, **changes):
         (
             make_model("dV/dt = 2 - V", reset="V = 1"),
             "Expected the reset of mine to lead below its threshold but V = 1 need not lie below "
-            "1: the neuron would spike without end; lower it.",
+            "1: the neuron would spike without end; lower it, or see that V falls there: dV/dt = 1 "
+            "need not be negative.",
         ),
         (
             make_model("dV/dt = 2 - V", reset="V = r", parameters={"r": {"default": 1.0}}),

@@ -36,20 +36,24 @@ def after(symbol: sp.Symbol) -> sp.Symbol:
 
 
 def explain_crossing(model: NeuronModel) -> tuple[Step, ...]:
-    """The step of a neuron that goes on through its spikes; none for others."""
+    """The step of a neuron whose spikes are upward crossings; none for others."""
     if not model.is_crossing:
         return ()
     V, theta = model.spike.variable, model.spike.value
+    after = f"{V} goes on through the spike, above its threshold {theta}"
+    jacobian = "The derivative of the state after a spike is that of the flow."
+    if model.lands_on_threshold:
+        after, jacobian = f"The reset leads onto the threshold {theta}, from where {V} falls", ""
     return (
         Step(
             title="Upward crossings",
             text=(
-                f"{V} goes on through the spike, above its threshold {theta}. A coordinate of its "
+                f"{after}. A coordinate of its "
                 "own says on which side the neuron is: from above it spikes again once it has come "
                 "back below and crosses upwards, by itself or carried by an input. Next to the "
                 f"threshold, where rounding decides the sign of {theta} - {V}, that coordinate "
-                "counts. The derivative of the state after a spike is that of the flow."
-            ),
+                f"counts. {jacobian}"
+            ).rstrip(),
         ),
     )
 
