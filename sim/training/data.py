@@ -243,7 +243,8 @@ def read_idx(path: str | os.PathLike[str], *, n_axes: int) -> NDArray[np.uint8]:
         )
     starts = range(4, 4 + 4 * n_axes, 4)
     shape = tuple(int.from_bytes(header[start : start + 4], "big") for start in starts)
-    if len(header) != 4 + 4 * n_axes or len(body) != math.prod(shape):
+    too_long = math.prod(max(1, n) for n in shape) > MOST_PIXELS  # other lengths than one that is 0
+    if len(header) != 4 + 4 * n_axes or len(body) != math.prod(shape) or too_long:
         raise InputError(
             f"Expected {' x '.join(map(str, shape))} bytes of data in {path}, as its header "
             f"says, but got {len(body)}; the file is damaged: delete it and fetch it again."

@@ -268,6 +268,7 @@ def test_an_idx_file_gives_back_what_was_written(tmp_path, suffix, shape):
         (idx_bytes(np.zeros((4, 3, 2)))[:10], "bytes of data in"),
         (idx_bytes(np.zeros((4, 3, 2)))[:-1], "Expected 4 x 3 x 2 bytes of data in"),
         (idx_bytes(np.zeros((4, 3, 2))) + b"\0", "as its header says, but got 25"),
+        (bytes([0, 0, 8, 3]) + b"\xff" * 8 + bytes(4), "the file is damaged"),
     ],
 )
 def test_a_foreign_or_damaged_idx_file_is_refused(tmp_path, suffix, content, message):
