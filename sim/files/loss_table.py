@@ -12,7 +12,8 @@ from sim.losses import (
     make_target_time_loss,
     pad_spike_trains,
 )
-from sim.network.network import Network, Readout
+from sim.network.network import Network
+from sim.network.readouts import Readout
 from spiketheory.reading import show
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -84,8 +85,8 @@ def read_loss_table(reader: TableReader, table: TomlValue, network: Network) -> 
 def find_readout(reader: TableReader, table: Table, network: Network, where: str) -> Readout | None:
     """The readout that a loss names."""
     if "readout" not in table:
-        return network.readouts[0] if network.readouts else None
-    by_name = {readout.name: readout for readout in network.readouts}
+        return next((one for one in network.readouts if isinstance(one, Readout)), None)
+    by_name = {one.name: one for one in network.readouts if isinstance(one, Readout)}
     return by_name[reader.choice(table["readout"], f"readout of {where}", tuple(by_name))]
 
 

@@ -19,7 +19,8 @@ from sim.files.tables import Table, TableReader, TomlValue, read_toml
 from sim.network.connect import draw_poisson
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import PRECISIONS
-from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.readouts import Readout
 from spiketheory.errors import InputError, check_positive
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.memory import check_memory
