@@ -64,7 +64,7 @@ def train(
       spiketheory train --resume runs/digits-theta-seed0 --epochs 60
       spiketheory train --config examples/learning/recurrent_network.toml
     """  # noqa: D301
-    from derivations import compile_model
+    from derivations import compile_model, compile_readout
     from sim.training.config import make_config
     from sim.training.network_run import is_network_config
     from sim.training.run_folder import CONFIG, resume_run, start_run
@@ -79,7 +79,12 @@ def train(
 
         others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
         described = train_network.start_described(
-            file, out, others, compile_model=compile_for, overwrite=overwrite
+            file,
+            out,
+            others,
+            compile_model=compile_for,
+            compile_readout=compile_readout,
+            overwrite=overwrite,
         )
         train_network.train_run(described, as_json=as_json, program=name_program())
         return
@@ -93,7 +98,10 @@ def train(
         from spiketheory.commands import train_network
 
         found = train_network.resume_described(
-            resume, compile_model=compile_for, epochs=options["epochs"]
+            resume,
+            compile_model=compile_for,
+            compile_readout=compile_readout,
+            epochs=options["epochs"],
         )
         if found is not None:
             train_network.train_run(found, as_json=as_json, program=name_program())
@@ -152,11 +160,13 @@ def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
 
     It is tested on the samples that were held out in training; nothing is written.
     """
-    from derivations import compile_model
+    from derivations import compile_model, compile_readout
     from sim.training.run_folder import load_run
     from spiketheory.commands import train_network
 
-    described = train_network.find_described(run, compile_model=compile_model)
+    described = train_network.find_described(
+        run, compile_model=compile_model, compile_readout=compile_readout
+    )
     if described is not None:
         train_network.print_run(described, as_json=as_json)
         return
