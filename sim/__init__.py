@@ -42,8 +42,14 @@ if TYPE_CHECKING:
     from sim.network.network import Network as Network
     from sim.network.network import Population as Population
     from sim.network.network import Projection as Projection
-    from sim.network.network import Readout as Readout
     from sim.network.network import SpikeTrains as SpikeTrains
+    from sim.network.readouts import LinearReadout as LinearReadout
+    from sim.network.readouts import Readout as Readout
+    from sim.network.readouts import ReadoutGradients as ReadoutGradients
+    from sim.temporal.batch import TemporalOutcome as TemporalOutcome
+    from sim.temporal.logit_losses import LogitLoss as LogitLoss
+    from sim.temporal.logit_losses import make_cross_entropy as make_cross_entropy
+    from sim.temporal.logit_losses import make_squared_error as make_squared_error
     from sim.training.config import TrainConfig as TrainConfig
     from sim.training.data import Dataset as Dataset
     from sim.training.data import load_dataset as load_dataset
@@ -86,8 +92,14 @@ NAMES = {
     "Network": "sim.network.network",
     "Population": "sim.network.network",
     "Projection": "sim.network.network",
-    "Readout": "sim.network.network",
     "SpikeTrains": "sim.network.network",
+    "LinearReadout": "sim.network.readouts",
+    "Readout": "sim.network.readouts",
+    "ReadoutGradients": "sim.network.readouts",
+    "TemporalOutcome": "sim.temporal.batch",
+    "LogitLoss": "sim.temporal.logit_losses",
+    "make_cross_entropy": "sim.temporal.logit_losses",
+    "make_squared_error": "sim.temporal.logit_losses",
     "TrainConfig": "sim.training.config",
     "Dataset": "sim.training.data",
     "load_dataset": "sim.training.data",
@@ -103,6 +115,8 @@ __all__ = (
     "Gradients",
     "LatencyInput",
     "LayerStack",
+    "LinearReadout",
+    "LogitLoss",
     "Loss",
     "Network",
     "Outcome",
@@ -110,9 +124,11 @@ __all__ = (
     "Population",
     "Projection",
     "Readout",
+    "ReadoutGradients",
     "Recording",
     "SpikeTrains",
     "StoppedError",
+    "TemporalOutcome",
     "TrainConfig",
     "Trainer",
     "Trials",
@@ -130,8 +146,10 @@ __all__ = (
     "layered",
     "load_dataset",
     "loss_and_gradient",
+    "make_cross_entropy",
     "make_first_spike_loss",
     "make_linear_loss",
+    "make_squared_error",
     "make_target_time_loss",
     "measure_statistics",
     "record_spikes",

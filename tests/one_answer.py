@@ -4,10 +4,11 @@ import numpy as np
 import scipy.sparse
 from networks import latencies
 
-from sim.engine.choose import differentiate, find_outputs, simulate
+from sim.engine.choose import differentiate, find_outputs, loss_and_gradient, simulate
 from sim.layers.batch import record_spikes, run_batch
 from sim.losses import make_linear_loss
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.temporal.logit_losses import make_squared_error
 
 TIMES, GRADIENTS = 1e-12, 1e-10
 NEGLIGIBLE = 1e-5
@@ -142,6 +143,47 @@ def compare_recurrent(circuit):
     assert [len(a) for a, _ in pairs] == [len(b) for _, b in pairs]
     by_time = max(np.max(np.abs(a - b), initial=0.0) for a, b in pairs) / circuit.duration
     return float(by_time), compare_gradients(by_one, by_other)
+
+
+def compare_in_time(network, trials, targets, other="plain"):
+    """Largest differences between layers in time and another engine, with a readout of logits.
+
+    Returns:
+        Of spike times, relative to T; of gradients of a squared error by everything, relative to
+        the largest of their array. Derivatives by delays are those by a neuron's delay.
+    """
+    recordings = [simulate(network, trials, engine=engine) for engine in ("layers", other)]
+    one, two = (sorted_by_neuron(recording) for recording in recordings)
+    assert np.array_equal(one[1:], two[1:])
+    found = [
+        loss_and_gradient(
+            network, trials, targets, make_squared_error(), engine=engine, parameters=True
+        )
+        for engine in ("layers", other)
+    ]
+    by_time = np.max(np.abs(one[0] - two[0]), initial=0.0) / network.duration
+    return float(by_time), compare_gradients(*(name_gradients(g) for _, g in found))
+
+
+def sorted_by_neuron(recording):
+    """Times, neurons and trials of spikes, neuron by neuron."""
+    order = np.lexsort((recording.spike_time, recording.spike_neuron, recording.spike_trial))
+    return np.array([recording.spike_time, recording.spike_neuron, recording.spike_trial], float)[
+        :, order
+    ]
+
+
+def name_gradients(found):
+    """Gradients by name; those by delays summed over the targets of each neuron."""
+    named = {f"weights {k}": g for k, g in enumerate(found.weights)}
+    named |= {f"delays {k}": np.sum(g, axis=0) for k, g in enumerate(found.delays)}
+    named |= {"read": found.readout.weights, "bias": found.readout.bias}
+    named |= {"input times": found.input_times[0]}
+    named |= {f"read {k}": np.asarray(v) for k, v in found.readout.parameters.items()}
+    for kind in ("initial", "parameters"):
+        for k, table in enumerate(getattr(found, kind)):
+            named |= {f"{kind} {k} {name}": np.asarray(v) for name, v in table.items()}
+    return named
 
 
 def run_circuit(circuit, engine):

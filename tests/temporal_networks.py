@@ -6,7 +6,7 @@ from derivations import compile_model, compile_readout
 from sim.engine.choose import differentiate, simulate
 from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
-from sim.temporal.readouts import LinearReadout
+from sim.network.readouts import LinearReadout
 
 SCALES = {
     "theta": 0.4, "qif_delta": 0.6, "rapid_theta": 0.4, "lif_delta": 0.5, "lif": 2.0, "qif": 2.0,

@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 
 from sim.engine.event_engine import EVENTS
 from sim.engine.layer_engine import LayerEngine
+from sim.engine.logits import choose_logits
 from sim.engine.plain_engine import PLAIN
-from sim.engine.records import BatchRecording, Engine, add_gradients
+from sim.engine.records import AnyLoss, AnyOutcome, BatchRecording, Engine, add_gradients
 from sim.engine.single_trials import order_input_times
 from sim.events import simulate as events
 from sim.events.differentiate import Gradients
@@ -21,13 +22,16 @@ from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.inputs.trials import Trials
 from sim.losses import Loss
 from sim.network.layer_stack import Outcome
-from sim.network.network import Network, Readout
+from sim.network.network import Network
+from sim.network.readouts import AnyReadout
 from sim.plain.recording import (
     PlainRecording,
     differentiate_plainly,
     find_plain_outputs,
     simulate_plainly,
 )
+from sim.temporal.batch import TemporalOutcome
+from sim.temporal.logit_losses import LogitLoss
 from spiketheory.errors import InputError, check_choice, check_shape
 
 ENGINES: dict[str, Engine] = {
@@ -35,6 +39,8 @@ ENGINES: dict[str, Engine] = {
 }  # fmt: skip
 """Engines by name, the faster ones first; ``plain`` must be asked for."""
 AUTO = "auto"
+SPARSE = 0.1
+"""Projections with fewer of the possible connections are faster in the event engine."""
 
 
 class Choice(NamedTuple):
@@ -49,30 +55,45 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose_engine(network: Network, engine: str = AUTO) -> Choice:
+def choose_engine(network: Network, engine: str = AUTO, *, loss: AnyLoss | None = None) -> Choice:
     """Say which engine runs a network, and why.
 
     Args:
         network: The network.
         engine: ``layers``, ``events`` or ``plain`` asks for one; ``auto`` takes layers where it
             can, otherwise events.
+        loss: The loss that is to be computed; None if spikes alone are wanted.
 
     Raises:
         InputError: If the engine is unknown, or cannot run the network.
     """
     check_choice("engine", engine, (AUTO, *ENGINES))
     if engine != AUTO:
-        reason = ENGINES[engine].why_not(network)
+        reason = ENGINES[engine].why_not(network, loss)
         if reason:
             raise InputError(
                 f"Expected a network that the engine {engine!r} can run but {reason}; choose "
                 "'events', which runs every network."
             )
         return Choice(ENGINES[engine], "it was asked for")
-    reason = ENGINES["layers"].why_not(network)
+    reason = ENGINES["layers"].why_not(network, loss) or why_sparse(network)
     if reason:
         return Choice(ENGINES["events"], reason)
-    return Choice(ENGINES["layers"], "it is a chain of dense layers")
+    if isinstance(loss, LogitLoss):
+        in_time = f"{loss.name} is a loss of logits"
+    else:
+        in_time = "" if loss else network.why_no_layers
+    how = f", run by the kernels in time since {in_time}" if in_time else ""
+    return Choice(ENGINES["layers"], f"it is a chain of dense layers{how}")
+
+
+def why_sparse(network: Network) -> str:
+    """Which projection is so sparse that the event engine is faster; empty if there is none."""
+    for projection in network.projections:
+        n, possible = projection.matrix.nnz, np.prod(projection.matrix.shape)
+        if n < SPARSE * possible:
+            return f"{projection.label} has {n} of {possible} possible connections"
+    return ""
 
 
 def read_trials(network: Network, trials: "Trials | BinnedInput | LatencyInput") -> Trials:
@@ -130,7 +151,8 @@ def simulate(
     if trials is None:
         return simulate_one(network, engine, **options)
     record = bool(options.pop("record", False))
-    if record and engine == AUTO:
+    in_trials = options.get("on_advance") is not None and network.layers is None
+    if engine == AUTO and (record or in_trials):
         engine = "events"
     options = {"max_spikes": events.MAX_SPIKES, "on_advance": None} | options
     chosen = choose_engine(network, engine).engine
@@ -204,45 +226,70 @@ def find_outputs(recording: Recording, neurons: ArrayLike, n_required: int = 1) 
     return find_event_outputs(recording, neurons, n_required)
 
 
+@overload
+def loss_and_gradient(
+    network: Network, trials: Trials | BinnedInput | LatencyInput, targets: ArrayLike, loss: Loss,
+    *, engine: str = ..., readout: AnyReadout | None = ..., gradient: bool = ...,
+    parameters: bool = ..., input_times: bool = ..., max_spikes: int = ...,
+) -> tuple[Outcome, Gradients | None]: ...  # fmt: skip
+
+
+@overload
+def loss_and_gradient(
+    network: Network, trials: Trials | BinnedInput | LatencyInput, targets: ArrayLike,
+    loss: LogitLoss, *, engine: str = ..., readout: AnyReadout | None = ...,
+    gradient: bool = ..., parameters: bool = ..., input_times: bool = ..., max_spikes: int = ...,
+) -> tuple[TemporalOutcome, Gradients | None]: ...  # fmt: skip
+
+
+# Long: half of it says what it takes and returns.
 def loss_and_gradient(
     network: Network,
     trials: Trials | BinnedInput | LatencyInput,
     targets: ArrayLike,
-    loss: Loss,
+    loss: AnyLoss,
     *,
     engine: str = AUTO,
-    readout: Readout | None = None,
+    readout: AnyReadout | None = None,
     gradient: bool = True,
     parameters: bool = False,
+    input_times: bool = True,
     max_spikes: int = events.MAX_SPIKES,
-) -> tuple[Outcome, Gradients | None]:
+) -> tuple[AnyOutcome, Gradients | None]:
     """Loss of a batch of trials, and the derivatives of its mean over the trials.
 
     Args:
         network: The network.
         trials: The batch.
-        targets: As the loss wants them, see `sim.losses.prepare_targets`.
-        loss: The loss of each trial's output times.
+        targets: As the loss wants them, see `sim.losses.prepare_targets` and
+            `sim.temporal.logit_losses.prepare_logit_targets`.
+        loss: The loss of each trial's output times, or logits.
         engine: ``auto``, ``layers``, ``events`` or ``plain``.
         readout: What is read; None for the network's first readout, or the first spikes of its
-            last population.
+            last population. A loss of logits needs a `LinearReadout`.
         gradient: Whether to go back.
-        parameters: Whether to compute derivatives by the neurons' parameters, too (not ``layers``).
+        parameters: Whether to compute derivatives by the parameters of neurons and readout, too
+            (of first spikes not in ``layers``).
+        input_times: Whether to compute them by the input times; the other engines always do.
         max_spikes: More spikes (of a layer, of a trial) are an error.
 
     Returns:
-        What the batch did, and the gradients (None unless asked for). Derivatives by the input
-        times are one array, by spike in the order of the trials; for bins by bin, for latencies of
-        shape (n_trials, n_channels).
+        What the batch did (`Outcome`, or `TemporalOutcome` with logits), and the gradients (None
+        unless asked for). Those by axonal delays are spread over the connections that share one in
+        ``layers``, and are those of each connection in the others. Those by the input times are one
+        array, by spike in the order of the trials; for bins by bin, for latencies of shape
+        (n_trials, n_channels).
 
     Raises:
-        InputError: If shapes do not fit, or the engine cannot run the network.
+        InputError: If shapes do not fit, the readout does not give what the loss wants, or the
+            engine cannot run the network.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    if parameters and engine == AUTO:
+    if parameters and engine == AUTO and not isinstance(loss, LogitLoss):
         engine = "events"
-    chosen = choose_engine(network, engine).engine
+    choose_logits(network, loss, readout)
+    chosen = choose_engine(network, engine, loss=loss).engine
     return chosen.loss_and_gradient(
         network, read_trials(network, trials), np.asarray(targets), loss, readout=readout,
-        gradient=gradient, parameters=parameters, max_spikes=max_spikes,
+        gradient=gradient, parameters=parameters, input_times=input_times, max_spikes=max_spikes,
     )  # fmt: skip

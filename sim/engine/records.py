@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,13 @@ from sim.events.recording import Advance, Recording
 from sim.inputs.trials import Trials
 from sim.losses import Loss
 from sim.network.layer_stack import Outcome
-from sim.network.network import Network, Readout
+from sim.network.network import Network
+from sim.network.readouts import AnyReadout
+from sim.temporal.batch import TemporalOutcome
+from sim.temporal.logit_losses import LogitLoss
+
+AnyLoss: TypeAlias = Loss | LogitLoss
+AnyOutcome: TypeAlias = Outcome | TemporalOutcome
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,8 +70,8 @@ class Engine(Protocol):
         """What it is called."""
         ...
 
-    def why_not(self, network: Network) -> str:
-        """Why it cannot run a network; empty if it can."""
+    def why_not(self, network: Network, loss: AnyLoss | None = None) -> str:
+        """Why it cannot run a network, or not with a loss; empty if it can."""
         ...
 
     def simulate(
@@ -76,9 +82,10 @@ class Engine(Protocol):
         ...
 
     def loss_and_gradient(
-        self, network: Network, trials: Trials, targets: np.ndarray, loss: Loss, *,
-        readout: Readout | None, gradient: bool, parameters: bool, max_spikes: int,
-    ) -> tuple[Outcome, Gradients | None]:  # fmt: skip
+        self, network: Network, trials: Trials, targets: np.ndarray, loss: AnyLoss, *,
+        readout: AnyReadout | None, gradient: bool, parameters: bool, input_times: bool,
+        max_spikes: int,
+    ) -> tuple[AnyOutcome, Gradients | None]:  # fmt: skip
         """Loss of a batch of trials, and the derivatives of its mean.
 
         See `sim.engine.choose.loss_and_gradient`.

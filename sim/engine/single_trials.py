@@ -1,20 +1,24 @@
 """Batches run trial by trial: what the engines have in common that know one trial only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim.engine.records import BatchRecording, add_gradients
+from sim.engine.logits import choose_logits, make_reader
+from sim.engine.records import AnyLoss, AnyOutcome, BatchRecording, add_gradients
 from sim.events.differentiate import Gradients
 from sim.events.pseudospikes import Outputs
 from sim.events.recording import Advance, Recording
 from sim.inputs.encoding import BinnedInput
 from sim.inputs.trials import Trials
-from sim.losses import Loss, compile_loss, prepare_targets
+from sim.losses import Loss, compile_function_once, compile_loss, prepare_targets
 from sim.network.layer_stack import Outcome
-from sim.network.network import Network, Readout
+from sim.network.network import Network
+from sim.network.readouts import AnyReadout, LinearReadout, Readout
 from sim.network.wiring import count_fan_out, wire
+from sim.temporal.batch import TemporalOutcome, check_loss
+from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
 from spiketheory.errors import SimulationError
 
 
@@ -35,7 +39,7 @@ class TrialEngine:
     find_outputs: Callable[..., Outputs]
     differentiate: Callable[..., Gradients]
 
-    def why_not(self, network: Network) -> str:
+    def why_not(self, network: Network, loss: AnyLoss | None = None) -> str:
         """It runs every network."""
         return ""
 
@@ -49,11 +53,19 @@ class TrialEngine:
         )
 
     def loss_and_gradient(
-        self, network: Network, trials: Trials, targets: np.ndarray, loss: Loss, *,
-        readout: Readout | None = None, gradient: bool = True, parameters: bool = False,
-        max_spikes: int,
-    ) -> tuple[Outcome, Gradients | None]:  # fmt: skip
+        self, network: Network, trials: Trials, targets: np.ndarray, loss: AnyLoss, *,
+        readout: AnyReadout | None = None, gradient: bool = True, parameters: bool = False,
+        input_times: bool = True, max_spikes: int,
+    ) -> tuple[AnyOutcome, Gradients | None]:  # fmt: skip
         """See `sim.engine.choose.loss_and_gradient`."""
+        logits = choose_logits(network, loss, readout)
+        if isinstance(loss, LogitLoss):
+            assert logits is not None
+            return differentiate_logits(
+                self, network, trials, targets, loss, logits, gradient=gradient,
+                parameters=parameters, max_spikes=max_spikes,
+            )  # fmt: skip
+        assert not isinstance(readout, LinearReadout)
         return differentiate_trials(
             self, network, trials, targets, loss, readout=readout, gradient=gradient,
             parameters=parameters, max_spikes=max_spikes,
@@ -109,6 +121,43 @@ def differentiate_trials(
     if not gradient:
         return collected.outcome(), None
     return collected.outcome(), order_input_times(network, trials, add_gradients(parts))
+
+
+def differentiate_logits(
+    methods: TrialEngine, network: Network, trials: Trials, targets: np.ndarray, loss: LogitLoss,
+    readout: LinearReadout, *, gradient: bool, parameters: bool, max_spikes: int,
+) -> tuple[TemporalOutcome, Gradients | None]:  # fmt: skip
+    """See `sim.engine.choose.loss_and_gradient`."""
+    n, backend = len(trials), network.populations[0].model.backend
+    wanted = prepare_logit_targets(loss, targets, n, len(readout.bias))
+    function = compile_function_once(loss.function) if backend == "numba" else loss.function
+    reader = make_reader(readout, network, parameters=parameters)
+    first = network.slices[network.populations[-1].name].start
+    outcome = TemporalOutcome(
+        logits=np.zeros((n, len(readout.bias))), loss=np.zeros(n),
+        counts=np.zeros((n, network.n_neurons), np.int64),
+    )  # fmt: skip
+    run, parts = methods.prepare(network), []
+    for k in range(n):
+        own = network.with_spikes(*trials.select(k))
+        recording = run(own, record=gradient, max_spikes=max_spikes)
+        outcome.counts[k] = np.bincount(recording.spike_neuron, minlength=network.n_neurons)
+        last = np.flatnonzero(recording.spike_neuron >= first)
+        logits = reader.read(recording.spike_time[last], recording.spike_neuron[last] - first)
+        by_logit = np.zeros(len(logits))
+        outcome.logits[k] = logits
+        outcome.loss[k] = function(logits, wanted[k], loss.settings, by_logit)
+        check_loss(k, outcome.loss[k])
+        if gradient:
+            by_spike = np.zeros(len(recording.spike_time))
+            by_spike[last] = reader.take_back(by_logit / n)
+            parts.append(
+                methods.differentiate(recording, spike_time=by_spike, parameters=parameters)
+            )
+    if not gradient:
+        return outcome, None
+    found = order_input_times(network, trials, add_gradients(parts))
+    return outcome, replace(found, readout=reader.collect())
 
 
 class Collected:
@@ -178,6 +227,12 @@ def order_input_times(network: Network, trials: Trials, found: Gradients) -> Gra
     trial = np.repeat(np.arange(len(trials)), np.diff(trials.offsets))
     values: np.ndarray = np.empty(len(trials.time))
     values[np.lexsort((np.arange(len(owner)), owner, trial))] = found.input_times[0]
+    return found.with_input_times([shape_input_times(trials, values)])
+
+
+def shape_input_times(trials: Trials, values: np.ndarray) -> np.ndarray:
+    """Derivatives by the input times, given by spike, in the compact shape of the trials."""
+    trial = np.repeat(np.arange(len(trials)), np.diff(trials.offsets))
     if isinstance(trials.compact, BinnedInput):
         bins = trials.compact.bins[trial, trials.channel]
         values = np.bincount(bins, values, minlength=len(trials.compact.times))
@@ -185,4 +240,4 @@ def order_input_times(network: Network, trials: Trials, found: Gradients) -> Gra
         by_channel = np.zeros((len(trials), trials.n_channels))
         by_channel[trial, trials.channel] = values
         values = by_channel
-    return found.with_input_times([values])
+    return values

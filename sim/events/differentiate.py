@@ -17,6 +17,7 @@ from sim.events.recording import Recording
 from sim.events.simulate import SHARES
 from sim.network.bundles import find_slopes, merge_bundles
 from sim.network.network import Given, Matrix, Network, Population
+from sim.network.readouts import ReadoutGradients
 from sim.network.wiring import order_edges
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
@@ -32,7 +33,8 @@ class Gradients:
 
     Attributes:
         weights: One matrix per projection, of the kind of its weights.
-        delays: The same by the delays.
+        delays: The same by the delays. In layers those of an input follow from those by its times,
+            and are None without.
         input_times: One array per input, as its times; 0 for those after T.
         initial: Per population by state variable, shape (size,); by the model's initial coordinate
             (such as ``phi0``) where the population starts at one.
@@ -40,6 +42,7 @@ class Gradients:
             initial state is kept as it was given. None unless asked for.
         current_times: One array per current, by the times of its steps; 0 for those after T.
         current_values: The same by its values.
+        readout: By what a readout of logits has; None where none was read.
     """
 
     weights: list[Matrix]
@@ -49,6 +52,7 @@ class Gradients:
     parameters: list[dict[str, Given]] | None
     current_times: list[np.ndarray] = field(default_factory=list)
     current_values: list[np.ndarray] = field(default_factory=list)
+    readout: ReadoutGradients | None = None
 
     def with_input_times(self, input_times: list[np.ndarray]) -> "Gradients":
         """The same with other derivatives by the input times."""

@@ -12,14 +12,20 @@ from sim.losses import (
     make_target_time_loss,
     pad_spike_trains,
 )
-from sim.network.network import Network, Readout
+from sim.network.network import Network
+from sim.network.readouts import AnyReadout, LinearReadout, Readout
+from sim.temporal.logit_losses import LogitLoss, make_cross_entropy, make_squared_error
+from spiketheory.errors import InputError
 from spiketheory.reading import show
 
 KINDS: dict[str, tuple[str, ...]] = {
     "first_spike": ("gamma", "label"),
     "target_time": ("targets", "target_label", "target_other"),
     "spike_trains": ("targets", "silent_after", "soften"),
+    "cross_entropy": ("smoothing", "class_weights", "label"),
+    "squared_error": ("targets",),
 }
+OF_LOGITS = ("cross_entropy", "squared_error")
 COMMON = ("kind", "readout")
 
 
@@ -30,14 +36,14 @@ class LossTable:
     Attributes:
         loss: The loss of one trial.
         readout: What it reads; None is the network's first readout, or its last population.
-        targets: Of every trial, shape (n_outputs, n_required), or its label, shape (); None where
-            labels of the trials are needed.
+        targets: Of every trial, shape (n_outputs, n_required), or (n_outputs,) for logits, or its
+            label, shape (); None where labels of the trials are needed.
         label_times: Target times of the label's output and of the others; None where targets are
             no such times [time].
     """
 
-    loss: Loss
-    readout: Readout | None
+    loss: Loss | LogitLoss
+    readout: AnyReadout | None
     targets: np.ndarray | None
     label_times: tuple[float, float] | None = None
 
@@ -49,7 +55,9 @@ def read_loss_table(reader: TableReader, table: TomlValue, network: Network) -> 
         raise reader.fail(f"{where} to be a table", show(table), "write name = value below it")
     kind = reader.choice(table.get("kind"), f"kind of {where}", tuple(KINDS))
     reader.check(table, where, (*COMMON, *KINDS[kind]), ("kind",))
-    readout = find_readout(reader, table, network, where)
+    readout = find_readout(reader, table, network, where, kind in OF_LOGITS)
+    if isinstance(readout, LinearReadout):
+        return read_logit_loss(reader, table, kind, readout)
     neurons, n_spikes = network.find_readout(readout)
     if kind == "first_spike":
         return read_first_spike(reader, table, network, readout, len(neurons))
@@ -81,12 +89,60 @@ def read_loss_table(reader: TableReader, table: TomlValue, network: Network) -> 
     )
 
 
-def find_readout(reader: TableReader, table: Table, network: Network, where: str) -> Readout | None:
-    """The readout that a loss names."""
-    if "readout" not in table:
-        return network.readouts[0] if network.readouts else None
-    by_name = {readout.name: readout for readout in network.readouts}
-    return by_name[reader.choice(table["readout"], f"readout of {where}", tuple(by_name))]
+def find_readout(
+    reader: TableReader, table: Table, network: Network, where: str, of_logits: bool
+) -> AnyReadout | None:
+    """The readout that a loss names, or the first that it can use."""
+    kind = LinearReadout if of_logits else Readout
+    by_name: dict[str, AnyReadout] = {
+        one.name: one for one in network.readouts if isinstance(one, kind)
+    }
+    if "readout" in table:
+        return by_name[reader.choice(table["readout"], f"readout of {where}", tuple(by_name))]
+    if of_logits and not by_name:
+        raise reader.fail(
+            f"a readout of logits for {where}", "none",
+            'add [readouts.NAME] with kind = "leaky_integrator"',
+        )  # fmt: skip
+    return next(iter(by_name.values()), None)
+
+
+def read_logit_loss(
+    reader: TableReader, table: Table, kind: str, readout: LinearReadout
+) -> LossTable:
+    """A loss of logits; label or targets may stand in the file if there is one trial."""
+    n = len(readout.bias)
+    if kind == "squared_error":
+        targets = reader.numbers(table.get("targets"), "targets of [loss]")
+        if targets.shape != (n,) or not np.isfinite(targets).all():
+            raise reader.fail(
+                f"{n} finite numbers for targets of [loss]", show(targets.tolist()),
+                f"give one for each output of {readout.name}",
+            )  # fmt: skip
+        return LossTable(loss=make_squared_error(), readout=readout, targets=targets)
+    smoothing = reader.number(table.get("smoothing", 0.0), "smoothing of [loss]")
+    weights = None
+    if "class_weights" in table:
+        weights = reader.numbers(table["class_weights"], "class_weights of [loss]").tolist()
+        if len(weights) != n:
+            raise reader.fail(f"{n} class_weights in [loss]", f"{len(weights)}", "give all")
+    try:
+        loss = make_cross_entropy(smoothing=smoothing, class_weights=weights)
+    except InputError as err:
+        raise InputError(f"{str(err).rstrip('.')} ([loss] of {reader.path}).") from err
+    return LossTable(loss=loss, readout=readout, targets=read_label(reader, table, n))
+
+
+def read_label(reader: TableReader, table: Table, n: int) -> np.ndarray | None:
+    """The label of the network's own trial; None if there is none."""
+    if "label" not in table:
+        return None
+    label = reader.whole(table["label"], "label of [loss]")
+    if label >= n:
+        raise reader.fail(
+            f"label of [loss] to be 0 to {n - 1}", str(label), "count neurons of the readout"
+        )
+    return np.array(label)
 
 
 def read_first_spike(
@@ -94,17 +150,10 @@ def read_first_spike(
 ) -> LossTable:
     """Cross entropy of first spikes; the label may stand in the file if there is one trial."""
     gamma = reader.at_least(table.get("gamma", 0.01), 0.0, "gamma of [loss]")
-    label = None
-    if "label" in table:
-        label = reader.whole(table["label"], "label of [loss]")
-        if label >= n:
-            raise reader.fail(
-                f"label of [loss] to be 0 to {n - 1}", str(label), "count neurons of the readout"
-            )
     return LossTable(
         loss=make_first_spike_loss(gamma=gamma, duration=network.duration),
         readout=readout,
-        targets=None if label is None else np.array(label),
+        targets=read_label(reader, table, n),
     )
 
 

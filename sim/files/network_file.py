@@ -15,11 +15,13 @@ from sim.events.recording import Recording
 from sim.files.loss_table import LossTable, read_loss_table
 from sim.files.network_size import estimate_network
 from sim.files.projection_table import read_projection
+from sim.files.readout_table import CompileReadout, ReadoutReader
 from sim.files.tables import Table, TableReader, TomlValue, read_toml
 from sim.network.connect import draw_poisson
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import PRECISIONS
-from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.readouts import AnyReadout
 from spiketheory.errors import InputError, check_positive
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.memory import check_memory
@@ -30,8 +32,9 @@ SECTIONS = ("network", "populations", "inputs", "projections")
 MORE_SECTIONS = ("readouts", "loss", "training")
 NETWORK = ("duration", "seed")
 POPULATION = ("model", "size", "parameters", "initial")
+LEARN_ORDER = {"initial": 1, "parameter": 1, "readout": 2}
+"""Projections come first."""
 TRAINS = ("size", "rate", "times", "channels")
-READOUT = ("population", "n_spikes", "neurons", "kind")
 
 
 class Learnable(NamedTuple):
@@ -39,9 +42,10 @@ class Learnable(NamedTuple):
 
     Attributes:
         kind: ``weights`` or ``delays`` of a projection, ``initial`` or ``parameter`` of a
-            population.
-        place: Which projection, or which population.
-        name: Name of the state variable, initial coordinate or parameter; empty for projections.
+            population, ``readout`` for what a readout has.
+        place: Which projection, population or readout.
+        name: Name of the state variable, initial coordinate or parameter; of a readout also
+            ``weights`` or ``bias``. Empty for projections.
     """
 
     kind: str
@@ -75,13 +79,16 @@ class Reader(TableReader):
         path: The file, for messages.
         compile_model: Turns a model's name into running code.
         version: Format of the file.
+        compile_readout: The same for readouts of logits; None if there are none.
     """
 
     def __init__(
-        self, path: Path, compile_model: Callable[[str], CompiledModel], version: int
-    ) -> None:
+        self, path: Path, compile_model: Callable[[str], CompiledModel], version: int,
+        compile_readout: CompileReadout | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(path)
         self.compile_model, self.version = compile_model, version
+        self.compile_readout = compile_readout
         self.learn: list[Learnable] = []
 
     def newer(self, *names: str) -> tuple[str, ...]:
@@ -100,7 +107,7 @@ class Reader(TableReader):
             raise self.fail("[training] to be a table", show(training), "write names below it")
         return NetworkFile(
             network=network,
-            learn=tuple(sorted(self.learn, key=lambda one: one.kind in ("initial", "parameter"))),
+            learn=tuple(sorted(self.learn, key=lambda one: LEARN_ORDER.get(one.kind, 0))),
             loss=None if loss is None else read_loss_table(self, loss, network),
             training=training,
             tables=tables,
@@ -130,16 +137,27 @@ class Reader(TableReader):
         read = [self.read_input(name, table, duration) for name, table in inputs.items()]
         sizes = {p.name: p.size for p in (*built, *read)}
         models = {p.name: p.model for p in built}
+        drawn = [
+            self.read_connections(k, table, sizes, models) for k, table in enumerate(projections)
+        ]
         return Network(
             populations=built, duration=duration, precision=precision,
             inputs=[p for p in read if isinstance(p, SpikeTrains)],
             currents=[p for p in read if isinstance(p, CurrentSteps)],
-            projections=[
-                self.read_connections(k, table, sizes, models)
-                for k, table in enumerate(projections)
-            ],
-            readouts=[self.read_readout(name, table) for name, table in readouts.items()],
+            projections=drawn,
+            readouts=self.read_readouts(readouts, built),
         )  # fmt: skip
+
+    def read_readouts(self, tables: Table, populations: list[Population]) -> list[AnyReadout]:
+        """All readouts, and what of them learns."""
+        sizes = {p.name: p.size for p in populations}
+        backend = populations[0].model.backend if populations else "numpy"
+        reader, found = ReadoutReader(self, self.compile_readout, sizes, backend), []
+        for place, (name, table) in enumerate(tables.items()):
+            readout, learn = reader.read(name, table)
+            found.append(readout)
+            self.learn += [Learnable("readout", place, wanted) for wanted in learn]
+        return found
 
     def read_population(self, place: int, name: str, table: Table) -> Population:
         """One population."""
@@ -230,21 +248,6 @@ class Reader(TableReader):
                 raise self.fail(f"delay of {where}, since it learns", "none", "add its start")
         return projection
 
-    def read_readout(self, name: str, table: Table) -> Readout:
-        """One readout."""
-        where = f"[readouts.{name}]"
-        self.check(table, where, READOUT, ("population",))
-        self.choice(table.get("kind", "first_spikes"), f"kind of {where}", ("first_spikes",))
-        neurons = table.get("neurons")
-        if neurons is not None:
-            given = self.listed(neurons, f"neurons of {where}")
-            neurons = [self.whole(n, f"neurons of {where}") for n in given]
-        return Readout(
-            name=name, population=self.text(table["population"], f"population of {where}"),
-            n_spikes=self.whole(table.get("n_spikes", 1), f"n_spikes of {where}"),
-            neurons=neurons,
-        )  # fmt: skip
-
 
 def read_version(path: Path, tables: Table) -> int:
     """Format of a network file.
@@ -282,30 +285,40 @@ def read_network_tables(path: Path) -> Table:
     return base | {name: value for name, value in own.items() if name != "network"}
 
 
-def read_network_file(path: Path, *, compile_model: Callable[[str], CompiledModel]) -> NetworkFile:
+def read_network_file(
+    path: Path, *, compile_model: Callable[[str], CompiledModel],
+    compile_readout: CompileReadout | None = None,
+) -> NetworkFile:  # fmt: skip
     """Read a network file.
 
     Args:
         path: The file.
         compile_model: Turns a model's name into running code; a model file is looked for beside
             the network file.
+        compile_readout: Turns the name of a readout of logits into running code, such as
+            `derivations.compile_readout`.
 
     Raises:
         InputError: If it cannot be read, or is malformed.
     """
-    return read_tables(path, read_network_tables(path), compile_model=compile_model)
+    return read_tables(
+        path, read_network_tables(path), compile_model=compile_model,
+        compile_readout=compile_readout,
+    )  # fmt: skip
 
 
 def read_tables(
-    path: Path, tables: Table, *, compile_model: Callable[[str], CompiledModel]
-) -> NetworkFile:
+    path: Path, tables: Table, *, compile_model: Callable[[str], CompiledModel],
+    compile_readout: CompileReadout | None = None,
+) -> NetworkFile:  # fmt: skip
     """Read the tables of a network file; see `read_network_file`."""
 
     def compile_beside(name: str) -> CompiledModel:
         beside = path.parent / name
         return compile_model(str(beside) if name.endswith(".toml") and beside.exists() else name)
 
-    return Reader(path, compile_beside, read_version(path, tables)).read(tables)
+    version = read_version(path, tables)
+    return Reader(path, compile_beside, version, compile_readout).read(tables)
 
 
 def collect_network_results(recording: Recording) -> dict[str, np.ndarray]:

@@ -34,7 +34,7 @@ def estimate_network(tables: Table) -> float:
     return (
         NEURON * sum(sizes[name] for name in populations)
         + CHANNEL * sum(sizes[name] for name in inputs)
-        + CONNECTION * n_connections
+        + CONNECTION * (n_connections + count_read_out(tables.get("readouts"), sizes))
         + SPIKE * n_spikes
     )
 
@@ -50,6 +50,16 @@ def count_connections(table: TomlValue, sizes: Mapping[str, float]) -> float:
     if "small_world" in as_table(given):
         return post * read_number(find(given["small_world"], "neighbours"))
     return post if given == "one_to_one" or "one_to_one" in as_table(given) else post * pre
+
+
+def count_read_out(value: TomlValue, sizes: Mapping[str, float]) -> float:
+    """Weights of all readouts."""
+    total = 0.0
+    for table in list_tables(value).values():
+        (population,) = read_texts(table, "population")
+        n_features = max(1.0, read_number(find(table.get("parameters"), "n_windows")))
+        total += read_size(table) * sizes.get(population, 0.0) * n_features
+    return total
 
 
 def list_tables(value: TomlValue) -> dict[str, Table]:

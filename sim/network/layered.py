@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.network.network import Network, Population, Projection, Readout, SpikeTrains
+from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.readouts import Readout
 from spiketheory.errors import InputError, check_shape
 from spiketheory.machine.compile import CompiledModel
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import LARGEST_WEIGHT, PRECISIONS, LayerStack
+from sim.network.readouts import AnyReadout, Readout, check_readout
 from spiketheory.errors import (
     InputError,
     ModelError,
@@ -377,23 +378,6 @@ class Projection:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Readout:
-    """What is read from a network: the first spikes of some neurons, pseudospikes included.
-
-    Attributes:
-        name: Its name.
-        population: Name of the population.
-        n_spikes: How many spikes of each neuron.
-        neurons: Their numbers within the population; None for all.
-    """
-
-    name: str
-    population: str
-    n_spikes: int = 1
-    neurons: Sequence[int] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
     """A network of any connectivity.
 
@@ -414,7 +398,7 @@ class Network:
     populations: Sequence[Population]
     inputs: Sequence[SpikeTrains] = ()
     projections: Sequence[Projection] = ()
-    readouts: Sequence[Readout] = ()
+    readouts: Sequence[AnyReadout] = ()
     currents: Sequence[CurrentSteps] = ()
     duration: float
     precision: str = "float64"
@@ -509,12 +493,12 @@ class Network:
         """Neurons of a readout, counted through the populations, and how many spikes of each.
 
         Args:
-            readout: One of the network's; None for the first, or, if it has none, the first spikes
-                of the last population.
+            readout: One of the network's; None for the first that reads spikes, or, if it has none,
+                the first spikes of the last population.
         """
         last = self.populations[-1].name
-        first = self.readouts[0] if self.readouts else Readout(name=last, population=last)
-        chosen = readout or first
+        of_spikes = [one for one in self.readouts if isinstance(one, Readout)]
+        chosen = readout or next(iter(of_spikes), Readout(name=last, population=last))
         own = np.arange(self.n_neurons)[self.slices[chosen.population]]
         return own if chosen.neurons is None else own[np.asarray(chosen.neurons)], chosen.n_spikes
 
@@ -572,29 +556,6 @@ def check_current(projection: Projection, model: CompiledModel) -> None:
             "adds w to variables X with dX/dt = 0 which no reset changes but got the port "
             f"{projection.port}; add dI_ext/dt = 0 to the equations, I_ext to the current in "
             'dV/dt, and I_ext = "I_ext += w" to [model.inputs], and name that port here.'
-        )
-
-
-def check_readout(readout: Readout, sizes: Mapping[str, int]) -> None:
-    """Raise `InputError` unless a readout fits the populations of a network."""
-    if readout.population not in sizes:
-        raise InputError(
-            f"Expected the population of readout {readout.name} to be one of {', '.join(sizes)} "
-            f"but got {readout.population!r}; correct its name."
-        )
-    if readout.n_spikes < 1:
-        raise InputError(
-            f"Expected at least one spike in readout {readout.name} but got "
-            f"n_spikes={readout.n_spikes}; raise it."
-        )
-    if readout.neurons is None:
-        return
-    neurons, size = np.asarray(readout.neurons), sizes[readout.population]
-    fits = neurons.ndim == 1 and len(neurons) > 0 and neurons.dtype.kind in "iu"
-    if not fits or neurons.min() < 0 or neurons.max() >= size:
-        raise InputError(
-            f"Expected neurons 0 to {size - 1} of {readout.population} in readout {readout.name} "
-            f"but got {neurons.tolist()}; count them within the population."
         )
 
 

@@ -18,18 +18,19 @@ from sim.inputs.merged import MergedTrials, merge_instants
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
 from sim.layers.allocation import Shelf
+from sim.network.readouts import LinearReadout, check_readout
 from sim.status import NO_ROOM, raise_status
 from sim.temporal import readout_maximum
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, make_sums
 from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
-from sim.temporal.readouts import LinearReadout
-from sim.temporal.records import Batch, Found, Memory, Sums
+from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads
-from spiketheory.errors import InputError, SimulationError
+from spiketheory.errors import SimulationError
 from spiketheory.generation.interface import INTERFACE
-from spiketheory.machine.compile import CompiledModel, make_linker
+from spiketheory.machine.compile import CompiledModel, extend_linker, make_linker
+from spiketheory.machine.link import Linker
 from spiketheory.memory import check_memory
 
 MOST_BLOCKS = 16
@@ -113,10 +114,23 @@ def link_kernels(
     else:
         maximum = link_maximum(model, functions, wants_settings)
         further |= {"read_out": maximum.read_maximum, "read_out_vjp": maximum.read_maximum_vjp}
+    with_parameters = link_parameters(model, per_neuron, parameters)
+    return extend_linker(with_parameters, {"WANT_READOUT": wants_settings, **further}).link(
+        sample_kernels
+    )
+
+
+@lru_cache(maxsize=64)
+def link_model(model: CompiledModel, per_neuron: bool) -> Linker:
+    """Links kernels with a model; what needs no more is compiled once for all readouts."""
     own = {n: getattr(model.functions, n) for n in INTERFACE if hasattr(model.functions, n)}
-    facts = {**model.facts, "PER_NEURON": per_neuron, "WANT_PARAMETERS": parameters,
-             "WANT_READOUT": wants_settings}  # fmt: skip
-    return make_linker((model,), {**own, **facts, **further}).link(sample_kernels)
+    return make_linker((model,), {**own, **model.facts, "PER_NEURON": per_neuron})
+
+
+@lru_cache(maxsize=64)
+def link_parameters(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
+    """The same with what says whether derivatives by parameters are computed."""
+    return extend_linker(link_model(model, per_neuron), {"WANT_PARAMETERS": parameters})
 
 
 # Long: half of it says what it takes and returns.
@@ -150,14 +164,44 @@ def run_temporal(
     run = Run(stack, trials, targets, readout, loss, parameters and gradient, activity, max_spikes)
     sums = run.run(gradient, input_times)
     found = run.found
-    if not np.isfinite(found.losses).all():
-        sample = int(np.argmin(np.isfinite(found.losses)))
-        raise SimulationError(
-            f"Expected a finite loss but trial {sample} has {found.losses[sample]}; lower the "
-            "weights of the readout."
-        )
+    for trial in np.flatnonzero(~np.isfinite(found.losses))[:1]:
+        check_loss(int(trial), found.losses[trial])
     outcome = TemporalOutcome(logits=found.logits, loss=found.losses, counts=found.counts)
     return outcome, None if sums is None else run.collect(sums, input_times)
+
+
+def check_loss(trial: int, loss: float) -> None:
+    """Raise `SimulationError` unless the loss of a trial is finite."""
+    if not np.isfinite(loss):
+        raise SimulationError(
+            f"Expected a finite loss but trial {trial} has {loss}; lower the weights of the "
+            "readout."
+        )
+
+
+def make_batch(
+    stack: TemporalStack, layers: list[DenseLayer], merged: MergedTrials, *, max_spikes: int,
+    targets: np.ndarray, weights: np.ndarray, bias: np.ndarray, read_settings: tuple[float, ...],
+    loss_settings: tuple[float, ...],
+) -> Batch:  # fmt: skip
+    """A network and a batch as kernels get them; weights of the readout with outputs first."""
+    return Batch(
+        layers=layers,
+        n_layers=len(layers),
+        duration=stack.network.duration,
+        ticks=stack.ticks,
+        limits=LIMITS["float64"],
+        max_spikes=max_spikes,
+        instant_times=merged.instant_time,
+        instant_offsets=merged.instant_offsets,
+        channels=merged.channel,
+        spike_offsets=merged.spike_offsets,
+        targets=targets,
+        read_weights=np.ascontiguousarray(np.moveaxis(weights, 0, -1)),
+        bias=bias,
+        read_settings=read_settings,
+        loss_settings=loss_settings,
+    )
 
 
 class Run:
@@ -171,31 +215,14 @@ class Run:
         self.parameters = parameters
         self.merged: MergedTrials = merge_instants(trials, network.duration)
         weights = readout.cube
-        n_last = network.populations[-1].size
-        if weights.shape[1] != n_last:
-            raise InputError(
-                f"Expected a readout of {n_last} neurons, the last population, but got weights of "
-                f"shape {weights.shape}; give one column for each neuron."
-            )
+        check_readout(readout, {p.name: p.size for p in network.populations})
         wanted = prepare_logit_targets(loss, targets, len(trials), len(weights))
         self.layers = stack.make_layers()
-        self.batch = Batch(
-            layers=self.layers,
-            n_layers=len(self.layers),
-            duration=network.duration,
-            ticks=stack.ticks,
-            limits=LIMITS["float64"],
-            max_spikes=max_spikes,
-            instant_times=self.merged.instant_time,
-            instant_offsets=self.merged.instant_offsets,
-            channels=self.merged.channel,
-            spike_offsets=self.merged.spike_offsets,
-            targets=wanted,
-            read_weights=np.ascontiguousarray(np.moveaxis(weights, 0, -1)),
-            bias=readout.bias,
-            read_settings=readout.compiled.values,
+        self.batch = make_batch(
+            stack, self.layers, self.merged, max_spikes=max_spikes, targets=wanted,
+            weights=weights, bias=readout.bias, read_settings=readout.compiled.values,
             loss_settings=loss.settings,
-        )
+        )  # fmt: skip
         n = len(trials)
         given = np.zeros(network.n_neurons) if activity is None else np.asarray(activity, float)
         self.found = Found(
@@ -271,12 +298,14 @@ class Run:
         weights: list[Any] = []
         delays: list[Any] = []
         for projection in network.projections:
-            by_weight, by_delay = self.find_sums(sums, projection)
+            by_weight, by_delay = self.find_sums(sums, projection, input_times)
             matrix = projection.matrix
             weights.append(projection.shape_like(by_weight[matrix.col, matrix.row] / n))
+            if by_delay is None:
+                delays.append(None)
+                continue
             share = np.bincount(matrix.col, minlength=matrix.shape[1])[matrix.col]
-            each = np.zeros(matrix.nnz) if by_delay is None else by_delay[matrix.col] / share
-            delays.append(projection.shape_like(each / n))
+            delays.append(projection.shape_like(by_delay[matrix.col] / share / n))
         times = np.zeros(len(self.trials.time))
         times[self.merged.source] = self.found.input_times / n
         initial, parameters = zip(
@@ -299,14 +328,24 @@ class Run:
             settings={name: float(value) for name, value in by_setting.items()},
         )
 
-    def find_sums(self, sums: Sums, projection: Any) -> tuple[np.ndarray, np.ndarray | None]:
-        """Derivatives by a projection's weights (n_pre, n_post), and by the senders' delays."""
+    def find_sums(
+        self, sums: Sums, projection: Any, input_times: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Derivatives by a projection's weights (n_pre, n_post), and by the senders' delays.
+
+        Those of the input follow from the input times; None if they are not computed.
+        """
         stack = self.stack
         if projection in stack.recurrent:
             layer = sums.layers[stack.recurrent.index(projection)]
             return layer.recurrent, layer.delays
         k = stack.forward.index(projection)
-        return sums.layers[k].weights, sums.layers[k - 1].delays_out if k else None
+        if k:
+            return sums.layers[k].weights, sums.layers[k - 1].delays_out
+        by_channel = np.bincount(
+            self.merged.channel, self.found.input_times, minlength=self.trials.n_channels
+        )
+        return sums.layers[0].weights, by_channel if input_times else None
 
     def collect_population(
         self, k: int, layer: Any

@@ -113,23 +113,35 @@ def flag_waiting(
 ) -> None:  # fmt: skip
     """Flag the neurons that are known to spike in a segment that became shorter.
 
-    If it ends with spikes that act at once, the first neuron spikes; the others wait for its effect
-    if that moves what has a threshold, and else spike with it: the order does not matter.
+    If it ends with spikes that act at once, the first such neuron spikes; those behind it wait for
+    its effect if that moves what has a threshold, and else spike with it: the order does not
+    matter.
     """
     waits, chosen, flags = scratch.waits, scratch.chosen, scratch.flags
-    first = -1
     for p in range(n):
         i = chosen[p]
         if waits[p] < duration:
             flags[i] = 1
         elif at_once and waits[p] == duration:
             flags[i] = 1
-            if first < 0:
-                first = i
-            elif HAS_THRESHOLD and is_moved(layer, memory.states[k], weights, first, i):
+            if HAS_THRESHOLD and waits_for_others(layer, memory, scratch, k, weights, p):
                 flags[i] = 0
                 if duration == 0.0 and scratch.crossed[i] != memory.begins[k]:
                     scratch.crossed[i], scratch.crossed_in[i] = memory.begins[k], k
+
+
+@kernel()
+def waits_for_others(
+    layer: DenseLayer, memory: LayerMemory, scratch: Scratch, k: int, weights: Floats, p: int
+) -> bool:
+    """Whether a neuron that spikes with the p-th chosen one, and before it, acts on it at once."""
+    waits, chosen = scratch.waits, scratch.chosen
+    for q in range(p):
+        j = chosen[q]
+        acts = waits[q] == waits[p] and scratch.flags[j] and layer.delays[j] == 0.0
+        if acts and is_moved(layer, memory.states[k], weights, j, chosen[p]):
+            return True
+    return False
 
 
 @kernel()

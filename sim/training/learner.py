@@ -11,6 +11,7 @@ from sim.events.differentiate import Gradients
 from sim.files.network_file import Learnable
 from sim.files.tables import Table
 from sim.network.network import Network, Population, Projection
+from sim.network.readouts import LinearReadout
 from spiketheory.errors import InputError
 
 
@@ -51,6 +52,46 @@ def fill_projection(
     return replace(projection, **made)
 
 
+def fill_readout(readout: Any, name: str, array: np.ndarray) -> LinearReadout:
+    """A readout with other weights, another bias, or another value of a parameter."""
+    if name == "weights":
+        return replace(readout, weights=array.reshape(readout.weights.shape))
+    if name == "bias":
+        return replace(readout, bias=array)
+    value = float(np.exp(array[0]) if is_positive(readout, name) else array[0])
+    return replace(readout, compiled=readout.compiled.with_values({name: value}))
+
+
+def read_setting(readout: LinearReadout, name: str) -> float:
+    """The value of a parameter."""
+    compiled = readout.compiled
+    return compiled.values[compiled.parameters.index(name)]
+
+
+def is_positive(readout: LinearReadout, name: str) -> bool:
+    """Whether a parameter must be above 0, so that its logarithm is what learns."""
+    domains = dict(zip(readout.compiled.parameters, readout.compiled.module.DOMAINS, strict=False))
+    return bool(domains[name] == f"{name} > 0")
+
+
+def read_readout_gradient(readout: LinearReadout, name: str, found: Gradients) -> np.ndarray:
+    """The derivatives by weights, bias or a parameter of the readout, with one axis.
+
+    Args:
+        readout: The readout as it is now.
+        name: What of it.
+        found: All gradients.
+    """
+    assert found.readout is not None
+    if name == "weights":
+        return found.readout.weights.ravel()
+    if name == "bias":
+        return found.readout.bias
+    assert found.readout.parameters is not None
+    factor = read_setting(readout, name) if is_positive(readout, name) else 1.0
+    return np.array([factor * found.readout.parameters[name]])
+
+
 class Learner:
     """A network parts of which learn.
 
@@ -73,7 +114,11 @@ class Learner:
     @property
     def needs_parameters(self) -> bool:
         """Whether derivatives by parameters are needed."""
-        return any(one.kind == "parameter" for one in self.learn)
+        return any(
+            one.kind == "parameter"
+            or (one.kind == "readout" and one.name not in ("weights", "bias"))
+            for one in self.learn
+        )
 
     @property
     def needs_delays(self) -> bool:
@@ -94,6 +139,12 @@ class Learner:
         if one.kind in ("weights", "delays"):
             projection = self.network.projections[one.place]
             return projection.matrix.data if one.kind == "weights" else projection.edge_delays
+        if one.kind == "readout":
+            readout = self.find_readout(one)
+            if one.name in ("weights", "bias"):
+                return getattr(readout, one.name).ravel()
+            value = read_setting(readout, one.name)
+            return [np.log(value) if is_positive(readout, one.name) else value]
         population = self.network.populations[one.place]
         if one.kind == "parameter":
             return np.atleast_1d(population.parameters[one.name])
@@ -101,14 +152,23 @@ class Learner:
             return population.initial_coordinate
         return population.start_state[one.name]
 
+    def find_readout(self, one: Learnable) -> LinearReadout:
+        """The readout that something belongs to."""
+        readout = self.network.readouts[one.place]
+        assert isinstance(readout, LinearReadout)
+        return readout
+
     def build(self, arrays: Sequence[np.ndarray]) -> Network:
         """The network with these arrays."""
         projections = list(self.network.projections)
-        populations = list(self.network.populations)
+        populations, readouts = list(self.network.populations), list(self.network.readouts)
         for one, array in zip(self.learn, arrays, strict=True):
             if one.kind in ("weights", "delays"):
                 filled = {one.kind: array}
                 projections[one.place] = fill_projection(projections[one.place], **filled)
+                continue
+            if one.kind == "readout":
+                readouts[one.place] = fill_readout(readouts[one.place], one.name, array)
                 continue
             population = populations[one.place]
             key = "initial" if one.kind == "initial" else "parameters"
@@ -117,17 +177,23 @@ class Learner:
                 value = array[0]
             changed: Table = {key: {**getattr(population, key), one.name: value}}
             populations[one.place] = replace(population, **changed)
-        return replace(self.network, projections=projections, populations=populations)
+        return replace(
+            self.network, projections=projections, populations=populations, readouts=readouts
+        )
 
-    def read_gradients(self, found: Gradients) -> list[np.ndarray]:
-        """The derivatives by the arrays."""
-        return [self.read_gradient(one, found) for one in self.learn]
+    def read_gradients(self, found: Gradients, network: Network) -> list[np.ndarray]:
+        """The derivatives by the arrays, at the network that `build` made of them."""
+        return [self.read_gradient(one, found, network) for one in self.learn]
 
-    def read_gradient(self, one: Learnable, found: Gradients) -> np.ndarray:
+    def read_gradient(self, one: Learnable, found: Gradients, network: Network) -> np.ndarray:
         """The derivatives by one array."""
         if one.kind in ("weights", "delays"):
             matrices = found.weights if one.kind == "weights" else found.delays
             return read_entries(self.network.projections[one.place], matrices[one.place])
+        if one.kind == "readout":
+            readout = network.readouts[one.place]
+            assert isinstance(readout, LinearReadout)
+            return read_readout_gradient(readout, one.name, found)
         if one.kind == "initial":
             return np.array(found.initial[one.place][one.name], dtype=np.float64)
         assert found.parameters is not None

@@ -11,7 +11,10 @@ from sim.analysis.spike_figures import SpikePanel, plot_losses, plot_spike_panel
 from sim.analysis.training_figures import write_metrics_csv
 from sim.engine.choose import simulate
 from sim.files.network_file import NetworkFile, read_network_tables, read_tables
+from sim.files.readout_table import CompileReadout
 from sim.files.tables import Table, TomlValue, read_toml
+from sim.network.network import Network
+from sim.network.readouts import LinearReadout
 from sim.training.checkpoint import Checkpoint, check_progress, load_checkpoint, save_checkpoint
 from sim.training.network_config import read_training
 from sim.training.network_train import NetworkTrainer
@@ -69,7 +72,6 @@ class NetworkRun:
         write_text_atomically(self.folder / CONFIG, tomli_w.dumps(self.tables))
         if self.state.rows:
             write_metrics_csv(self.state.rows, self.folder / METRICS)
-        populations = self.trainer.learner.network.populations
         save_checkpoint(
             self.folder / CHECKPOINT,
             config=self.tables,
@@ -78,7 +80,7 @@ class NetworkRun:
                 "kind": KIND,
                 "epoch": self.state.epoch,
                 "rows": self.state.rows,
-                "digests": {p.name: p.model.digest for p in populations},
+                "digests": list_digests(self.trainer.learner.network),
             },
         )
         self.saved_epoch, self.saved_at = self.state.epoch, time.monotonic()
@@ -91,6 +93,16 @@ class NetworkRun:
     def close(self) -> None:
         """Give the folder free; one that nothing was written into is removed."""
         close_folder(self.folder, self.lock)
+
+
+def list_digests(network: Network) -> dict[str, str]:
+    """Digests of the mathematics of all populations and readouts."""
+    found = {p.name: p.model.digest for p in network.populations}
+    return found | {
+        f"readout {one.name}": one.compiled.digest
+        for one in network.readouts
+        if isinstance(one, LinearReadout)
+    }
 
 
 def is_network_config(path: Path) -> bool:
@@ -106,6 +118,7 @@ def start_network_run(
     path: Path,
     *,
     compile_model: Callable[[str], CompiledModel],
+    compile_readout: CompileReadout | None = None,
     options: Table,
     folder: Path | None = None,
     overwrite: bool = False,
@@ -115,6 +128,7 @@ def start_network_run(
     Args:
         path: The network file.
         compile_model: Turns a model's name into running code.
+        compile_readout: The same for readouts of logits.
         options: Fields of ``[training]`` that override the file's; None is left out.
         folder: Folder of the run; None is ``runs/STEM-seedSEED``.
         overwrite: Whether a run in the folder may be replaced.
@@ -130,7 +144,7 @@ def start_network_run(
             f"{tables.get('version', 'none')}; write it at the top, and see docs/formats.md, 8."
         )
     tables["training"] = merge_training(path, tables.get("training", {}), options)
-    trainer = make_trainer(path, tables, compile_model)
+    trainer = make_trainer(path, tables, compile_model, compile_readout)
     kept, files = keep_model_files(path, tables)
     if folder is None:
         folder = RUNS / f"{path.stem}-seed{trainer.settings.seed}"
@@ -160,10 +174,13 @@ def merge_training(path: Path, table: TomlValue, options: Table) -> Table:
 
 
 def make_trainer(
-    path: Path, tables: Table, compile_model: Callable[[str], CompiledModel]
-) -> NetworkTrainer:
+    path: Path, tables: Table, compile_model: Callable[[str], CompiledModel],
+    compile_readout: CompileReadout | None = None,
+) -> NetworkTrainer:  # fmt: skip
     """Network and data of a description."""
-    file: NetworkFile = read_tables(path, tables, compile_model=compile_model)
+    file: NetworkFile = read_tables(
+        path, tables, compile_model=compile_model, compile_readout=compile_readout
+    )
     settings = read_training(path, file.training)
     dataset = None
     if settings.dataset:
@@ -203,6 +220,7 @@ def load_network_run(
     checkpoint: Checkpoint,
     *,
     compile_model: Callable[[str], CompiledModel],
+    compile_readout: CompileReadout | None = None,
     epochs: int | None = None,
 ) -> NetworkRun:
     """A run of a described network as its checkpoint left it.
@@ -211,6 +229,7 @@ def load_network_run(
         folder: Folder of the run, or its checkpoint.
         checkpoint: What `read_network_checkpoint` found.
         compile_model: Turns a model's name into running code.
+        compile_readout: The same for readouts of logits.
         epochs: Epochs (steps) in all; None keeps the configured number.
 
     Raises:
@@ -221,10 +240,9 @@ def load_network_run(
     tables = dict(checkpoint.config)
     if epochs is not None:
         tables["training"] = merge_training(place / CONFIG, tables["training"], {"epochs": epochs})
-    trainer = make_trainer(place / CONFIG, tables, compile_model)
+    trainer = make_trainer(place / CONFIG, tables, compile_model, compile_readout)
     meta = checkpoint.meta
-    digests = {p.name: p.model.digest for p in trainer.learner.network.populations}
-    if meta.get("digests") != digests:
+    if meta.get("digests") != list_digests(trainer.learner.network):
         raise CheckpointError(
             f"Expected the models that the run in {place} was trained with but their equations "
             "have changed; restore them, or train anew."

@@ -7,11 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.engine.choose import AUTO, loss_and_gradient
+from sim.engine.records import AnyOutcome
 from sim.files.network_file import NetworkFile
 from sim.files.tables import Table
 from sim.inputs.trials import Trials
-from sim.network.layer_stack import LARGEST_WEIGHT, Outcome
+from sim.network.layer_stack import LARGEST_WEIGHT
 from sim.network.network import Network
+from sim.network.readouts import LinearReadout
+from sim.temporal.batch import TemporalOutcome
 from sim.training.learner import Learner
 from sim.training.network_config import NetworkTraining
 from sim.training.train import Row, TrainState
@@ -63,7 +66,10 @@ class NetworkTrainer:
             )
         self.table, self.settings = file.loss, settings
         self.learner = Learner(file.network, file.learn)
-        self.neurons, _ = file.network.find_readout(self.table.readout)
+        if isinstance(self.table.readout, LinearReadout):
+            self.neurons = np.arange(len(self.table.readout.bias))
+        else:
+            self.neurons, _ = file.network.find_readout(self.table.readout)
         if dataset is None:
             self.train = self.make_part(read_own_trial(file.network), None)
             self.test = self.train
@@ -108,17 +114,20 @@ class NetworkTrainer:
 
     def compute(
         self, state: TrainState, part: Part, *, gradient: bool
-    ) -> tuple[Outcome, list[np.ndarray]]:
+    ) -> tuple[AnyOutcome, list[np.ndarray]]:
         """Outcome of trials, and the derivatives of their mean loss by the arrays."""
         engine = self.settings.engine
         if engine == AUTO and self.learner.needs_delays:
             engine = "events"
+        network, wanted = self.network(state), self.table.readout
+        if wanted in self.learner.network.readouts:  # its weights may have been learned
+            wanted = network.readouts[self.learner.network.readouts.index(wanted)]
         outcome, found = loss_and_gradient(
-            self.network(state), part.trials, part.targets, self.table.loss, engine=engine,
-            readout=self.table.readout, gradient=gradient,
-            parameters=gradient and self.learner.needs_parameters,
+            network, part.trials, part.targets, self.table.loss, engine=engine, readout=wanted,
+            gradient=gradient, parameters=gradient and self.learner.needs_parameters,
+            input_times=False,
         )  # fmt: skip
-        return outcome, [] if found is None else self.learner.read_gradients(found)
+        return outcome, [] if found is None else self.learner.read_gradients(found, network)
 
     def run_epoch(self, state: TrainState, on_batch: Callable[[float], None] | None = None) -> Row:
         """Train for one epoch; appends a row of metrics to ``state`` and returns it.
@@ -152,7 +161,7 @@ class NetworkTrainer:
         state.rows.append(row)
         return row
 
-    def run_step(self, state: TrainState, part: Part, rate: float) -> Outcome:
+    def run_step(self, state: TrainState, part: Part, rate: float) -> AnyOutcome:
         """One optimiser step."""
         try:
             outcome, gradients = self.compute(state, part, gradient=True)
@@ -282,20 +291,24 @@ def read_own_trial(network: Network) -> Trials:
     )
 
 
-def count_hits(outcome: Outcome, part: Part) -> int:
+def count_hits(outcome: AnyOutcome, part: Part) -> int:
     """How many trials are classified correctly; 0 if there are no classes."""
     if part.labels is None:
         return 0
-    guesses = np.argmin(outcome.output_times[:, :, 0], axis=1)
+    if isinstance(outcome, TemporalOutcome):
+        guesses = np.argmax(outcome.logits, axis=1)
+    else:
+        guesses = np.argmin(outcome.output_times[:, :, 0], axis=1)
     return int(np.count_nonzero(guesses == part.labels))
 
 
-def describe_outcome(outcome: Outcome, part: Part) -> Table:
+def describe_outcome(outcome: AnyOutcome, part: Part) -> Table:
     """Metrics of trials."""
-    found = {
-        "loss": float(outcome.loss.mean()),
-        "loss_ordinary": float(outcome.loss_ordinary.mean()),
-    }
+    found = {"loss": float(outcome.loss.mean())}
+    if isinstance(outcome, TemporalOutcome):
+        found["spikes_per_neuron"] = float(outcome.counts.mean())
+    else:
+        found["loss_ordinary"] = float(outcome.loss_ordinary.mean())
     if part.labels is not None:
         found["accuracy"] = count_hits(outcome, part) / len(part.trials)
     return found

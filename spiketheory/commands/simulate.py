@@ -121,7 +121,7 @@ def simulate(
     """
     from functools import partial
 
-    from derivations import compile_model
+    from derivations import compile_model, compile_readout
     from sim.files.batch_file import (
         count_spikes_by_layer,
         drop_answers,
@@ -156,7 +156,9 @@ def simulate(
 
         if model is not None:
             raise click.UsageError("Expected --model with an .npz file but got a network file.")
-        network = read_network_file(file, compile_model=compile_for).network
+        network = read_network_file(
+            file, compile_model=compile_for, compile_readout=compile_readout
+        ).network
         if trials is not None:
             check_batch_options(plot)
             simulate_trials(network, trials, out, **options)

@@ -83,7 +83,12 @@ def train(
 
         others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
         described = train_network.start_described(
-            file, out, others, compile_model=compile_for, overwrite=overwrite
+            file,
+            out,
+            others,
+            compile_model=compile_for,
+            compile_readout=compile_readout,
+            overwrite=overwrite,
         )
         train_network.train_run(described, as_json=as_json, program=name_program())
         return
@@ -102,7 +107,10 @@ def train(
         from spiketheory.commands import train_network
 
         found = train_network.resume_described(
-            resume, compile_model=compile_for, epochs=options["epochs"]
+            resume,
+            compile_model=compile_for,
+            compile_readout=compile_readout,
+            epochs=options["epochs"],
         )
         if found is not None:
             train_network.train_run(found, as_json=as_json, program=name_program())
@@ -173,7 +181,9 @@ def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
     from sim.training.run_folder import load_run
     from spiketheory.commands import train_network
 
-    described = train_network.find_described(run, compile_model=compile_model)
+    described = train_network.find_described(
+        run, compile_model=compile_model, compile_readout=compile_readout
+    )
     if described is not None:
         train_network.print_run(described, as_json=as_json)
         return

@@ -38,6 +38,7 @@ def start_described(
     options: dict[str, Any],
     *,
     compile_model: Callable[[str], Any],
+    compile_readout: Callable[..., Any],
     overwrite: bool,
 ) -> NetworkRun:
     """Begin the run of a network file, once no option is given that cannot count."""
@@ -51,27 +52,44 @@ def start_described(
                 "into the file."
             )
     return start_network_run(
-        file, compile_model=compile_model, folder=folder, overwrite=overwrite,
+        file, compile_model=compile_model, compile_readout=compile_readout,
+        folder=folder, overwrite=overwrite,
         options={name: value for name, value in options.items() if name in OPTIONS},
     )  # fmt: skip
 
 
 def find_described(
-    folder: Path, *, compile_model: Callable[[str], Any], epochs: int | None = None
+    folder: Path,
+    *,
+    compile_model: Callable[[str], Any],
+    compile_readout: Callable[..., Any],
+    epochs: int | None = None,
 ) -> NetworkRun | None:
     """The run in a folder if it is one of a described network."""
     checkpoint = read_network_checkpoint(folder)
     if checkpoint is None:
         return None
-    return load_network_run(folder, checkpoint, compile_model=compile_model, epochs=epochs)
+    return load_network_run(
+        folder,
+        checkpoint,
+        compile_model=compile_model,
+        compile_readout=compile_readout,
+        epochs=epochs,
+    )
 
 
 def resume_described(
-    folder: Path, *, compile_model: Callable[[str], Any], epochs: int | None
+    folder: Path,
+    *,
+    compile_model: Callable[[str], Any],
+    compile_readout: Callable[..., Any],
+    epochs: int | None,
 ) -> NetworkRun | None:
     """The same, to train on: no other process may write to the folder."""
     with lock_run(folder):
-        run = find_described(folder, compile_model=compile_model, epochs=epochs)
+        run = find_described(
+            folder, compile_model=compile_model, compile_readout=compile_readout, epochs=epochs
+        )
         if run is not None:
             run.lock = open_folder(run.folder, overwrite=True)
     return run
@@ -152,7 +170,11 @@ def print_run(run: NetworkRun, *, as_json: bool) -> None:
         click.echo(format_json(found))
         return
     trials = "its own trial" if run.trainer.is_single else f"{found['trials']} held-out trials"
-    parts = [f"loss {found['loss']:.6g} ({found['loss_ordinary']:.6g} by spikes alone)"]
+    parts = [f"loss {found['loss']:.6g}"]
+    if "loss_ordinary" in found:
+        parts = [f"{parts[0]} ({found['loss_ordinary']:.6g} by spikes alone)"]
+    if "spikes_per_neuron" in found:
+        parts.append(f"{found['spikes_per_neuron']:.3g} spikes per neuron and trial")
     if "accuracy" in found:
         parts.append(f"{found['accuracy']:.2%} correct")
     click.echo(f"After {run.state.epoch} {run.trainer.unit}, {trials}: {', '.join(parts)}.")

@@ -318,11 +318,27 @@ def make_linker(models: Sequence[CompiledModel], bound: Mapping[str, Any]) -> Li
         models: Models of one backend.
         bound: Functions, compiled if the backend is, and facts, by name.
     """
-    key = [model.key for model in models]
+    key = hash_texts(*(model.key for model in models), *describe_bound(bound))
+    return Linker(bound=bound, key=key, compiles=models[0].backend == "numba")
+
+
+def extend_linker(base: Linker, more: Mapping[str, Any]) -> Linker:
+    """A linker that binds more names; modules that need none of them are linked by ``base``."""
+    return Linker(
+        bound={**base.bound, **more},
+        key=hash_texts(base.key, *describe_bound(more)),
+        compiles=base.compiles,
+        base=base,
+        more=frozenset(more),
+    )
+
+
+def describe_bound(bound: Mapping[str, Any]) -> list[str]:
+    """Texts that tell what is bound to names."""
+    texts = []
     for name, value in bound.items():
-        key += [name, getattr(value, "full_key", "") if callable(value) else repr(value)]
-    compiles = models[0].backend == "numba"
-    return Linker(bound=bound, key=hash_texts(*key), compiles=compiles)
+        texts += [name, getattr(value, "full_key", "") if callable(value) else repr(value)]
+    return texts
 
 
 def make_prefetch(models: Sequence[CompiledModel]) -> Callable[..., None]:

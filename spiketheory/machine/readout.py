@@ -5,7 +5,7 @@ import inspect
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
 
@@ -75,6 +75,16 @@ class CompiledReadout:
     functions: ModuleType
     module: ModuleType
     key: str
+
+    def with_values(self, values: Mapping[str, float]) -> "CompiledReadout":
+        """The same readout with other values of some parameters.
+
+        Raises:
+            ModelError: If a name is unknown, or a value outside its domain.
+        """
+        names = (*self.parameters, *self.settings)
+        merged = dict(zip(names, self.values, strict=True)) | dict(values)
+        return replace(self, values=check_values(self.module, merged))
 
     @property
     def vanishes_at_end(self) -> bool:

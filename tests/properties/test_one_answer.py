@@ -10,12 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import compiled
-from one_answer import GRADIENTS, TIMES, compare, compare_recurrent, run_plain
+from one_answer import (
+    GRADIENTS,
+    TIMES,
+    compare,
+    compare_in_time,
+    compare_recurrent,
+    run_plain,
+)
 from ports import CUBA, make_network
 
-from derivations import list_models
+from derivations import compile_readout, list_models
+from sim.inputs.trials import Trials
 from sim.network.layer_stack import LayerStack
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.readouts import LinearReadout
 from spiketheory.language.parse import parse_model
 from spiketheory.machine.compile import load_compiled
 from spiketheory.route.model_cache import load_or_generate
@@ -96,6 +105,67 @@ def test_recurrent_networks_have_one_answer_in_both_event_loops(name):
     @settings(max_examples=4 if name in SLOW else 60)
     def run(circuit):
         by_time, by_gradient = compare_recurrent(circuit)
+        assert by_time <= TIMES
+        assert by_gradient <= GRADIENTS
+
+    run()
+
+
+@st.composite
+def in_time(draw, name):
+    """One or two layers that may be recurrent, with axonal delays, a readout and two trials."""
+    weight = st.integers(-500, 1000).map(lambda w: w / 1000 * STRENGTHS.get(name, 1.0))
+    delay = st.sampled_from([0.0, 0.05, 0.1])
+    duration = DURATIONS.get(name, 3.0)
+    sizes = [2, *draw(st.lists(st.integers(1, 3), min_size=1, max_size=2))]
+
+    def connect(pre, post, n_pre, n_post, *, delays):
+        drawn = [draw(weight) for _ in range(n_pre * n_post)]
+        late = duration * np.array([draw(delay) if delays else 0.0 for _ in range(n_pre)])
+        return Projection(
+            pre=pre, post=post, weights=np.reshape(drawn, (n_post, n_pre)),
+            delays=np.broadcast_to(late, (n_post, n_pre)),
+        )  # fmt: skip
+
+    names = ["in", *(f"layer{k}" for k in range(1, len(sizes)))]
+    projections = [
+        connect(names[k], names[k + 1], sizes[k], sizes[k + 1], delays=k > 0)
+        for k in range(len(sizes) - 1)
+    ]
+    projections += [
+        connect(names[k], names[k], sizes[k], sizes[k], delays=True)
+        for k in range(1, len(sizes))
+        if draw(st.booleans())
+    ]
+    kind = draw(st.sampled_from(["leaky_integrator", "maximum", "potential_at_end"]))
+    cube = np.array([draw(st.integers(-9, 9)) for _ in range(2 * sizes[-1])]).reshape(2, -1)
+    readout = LinearReadout(
+        compiled=compile_readout(kind, backend="numpy", tau_m=duration / 3, tau_s=duration / 9),
+        weights=cube, bias=np.array([0.5, -0.5]),
+    )  # fmt: skip
+    times = st.lists(st.sampled_from([0.0, 0.1, 0.1, 0.3, 0.5]), max_size=4)
+    trains = [[duration * np.sort(draw(times)) for _ in range(2)] for _ in range(2)]
+    silent = np.empty(0)
+    network = Network(
+        populations=[
+            Population(name=n, model=compiled(name), size=size)
+            for n, size in zip(names[1:], sizes[1:], strict=True)
+        ],
+        inputs=[SpikeTrains(name="in", size=2, times=silent, channels=silent.astype(int))],
+        projections=projections,
+        readouts=[readout],
+        duration=duration,
+    )
+    return network, Trials.from_trains(trains)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_layers_in_time_give_the_answer_of_the_plain_loop(name):
+    @given(in_time(name))
+    @settings(max_examples=3 if name in SLOW else 40)
+    def run(drawn):
+        network, trials = drawn
+        by_time, by_gradient = compare_in_time(network, trials, np.zeros((2, 2)))
         assert by_time <= TIMES
         assert by_gradient <= GRADIENTS
 

@@ -141,11 +141,21 @@ def test_the_gradient_is_that_of_the_loss():
 def test_the_choice_says_why():
     network = make_stack()
     assert choose_engine(network).engine.name == "layers"
-    sparse = change(network, 1, mask=np.eye(4) > 0)
-    assert choose_engine(sparse).engine.name == "events"
-    assert "sparse or has delays" in choose_engine(sparse).reason
     delayed = change(network, 1, delays=0.1)
-    assert "sparse or has delays" in choose_engine(delayed).reason
+    assert choose_engine(delayed).engine.name == "layers"
+    assert (
+        "in time since hidden1 -> hidden2 is sparse or has delays" in choose_engine(delayed).reason
+    )
+    masked = change(network, 1, mask=np.eye(4) > 0)
+    for other in (delayed, masked):
+        assert choose_engine(other, loss=LOSS).engine.name == "events"
+        assert "sparse or has delays" in choose_engine(other, loss=LOSS).reason
+    lone = np.zeros((4, 4), bool)
+    lone[0, 0] = True
+    assert choose_engine(masked).engine.name == "layers"
+    assert choose_engine(change(network, 1, mask=lone)).reason == (
+        "hidden1 -> hidden2 has 1 of 16 possible connections"
+    )
     assert choose_engine(network, "events").reason == "it was asked for"
     assert choose_engine(network, "plain").engine.name == "plain"
 
@@ -255,7 +265,7 @@ def test_sparse_networks_of_several_populations_inputs_and_delays_have_one_answe
         (lambda n: choose_engine(n, "lazy"), "Expected engine"),
         (
             lambda n: choose_engine(change(n, 0, delays=0.1), "layers"),
-            "can run but input -> hidden1 is sparse or has delays",
+            "can run but input -> hidden1 delays the input",
         ),
         (
             lambda n: simulate(n, Trials.from_trains([[[0.1]]])),

@@ -208,7 +208,11 @@ REFUSED = [
     ("n_spikes = 2", "n_spikes = 0", "Expected at least one spike in readout answer"),
     ("neurons = [1, 0]", "neurons = [2]", "Expected neurons 0 to 1 of right in readout answer"),
     ('"first_spikes"', '"rates"', r"kind of \[readouts.answer\] to be one of first_spikes in"),
-    ('"target_time"', '"distance"', "to be one of first_spike, target_time, spike_trains in"),
+    (
+        '"target_time"',
+        '"distance"',
+        "to be one of first_spike, target_time, spike_trains, cross_entropy, squared_error in",
+    ),
     ('"target_time"', '"first_spike"', r"Expected kind, readout, gamma, label in \[loss\]"),
     ("[[1.0, inf], [2.0, 3.0]]", "[[1.0], [2.0]]", "Expected 2 target times for each of 2 neurons"),
     ("[[1.0, inf], [2.0, 3.0]]", "[[1.0, nan], [2.0, 3.0]]", "but got nan; write inf"),

@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 from temporal_networks import draw_network, draw_readout, draw_trials, run_by_events
 
+from derivations import compile_model
+from sim.engine.choose import simulate
+from sim.inputs.trials import Trials
+from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.temporal.batch import run_temporal
 from sim.temporal.logit_losses import make_cross_entropy
 from sim.temporal.stack import read_temporal
@@ -50,3 +54,31 @@ def test_spikes_and_derivatives_are_those_of_the_event_engine(model, case):
         for name in other:
             agree(own[name], other[name], name)
     agree(found.network.input_times[0], expected.input_times[0], "input times")
+
+
+@pytest.mark.parametrize("delays", [[0.3, 0.3, 0.0], [0.0, 0.3, 0.0], [0.3, 0.0, 0.3]])
+def test_neurons_that_spike_together_wait_for_those_alone_that_act_at_once(delays):
+    weights = np.array([[-0.4, -0.2, -0.2], [-0.5, 0.1, -0.5], [0.8, 0.4, 0.2]])
+    silent = np.empty(0)
+    network = Network(
+        populations=[
+            Population(
+                name="cells", model=compile_model("lif_delta", backend="numpy"), size=3,
+                parameters={"I0": 2.0},
+            )
+        ],
+        inputs=[SpikeTrains(name="in", size=1, times=silent, channels=silent.astype(int))],
+        projections=[
+            Projection(pre="in", post="cells", weights=np.ones((3, 1))),
+            Projection(
+                pre="cells", post="cells", weights=weights, delays=np.broadcast_to(delays, (3, 3))
+            ),
+        ],
+        duration=3.0,
+    )  # fmt: skip
+    trials = Trials.from_trains([[[]]])
+    one, other = (simulate(network, trials, engine=engine) for engine in ("layers", "plain"))
+    assert len(other.spike_time) > 5
+    for own, its in zip(one.trains(0), other.trains(0), strict=True):
+        assert len(own) == len(its)
+        agree(own, its, "spike times")
