@@ -184,7 +184,7 @@ class Run:
         )
         self.varied = list_constants(stack.model) if parameters else []
         self.kernels = link_kernels(
-            stack.model, readout.compiled, loss.function, not stack.is_uniform, parameters
+            stack.compiled, readout.compiled, loss.function, not stack.is_uniform, parameters
         )
         self.max_spikes = max_spikes
 

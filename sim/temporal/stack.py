@@ -1,6 +1,7 @@
 """A network as a chain of dense layers that may be recurrent and have axonal delays."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -32,6 +33,13 @@ class TemporalStack:
     def model(self) -> CompiledModel:
         """The model of all neurons."""
         return self.network.populations[0].model
+
+    @cached_property
+    def compiled(self) -> CompiledModel:
+        """The model, compiled for constants that all neurons share (`CompiledModel.at`)."""
+        kinds = np.unique(np.hstack([p.constants for p in self.network.populations]), axis=1)
+        found = {self.model.at(tuple(constants)) for constants in kinds.T.tolist()}
+        return found.pop() if len(found) == 1 else self.model
 
     @property
     def is_uniform(self) -> bool:
