@@ -46,7 +46,8 @@ class TemporalStack:
         """Whether the neurons of each layer share their constants."""
         return all(p.is_uniform for p in self.network.populations)
 
-    def make_layers(self) -> list[DenseLayer]:
+    @cached_property
+    def layers(self) -> list[DenseLayer]:
         """The layers as kernels get them."""
         layers = []
         for k, population in enumerate(self.network.populations):
