@@ -23,7 +23,6 @@ from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, ma
 from sim.temporal.gradients import (
     TemporalGradients,
     add_in_tree,
-    clear_sums,
     collect_network,
     list_arrays,
 )
@@ -35,6 +34,7 @@ from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, SimulationError
 from spiketheory.generation.interface import INTERFACE
 from spiketheory.machine.compile import CompiledModel, make_linker
+from spiketheory.machine.link import Linker
 from spiketheory.machine.readout import CompiledReadout
 from spiketheory.memory import check_memory
 
@@ -78,7 +78,12 @@ class Total:
 
     sums: Sums
     packed: Any
-    n_bytes: int
+    arrays: list[np.ndarray]
+
+    @property
+    def n_bytes(self) -> int:
+        """How large they are."""
+        return sum(array.nbytes for array in self.arrays)
 
 
 SPARE: Shelf[Ready] = Shelf(KEPT_BYTES)
@@ -94,12 +99,31 @@ def link_kernels(
 ) -> Any:  # fmt: skip
     """The kernels of `sim.temporal.sample`, bound to a model, a readout and a loss."""
     names = ("kernel_and_slope", "kernel_vjp")
-    further = {name: getattr(readout.functions, name) for name in names}
-    further["loss_function"] = model.jit(loss, allocates=False)
+    more: dict[str, Any] = {name: getattr(readout.functions, name) for name in names}
+    more["loss_function"] = model.jit(loss, allocates=False)
+    more["WANT_READOUT"] = parameters and bool(readout.parameters)
+    return extend(make_backward_linker(model, per_neuron, parameters), model, more).link(
+        sample_kernels
+    )
+
+
+@lru_cache(maxsize=64)
+def make_backward_linker(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
+    """Links what needs neither readout nor loss, so that it is compiled once for all of them."""
+    return extend(make_forward_linker(model, per_neuron), model, {"WANT_PARAMETERS": parameters})
+
+
+@lru_cache(maxsize=64)
+def make_forward_linker(model: CompiledModel, per_neuron: bool) -> Linker:
+    """Links what is the same with and without derivatives by parameters, too."""
     own = {n: getattr(model.functions, n) for n in INTERFACE if hasattr(model.functions, n)}
-    facts = {**model.facts, "PER_NEURON": per_neuron, "WANT_PARAMETERS": parameters,
-             "WANT_READOUT": parameters and bool(readout.parameters)}  # fmt: skip
-    return make_linker((model,), {**own, **facts, **further}).link(sample_kernels)
+    return make_linker((model,), {**own, **model.facts, "PER_NEURON": per_neuron})
+
+
+def extend(base: Linker, model: CompiledModel, more: dict[str, Any]) -> Linker:
+    """Links with more names than another linker, which links what needs none of them."""
+    own = make_linker((model,), {**base.bound, **more})
+    return replace(own, base=base, more=frozenset(more))
 
 
 # Long: half of it says what it takes and returns.
@@ -218,8 +242,7 @@ class Run:
         total = TOTALS.take(kind)
         if total is None:
             sums = make_sums(layers, n_varied=n_varied, shape=shape, n_settings=n_settings)
-            n_bytes = sum(array.nbytes for array in list_arrays(sums))
-            total = Total(sums, self.stack.model.pack(sums), n_bytes)
+            total = Total(sums, self.stack.model.pack(sums), list_arrays(sums))
         self.taken.append((kind, total))
         return total
 
@@ -240,7 +263,8 @@ class Run:
         def run_samples(b: int, first: int, last: int) -> tuple[int, int]:
             total = totals[b if gradient else 0]
             if gradient:
-                clear_sums(total.sums)
+                for array in total.arrays:
+                    array.fill(0)
             ready = SPARE.take(self.kind) or self.make_ready(ROOMS.get(self.kind, FIRST_ROOM))
             while True:
                 status, first = kernels.run_block(
@@ -261,7 +285,10 @@ class Run:
         )
         for status, sample in ended:
             raise_status(status, sample=sample, limit=self.max_spikes)
-        return add_in_tree([total.sums for total in totals], n_threads) if gradient else None
+        if not gradient:
+            return None
+        add_in_tree([total.arrays for total in totals], n_threads)
+        return totals[0].sums
 
     def collect(self, sums: Sums, input_times: bool) -> TemporalGradients:
         """The sums as derivatives of the mean loss."""

@@ -37,25 +37,18 @@ def list_arrays(record: Any) -> list[np.ndarray]:
     return [array for part in record for array in list_arrays(part)]
 
 
-def clear_sums(sums: Sums) -> None:
-    """Begin anew with sums that were used before."""
-    for array in list_arrays(sums):
-        array.fill(0)
-
-
-def add_in_tree(sums: Sequence[Sums], n_threads: int) -> Sums:
-    """Add the sums of blocks, neighbours first; the first one holds the result."""
-    parts = list(sums)
+def add_in_tree(blocks: Sequence[Sequence[np.ndarray]], n_threads: int) -> None:
+    """Add the arrays of blocks, neighbours first; those of the first one hold the result."""
+    parts = list(blocks)
     while len(parts) > 1:
         pairs = list(zip(parts[::2], parts[1::2], strict=False))
         run_on_threads(lambda k, pairs=pairs: add_to(*pairs[k]), len(pairs), n_threads)  # type: ignore[misc]
         parts = parts[::2]
-    return parts[0]
 
 
-def add_to(target: Sums, source: Sums) -> None:
-    """Add arrays of a record to those of another."""
-    for a, b in zip(list_arrays(target), list_arrays(source), strict=True):
+def add_to(target: Sequence[np.ndarray], source: Sequence[np.ndarray]) -> None:
+    """Add arrays to others."""
+    for a, b in zip(target, source, strict=True):
         a += b
 
 
