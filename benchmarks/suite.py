@@ -127,6 +127,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         module="benchmarks.recurrent_networks",
         summary="large sparse networks, beside Brian2; the backward pass",
     ),
+    "temporal": Benchmark(
+        module="benchmarks.temporal",
+        summary="training in time: dense layers, recurrence, delays; beside the event engine",
+    ),
     "derivation": Benchmark(
         module="benchmarks.compilation",
         summary="deriving, verifying, generating and compiling a model",

@@ -237,12 +237,16 @@ def count_bytes(record: object) -> int:
 class Shelf(Generic[T]):
     """What waits for the next batch of the same kind, so that no batch begins by allocating.
 
-    Only what is of the latest kind is kept, and not more than `KEPT_BYTES`: where it is large, what
-    a batch computes takes far longer than to allocate it.
+    Only what is of the latest kind is kept, and not more than so many bytes: where it is large,
+    what a batch computes takes far longer than to allocate it.
+
+    Args:
+        most: Bytes that are kept at most.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = KEPT_BYTES) -> None:
         self._lock = Lock()
+        self._most = most
         self._kind: object = None
         self._idle: list[tuple[T, int]] = []
 
@@ -257,5 +261,5 @@ class Shelf(Generic[T]):
         """Keep it for whoever takes it next."""
         with self._lock:
             kept = sum(size for _, size in self._idle)
-            if kind == self._kind and kept + n_bytes <= KEPT_BYTES:
+            if kind == self._kind and kept + n_bytes <= self._most:
                 self._idle.append((item, n_bytes))

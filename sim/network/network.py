@@ -364,9 +364,22 @@ class Projection:
             )
         return values
 
+    @cached_property
+    def is_row_by_row(self) -> bool:
+        """Whether everyone is connected to everyone, and connections are listed row by row."""
+        matrix = self.matrix
+        n_post, n_pre = matrix.shape
+        return bool(
+            matrix.nnz == n_post * n_pre
+            and np.all(matrix.row.reshape(matrix.shape) == np.arange(n_post)[:, None])
+            and np.all(matrix.col.reshape(matrix.shape) == np.arange(n_pre))
+        )
+
     @property
     def dense(self) -> np.ndarray:
         """The weights as a dense matrix, shape (n_post, n_pre)."""
+        if self.is_row_by_row:
+            return np.array(self.matrix.data).reshape(self.matrix.shape)
         found: np.ndarray = self.matrix.toarray()
         return found
 

@@ -5,15 +5,15 @@ by sample, and blocks are added in a fixed tree: so the result has the same bits
 threads.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from sim.events.differentiate import Gradients, list_constants
+from sim.events.differentiate import list_constants
 from sim.inputs.merged import MergedTrials, merge_instants
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
@@ -23,6 +23,12 @@ from sim.status import NO_ROOM, raise_status
 from sim.temporal import readout_maximum
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, make_sums
+from sim.temporal.gradients import (
+    TemporalGradients,
+    add_in_tree,
+    collect_network,
+    list_arrays,
+)
 from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
 from sim.temporal.stack import TemporalStack
@@ -35,7 +41,11 @@ from spiketheory.memory import check_memory
 
 MOST_BLOCKS = 16
 """Into so many blocks a batch is cut at most; each has gradients of its own."""
+SAMPLES_PER_BLOCK = 2
+"""At least so many, but for the last: sums of few samples take as long as the samples."""
 MAX_SPIKES = 1_000_000
+KEPT_BYTES = 2**27
+"""More is not kept from batch to batch."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,23 +63,6 @@ class TemporalOutcome:
     counts: np.ndarray
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TemporalGradients:
-    """Derivatives of the mean loss of a batch.
-
-    Attributes:
-        network: By what belongs to the network.
-        weights: By the readout's weights, in their shape.
-        bias: By its bias.
-        settings: By its parameters, by name.
-    """
-
-    network: Gradients
-    weights: np.ndarray
-    bias: np.ndarray
-    settings: dict[str, float]
-
-
 @dataclass(eq=False)
 class Ready:
     """Memory of one thread, as kernels take it."""
@@ -77,10 +70,27 @@ class Ready:
     memory: Memory
     packed: Any
     room: int
+    n_bytes: int
 
 
-SPARE: Shelf[Ready] = Shelf()
+@dataclass(eq=False)
+class Total:
+    """Sums of one block, as kernels take them."""
+
+    sums: Sums
+    packed: Any
+    arrays: list[np.ndarray]
+
+    @property
+    def n_bytes(self) -> int:
+        """How large they are."""
+        return sum(array.nbytes for array in self.arrays)
+
+
+SPARE: Shelf[Ready] = Shelf(KEPT_BYTES)
 """Memory of earlier batches."""
+TOTALS: Shelf[Total] = Shelf(KEPT_BYTES)
+"""Sums of earlier batches."""
 
 
 @lru_cache(maxsize=64)
@@ -163,11 +173,13 @@ def run_temporal(
     """
     run = Run(stack, trials, targets, readout, loss, parameters and gradient, activity, max_spikes)
     sums = run.run(gradient, input_times)
+    gradients = None if sums is None else run.collect(sums, input_times)
+    run.give_totals_back()
     found = run.found
     for trial in np.flatnonzero(~np.isfinite(found.losses))[:1]:
         check_loss(int(trial), found.losses[trial])
     outcome = TemporalOutcome(logits=found.logits, loss=found.losses, counts=found.counts)
-    return outcome, None if sums is None else run.collect(sums, input_times)
+    return outcome, gradients
 
 
 def check_loss(trial: int, loss: float) -> None:
@@ -217,7 +229,7 @@ class Run:
         weights = readout.cube
         check_readout(readout, {p.name: p.size for p in network.populations})
         wanted = prepare_logit_targets(loss, targets, len(trials), len(weights))
-        self.layers = stack.make_layers()
+        self.layers = stack.layers
         self.batch = make_batch(
             stack, self.layers, self.merged, max_spikes=max_spikes, targets=wanted,
             weights=weights, bias=readout.bias, read_settings=readout.compiled.values,
@@ -234,167 +246,112 @@ class Run:
         )
         self.varied = list_constants(stack.model) if parameters else []
         self.kernels = link_kernels(
-            stack.model, readout.compiled.functions, loss.function, not stack.is_uniform,
+            stack.compiled, readout.compiled.functions, loss.function, not stack.is_uniform,
             parameters, parameters and bool(readout.compiled.parameters),
         )  # fmt: skip
         self.max_spikes = max_spikes
+        self.instants = int(np.diff(self.merged.instant_offsets).max(initial=0))
+        self.taken: list[tuple[Any, Total]] = []
+        sizes = tuple((layer.starts.shape, len(layer.recurrent)) for layer in self.layers)
+        self.kind = stack.compiled, sizes, self.instants, self.batch.read_weights.shape
 
-    # Long: with what a thread does.
+    def make_ready(self, room: int) -> Ready:
+        """Memory of a thread with room for so many spikes of a layer."""
+        n_bytes = estimate_memory(self.layers, self.instants, room)
+        check_memory(get_thread_count() * n_bytes, "the batch")
+        memory = make_memory(
+            self.layers, n_instants=self.instants, room=room, shape=self.batch.read_weights.shape
+        )
+        return Ready(memory, self.stack.model.pack(memory), room, n_bytes)
+
+    def take_total(self, gradient: bool) -> Total:
+        """Sums of a block; without gradients they are never written to."""
+        n_settings = max(1, len(self.readout.compiled.parameters))
+        shape, n_varied = self.batch.read_weights.shape, len(self.varied)
+        layers = self.layers if gradient else self.layers[:1]
+        kind = (gradient, n_varied, n_settings, tuple(len(k.weights) for k in layers), *self.kind)
+        total = TOTALS.take(kind)
+        if total is None:
+            sums = make_sums(layers, n_varied=n_varied, shape=shape, n_settings=n_settings)
+            total = Total(sums, self.stack.model.pack(sums), list_arrays(sums))
+        self.taken.append((kind, total))
+        return total
+
+    def give_totals_back(self) -> None:
+        """Keep the sums for the next batch."""
+        for kind, total in self.taken:
+            TOTALS.give_back(kind, total, total.n_bytes)
+        self.taken = []
+
     def run(self, gradient: bool, input_times: bool) -> Sums | None:
         """Run all samples; returns the sums of their derivatives."""
-        n, model = len(self.trials), self.stack.model
-        n_blocks = min(n, MOST_BLOCKS)
-        limits = np.linspace(0, n, n_blocks + 1).astype(np.int64)
-        instants = int(np.diff(self.merged.instant_offsets).max(initial=0))
-        shape = self.batch.read_weights.shape
-        sums = [
-            make_sums(
-                self.layers if gradient else self.layers[:1], n_varied=len(self.varied),
-                shape=shape, n_settings=max(1, len(self.readout.compiled.parameters)),
-            )
-            for _ in range(n_blocks if gradient else 1)
-        ]  # fmt: skip
-        batch, found = model.pack(self.batch), model.pack(self.found)
-        packed = [model.pack(part) for part in sums]
-        sizes = [layer.starts.shape for layer in self.layers]
-        recurrent = [len(layer.recurrent) for layer in self.layers]
-        kind = (model, tuple(sizes), tuple(recurrent), instants, shape)
-        room = FIRST_ROOM
-
-        def make(room: int) -> Ready:
-            check_memory(
-                get_thread_count() * estimate_memory(self.layers, instants, room), "the batch"
-            )
-            memory = make_memory(self.layers, n_instants=instants, room=room, shape=shape)
-            return Ready(memory, model.pack(memory), room)
+        n, kernels = len(self.trials), self.kernels
+        n_blocks = min(-(-n // SAMPLES_PER_BLOCK), MOST_BLOCKS)
+        limits = np.linspace(0, n, n_blocks + 1).astype(np.int64).tolist()
+        totals = [self.take_total(gradient) for _ in range(n_blocks if gradient else 1)]
+        batch, found = self.stack.model.pack(self.batch), self.stack.model.pack(self.found)
 
         def run_samples(b: int, first: int, last: int) -> tuple[int, int]:
-            nonlocal room
-            ready = SPARE.take(kind) or make(room)
+            total = totals[b if gradient else 0]
+            if gradient:
+                for array in total.arrays:
+                    array.fill(0)
+            ready = SPARE.take(self.kind) or self.make_ready(ROOMS.get(self.kind, FIRST_ROOM))
             while True:
-                status, first = self.kernels.run_block(
-                    batch, ready.packed, first, last, packed[b if gradient else 0], found,
-                    gradient, gradient and input_times,
+                status, first = kernels.run_block(
+                    batch, ready.packed, first, last, total.packed, found, gradient,
+                    gradient and input_times,
                 )  # fmt: skip
                 if status != NO_ROOM:
-                    SPARE.give_back(kind, ready, estimate_memory(self.layers, instants, ready.room))
+                    SPARE.give_back(self.kind, ready, ready.n_bytes)
                     return status, first
-                room = max(room, 2 * ready.room)
-                ready = make(room)
+                remember_room(self.kind, 2 * ready.room)
+                ready = self.make_ready(ROOMS[self.kind])
 
-        if not getattr(self.kernels.run_block, "signatures", True):
+        if not getattr(kernels.run_block, "signatures", True):
             run_samples(0, 0, 0)  # compiled by this thread, and no other, Ctrl-C ends it
+        n_threads = get_thread_count()
         ended = run_on_threads(
-            lambda b: run_samples(b, int(limits[b]), int(limits[b + 1])), n_blocks,
-            get_thread_count(),
-        )  # fmt: skip
+            lambda b: run_samples(b, limits[b], limits[b + 1]), n_blocks, n_threads
+        )
         for status, sample in ended:
             raise_status(status, sample=sample, limit=self.max_spikes)
-        return add_in_tree(sums) if gradient else None
+        if not gradient:
+            return None
+        add_in_tree([total.arrays for total in totals], n_threads)
+        return totals[0].sums
 
     def collect(self, sums: Sums, input_times: bool) -> TemporalGradients:
         """The sums as derivatives of the mean loss."""
-        n, network = len(self.trials), self.stack.network
-        weights: list[Any] = []
-        delays: list[Any] = []
-        for projection in network.projections:
-            by_weight, by_delay = self.find_sums(sums, projection, input_times)
-            matrix = projection.matrix
-            weights.append(projection.shape_like(by_weight[matrix.col, matrix.row] / n))
-            if by_delay is None:
-                delays.append(None)
-                continue
-            share = np.bincount(matrix.col, minlength=matrix.shape[1])[matrix.col]
-            delays.append(projection.shape_like(by_delay[matrix.col] / share / n))
-        times = np.zeros(len(self.trials.time))
-        times[self.merged.source] = self.found.input_times / n
-        initial, parameters = zip(
-            *(
-                self.collect_population(k, layer)
-                for k, layer in enumerate(sums.layers)
-            ), strict=True,
-        )  # fmt: skip
-        gradients = Gradients(
-            weights=weights, delays=delays, input_times=[times] if input_times else [],
-            initial=list(initial), parameters=list(parameters) if self.parameters else None,
-        )  # fmt: skip
-        by_setting = dict(
-            zip(self.readout.compiled.parameters, sums.read_settings / n, strict=False)
+        n = len(self.trials)
+        by_channel = None
+        if input_times:
+            by_channel = np.bincount(
+                self.merged.channel, self.found.input_times, minlength=self.trials.n_channels
+            )
+        gradients = collect_network(
+            self.stack, sums, n, parameters=self.parameters, by_channel=by_channel
         )
+        if input_times:
+            times = np.zeros(len(self.trials.time))
+            times[self.merged.source] = self.found.input_times / n
+            gradients = replace(gradients, input_times=[times])
+        by_setting = zip(self.readout.compiled.parameters, sums.read_settings / n, strict=False)
         return TemporalGradients(
             network=gradients,
             weights=np.moveaxis(sums.read_weights, -1, 0).reshape(self.readout.weights.shape) / n,
             bias=sums.bias / n,
-            settings={name: float(value) for name, value in by_setting.items()},
+            settings={name: float(value) for name, value in by_setting},
         )
 
-    def find_sums(
-        self, sums: Sums, projection: Any, input_times: bool
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Derivatives by a projection's weights (n_pre, n_post), and by the senders' delays.
 
-        Those of the input follow from the input times; None if they are not computed.
-        """
-        stack = self.stack
-        if projection in stack.recurrent:
-            layer = sums.layers[stack.recurrent.index(projection)]
-            return layer.recurrent, layer.delays
-        k = stack.forward.index(projection)
-        if k:
-            return sums.layers[k].weights, sums.layers[k - 1].delays_out
-        by_channel = np.bincount(
-            self.merged.channel, self.found.input_times, minlength=self.trials.n_channels
-        )
-        return sums.layers[0].weights, by_channel if input_times else None
-
-    def collect_population(
-        self, k: int, layer: Any
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Derivatives by the initial states and by the parameters of a population."""
-        population, n = self.stack.network.populations[k], len(self.trials)
-        model, size = population.model, population.size
-        adjoints = layer.initial[:, :size] / n
-        names: tuple[str, ...]
-        if population.starts_at_phase:
-            names, name, start = (model.initial,), "initial_state", [population.start_phase]
-        else:
-            names, name = model.state, "enter_chart"
-            start = list(population.start_state.values())
-        arguments = (*start, *population.constants, *adjoints)
-        slopes = population.call(f"{name}_vjp", *arguments)
-        initial = {
-            n_: np.array(np.broadcast_to(slope, (size,)))
-            for n_, slope in zip(names, slopes, strict=True)
-        }
-        if not self.varied:
-            return initial, dict.fromkeys(model.parameters, 0.0)
-        by_constant = layer.constants[:, :size] / n
-        direct = population.call(f"{name}_constants_vjp", *arguments)
-        by_constant = by_constant + np.array([np.broadcast_to(d, (size,)) for d in direct])
-        found = population.call("constants_vjp", *population.values, *by_constant)
-        parameters = {
-            name: np.array(np.broadcast_to(slope, (size,)))
-            if np.ndim(population.parameters[name])
-            else float(np.sum(np.broadcast_to(slope, (size,))))
-            for name, slope in zip(model.parameters, found, strict=True)
-        }
-        return initial, parameters
+ROOMS: dict[Any, int] = {}
+"""For how many spikes of a layer earlier batches needed room."""
+MOST_ROOMS = 16
 
 
-def add_in_tree(sums: Sequence[Sums]) -> Sums:
-    """Add the sums of blocks, neighbours first; the first one holds the result."""
-    parts = list(sums)
-    while len(parts) > 1:
-        for a, b in zip(parts[::2], parts[1::2], strict=False):
-            add_to(a, b)
-        parts = parts[::2]
-    return parts[0]
-
-
-def add_to(target: Any, source: Any) -> None:
-    """Add arrays of a record to those of another."""
-    if isinstance(target, np.ndarray):
-        target += source
-        return
-    for a, b in zip(target, source, strict=True):
-        add_to(a, b)
+def remember_room(kind: Any, room: int) -> None:
+    """Keep in mind that so much room is needed."""
+    if kind not in ROOMS and len(ROOMS) >= MOST_ROOMS:
+        ROOMS.clear()
+    ROOMS[kind] = max(room, ROOMS.get(kind, 0))

@@ -4,9 +4,6 @@ Used to see where spikes appear and vanish when weights change. Only arrays are 
 point of the line takes little longer than its trial.
 """
 
-from functools import lru_cache
-from typing import Any
-
 import numpy as np
 
 from sim.inputs.merged import merge_instants
@@ -15,22 +12,12 @@ from sim.kernels.limits import LIMITS
 from sim.status import NO_ROOM, raise_status
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, make_memory
+from sim.temporal.batch import link_model
 from sim.temporal.records import Batch, DenseLayer
 from sim.temporal.stack import TemporalStack
-from spiketheory.generation.interface import INTERFACE
-from spiketheory.machine.compile import CompiledModel, make_linker
 
 Train = tuple[np.ndarray, np.ndarray]
 """Times and neurons of spikes, by time; neurons are counted through the layers."""
-
-
-@lru_cache(maxsize=16)
-def link_forward(model: CompiledModel, per_neuron: bool) -> Any:
-    """The kernels that run a sample forwards."""
-    own = {n: getattr(model.functions, n) for n in INTERFACE if hasattr(model.functions, n)}
-    return make_linker((model,), {**own, **model.facts, "PER_NEURON": per_neuron}).link(
-        sample_kernels
-    )
 
 
 class Line:
@@ -45,11 +32,13 @@ class Line:
     def __init__(
         self, first: TemporalStack, last: TemporalStack, trials: Trials, *, max_spikes: int
     ) -> None:
-        self.model, self.duration, self.ticks = first.model, first.network.duration, first.ticks
-        self.ends = first.make_layers(), last.make_layers()
+        self.duration, self.ticks = first.network.duration, first.ticks
+        self.ends = first.layers, last.layers
+        same = all(np.array_equal(a.table, b.table) for a, b in zip(*self.ends, strict=True))
+        self.model = first.compiled if same else first.model
         self.merged = merge_instants(trials, self.duration)
         self.instants = int(np.diff(self.merged.instant_offsets).max(initial=0))
-        self.kernels = link_forward(self.model, not first.is_uniform)
+        self.kernels = link_model(self.model, not first.is_uniform).link(sample_kernels)
         self.max_spikes, self.room = max_spikes, FIRST_ROOM
         self.make()
 

@@ -69,7 +69,7 @@ class Run:
 
     def __init__(self, stack: TemporalStack, trials: Trials, max_spikes: int) -> None:
         merged = merge_instants(trials, stack.network.duration)
-        self.model, self.layers = stack.model, stack.make_layers()
+        self.model, self.layers = stack.compiled, stack.layers
         self.n_instants = int(np.diff(merged.instant_offsets).max(initial=0))
         n_last = self.layers[-1].width
         self.batch = self.model.pack(

@@ -1,6 +1,7 @@
 """A network as a chain of dense layers that may be recurrent and have axonal delays."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -33,12 +34,20 @@ class TemporalStack:
         """The model of all neurons."""
         return self.network.populations[0].model
 
+    @cached_property
+    def compiled(self) -> CompiledModel:
+        """The model, compiled for constants that all neurons share (`CompiledModel.at`)."""
+        kinds = np.unique(np.hstack([p.constants for p in self.network.populations]), axis=1)
+        found = {self.model.at(tuple(constants)) for constants in kinds.T.tolist()}
+        return found.pop() if len(found) == 1 else self.model
+
     @property
     def is_uniform(self) -> bool:
         """Whether the neurons of each layer share their constants."""
         return all(p.is_uniform for p in self.network.populations)
 
-    def make_layers(self) -> list[DenseLayer]:
+    @cached_property
+    def layers(self) -> list[DenseLayer]:
         """The layers as kernels get them."""
         layers = []
         for k, population in enumerate(self.network.populations):

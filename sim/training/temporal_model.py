@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.readouts import LinearReadout
 from sim.temporal.batch import TemporalGradients
-from sim.temporal.readouts import LinearReadout
 from sim.training.config import TrainConfig
 from spiketheory.errors import InputError
 from spiketheory.machine.compile import CompiledModel
@@ -209,9 +209,9 @@ class TemporalModel:
         by_delay = [np.zeros(n) for n in self.config.hidden]
         for k, n in enumerate(self.config.hidden):
             by[f"W{k}"] = np.asarray(next(weights)) * scales[f"W{k}"]
-            before = np.sum(np.asarray(next(delays)), axis=0)
+            before = next(delays)
             if k:
-                by_delay[k - 1] += before
+                by_delay[k - 1] += np.sum(np.asarray(before), axis=0)
             if self.config.recurrent:
                 by[f"R{k}"] = np.asarray(next(weights)) * scales[f"R{k}"]
                 by_delay[k] += np.sum(np.asarray(next(delays)), axis=0)

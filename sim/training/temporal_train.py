@@ -10,10 +10,10 @@ from sim.engine.choose import simulate
 from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.inputs.trials import Trials
 from sim.layers.batch import prepare_events
+from sim.network.readouts import LinearReadout
 from sim.temporal.batch import MAX_SPIKES, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
-from sim.temporal.readouts import LinearReadout
 from sim.temporal.stack import TemporalStack, read_temporal
 from sim.training.config import TrainConfig
 from sim.training.data import Dataset

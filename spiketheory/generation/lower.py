@@ -20,7 +20,13 @@ from spiketheory.generation.kernel_ir import (
 )
 from spiketheory.generation.lower_parameters import Sensitivities, lower_sensitivities
 from spiketheory.generation.lower_refractory import lower_held_phase
-from spiketheory.language.functions import exp_dd, softplus, time_to_spike
+from spiketheory.language.functions import (
+    decay_side,
+    decay_wait,
+    exp_dd,
+    softplus,
+    time_to_spike,
+)
 from spiketheory.language.model import Parameter
 from spiketheory.language.printers import name_in_code, print_plain
 from spiketheory.language.symbols import (
@@ -371,7 +377,16 @@ class Lowering:
         return (Branch(condition=is_beyond(d), values=tuple(pull_back(self.covector, jacobian))),)
 
     def expand_wait(self, condition: sp.Basic) -> sp.Basic:
-        """Give the arguments of `time_to_spike`, where the derivation leaves them out."""
+        """Give the arguments of `time_to_spike`, where the derivation leaves them out.
+
+        Where it is a `decay_wait` that is compared with the duration, a sign will do.
+        """
+        first, *others = self.derivation.closed.time_to_spike
+        (wait,) = first.values
+        waits = list(wait.atoms(decay_wait))
+        if not others and waits and isinstance(condition, sp.StrictLessThan):
+            unit = wait / waits[0]
+            return decay_side(*waits[0].args, condition.rhs / unit) < 0
         return condition.replace(
             time_to_spike, lambda: time_to_spike(*self.coordinates, *self.constants)
         )

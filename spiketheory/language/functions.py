@@ -158,6 +158,12 @@ class decay_wait(Opaque):
     nargs = 4
 
 
+class decay_side(Opaque):
+    """Below 0 if that zero comes before a time: (nu, x, y, I, t) to a number."""
+
+    nargs = 5
+
+
 class first_zero(Opaque):
     """First zero of the generated function ``heights``: (rates, horizon, arguments) to a time."""
 
@@ -179,6 +185,7 @@ LIBRARY = {
     "decay_matrix_slope": "special",
     "decay_matrix_tangent": "special",
     "decay_wait": "special",
+    "decay_side": "special",
     "exp_dd": "special",
     "lambert_w": "special",
     "sinc_slope": "special",

@@ -605,6 +605,14 @@ def decay_wait(nu: float, x: float, y: float, current: float) -> float:
     return math.inf
 
 
+def decay_side(nu: float, x: float, y: float, current: float, time: float) -> float:
+    """A number below 0 if y has its first zero before ``time``, else at least 0; see `decay_wait`.
+
+    For some orders the sign is known without that zero (`spiketheory.runtime.special_half`).
+    """
+    return decay_wait(nu, x, y, current) - time
+
+
 def half_wait(x: float, y: float, current: float) -> float:
     r"""`decay_wait` for $\nu = 1/2$: where the oscillator in $s = 1 - e^{-t}$ crosses 0."""
     frequency = math.sqrt(abs(current))

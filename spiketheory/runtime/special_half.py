@@ -60,5 +60,17 @@ def decay_wait(nu, x, y, current):  # type: ignore[no-untyped-def]
     return np.where((y < 0.0) | ((y == 0.0) & (x >= 0.0)), 0.0, wait)
 
 
-REPLACED = ("decay_matrix", "decay_matrix_slope", "decay_wait")
+def decay_side(nu, x, y, current, time):  # type: ignore[no-untyped-def]
+    """Below 0 under the same conditions as `spiketheory.runtime.special.decay_side`.
+
+    Zeros are half a turn of the oscillator apart: within less there is at most one, and the sign
+    that y ends with tells. A repelled y has at most one zero.
+    """
+    phase = np.where(current > 0.0, np.sqrt(abs(current)) * -np.expm1(-time), 0.0)
+    c, falling, _, _ = decay_matrix(nu, current, time)
+    end = np.where(phase > np.pi, -1.0, c * y + falling * x)
+    return np.where((y < 0.0) | ((y == 0.0) & (x >= 0.0)), -time, end)
+
+
+REPLACED = ("decay_matrix", "decay_matrix_slope", "decay_wait", "decay_side")
 """Functions of `spiketheory.runtime.special` that these replace."""

@@ -239,6 +239,11 @@ def decay_wait(nu: Any, x: Any, y: Any, current: Any) -> mpf:
     return find_wait(mpf(nu), mpf(x), mpf(y), mpf(current), mpmath.mp.prec)
 
 
+def decay_side(nu: Any, x: Any, y: Any, current: Any, time: Any) -> mpf:
+    """Below 0 if y has its first zero before ``time``, else at least 0."""
+    return decay_wait(nu, x, y, current) - mpf(time)
+
+
 @lru_cache(maxsize=512)
 def find_wait(nu: mpf, x: mpf, y: mpf, current: mpf, precision: int) -> mpf:
     """The same, remembered: ``precision`` is that of the caller."""
@@ -346,4 +351,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "decay_matrix_slope": decay_matrix_slope,
     "decay_matrix_tangent": decay_matrix_tangent,
     "decay_wait": decay_wait,
+    "decay_side": decay_side,
 }

@@ -3,8 +3,8 @@
     python -m tests.fuzz.run network --inputs 20000 --seed 0
 
 The inputs are read in a process of their own, which may use 2 GiB more memory than it starts with
-and `LIMIT` seconds of processor time for each. Faults are tracebacks, hangs, deaths of that process, and files left
-behind; the first input of each kind of fault is kept in `--keep`.
+and `LIMIT` seconds of processor time for each. Faults are tracebacks, hangs, deaths of that
+process, and files left behind; the first input of each kind of fault is kept in `--keep`.
 """
 
 import argparse

@@ -64,6 +64,32 @@ def test_waits_in_special_places(x, y, current):
     assert FAST["decay_wait"](0.5, x, y, current) == pytest.approx(wanted, rel=4e-16)
 
 
+def test_the_side_says_whether_the_first_zero_comes_before_the_time():
+    rng = np.random.default_rng(10)
+    found = []
+    for current in (*CURRENTS, *rng.uniform(0, 2000, 100)):
+        x, y = rng.normal(size=2) * 10.0 ** rng.uniform(-3, 3, 2)
+        y, time = abs(y) * (rng.random() < 0.8), 10.0 ** rng.uniform(-3, 1)
+        wait = special_mpmath.decay_wait(mpf(0.5), mpf(x), mpf(y), mpf(current))
+        if abs(wait - time) > 1e-9 * (1 + np.exp(time)):
+            found.append(wait < time)
+            case = (0.5, x, y, current, time)
+            assert (FAST["decay_side"](*case) < 0.0) == found[-1], case
+            assert (special.decay_side(*case) < 0.0) == found[-1], case
+    assert 0.3 < np.mean(found) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "current", "time", "spikes"),
+    [(-1.0, 0.0, 1e4, 0.05, True), (-1.0, 0.0, 1e4, 0.032, True), (-1.0, 0.0, 1e4, 0.0319, False),
+     (-1.0, 1.0, 1e4, 0.08, True), (1.0, 0.0, 0.0, 0.1, True), (1.0, 0.0, 0.0, 0.0, False),
+     (1.0, -1.0, -1.0, 9.0, True), (-1.0, 0.0, 0.0, 9.0, False)],
+)  # fmt: skip
+def test_the_side_in_special_places_and_over_several_turns(x, y, current, time, spikes):
+    case = (0.5, x, y, current, time)
+    assert (FAST["decay_side"](*case) < 0.0) == (special.decay_side(*case) < 0.0) == spikes
+
+
 def test_only_this_order_is_replaced():
     model = compile_model("qif")
     constants = dict(zip(model.module.CONSTANTS, model.defaults_of_constants, strict=True))
