@@ -17,7 +17,7 @@ from spiketheory.files import write_text_atomically
 from spiketheory.reading import DamagedError, parse_toml, read_text, show
 
 ENCODINGS = ("bins", "latency")
-LOSSES = ("first_spike", "target_time")
+LOSSES = ("first_spike", "first_spike_in_time", "target_time")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,9 @@ class TrainConfig:
         last_input: Time of the spike of a vanishing intensity, if latency [time].
         threshold: Intensities below do not spike, if latency.
         weight_scale: Weights start uniform in +-weight_scale/sqrt(fan_in).
-        loss: ``first_spike`` or ``target_time``.
+        loss: ``first_spike``, ``first_spike_in_time`` or ``target_time``.
         gamma: Strength of the bound on the label's spike time, in ``first_spike``.
+        sharpness: How sharply ``first_spike_in_time`` tells times apart [1/T].
         target_label: Target time of the label's output, in ``target_time``, in units of T.
         target_other: Target time of the other outputs, in ``target_time``, in units of T.
         epochs: Passes through the training set.
@@ -69,6 +70,7 @@ class TrainConfig:
     weight_scale: float = 0.5
     loss: str = "first_spike"
     gamma: float = 0.01
+    sharpness: float = 40.0
     target_label: float = 0.5
     target_other: float = 1.0
     epochs: int = 20
@@ -89,7 +91,7 @@ class TrainConfig:
         for name, choices in CHOICES.items():
             if name != "dataset" or not is_trial_dataset(self.dataset):
                 check_choice(name, getattr(self, name), choices)
-        for name in ("duration", "weight_scale", "learning_rate", "decay_epochs"):
+        for name in ("duration", "weight_scale", "sharpness", "learning_rate", "decay_epochs"):
             check_positive(name, getattr(self, name))
         for name in ("epochs", "batch", "n_bins"):
             check_at_least(name, getattr(self, name), 1)
@@ -163,6 +165,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "encoding": "latency",
         "last_input": 1.0,
         "threshold": 0.05,
+        "loss": "first_spike_in_time",
+        "sharpness": 40.0,
         "epochs": 40,
         "batch": 50,
         "flip": 0.0,
@@ -176,7 +180,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "duration": 4.0,
         "last_input": 2.0,
         "weight_scale": 3.0,
-        "gamma": 0.03,
+        "loss": "first_spike_in_time",
+        "sharpness": 80.0,
         "epochs": 60,
         "batch": 50,
         "flip": 0.0,
@@ -204,6 +209,8 @@ BEST = {
     "duration": 6.0,
     "hidden": (600, 300),
     "weight_scale": 2.0,
+    "loss": "first_spike_in_time",
+    "sharpness": 24.0,
     "epochs": 120,
     "turn": 10.0,
     "zoom": 0.1,
