@@ -165,6 +165,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "encoding": "latency",
         "last_input": 1.0,
         "threshold": 0.05,
+        "weight_scale": 1.0,
         "loss": "first_spike_in_time",
         "sharpness": 40.0,
         "epochs": 40,
@@ -190,7 +191,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 # Found by search on 10,000 training samples held out (docs/mathematics.md, 5). The unit of time
-# decides how sharply the loss tells times apart: tau and T are six (three) times the paper's.
+# decides how sharply first_spike tells times apart: tau and T are six times the paper's in sparse.
 SPARSE = {
     **PAPER,
     "parameters": {"tau": 11.459155902616464, "I0": 1.25},
