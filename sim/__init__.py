@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sim.layers.batch import record_spikes as record_spikes
     from sim.layers.batch import run_batch as run_batch
     from sim.losses import Loss as Loss
+    from sim.losses import make_first_spike_in_time_loss as make_first_spike_in_time_loss
     from sim.losses import make_first_spike_loss as make_first_spike_loss
     from sim.losses import make_linear_loss as make_linear_loss
     from sim.losses import make_target_time_loss as make_target_time_loss
@@ -78,6 +79,7 @@ NAMES = {
     "record_spikes": "sim.layers.batch",
     "run_batch": "sim.layers.batch",
     "Loss": "sim.losses",
+    "make_first_spike_in_time_loss": "sim.losses",
     "make_first_spike_loss": "sim.losses",
     "make_linear_loss": "sim.losses",
     "make_target_time_loss": "sim.losses",
@@ -147,6 +149,7 @@ __all__ = (
     "load_dataset",
     "loss_and_gradient",
     "make_cross_entropy",
+    "make_first_spike_in_time_loss",
     "make_first_spike_loss",
     "make_linear_loss",
     "make_squared_error",

@@ -20,6 +20,9 @@ from spiketheory.machine.jit import Options, compile_function
 Floats: TypeAlias = NDArray[np.floating]
 Numbers: TypeAlias = tuple[float, ...]
 
+LOSSES_OF_LABELS = ("first_spike", "first_spike_in_time")
+"""Names of the losses whose targets are labels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
@@ -58,6 +61,31 @@ def first_spike_loss(times: Floats, target: Floats, settings: Numbers, gradient:
     late = times[label, 0]
     gradient[label, 0] += 1.0 + gamma / duration * np.exp(late / duration)
     return float(late - earliest + np.log(total) + gamma * np.expm1(late / duration))
+
+
+def first_spike_in_time_loss(
+    times: Floats, target: Floats, settings: Numbers, gradient: Floats
+) -> float:
+    """Cross entropy of first spike times where "none before T" is one class more, of time T.
+
+    loss = -log(exp(-s t_label / T) / (exp(-s) + sum_i exp(-s t_i / T))); settings are (s, T).
+    Without the class more, a pseudospike that is first is as good as a spike.
+    """
+    sharpness, duration = settings
+    rate = sharpness / duration
+    label = int(target[0])
+    n_outputs = times.shape[0]
+    earliest = duration
+    for i in range(n_outputs):
+        earliest = min(earliest, times[i, 0])
+    total = np.exp(rate * (earliest - duration))
+    for i in range(n_outputs):
+        gradient[i, 0] = np.exp(rate * (earliest - times[i, 0]))
+        total += gradient[i, 0]
+    for i in range(n_outputs):
+        gradient[i, 0] = -rate * gradient[i, 0] / total
+    gradient[label, 0] += rate
+    return float(rate * (times[label, 0] - earliest) + np.log(total))
 
 
 def target_time_loss(times: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
@@ -135,6 +163,19 @@ def make_first_spike_loss(*, gamma: float, duration: float) -> Loss:
     )
 
 
+def make_first_spike_in_time_loss(*, sharpness: float, duration: float) -> Loss:
+    """Cross entropy of first spikes that should come before T; targets are labels.
+
+    Args:
+        sharpness: How sharply times are told apart [1/T].
+        duration: The trial's end T [time].
+    """
+    return Loss(
+        name="first_spike_in_time", function=first_spike_in_time_loss,
+        settings=(float(sharpness), float(duration)),
+    )  # fmt: skip
+
+
 def make_target_time_loss(*, n_required: int = 1) -> Loss:
     """Half the squared distance to target spike times."""
     return Loss(
@@ -192,7 +233,7 @@ def prepare_targets(
 
     Args:
         loss: The loss that they are for.
-        targets: Labels, shape (n_samples,), for ``first_spike``; else numbers of shape
+        targets: Labels, shape (n_samples,), for `LOSSES_OF_LABELS`; else numbers of shape
             (n_samples, n_outputs) or (n_samples, n_outputs, n_required).
         n_samples: Number of samples.
         n_outputs: Number of output neurons.
@@ -203,7 +244,7 @@ def prepare_targets(
     Raises:
         InputError: If shapes or labels do not fit.
     """
-    if loss.name == "first_spike":
+    if loss.name in LOSSES_OF_LABELS:
         labels = check_shape("labels", np.asarray(targets), (n_samples,))
         if not np.issubdtype(labels.dtype, np.integer):
             raise InputError(

@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     "dataset": "digits",
     "hidden": HIDDEN,
     "duration": 2.8,
+    "loss": "first_spike",
     "gamma": 0.07,
     "weight_scale": 8.0,
 }

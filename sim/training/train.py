@@ -22,7 +22,13 @@ from sim.inputs.encoding import (
 from sim.inputs.trials import Trials
 from sim.layers.batch import Events, prepare_events, record_spikes, run_batch
 from sim.layers.pseudospikes import check_pseudospikes
-from sim.losses import Loss, make_first_spike_loss, make_target_time_loss
+from sim.losses import (
+    LOSSES_OF_LABELS,
+    Loss,
+    make_first_spike_in_time_loss,
+    make_first_spike_loss,
+    make_target_time_loss,
+)
 from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
 from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
@@ -382,12 +388,16 @@ def make_loss(config: TrainConfig) -> Loss:
     """The loss that a configuration names."""
     if config.loss == "first_spike":
         return make_first_spike_loss(gamma=config.gamma, duration=config.duration)
+    if config.loss == "first_spike_in_time":
+        return make_first_spike_in_time_loss(
+            sharpness=config.sharpness, duration=config.duration
+        )  # fmt: skip
     return make_target_time_loss()
 
 
 def make_targets(config: TrainConfig, labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Labels, or the target times that stand for them."""
-    if config.loss == "first_spike":
+    if config.loss in LOSSES_OF_LABELS:
         return labels
     targets = np.full((len(labels), n_classes), config.target_other * config.duration)
     targets[np.arange(len(labels)), labels] = config.target_label * config.duration

@@ -96,9 +96,10 @@ TRAIN_OPTIONS = (
     click.option("--duration", type=float,
                  help="End T of each trial, in units of the model's time.  [default: 2; "
                  "yinyang 4]"),
-    click.option("--loss", type=click.Choice(["first_spike", "target_time"]),
-                 help="Cross entropy of the first output spikes, or squared distance to target "
-                 "times.  [default: first_spike]"),
+    click.option("--loss", type=click.Choice(["first_spike", "first_spike_in_time", "target_time"]),
+                 help="Cross entropy of the first output spikes, the same with 'none before T' as "
+                 "one class more (right by spikes alone, not only with pseudospikes), or squared "
+                 "distance to target times.  [default: first_spike_in_time; mnist first_spike]"),
     click.option("--readout", type=click.Choice(READOUT_NAMES),
                  help="What is read of the outputs: their first spikes, pseudospikes included, or "
                  "the hidden spike trains, by a neuron that does not spike; then any model "

@@ -47,6 +47,13 @@ def test_training_writes_a_run_that_evaluate_reproduces():
     assert {f"run/{name}" for name in RUN_FILES} == list_files()
 
 
+def test_what_train_learns_without_options_is_right_with_and_without_pseudospikes():
+    metrics = json.loads(run_ok("train", "--json").stdout)
+    assert metrics["samples"] == 360
+    assert metrics["accuracy"] >= 0.97
+    assert metrics["accuracy_ordinary"] >= 0.97
+
+
 def test_training_for_programs_prints_pure_json():
     result = run_ok("train", *SMALL, "--json")
     summary = json.loads(result.stdout)

@@ -31,6 +31,7 @@ UNUSUAL = {
     "weight_scale": 2.5,
     "loss": "target_time",
     "gamma": 0.5,
+    "sharpness": 7.5,
     "target_label": 0.3,
     "target_other": 0.9,
     "epochs": 3,
@@ -112,6 +113,13 @@ def test_options_override_defaults_and_none_leaves_them():
     assert (config.epochs, config.batch) == (3, DEFAULTS["mnist"]["batch"])
 
 
+def test_what_is_run_first_must_spike_in_time_and_the_paper_need_not():
+    for chosen in ({}, {"dataset": "yinyang"}, {"preset": "best"}):
+        assert make_config(**chosen).loss == "first_spike_in_time"
+    for chosen in ({"dataset": "mnist"}, {"preset": "paper"}, {"preset": "sparse"}):
+        assert make_config(**chosen).loss == "first_spike"
+
+
 def test_options_override_a_preset():
     config = make_config(preset="paper", dataset="mnist", seed=4, hidden=(50,))
     assert (config.dataset, config.seed, config.epochs) == ("mnist", 4, 100)
@@ -162,7 +170,7 @@ def test_whole_numbers_may_be_written_as_floats_where_floats_are_wanted():
             "Expected dataset to be one of digits, .*yinyang but got 'cif",
         ),
         ({"encoding": "rate"}, "Expected encoding to be one of bins, latency but got 'rate'"),
-        ({"loss": "mse"}, "Expected loss to be one of first_spike, target_time but got 'mse'"),
+        ({"loss": "mse"}, "Expected loss to be one of first_spike, .*, target_time but got 'mse'"),
         ({"optimiser": "lion"}, "Expected optimiser to be one of adabelief, adam, sgd but got 'li"),
         ({"schedule": "step"}, "Expected schedule to be one of .* but got 'step'"),
         ({"duration": 0.0}, "Expected duration > 0 but got duration=0.0"),
@@ -198,6 +206,7 @@ def test_whole_numbers_may_be_written_as_floats_where_floats_are_wanted():
         ({"threshold": -0.1}, "Expected a finite 0 <= threshold <= 1 but got threshold=-0.1"),
         ({"gamma": -1.0}, "Expected a finite 0 <= gamma but got gamma=-1.0"),
         ({"gamma": float("inf")}, "Expected a finite 0 <= gamma but got gamma=inf"),
+        ({"sharpness": 0.0}, "Expected sharpness > 0 but got sharpness=0.0"),
         ({"first_input": -1.0}, "Expected a finite 0 <= first_input but got first_input=-1.0"),
         ({"first_input": 2.0}, "Expected first_input <= last_input but got first_input=2.0, last"),
         ({"target_label": float("nan")}, "Expected a finite target_label but got target_label=nan"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sim.losses import (
+    make_first_spike_in_time_loss,
     make_first_spike_loss,
     make_linear_loss,
     make_spike_trains_loss,
@@ -39,6 +40,11 @@ TRAINS = pad_spike_trains([[1.0, 2.0], []])
 TRAINS_LOSS = make_spike_trains_loss(n_required=3, silent_after=4.0, soften=2.0)
 LOSSES = {
     "first_spike": (make_first_spike_loss(gamma=GAMMA, duration=DURATION), [[0.5], [2.7], [1]], 1),
+    "first_spike_in_time": (
+        make_first_spike_in_time_loss(sharpness=3.0, duration=DURATION),
+        [[0.5], [2.7], [1]],
+        1,
+    ),
     "target_time": (make_target_time_loss(n_required=2), [[0.5, 3], [1, 2]], [1, 2, 3, 4]),
     "spike_trains": (TRAINS_LOSS, [[0.5, 3, 3.5], [1, 2, 3]], TRAINS.reshape(-1)),
     "linear": (make_linear_loss(n_required=2), [[0.5, 3], [1, 2]], [1, -2, 0, 4]),
@@ -67,6 +73,44 @@ def test_the_first_spike_loss_survives_very_late_spikes():
     )
     assert loss == 0
     assert gradient.ravel().tolist() == [0, 0, 0]
+
+
+def test_the_loss_in_time_is_cross_entropy_with_none_before_T_as_one_class_more():
+    loss = make_first_spike_in_time_loss(sharpness=3.0, duration=DURATION)
+    value, gradient = evaluate(loss, [[0.3], [1.1], [4.0]], 1)
+    softmax = np.exp(-1.5 * np.array([0.3, 1.1, 4.0, DURATION]))
+    softmax /= softmax.sum()
+    assert value == pytest.approx(-np.log(softmax[1]), rel=1e-14)
+    np.testing.assert_allclose(gradient[:, 0], 1.5 * ([0, 1, 0] - softmax[:3]), rtol=1e-14)
+
+
+def test_a_label_that_is_first_but_after_T_is_wrong_for_the_loss_in_time_alone():
+    # By spikes alone the first pseudospike is no answer: it must not cost less than guessing.
+    in_time = make_first_spike_in_time_loss(sharpness=40.0, duration=DURATION)
+    assert evaluate(in_time, [[2.5], [18.0]], 0)[0] == pytest.approx(10.0, abs=1e-4)
+    assert evaluate(in_time, [[1.5], [1.9]], 0)[0] < 1e-3
+    at_any_time = make_first_spike_loss(gamma=0.0, duration=DURATION)
+    assert evaluate(at_any_time, [[2.5], [18.0]], 0)[0] < 1e-3
+
+
+@pytest.mark.parametrize("factor", [0.5, 8.0])
+def test_the_loss_in_time_does_not_care_for_the_unit_of_time(factor):
+    times, T = np.array([[0.4], [0.6]]), 2.0
+    loss, scaled = (
+        make_first_spike_in_time_loss(sharpness=5.0, duration=duration)
+        for duration in (T, factor * T)
+    )
+    value, gradient = evaluate(loss, times, 0)
+    scaled_value, scaled_gradient = evaluate(scaled, factor * times, 0)
+    assert scaled_value == pytest.approx(value, rel=1e-14)
+    np.testing.assert_allclose(factor * scaled_gradient, gradient, rtol=1e-14)
+
+
+def test_the_loss_in_time_survives_very_late_spikes():
+    loss = make_first_spike_in_time_loss(sharpness=40.0, duration=DURATION)
+    value, gradient = evaluate(loss, [[900.0], [1400.0]], 1)
+    assert value == pytest.approx(20 * 1398, rel=1e-14)
+    assert gradient.ravel().tolist() == [0, 20]
 
 
 def test_a_target_of_inf_counts_nothing():

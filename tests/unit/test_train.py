@@ -40,6 +40,7 @@ VARIANTS = {
     "latency with a threshold": {"encoding": "latency", "threshold": 0.5, "first_input": 0.2},
     "flips and shifts": {"encoding": "bins", "n_bins": 3, "flip": 0.1, "shift": 1},
     "shifted latencies": {"encoding": "latency", "shift": 1},
+    "in time": {"encoding": "latency", "loss": "first_spike_in_time"},
     "target times": {"encoding": "latency", "loss": "target_time"},
     "another model": {"encoding": "latency", "model": "qif_delta", "parameters": {"I0": 0.5}},
     "no hidden layer": {"encoding": "latency", "hidden": ()},
@@ -144,6 +145,15 @@ def test_a_silent_network_learns_to_spike():
     assert state.rows[0]["test_accuracy_ordinary"] == 0.0
     assert state.rows[-1]["test_accuracy"] == 1.0
     assert state.rows[-1]["test_accuracy_ordinary"] > 0.5
+
+
+def test_the_loss_in_time_learns_to_be_right_by_spikes_alone():
+    _, state = train(
+        encoding="latency", epochs=40, batch=5, schedule="constant", learning_rate=0.05,
+        loss="first_spike_in_time",
+    )  # fmt: skip
+    assert state.rows[0]["test_accuracy_ordinary"] == 0.0
+    assert state.rows[-1]["test_accuracy_ordinary"] == state.rows[-1]["test_accuracy"] == 1.0
 
 
 def test_the_untrained_network_has_uniform_weights_and_default_phases():
