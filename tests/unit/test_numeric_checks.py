@@ -267,7 +267,7 @@ def test_only_places_on_one_seam_are_compared():
     assert not numeric.are_near([], [here])
 
 
-@pytest.mark.parametrize("jump", ["1e-6", "-1e-17"])
+@pytest.mark.parametrize("jump", ["1e-6", "1e-12", "-1e-17"])
 def test_a_jump_of_the_flow_at_a_seam_is_found(jump, monkeypatch):
     kernels, cases = prepare("lif")
     place = put("lif")
