@@ -333,6 +333,8 @@ def test_numbers_are_drawn_inside_of_a_range_and_at_the_ends_that_belong_to_it(s
         (sp.S.Zero, 0),
         (sp.E - 3, -1),
         (sp.pi - 3, 1),
+        (sp.sqrt(2) - sp.Rational(7, 5), 1),
+        (sp.sqrt(2) - sp.Rational(3, 2), -1),
         (sp.exp(3) - 20, 1),
         (sp.exp(3) - 21, -1),
         (sp.sqrt(2) * sp.sqrt(5) - sp.sqrt(10, evaluate=False), 0),
