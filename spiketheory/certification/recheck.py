@@ -418,5 +418,6 @@ def check_tails(expression: sp.Expr, relation: str, box: Box, tree: Tree) -> Non
             continue
         degree = sp.degree(expression, symbol) if expression.has(symbol) else 0
         inverse = sp.expand(expression.subs(symbol, 1 / symbol) * (side * symbol) ** degree)
+        inverse = sp.collect(inverse, symbol)  # as the prover has it: intervals see the form
         reach = (Fraction(0), 1 / end) if side > 0 else (1 / end, Fraction(0))
-        check_tree(sp.expand(inverse), relation, {**box, symbol: reach}, tail)
+        check_tree(inverse, relation, {**box, symbol: reach}, tail)

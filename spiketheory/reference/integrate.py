@@ -487,9 +487,14 @@ def ball_exp_dd(points: Sequence[flint.arb]) -> flint.arb:
     return x.hypgeom_1f1(flint.arb(count), flint.arb(count + 1)) / flint.arb(count).fac()
 
 
+def take_numbers(method: Callable[[flint.arb], flint.arb]) -> Callable[[Any], flint.arb]:
+    """A method of balls that takes other numbers, too: by itself it would read their bytes."""
+    return lambda x: method(x if type(x) is flint.arb else flint.arb(x))
+
+
 BALLS: dict[str, Any] = {
     **{
-        name: getattr(flint.arb, name)
+        name: take_numbers(getattr(flint.arb, name))
         for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
     },
     "exp_dd": lambda *points: ball_exp_dd(points),

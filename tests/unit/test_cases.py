@@ -15,6 +15,7 @@ from spiketheory.verification.cases import (
     build_cases,
     find_conditions,
     find_ties,
+    impose_on_root,
     is_numerically_zero,
     is_surely_admissible,
     is_surely_impossible,
@@ -385,3 +386,19 @@ def test_constants_of_a_built_in_neuron_are_those_of_its_drive():
     beta = next(k.symbol for k in d.constants if k.symbol.name == "beta")
     signs = {c.name: sp.sign(c.constants[beta]) for c in build_cases(d)}
     assert signs == {"beta > 0": 1, "beta < 0": -1, "beta = 0": 0}
+
+
+@pytest.mark.parametrize("sign", [1, 0, -1])
+@pytest.mark.parametrize("factor", [3, -3])
+def test_a_root_is_moved_such_that_an_expression_has_the_sign_that_is_asked_for(sign, factor):
+    """With q**2 for a sign, r**2 - 2 is 2 q**2, or the border 2 is divided by 1 + q**2."""
+    r = sp.Symbol("root__1", positive=True)
+    moved = impose_on_root({a: r + 1}, factor * (r**2 - 2), sign * q**2)
+    square = {1: 2 * (1 + q**2), 0: sp.Integer(2), -1: 2 / (1 + q**2)}[sign * factor // 3]
+    assert sp.simplify((moved[a] - 1) ** 2 - square) == 0
+
+
+@pytest.mark.parametrize("power", [1, 3, 4])
+def test_a_root_of_which_there_is_more_than_its_square_is_left(power):
+    r = sp.Symbol("root__1", positive=True)
+    assert impose_on_root({a: r}, r**2 + r**power - 2, q**2) is None

@@ -1,6 +1,7 @@
 """Backward passes of recurrent networks: their memory, and models without derivatives."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from networks import compiled
 
 from sim.engine.choose import differentiate, simulate
 from sim.events import differentiate as module
+from sim.events.tape import N_SCALES
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.machine.compile import make_module
 
@@ -87,3 +89,38 @@ def test_each_probe_has_its_own_derivative_and_a_number_stands_for_all(engine):
             assert np.flatnonzero(each[k][j]).tolist() == [neuron]
     assert each[1][0][2] > each[0][0][2] > 0
     np.testing.assert_allclose(pull(1.0)[:, 0], np.sum(each, axis=(0, 1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+def test_derivatives_by_parameters_are_there_only_if_asked_for(engine):
+    recording = simulate(make(compiled("theta")), record=True, engine=engine)
+    slopes = np.ones(len(recording.spike_time))
+    assert differentiate(recording, spike_time=slopes).parameters is None
+    assert differentiate(recording, spike_time=slopes, parameters=True).parameters is not None
+
+
+def test_derivatives_by_times_are_given_back_input_by_input_and_step_by_step():
+    """Of three steps of a current of two channels, and two of one of a single channel."""
+    network = SimpleNamespace(
+        inputs=[SimpleNamespace(times=[0.1, 0.2]), SimpleNamespace(times=[0.3])],
+        currents=[SimpleNamespace(size=2, times=[0, 1, 2]), SimpleNamespace(size=1, times=[0, 1])],
+    )
+    found = module.collect_times(network, np.array([1, 2, 3, 10, 20, 30, 40, 50, 60, 7, 8.0]))
+    assert [v.tolist() for v in found["input_times"]] == [[1, 2], [3]]
+    assert [v.tolist() for v in found["current_times"]] == [[30, 70, 110], [7, 8]]
+
+
+def test_an_arrival_that_scales_one_neuron_down_changes_no_derivative_by_another():
+    """The input reaches neuron 0 first, which is not scaled, and then one that is."""
+    found = []
+    for other in (0.5, 3e20):
+        network = Network(
+            populations=[Population(name="n", model=compiled("theta"), size=2)],
+            inputs=[SpikeTrains(name="in", size=1, times=[0.2], channels=[0])],
+            projections=[Projection(pre="in", post="n", weights=[[0.5], [other]])],
+            duration=0.5,
+        )
+        recording = simulate(network, record=True, engine="events")
+        assert bool(recording.tape.counts[N_SCALES]) is (other > 1)
+        found.append(differentiate(recording, end=[{"V": [1.0, 0.0]}]).weights[0][0, 0])
+    assert found[0] == found[1] > 0

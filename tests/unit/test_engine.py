@@ -9,7 +9,7 @@ from sim.layers.allocation import FIRST_ROOM, make_spikes
 from sim.layers.batch import record_spikes, run_batch
 from sim.layers.spike_order import SMALL_RANKING, SMALL_SORT
 from sim.losses import make_target_time_loss
-from sim.network.layer_stack import LARGEST_WEIGHT
+from sim.network.layer_stack import LARGEST_WEIGHT, LayerStack
 from spiketheory.errors import SimulationError
 
 PERIOD = np.pi
@@ -58,6 +58,19 @@ def test_events_at_the_instants_of_spikes_neither_lose_nor_double_them(backend, 
     (train,) = trains(built, latencies(inputs))
     wanted = np.arange(0 if at_once else 1, 21 + at_once) * PERIOD - (0 if at_once else phase)
     np.testing.assert_allclose(train, wanted[wanted <= 20.5 * PERIOD], atol=1e-13)
+
+
+@pytest.mark.parametrize("ulps", [-2, -1, 0, 1, 2])
+def test_nor_do_events_at_the_spikes_of_a_current_based_neuron(ulps):
+    """Its prediction iterates, and may differ by rounding from the sign of the state."""
+    for weight in np.linspace(50.0, 200.0, 40):
+        options = {"model": compiled("qif"), "duration": 6.0}
+        free = trains(LayerStack(weights=(np.array([[weight]]),), **options), latencies([0.1]))[0]
+        assert len(free) > 1
+        inputs = [0.1, *(t + ulps * np.spacing(t) for t in free)]
+        weights = np.array([[weight], *([0.0] for _ in free)])
+        cut = trains(LayerStack(weights=(weights,), **options), latencies(inputs))[0]
+        np.testing.assert_allclose(cut, free, rtol=0, atol=1e-10)
 
 
 def test_no_spike_is_lost_or_doubled_when_the_buffers_grow(backend):

@@ -157,3 +157,12 @@ def test_an_observer_has_a_gradient_by_every_coordinate(name):
         multiple = [3 * v for v in state]
         same = abs(observer.value(multiple) - observer.value(state)) < mpf(10) ** -45
         assert same == bool(place.derivation.chart.projective)
+
+
+def test_a_trial_that_ends_before_its_spike_is_not_compared(monkeypatch):
+    """There is no way back in time, and so no derivative after a spike that is yet to come."""
+    place, _ = make_place("theta")
+    compared = count(run(gradients.check_parameters, place), "values")
+    assert compared > 0
+    monkeypatch.setattr(gradients, "AFTER", mpf(-100))
+    assert run(gradients.check_parameters, place) == []

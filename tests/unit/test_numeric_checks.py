@@ -267,8 +267,10 @@ def test_only_places_on_one_seam_are_compared():
     assert not numeric.are_near([], [here])
 
 
-@pytest.mark.parametrize("jump", ["1e-6", "-1e-17"])
-def test_a_jump_of_the_flow_at_a_seam_is_found(jump, monkeypatch):
+@pytest.mark.parametrize(
+    ("jump", "slope"), [("1e-6", 0), ("1e-12", 0), ("-1e-17", 0), ("1e-12", 3)]
+)
+def test_a_jump_of_the_flow_at_a_seam_is_found_however_steep_it_is(jump, slope, monkeypatch):
     kernels, cases = prepare("lif")
     place = put("lif")
     right = kernels.functions["flow"]
@@ -278,7 +280,8 @@ def test_a_jump_of_the_flow_at_a_seam_is_found(jump, monkeypatch):
 
     def jumps(*arguments):
         at = dict(zip(symbols, arguments, strict=True))
-        return [right(*arguments)[0] + (mpf(jump) if at["E"] == at["V_th"] else 0)]
+        apart = at["E"] - at["V_th"]
+        return [right(*arguments)[0] + slope * apart + (0 if apart else mpf(jump))]
 
     monkeypatch.setitem(kernels.functions, "flow", jumps)
     with pytest.raises(VerificationError, match=r"^Check 'branch seams' .* derivatives from"):

@@ -244,6 +244,24 @@ def test_on_a_boundary_what_decides_is_zero_exactly(lif, qif, seed):
             assert read(draws[2], "tau") in {mpf("0.25"), 1, 4}
 
 
+@pytest.mark.parametrize(("drive", "count"), [("3*E - 7*V_th", 0), ("E - V_th", 1)])
+def test_a_boundary_where_what_decides_is_only_rounded_to_zero_is_none(drive, count):
+    """A third of a number has no end of digits; fifty of them are no answer."""
+    model = make_model(
+        f"dV/dt = ({drive})/tau", spike="V = 9", rest={"V": -9}, reset="V = -9", positive="tau",
+        parameters={"E": {"default": 1.5}, "V_th": {"default": 0.5}},
+    )  # fmt: skip
+    d = derive_once(model)
+    kernels, seen = Kernels(lower(d)), set()
+    for case in build_cases(d):
+        for seed in range(8):
+            found = draw_boundary(kernels, case, random.Random(seed))
+            if found is not None:
+                assert read(found, "E") == read(found, "V_th")
+                seen.add(mpmath.sign(read(found, "E")))
+    assert seen == ({-1, 1} if count else set())
+
+
 def test_parameters_that_are_drawn_lie_in_their_domains(lif):
     model = make_model(
         "dV/dt = (E - V)/tau", spike="V = V_th", reset="V = V_r", positive="tau", rest={"V": "V_r"},

@@ -6,6 +6,7 @@ from networks import compiled
 
 from sim.engine.choose import differentiate, simulate
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.plain.backward import Backward, start_slopes
 from sim.plain.loop import LARGE, Arrival, PlainRun, Spike, StoppedPlainly, rescale
 from sim.plain.plain_network import read_network
 
@@ -118,3 +119,14 @@ def test_where_the_threshold_is_infinite_an_input_at_the_spike_comes_before_it(w
     steps = run_plainly(make([time], [weight], **options))
     assert [type(step) for step in steps[:2]] == [Arrival, Spike]
     assert steps[1].cause is None
+
+
+def test_a_run_that_is_stopped_at_time_0_has_derivatives_too():
+    """They are those by the start, as nothing has happened but an input."""
+    run = PlainRun(network=read_network(make([0.0], [0.25]))).run(lambda run: True)
+    assert run.now == 0
+    slopes = start_slopes(run)
+    slopes.states[0] = (1.0,)
+    found = Backward(run, slopes).go()
+    assert found.weights == [1.0]
+    assert found.states == [(1.0,)]

@@ -94,6 +94,7 @@ TRUE = [
     (x**2 + 6 * x + 10, "> 0", region(x=Range(high=sp.Integer(10))), "intervals"),
     (x**2 - 6 * x + 10, "> 0", region(x=Range(low=sp.Integer(-10))), "intervals"),
     (x**2 + 6 * x + 10, "> 0", region(x=Range(high=sp.Integer(-2))), "intervals"),
+    ((x**2 - x + 1) * (y**2 - y + 1), "> 0", PLANE, "intervals"),  # tails of both
 ]
 FALSE = [
     (x, "> 0", PLANE),
@@ -172,6 +173,7 @@ def test_what_is_false_only_at_or_beside_an_irrational_end_is_not_proved(express
         (sp.sqrt(-1 - x**2), "= 0"),
         (sp.log(-1 - x**2), "> 0"),
         (sp.Add(x, sp.oo, evaluate=False), "> 0"),
+        (x**2 + sp.exp(-sp.oo, evaluate=False), ">= 0"),
         (sp.Add(x, sp.nan, evaluate=False), "= 0"),
         (sp.Mul(sp.zoo, sp.exp(x), evaluate=False), "= 0"),
         (x**2 + sp.AccumBounds(1, 2), "> 0"),
@@ -331,6 +333,10 @@ def test_numbers_are_drawn_inside_of_a_range_and_at_the_ends_that_belong_to_it(s
         (sp.S.Zero, 0),
         (sp.E - 3, -1),
         (sp.pi - 3, 1),
+        (sp.sqrt(2) - sp.Rational(7, 5), 1),
+        (sp.sqrt(2) - sp.Rational(3, 2), -1),
+        (sp.exp(3) - 20, 1),
+        (sp.exp(3) - 21, -1),
         (sp.sqrt(2) * sp.sqrt(5) - sp.sqrt(10, evaluate=False), 0),
         (sp.exp(sp.Rational(1, 10**200)) - 1 - sp.Rational(1, 10**200), None),  # below 512 bits
         (sp.Function("f")(1), None),
@@ -423,6 +429,12 @@ def test_halves_that_are_not_all_certain_are_no_proof():
     unit = {x: (sp.S.Zero, sp.S.One)}
     assert halve(x - x**2 / 2, "> 0", unit, [4000], 0) is None
     assert halve(1 - x - x**2 / 2, "> 0", unit, [4000], 0) is None  # the upper half
+
+
+def test_what_comes_down_to_a_trillionth_at_an_end_is_proved_by_forty_halvings():
+    """Only next to 1, where x - x**2 is small in boxes narrower than that."""
+    tree = cover(x - x**2 + sp.Rational(1, 2**40), "> 0", {x: CLOSED.ranges[x]})
+    assert tree is not None
 
 
 def test_halving_ends_when_its_boxes_are_used_up():

@@ -178,6 +178,22 @@ def test_an_arrival_at_the_instant_of_a_spike_that_does_not_move_the_potential_w
     assert n_deferred > 3
 
 
+def test_what_has_waited_for_a_spike_arrives_once():
+    """Two equal lif neurons that go on spiking: the first's spikes reach the second at its own."""
+    n_deferred = 0
+    for current in np.linspace(12.0, 13.0, 10):
+        options = {"model": "lif", "initial": {"V": [0.0, 0.0], "I": [current] * 2}}
+        network = make([[0.0, 0.0], [5.0, 0.0]], duration=4.0, **options)
+        run = EventRun(network, np.empty(0), np.empty(0, int), record=False, max_spikes=99)
+        deferred = run.in_flight.deferred
+        deferred[:] = -9
+        events, plain = run.finish(None), simulate(network, engine="plain")
+        n_deferred += bool((deferred != -9).any())
+        assert events.spike_neuron.tolist() == plain.spike_neuron.tolist()
+        np.testing.assert_allclose(events.spike_time, plain.spike_time, rtol=0, atol=1e-10)
+    assert n_deferred > 2
+
+
 @pytest.mark.parametrize(
     ("current", "weight"), list(itertools.product([5.0, 5.7, 6.3], [0.5, -0.5]))
 )

@@ -1,5 +1,7 @@
 """The direct integration's equations in ball arithmetic, and where its trials go on."""
 
+import math
+
 import flint
 import mpmath
 import pytest
@@ -7,7 +9,7 @@ import sympy as sp
 from crossings import make_fitzhugh
 from mpmath import mpf
 
-from spiketheory.reference.integrate import bind, bind_balls
+from spiketheory.reference.integrate import BALLS, bind, bind_balls
 from spiketheory.reference.neuron import Neuron
 from spiketheory.runtime.special_mpmath import exp_dd, from_ball, to_ball
 from spiketheory.verification.crossing import (
@@ -110,3 +112,21 @@ def test_two_directions_show_any_wrong_derivative_of_a_spike_time():
             claimed = [s + (mpf(10) ** -9 if i == wrong else 0) for i, s in enumerate(Linear.true)]
             with pytest.raises(Mismatch, match="gradient of an upward crossing"):
                 compare_gradient(Linear(claimed), tallies, start)
+
+
+@pytest.mark.parametrize(
+    "name", ["exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"]
+)
+def test_functions_of_balls_take_whole_numbers_too(name):
+    """A method of flint.arb itself takes the bytes of a number for a ball's, or crashes."""
+    want = getattr(math, name)(3)
+    assert float(BALLS[name](3)) == pytest.approx(want, rel=1e-14)
+    assert float(BALLS[name](flint.arb(3))) == pytest.approx(want, rel=1e-14)
+    assert flint.arb(BALLS[name](3)).overlaps(BALLS[name](flint.arb(3)))
+
+
+def test_a_function_of_branches_that_are_whole_numbers_is_that_of_balls():
+    branches = sp.Piecewise((3, x > 1), (x, True))
+    for at, want in ((2.0, math.exp(3)), (0.5, math.exp(0.5))):
+        (ball,) = bind_balls([x], {p: mpf(0)}, [sp.exp(branches)])([flint.arb(at)])
+        assert float(ball) == pytest.approx(want, rel=1e-14)

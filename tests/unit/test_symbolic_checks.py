@@ -11,6 +11,7 @@ from derivations import read_neuron_model
 from spiketheory.errors import VerificationError
 from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import Branch
+from spiketheory.verification import symbolic
 from spiketheory.verification.cases import build_cases, is_numerically_zero
 from spiketheory.verification.symbolic import (
     SYMBOLIC,
@@ -292,6 +293,13 @@ def test_each_side_of_a_glued_chart_is_proved_where_it_counts():
     assert [s.choose(sp.Abs(x) + x) for s in settings] == [2 * x, 0]
 
 
+def test_a_check_that_one_side_is_not_asked_is_made_on_the_other(monkeypatch):
+    d = read("rapid_theta")
+    monkeypatch.setattr(symbolic, "SYMBOLIC", [s for s in SYMBOLIC if s[0] == "reset"])
+    (check,) = check_symbolically(make_settings(d, build_cases(d)))
+    assert (check.name, check.detail[0]) == ("reset", "1")
+
+
 def test_one_side_of_a_glued_chart_that_is_wrong_is_refuted():
     d = read("rapid_theta")
 
@@ -322,7 +330,7 @@ def setting():
         (x, x, True), (2 * (x + 1), 2 * x + 2, True), (x, y, False), (sp.oo, sp.oo, True),
         (sp.oo, -sp.oo, False), (sp.oo, x, False), (x, -sp.oo, False), (sp.nan, x, False),
         (sp.nan, sp.S.Zero, False), (sp.zoo, sp.S.Zero, False), (x + sp.oo, x, False),
-        (sp.sin(x) * sp.oo, sp.S.One, False),
+        (sp.sin(x) * sp.oo, sp.S.One, False), (x + sp.exp(-sp.oo, evaluate=False), x, False),
         (sp.sign(x**2 + a), sp.S.One, True), (sp.sign(-a), -sp.S.One, True),
         (sp.sign(x), sp.S.One, False), (sp.sign(x - y), sp.sign(x - y), True),
         (sp.sign(x**2 - 2 * x * y + y**2), sp.S.One, True), (sp.sign(-a - x**2), sp.S.One, False),

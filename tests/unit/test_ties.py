@@ -1,6 +1,7 @@
 """Derivatives by the times of simultaneous arrivals are the mean of both one-sided slopes."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import scipy.sparse
 from networks import compiled
 
 from sim.engine import choose
+from sim.events import neurons
 from sim.events.differentiate import differentiate
 from sim.events.simulate import simulate
 from sim.events.tape import N_DELIVERIES, N_SCALES, N_SPIKES
@@ -143,6 +145,14 @@ def test_an_arrival_after_the_neurons_own_spike_follows_none_before_it():
     assert tape.counts[N_SPIKES] > 4
     found = np.zeros(100, np.int64)
     assert list_followers(tape, np.zeros(1, np.int64), np.full(1, ALONE), found) == 0
+
+
+def test_of_a_group_the_members_of_one_event_act_in_turn_or_the_others(monkeypatch):
+    """Members 1 and 2 are the event; each doubles the state and adds its weight."""
+    monkeypatch.setattr(neurons, "jump", lambda x, w: (2 * x + w,))
+    ties = SimpleNamespace(weights=[1, 2, 3, 4])
+    assert neurons.take_in_turn((1,), ties, 0, 4, 1, 3, True, ()) == (2 * (2 * 1 + 2) + 3,)
+    assert neurons.take_in_turn((1,), ties, 0, 4, 1, 3, False, ()) == (2 * (2 * 1 + 1) + 4,)
 
 
 def find_plain_ties(circuit):
