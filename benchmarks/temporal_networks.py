@@ -51,7 +51,7 @@ class Task:
     n_spikes: int = 5000
     n_instants: int = 200
     n_own: int = 2050
-    batch: int = 32
+    batch: int = 64
     duration: float = 20.0
     scale: float = 1.0
 

@@ -43,8 +43,8 @@ WANT_PARAMETERS = False
 @kernel()
 def backward_layer(
     batch: Batch, layer: DenseLayer, memory: LayerMemory, scratch: Scratch, outside: Floats,
-    outside_gradient: Floats, n_segments: int, sums: LayerSums, want_inputs: bool,
-    first_instant: int, input_times: Floats,
+    outside_gradient: Floats, n_segments: int, sums: LayerSums, is_first: bool,
+    want_inputs: bool, first_instant: int, input_times: Floats,
 ) -> None:  # fmt: skip
     """Go back through a layer's trial.
 
@@ -60,6 +60,7 @@ def backward_layer(
         outside_gradient: Derivatives by them, which are added to.
         n_segments: What `forward_layer` returned.
         sums: Where derivatives are added up.
+        is_first: Whether what comes from outside was sent by no layer, which would want its time.
         want_inputs: Whether derivatives by the time of each input spike are wanted.
         first_instant: The batch's number of the first event from outside.
         input_times: Where they are written.
@@ -72,14 +73,17 @@ def backward_layer(
         gradient = find_gradient(memory, outside_gradient, sums, k)
         weights = find_row(layer, memory, outside, k)
         is_last = k < known and follows_at_once(memory, k)
-        undo_segment(layer, memory, scratch, weights, gradient, sums, k, is_last or want_inputs)
+        wants_time = row < 0 or not is_first
+        undo_segment(
+            layer, memory, scratch, weights, gradient, sums, k, is_last or want_inputs, wants_time
+        )
         if want_inputs and row >= 0:
             inputs_vjp(
                 batch, layer, memory, scratch, weights, k, first_instant, input_times, n_segments
             )
         if is_last:
             known = ties_vjp(layer, memory, scratch, outside, sums, k, n_segments)
-        elif k < known and row != NO_EVENT:
+        elif k < known and row != NO_EVENT and wants_time:
             by_time = add_up(scratch.time_gradients, layer.width)
             give_time(memory, sums, k, by_time + add_causes(memory, k, n_segments))
     by_start = sums.initial
@@ -110,7 +114,7 @@ def unscale(adjoints: Floats, scales: Floats) -> None:
 @kernel()
 def undo_segment(
     layer: DenseLayer, memory: LayerMemory, scratch: Scratch, weights: Floats, gradient: Floats,
-    sums: LayerSums, k: int, keeps_after: bool,
+    sums: LayerSums, k: int, keeps_after: bool, wants_time: bool,
 ) -> None:  # fmt: skip
     """Go back through segment k and the event before it.
 
@@ -123,6 +127,7 @@ def undo_segment(
         sums: Derivatives by all else.
         k: The segment.
         keeps_after: Whether the adjoints just after the event are written down.
+        wants_time: Whether the derivatives by the time of the event are.
     """
     states, duration = memory.states[k], memory.durations[k]
     first, last = memory.firsts[k], memory.firsts[k + 1]
@@ -131,10 +136,15 @@ def undo_segment(
         add_constants(layer, memory, scratch, weights, sums, k)
     if keeps_after:
         segment_vjp(layer, memory, scratch, weights, k, first, last)
-    backward_segment(
-        states, weights, layer.table, layer.constants, duration, memory.adjoints, gradient,
-        scratch.time_gradients,
-    )  # fmt: skip
+    if wants_time:
+        backward_segment(
+            states, weights, layer.table, layer.constants, duration, memory.adjoints, gradient,
+            scratch.time_gradients,
+        )  # fmt: skip
+    else:
+        backward_inputs(
+            states, weights, layer.table, layer.constants, duration, memory.adjoints, gradient
+        )
     for p in range(first, last):
         if memory.spikes.remaining[p] >= 0.0:
             i = memory.spikes.neurons[p]
@@ -165,6 +175,25 @@ def backward_segment(
         store(adjoints, i, *slopes[:N_COORDINATES])
         gradient[i] += slopes[N_COORDINATES]
         time_gradients[i] = slopes[-1]
+
+
+@kernel(disjoint=True)
+def backward_inputs(
+    states: Floats, weights: Floats, table: Floats, constants: Numbers, duration: float,
+    adjoints: Floats, gradient: Floats,
+) -> None:  # fmt: skip
+    """The same where nobody asks for the derivatives by the time of the event."""
+    step = propagator(duration, *constants)
+    for i in range(weights.shape[0]):
+        if PER_NEURON:
+            constants = load_constants(table, i)
+            step = propagator(duration, *constants)
+        before = load(states, i)
+        after = jump(*before, weights[i], *constants)
+        adjoint = flow_vjp(*after, *step, *constants, *load(adjoints, i))
+        slopes = jump_vjp(*before, weights[i], *constants, *adjoint)
+        store(adjoints, i, *slopes[:N_COORDINATES])
+        gradient[i] += slopes[N_COORDINATES]
 
 
 @kernel()

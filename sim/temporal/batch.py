@@ -235,15 +235,7 @@ class Run:
             weights=weights, bias=readout.bias, read_settings=readout.compiled.values,
             loss_settings=loss.settings,
         )  # fmt: skip
-        n = len(trials)
-        given = np.zeros(network.n_neurons) if activity is None else np.asarray(activity, float)
-        self.found = Found(
-            logits=np.zeros((n, len(weights))),
-            losses=np.zeros(n),
-            counts=np.zeros((n, network.n_neurons), np.int64),
-            input_times=np.zeros(len(self.merged.channel)),
-            activity=given,
-        )
+        self.found = self.make_found(len(weights), activity)
         self.varied = list_constants(stack.model) if parameters else []
         self.kernels = link_kernels(
             stack.compiled, readout.compiled.functions, loss.function, not stack.is_uniform,
@@ -254,6 +246,17 @@ class Run:
         self.taken: list[tuple[Any, Total]] = []
         sizes = tuple((layer.starts.shape, len(layer.recurrent)) for layer in self.layers)
         self.kind = stack.compiled, sizes, self.instants, self.batch.read_weights.shape
+
+    def make_found(self, n_outputs: int, activity: np.ndarray | None) -> Found:
+        """Where results of each sample go, all zero."""
+        n, n_neurons = len(self.trials), self.stack.network.n_neurons
+        return Found(
+            logits=np.zeros((n, n_outputs)),
+            losses=np.zeros(n),
+            counts=np.zeros((n, n_neurons), np.int64),
+            input_times=np.zeros(len(self.merged.channel)),
+            activity=np.zeros(n_neurons) if activity is None else np.asarray(activity, float),
+        )
 
     def make_ready(self, room: int) -> Ready:
         """Memory of a thread with room for so many spikes of a layer."""

@@ -162,7 +162,7 @@ def backward_sample(
         gradient = drive_gradient if k == 0 else sums.layers[k].weights
         backward_layer(
             batch, batch.layers[k], layer, scratch, view_outside(batch, memory, k), gradient,
-            memory.n_segments[k], sums.layers[k], want_inputs and k == 0, first_instant,
+            memory.n_segments[k], sums.layers[k], k == 0, want_inputs and k == 0, first_instant,
             found.input_times,
         )  # fmt: skip
     scatter_drive(batch, scratch, sample, sums.layers[0].weights)

@@ -82,3 +82,50 @@ def test_neurons_that_spike_together_wait_for_those_alone_that_act_at_once(delay
     for own, its in zip(one.trains(0), other.trains(0), strict=True):
         assert len(own) == len(its)
         agree(own, its, "spike times")
+
+
+def run_with_threads(monkeypatch, number, *arguments):
+    monkeypatch.setenv("SPIKETHEORY_THREADS", str(number))
+    return run_temporal(*arguments, make_cross_entropy(), parameters=True, input_times=True)
+
+
+def list_bits(value):
+    """All numbers of results, as bytes."""
+    if isinstance(value, dict):
+        return [b for name in sorted(value) for b in list_bits(value[name])]
+    if isinstance(value, list | tuple):
+        return [b for part in value for b in list_bits(part)]
+    if hasattr(value, "__dict__"):
+        return list_bits(vars(value))
+    return [np.asarray(value).tobytes()]
+
+
+def test_compiled_kernels_agree_and_have_the_same_bits_on_any_number_of_threads(monkeypatch):
+    found = {}
+    for backend in ("numpy", "numba"):
+        rng = np.random.default_rng(3)
+        network = draw_network("qif", [6, 5], rng, backend=backend)
+        readout = draw_readout(rng, 5, backend=backend, tau_m=0.7, tau_s=0.3)
+        trials, labels = draw_trials(rng, n_trials=11), rng.integers(0, 3, 11)
+        found[backend] = read_temporal(network), trials, labels, readout
+    outcome, expected = run_with_threads(monkeypatch, 1, *found["numpy"])
+    results = {n: run_with_threads(monkeypatch, n, *found["numba"]) for n in (1, 2, 4)}
+    assert outcome.counts.sum() > 50
+    np.testing.assert_array_equal(results[1][0].counts, outcome.counts)
+    agree(results[1][0].logits, outcome.logits, "logits")
+    for own, other in zip(results[1][1].network.weights, expected.network.weights, strict=True):
+        agree(own, other, "weights")
+    bits = {n: list_bits(result) for n, result in results.items()}
+    assert len(bits[1]) > 10
+    assert bits[1] == bits[2] == bits[4]
+
+
+def test_a_batch_of_another_size_after_it_begins_with_clean_sums():
+    rng = np.random.default_rng(4)
+    network, readout = draw_network("theta", [5], rng), draw_readout(rng, 5, tau_m=0.7, tau_s=0.3)
+    trials, labels = draw_trials(rng, n_trials=7), rng.integers(0, 3, 7)
+    stack, loss = read_temporal(network), make_cross_entropy()
+    first = run_temporal(stack, trials, labels, readout, loss)[1]
+    run_temporal(stack, draw_trials(rng), labels[:3], readout, loss)
+    again = run_temporal(stack, trials, labels, readout, loss)[1]
+    assert list_bits(first) == list_bits(again)
