@@ -113,8 +113,9 @@ def flag_waiting(
 ) -> None:  # fmt: skip
     """Flag the neurons that are known to spike in a segment that became shorter.
 
-    If it ends with spikes that act at once, the first neuron spikes; the others wait for its effect
-    if that moves what has a threshold, and else spike with it: the order does not matter.
+    If it ends with spikes that act at once, the first neuron whose spike does so spikes, and those
+    before it, whose spikes have delays; the others wait for its effect if that moves what has a
+    threshold, and else spike with it: the order does not matter.
     """
     waits, chosen, flags = scratch.waits, scratch.chosen, scratch.flags
     first = -1
@@ -125,7 +126,7 @@ def flag_waiting(
         elif at_once and waits[p] == duration:
             flags[i] = 1
             if first < 0:
-                first = i
+                first = i if layer.delays[i] == 0.0 else -1
             elif HAS_THRESHOLD and is_moved(layer, memory.states[k], weights, first, i):
                 flags[i] = 0
                 if duration == 0.0 and scratch.crossed[i] != memory.begins[k]:
