@@ -6,8 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from networks import compiled
 from temporal import differentiate, differentiate_together, list_paths, simulate
+from temporal.answers import Runs
+from temporal.arithmetic import working
+from temporal.given import Numbers
+from temporal.readouts import find_loss
 
 from derivations import compile_readout
+from sim.events.differentiate import differentiate as backward
+from sim.events.simulate import simulate as run_events
 from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.temporal.batch import MAX_SPIKES, run_temporal
@@ -140,6 +146,58 @@ def put_array(found, path, values):
     """Entries of an array, or a number, by path."""
     for place, value in np.ndenumerate(values):
         found[(*path, *place)] = value
+
+
+def find_event_gradient(network, trial):
+    """The event engine's slopes by path, given the oracle's by the times of the last spikes."""
+    recording = run_events(build_network(network, trial), record=True)
+    by_time = differentiate_readout(network, trial)
+    first = sum(layer.size for layer in network.layers[:-1])
+    slopes = np.zeros(len(recording.spike_time))
+    slopes[recording.spike_neuron >= first] = [float(v) for v in by_time]
+    gradients = backward(recording, spike_time=slopes, parameters=True)
+    found, position = {}, 0
+    for k, layer in enumerate(network.layers):
+        put_array(found, ("weights", k), gradients.weights[position])
+        if k:
+            put_delays(found, ("delays", k - 1), gradients.delays[position])
+        position += 1
+        if layer.recurrent is not None:
+            put_array(found, ("recurrent", k), gradients.weights[position])
+            put_delays(found, ("recurrent_delays", k), gradients.delays[position])
+            position += 1
+        for name, value in gradients.initial[k].items():
+            for i, v in enumerate(value):
+                found["initial", k, name, i] = v
+        for name, value in gradients.parameters[k].items():
+            if np.ndim(value):
+                found.update({("parameters", k, name, i): v for i, v in enumerate(value)})
+            else:
+                found["parameters", k, name] = value
+    found.update({("inputs", n): v for n, v in enumerate(gradients.input_times[0])})
+    return found
+
+
+def put_delays(found, path, matrix):
+    for j, value in enumerate(np.asarray(matrix).sum(axis=0)):
+        found[(*path, j)] = value
+
+
+def differentiate_readout(network, trial):
+    """Slopes of the loss by the times of the last layer's spikes, in their order."""
+    with working():
+        numbers = Numbers(network, trial)
+        runs = Runs(numbers)
+        step = 10**30
+        found = []
+        for k, (t, j) in enumerate(runs.base[-1]):
+            losses = []
+            for sign in (1, -1):
+                moved = [*runs.base[-1]]
+                moved[k] = t + sign * step, j
+                losses.append(find_loss(runs.find_logits([moved]), numbers.label))
+            found.append((losses[0] - losses[1]) / (2 * step) * 10**50)
+        return found
 
 
 def choose_common(network, trial, most, seed=0):
