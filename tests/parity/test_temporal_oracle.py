@@ -2,56 +2,11 @@
 
 import numpy as np
 import pytest
-from networks import compiled
 from temporal import differentiate, draw, simulate
-from temporal.answers import Runs
-from temporal.arithmetic import working
-from temporal.given import Numbers
-from temporal.readouts import find_loss
 from temporal.records import INTEGRATED, MODELS
+from temporal_bridge import build_network, find_event_gradient
 
-from sim.events.differentiate import differentiate as backward
 from sim.events.simulate import simulate as run_events
-from sim.network.network import Network, Population, Projection, SpikeTrains
-
-
-def build(network, trial):
-    """The network as one of the event engine, without the readout."""
-    names = ["in", *(f"layer{k}" for k in range(len(network.layers)))]
-    n_channels = len(network.layers[0].weights[0])
-    times, channels = zip(*trial.inputs, strict=True)
-    populations, projections = [], []
-    for k, layer in enumerate(network.layers):
-        arrays = {n: np.array(v) if isinstance(v, list) else v
-                  for n, v in layer.all_parameters.items()}  # fmt: skip
-        populations.append(
-            Population(
-                name=names[k + 1],
-                model=compiled(layer.model),
-                size=layer.size,
-                parameters=arrays,
-                initial={n: np.array(v) for n, v in layer.all_initial.items()},
-            )
-        )
-        delays = network.layers[k - 1].delays if k else None
-        projections.append(connect(names[k], names[k + 1], layer.weights, delays))
-        if layer.recurrent is not None:
-            own = names[k + 1]
-            projections.append(connect(own, own, layer.recurrent, layer.recurrent_delays))
-    return Network(
-        populations=populations,
-        inputs=[SpikeTrains(name="in", size=n_channels, times=np.array(times),
-                            channels=np.array(channels))],
-        projections=projections,
-        duration=trial.duration,
-    )  # fmt: skip
-
-
-def connect(pre, post, weights, delays):
-    shape = np.array(weights).shape
-    given = None if delays is None else np.broadcast_to(np.array(delays), shape)
-    return Projection(pre=pre, post=post, weights=np.array(weights), delays=given)
-
 
 SHORT = {"eif": 2.5, "adex": 2.5, "izhikevich": 25.0}
 
@@ -73,7 +28,7 @@ def draw_some(model, first, readouts):
 @pytest.mark.parametrize("model", MODELS)
 def test_spikes_are_those_of_the_event_engine(model):
     for network, trial in draw_some(model, 0, ["count"] * 3):
-        recording = run_events(build(network, trial))
+        recording = run_events(build_network(network, trial))
         first = 0
         for layer, own in zip(network.layers, simulate(network, trial).spikes, strict=True):
             members = (recording.spike_neuron >= first) & (
@@ -85,64 +40,6 @@ def test_spikes_are_those_of_the_event_engine(model):
             assert len(own) > 1
             np.testing.assert_allclose(times, [float(t) for t, _ in own], rtol=0, atol=1e-11)
             first += layer.size
-
-
-def find_event_gradient(network, trial):
-    """The event engine's slopes by path, given the oracle's by the times of the last spikes."""
-    built = build(network, trial)
-    recording = run_events(built, record=True)
-    by_time = differentiate_readout(network, trial)
-    first = sum(layer.size for layer in network.layers[:-1])
-    slopes = np.zeros(len(recording.spike_time))
-    slopes[recording.spike_neuron >= first] = [float(v) for v in by_time]
-    gradients = backward(recording, spike_time=slopes, parameters=True)
-    found, position = {}, 0
-    for k, layer in enumerate(network.layers):
-        put_matrix(found, ("weights", k), gradients.weights[position])
-        if k:
-            put_delays(found, ("delays", k - 1), gradients.delays[position])
-        position += 1
-        if layer.recurrent is not None:
-            put_matrix(found, ("recurrent", k), gradients.weights[position])
-            put_delays(found, ("recurrent_delays", k), gradients.delays[position])
-            position += 1
-        for name, value in gradients.initial[k].items():
-            for i, v in enumerate(value):
-                found["initial", k, name, i] = v
-        for name, value in gradients.parameters[k].items():
-            if np.ndim(value):
-                found.update({("parameters", k, name, i): v for i, v in enumerate(value)})
-            else:
-                found["parameters", k, name] = value
-    found.update({("inputs", n): v for n, v in enumerate(gradients.input_times[0])})
-    return found
-
-
-def put_matrix(found, path, matrix):
-    for (i, j), value in np.ndenumerate(matrix):
-        found[(*path, i, j)] = value
-
-
-def put_delays(found, path, matrix):
-    for j, value in enumerate(np.asarray(matrix).sum(axis=0)):
-        found[(*path, j)] = value
-
-
-def differentiate_readout(network, trial):
-    """Slopes of the loss by the times of the last layer's spikes, in their order."""
-    with working():
-        numbers = Numbers(network, trial)
-        runs = Runs(numbers)
-        step = 10**30
-        found = []
-        for k, (t, j) in enumerate(runs.base[-1]):
-            losses = []
-            for sign in (1, -1):
-                moved = [*runs.base[-1]]
-                moved[k] = t + sign * step, j
-                losses.append(find_loss(runs.find_logits([moved]), numbers.label))
-            found.append((losses[0] - losses[1]) / (2 * step) * 10**50)
-        return found
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -4,7 +4,15 @@
 `temporal.answers`, `draw` in `temporal.drawing`.
 """
 
-from temporal.answers import Gradient, Result, condition, differentiate, list_paths, simulate
+from temporal.answers import (
+    Gradient,
+    Result,
+    condition,
+    differentiate,
+    differentiate_together,
+    list_paths,
+    simulate,
+)
 from temporal.drawing import draw
 from temporal.records import Layer, Network, Readout, Trial
 
@@ -17,6 +25,7 @@ __all__ = (
     "Trial",
     "condition",
     "differentiate",
+    "differentiate_together",
     "draw",
     "list_paths",
     "simulate",

@@ -148,6 +148,16 @@ class Runs:
         finally:
             undo()
 
+    def find_together(self, group, step):
+        """The loss with some inputs moved; None if spikes appear, vanish or jump."""
+        undo = [self.numbers.move(("inputs", n), step) for n in group]
+        spikes = self.run(0, None)
+        for back in undo:
+            back()
+        if not is_near(spikes, self.base):
+            return None
+        return find_loss(self.find_logits(spikes), self.numbers.label)
+
 
 def find_tied(spikes, events, causes):
     """Paths of times and delays by which several arrivals at a neuron that spikes come apart.
@@ -317,6 +327,29 @@ def find_slope(runs, path, step, loss):
     _, far = runs.find_moved(path, 2 * sign * step)
     slope = sign * (4 * near - far - 3 * loss) / (2 * step)
     return (slope, None, slope) if sign > 0 else (slope, slope, None)
+
+
+def differentiate_together(network, trial, groups):
+    """Slopes of the loss where several inputs move as one.
+
+    Args:
+        network: With a readout.
+        trial: The trial.
+        groups: Numbers of inputs that move together.
+
+    Returns:
+        Of each group the slope; None where the loss or a spike jumps.
+    """
+    with working(choose_digits(network)):
+        runs = Runs(Numbers(network, trial))
+        integrated = any(model in INTEGRATED for model in runs.numbers.models)
+        step = mpfr(STEP_INTEGRATED if integrated else STEP)
+        found = []
+        for group in groups:
+            losses = [runs.find_together(group, sign * step) for sign in (1, -1)]
+            jumps = None in losses
+            found.append(None if jumps else to_mpf((losses[0] - losses[1]) / (2 * step)))
+        return found
 
 
 def condition(network, trial, names=("weights", "recurrent"), *, most=10, seed=0):

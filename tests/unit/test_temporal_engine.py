@@ -9,6 +9,7 @@ from sim.engine.choose import simulate
 from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.temporal.batch import run_temporal
+from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
 from sim.temporal.stack import read_temporal
 
@@ -129,3 +130,27 @@ def test_a_batch_of_another_size_after_it_begins_with_clean_sums():
     run_temporal(stack, draw_trials(rng), labels[:3], readout, loss)
     again = run_temporal(stack, trials, labels, readout, loss)[1]
     assert list_bits(first) == list_bits(again)
+
+
+def test_of_simultaneous_spikes_those_that_act_at_once_do_not_wait_for_those_with_delays():
+    """One input carries all three across; what the first one sends arrives later."""
+    model = compile_model("lif_delta", backend="numpy")
+    inputs = SpikeTrains(name="input", size=1, times=np.array([0.5]), channels=np.array([0]))
+    network = Network(
+        populations=[Population(name="layer", model=model, size=3)],
+        inputs=[inputs],
+        projections=[
+            Projection(pre="input", post="layer", weights=np.full((3, 1), 1.1)),
+            Projection(
+                pre="layer", post="layer", delays=np.broadcast_to([0.25, 0.0, 0.0], (3, 3)),
+                weights=np.array([[0.1, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -0.5, 0.0]]),
+            ),
+        ],
+        duration=2.0,
+    )  # fmt: skip
+    stack = read_temporal(network)
+    line = Line(stack, stack, Trials.from_pairs([([0.5], [0])], n_channels=1), max_spikes=100)
+    times, neurons = line.run(0.0, 0)
+    # neuron 1 inhibits neuron 2 before it can spike, though neuron 0 spikes first
+    assert neurons.tolist() == [0, 1]
+    assert times.tolist() == [0.5, 0.5]
