@@ -22,6 +22,7 @@ from spiketheory.certification.region import Range, Region, build_region, isolat
 from spiketheory.errors import ModelError
 from spiketheory.language.model import NeuronModel, format_expression, make_relation
 from spiketheory.language.symbols import WEIGHT
+from spiketheory.symbolic.derive import falls_after_reset
 
 Edge = tuple[str, str]
 """A parameter, and the end of its domain that is looked at apart: ``low`` or ``high``."""
@@ -66,7 +67,7 @@ def list_obligations(
         boundary = find_boundary(model)
     except Unsupported as err:
         found.append(Obligation(key="H2", condition="H", text=str(err)))
-    if model.is_crossing:
+    if model.is_crossing and not (model.lands_on_threshold and not falls_after_reset(model)):
         return Duties(model=model, region=region, boundary=boundary,
                       obligations=tuple(list_crossing(model)))  # fmt: skip
     if boundary is not None:

@@ -165,6 +165,7 @@ def show_training(run: "Run", console: "Console", *, log_json: bool = False) -> 
     with console.status("Compiling kernels (about 15 s the first time, then cached) ..."):
         run.trainer.compile(run.state)
     per_epoch = -(-len(run.trainer.dataset.train_labels) // config.batch)
+    say_once = JumpsNote(run.trainer.model.name, console)
     with make_progress(console) as bar:
         task = bar.add_task("Training", total=config.epochs * per_epoch, note="",
                             completed=run.state.epoch * per_epoch)  # fmt: skip
@@ -184,21 +185,29 @@ def show_training(run: "Run", console: "Console", *, log_json: bool = False) -> 
             if should_print(state.epoch, config.epochs):
                 text = format_row(row, hidden=bool(config.hidden))
                 console.print(text, highlight=False, markup=False, soft_wrap=True)
-            explain_jumps(run, row)
+            say_once.look(row)
 
-        def explain_jumps(run: "Run", row: "Row") -> None:
-            jumps = row.get("spikes_appeared", 0.0) + row.get("spikes_vanished", 0.0)
-            if jumps > 0 and not explained:
-                explained.append(True)
-                console.print(
-                    f"Spikes of {run.trainer.model.name} appear and vanish in mid-trial when "
-                    "weights change, and the loss jumps there; `spiketheory certify` says why. "
-                    "Jumps are counted per 1,000 hidden spikes, in the last step of an epoch.",
-                    highlight=False, markup=False, soft_wrap=True,
-                )  # fmt: skip
-
-        explained: list[bool] = []
         train_network(run.trainer, run.state, on_batch=on_batch, on_epoch=on_epoch)
+
+
+class JumpsNote:
+    """Says once what it means that spikes appear or vanish in mid-trial."""
+
+    def __init__(self, model: str, console: "Console") -> None:
+        self.model, self.console, self.is_said = model, console, False
+
+    def look(self, row: "Row") -> None:
+        """See whether a row of metrics has jumps."""
+        jumps = row.get("spikes_appeared", 0.0) + row.get("spikes_vanished", 0.0)
+        if self.is_said or not jumps > 0:
+            return
+        self.is_said = True
+        self.console.print(
+            f"Spikes of {self.model} appear and vanish in mid-trial when weights change, and the "
+            "loss jumps there; `spiketheory certify` says why. Jumps are counted per 1,000 hidden "
+            "spikes, in the last step of an epoch.",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def make_progress(console: "Console") -> Progress:

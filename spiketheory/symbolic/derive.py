@@ -171,7 +171,7 @@ def check_reset(model: NeuronModel, is_moving: bool = False) -> None:
     if model.spike.is_blowup or (model.is_crossing and not is_landing):
         return
     velocity = find_velocity_after_reset(model)
-    if is_landing and not is_moving and is_positive(-velocity, model.parameters):
+    if is_landing and not is_moving and falls_after_reset(model):
         return
     reset = reset.subs(variable, model.spike.value)
     margin = sp.expand(model.spike.value - reset)
@@ -198,6 +198,11 @@ def check_reset(model: NeuronModel, is_moving: bool = False) -> None:
         f"Expected the reset of {model.name} to lead below its threshold but {variable} = {reset} "
         f"need not lie below {model.spike.value}: the neuron would spike without end; {remedy}."
     )
+
+
+def falls_after_reset(model: NeuronModel) -> bool:
+    """Whether V provably falls at once where the reset leads to."""
+    return is_positive(-find_velocity_after_reset(model), model.parameters)
 
 
 def find_velocity_after_reset(model: NeuronModel) -> sp.Expr:
