@@ -80,7 +80,8 @@ class RasterPanel:
         output_time: First spike or pseudospike of each output, shape (n_out,) [tau]; may lie
             after T, or be inf (not drawn).
         T: End of the trial [tau].
-        decision: Which output the network takes the sample for, if that is not the first to spike.
+        probabilities: Of each output, where they do not spike but are read from hidden spikes,
+            shape (n_out,); None if they spike.
     """
 
     title: str
@@ -91,7 +92,7 @@ class RasterPanel:
     layer_sizes: Sequence[int]
     output_time: np.ndarray
     T: float
-    decision: int | None = None
+    probabilities: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         check_positive("T", self.T)
@@ -147,14 +148,19 @@ def draw_learning_curves(rows: "Rows") -> "Figure":
 
     _check_rows(rows, CURVE_KEYS)
     with rc_context(STYLE):
-        figure = _new_figure(10.0, 5.4)
-        grid = figure.add_gridspec(2, 2, width_ratios=[1.35, 1.0])
+        jumps = [row for row in rows if np.isfinite(row.get("spikes_appeared", np.nan))]
+        figure = _new_figure(10.0, 7.2 if jumps else 5.4)
+        grid = figure.add_gridspec(3 if jumps else 2, 2, width_ratios=[1.35, 1.0])
         error, loss = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])
         _draw_curves(error, rows, "accuracy", "Error rate", "{:.3g} %", headroom=0.16)
         error.set(xlabel="epoch", ylabel="wrong decisions (%)")
         _draw_curves(loss, rows, "loss", "Loss", "{:.3g}", headroom=0.42)
         activity = figure.add_subplot(grid[1, 1], sharex=loss)
         _draw_activity(activity, rows)
+        if jumps:
+            _draw_jumps(figure.add_subplot(grid[2, 1], sharex=loss), jumps)
+            activity.set_xlabel("")
+            activity.tick_params(labelbottom=False)
         loss.tick_params(labelbottom=False)
     return figure
 
@@ -170,6 +176,8 @@ def _draw_curves(
     shown = []
     for key, label, color, line in _CURVES:
         value = _column(rows, key.format(metric))
+        if "ordinary" in key and np.array_equal(value, _column(rows, f"test_{metric}")):
+            continue  # there are no pseudospikes
         value = 100 * (1 - value) if metric == "accuracy" else value
         last = f" ({form.format(value[-1])})" if np.isfinite(value[-1]) else ""
         axes.plot(epoch, value, line, color=color, label=label + last, **_marker(rows))
@@ -216,6 +224,22 @@ def _draw_activity(axes: "Axes", rows: "Rows") -> None:
     other.set_ylim(0, 105)
 
 
+def _draw_jumps(axes: "Axes", rows: "Rows") -> None:
+    """Draw how many spikes appear and vanish in mid-trial, per 1,000 hidden spikes."""
+    epoch = _column(rows, "epoch")
+    highest = 0.0
+    for key, label, color, line in (
+        ("spikes_appeared", "appear", VERMILION, "-"),
+        ("spikes_vanished", "vanish", PURPLE, "--"),
+    ):
+        value = _column(rows, key)
+        axes.plot(epoch, value, line, color=color, label=label, **_marker(rows))
+        highest = max(highest, float(value.max()))
+    axes.set(title="Spikes in mid-trial", xlabel="epoch", ylabel="per 1,000\nhidden spikes")
+    axes.set_ylim(0, 1.25 * max(highest, 0.1))
+    axes.legend(loc="upper right", ncols=2)
+
+
 def draw_rasters(panels: Sequence[RasterPanel]) -> "Figure":
     """Draw spike rasters one above the other on a common time axis.
 
@@ -247,7 +271,8 @@ def draw_rasters(panels: Sequence[RasterPanel]) -> "Figure":
             ", compressed after the end of the trial" if axes.get_xscale() != "linear" else ""
         )
         axes.set_xlabel(f"time (in the model's unit of time{squeezed})")
-        figure.legend(handles=_raster_key(), loc="outside lower center", ncols=4)
+        reads = any(panel.probabilities is not None for panel in panels)
+        figure.legend(handles=_raster_key(reads), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -279,6 +304,9 @@ def _draw_raster(axes: "Axes", panel: RasterPanel, inches: float, end: float) ->
     pseudo = np.isfinite(panel.output_time) & (panel.output_time > panel.T)
     hollow = rows[first_output:][pseudo]
     axes.plot(panel.output_time[pseudo], hollow, "o", markerfacecolor="white", zorder=3, **dot)
+    if panel.probabilities is not None:
+        length, height = panel.T * panel.probabilities, 1.2 * half
+        axes.barh(rows[first_output:], length, height, color=INK, alpha=0.75, zorder=2)
     _label_raster(axes, panel, rows, edges)
 
 
@@ -314,8 +342,10 @@ def _place_rows(layer_sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
 def _label_raster(axes: "Axes", panel: RasterPanel, rows: np.ndarray, edges: np.ndarray) -> None:
     """Name the layers, the outputs, the decision and the end of the trial."""
     n_out = panel.layer_sizes[-1]
-    decision = panel.decision
-    if decision is None and np.isfinite(panel.output_time).any():
+    decision = None
+    if panel.probabilities is not None:
+        decision = int(np.argmax(panel.probabilities))
+    elif np.isfinite(panel.output_time).any():
         decision = int(np.argmin(panel.output_time))
     right = decision == panel.label
     verdict = "no decision" if decision is None else f"decides {decision}"
@@ -347,15 +377,19 @@ def _draw_image(axes: "Axes", image: np.ndarray) -> None:
     axes.spines[:].set_visible(True)
 
 
-def _raster_key() -> list[Any]:
-    """Return legend entries for the four kinds of marks."""
+def _raster_key(reads: bool) -> list[Any]:
+    """Return legend entries for the kinds of marks; ``reads`` if outputs do not spike."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     dot: Any = {"color": INK, "linestyle": "none", "marker": "o", "markersize": 6}
-    return [
+    spikes = [
         Line2D([], [], **dot, label="output spike"),
         Line2D([], [], **dot, markerfacecolor="white", label="pseudospike"),
+    ]
+    bar = Patch(color=INK, alpha=0.75, label="probability of the output (1: as long as the trial)")
+    return [
+        *([bar] if reads else spikes),
         Patch(color=SHADE, label="after the end of the trial"),
         Patch(color=ORANGE, alpha=0.3, linewidth=0, label="right output"),
     ]

@@ -351,7 +351,8 @@ class TemporalTrainer(Trainer):
         trials = self.test_trials.take(np.array([sample]))
         recording = simulate(stack.network, trials)
         label = self.dataset.test_labels[[sample]]
-        logits = self.run(*self.read_state(state), trials, label).logits
+        logits = self.run(*self.read_state(state), trials, label).logits[0]
+        likely = np.exp(logits - logits.max())
         return RasterPanel(
             title=title,
             input_image=self.find_image(sample),
@@ -361,7 +362,7 @@ class TemporalTrainer(Trainer):
             layer_sizes=(*self.config.hidden, self.dataset.n_classes),
             output_time=np.full(self.dataset.n_classes, np.inf),
             T=self.config.duration,
-            decision=int(logits[0].argmax()),
+            probabilities=likely / likely.sum(),
         )
 
 
