@@ -75,8 +75,9 @@ def backward_layer(
         undo_segment(layer, memory, scratch, weights, gradient, sums, k, is_last or want_inputs)
         if want_inputs and row >= 0:
             inputs_vjp(
-                batch, layer, memory, scratch, weights, k, first_instant, input_times, n_segments
-            )
+                batch, layer, memory, scratch, outside, weights, k, first_instant, input_times,
+                n_segments,
+            )  # fmt: skip
         if is_last:
             known = ties_vjp(layer, memory, scratch, outside, sums, k, n_segments)
         elif k < known and row != NO_EVENT:
