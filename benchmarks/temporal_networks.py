@@ -5,11 +5,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sim.temporal.readouts import LinearReadout
 
 from derivations import compile_model, compile_readout
 from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.readouts import LinearReadout
 from sim.temporal.batch import run_temporal
 from sim.temporal.logit_losses import make_cross_entropy
 from sim.temporal.stack import TemporalStack, read_temporal

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from networks import compiled
-from sim.temporal.readouts import LinearReadout
 from temporal import differentiate, differentiate_together, list_paths, simulate
 from temporal.answers import Runs
 from temporal.arithmetic import working
@@ -17,6 +16,7 @@ from sim.events.differentiate import differentiate as backward
 from sim.events.simulate import simulate as run_events
 from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.readouts import LinearReadout
 from sim.temporal.batch import MAX_SPIKES, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy

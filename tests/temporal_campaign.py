@@ -29,7 +29,7 @@ LIMIT = 1e-12
 """Gradients that change by more, if the weights change by 1e-16 of theirs, are not compared."""
 SHORT = {"eif": 1.5, "adex": 2.0, "izhikevich": 12.0}
 SPIKES, SPIKES_INTEGRATED = (50, 500), (50, 100)
-SIZES, SIZES_INTEGRATED = (3, 20), (2, 3)
+SIZES, SIZES_INTEGRATED = (3, 4, 5, 7, 10, 14, 20), (2, 3)
 
 
 def draw_network(seed, model):
@@ -39,14 +39,15 @@ def draw_network(seed, model):
     spikes = rng.randint(*(SPIKES_INTEGRATED if slow else SPIKES))
     kind = {
         "n_layers": rng.randint(1, 2 if slow else 3),
-        "size": rng.randint(*(SIZES_INTEGRATED if slow else SIZES)),
+        "size": rng.choice(SIZES_INTEGRATED if slow else SIZES),
         "n_spikes": spikes, "n_times": max(spikes // rng.choice((2, 4, 8)), 12), "n_inputs": 16,
         "recurrent": rng.random() < 0.7, "delays": rng.choice((False, "some", True)),
         "parameters": rng.choice(("default", "each", "general")),
         "readout": rng.choice(READOUTS),
     }  # fmt: skip
     network, trial = draw(seed, model, duration=SHORT.get(model), **kind)
-    inputs = [*trial.inputs, *rng.sample(trial.inputs, 3)]  # channels that spike twice at once
+    # some channels spike twice at once; sorted, as which of tied inputs crosses goes by order
+    inputs = sorted([*trial.inputs, *rng.sample(trial.inputs, 3)])
     return kind, without_delays_to_readout(network), replace(trial, inputs=inputs)
 
 
@@ -57,10 +58,10 @@ def run_one(seed, model):
         kind, network, trial = draw_network(seed, model)
     except (ArithmeticError, OverflowError) as err:
         return {"seed": seed, "model": model, "refused": str(err)}
-    moved = float(condition(network, trial, most=1 if model in INTEGRATED else 4))
+    moved = float(condition(network, trial, most=1 if model in INTEGRATED else 2))
     found = {"seed": seed, "model": model, "condition": moved, **kind}
     if moved <= LIMIT:
-        found |= asdict(compare(network, trial, 1 if model in INTEGRATED else 2, seed))
+        found |= asdict(compare(network, trial, 1, seed))
         found["events"] = compare_events(network, trial)
     return {**found, "seconds": time.process_time() - begin}
 

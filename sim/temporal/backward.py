@@ -79,8 +79,9 @@ def backward_layer(
         )
         if want_inputs and row >= 0:
             inputs_vjp(
-                batch, layer, memory, scratch, weights, k, first_instant, input_times, n_segments
-            )
+                batch, layer, memory, scratch, outside, weights, k, first_instant, input_times,
+                n_segments,
+            )  # fmt: skip
         if is_last:
             known = ties_vjp(layer, memory, scratch, outside, sums, k, n_segments)
         elif k < known and row != NO_EVENT and wants_time:

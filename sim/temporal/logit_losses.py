@@ -44,16 +44,21 @@ def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: F
     highest = logits[0]
     for o in range(1, n):
         highest = max(highest, logits[o])
-    total = 0.0
+    others = 0.0
     for o in range(n):
         gradient[o] = np.exp(logits[o] - highest)
-        total += gradient[o]
+        if o != label:
+            others += gradient[o]
+    total = gradient[label] + others
     log_total = highest + np.log(total)
     value = 0.0
     for o in range(n):
         wanted = smoothing / n + (1.0 - smoothing if o == label else 0.0)
         value += wanted * (log_total - logits[o])
-        gradient[o] = weight * (gradient[o] / total - wanted)
+        if o == label:  # what it lacks is what others have: 1 minus a number near 1 loses digits
+            gradient[o] = weight * (smoothing - smoothing / n - others / total)
+        else:
+            gradient[o] = weight * (gradient[o] / total - wanted)
     return float(weight * value)
 
 

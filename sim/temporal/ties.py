@@ -93,8 +93,8 @@ def ties_vjp(
 
 @kernel()
 def inputs_vjp(
-    batch: Batch, layer: DenseLayer, memory: LayerMemory, scratch: Scratch, totals: Floats, k: int,
-    first_instant: int, input_times: Floats, n_segments: int,
+    batch: Batch, layer: DenseLayer, memory: LayerMemory, scratch: Scratch, outside: Floats,
+    totals: Floats, k: int, first_instant: int, input_times: Floats, n_segments: int,
 ) -> None:  # fmt: skip
     """Derivatives by the time of each input spike of the instant that segment k begins with.
 
@@ -103,6 +103,7 @@ def inputs_vjp(
         layer: The first layer.
         memory: What the sample left behind there.
         scratch: Memory of the thread, with the adjoints after the event.
+        outside: Weights of the events from outside.
         totals: The summed weights of the spikes.
         k: The segment.
         first_instant: The batch's number of the sample's first instant.
@@ -120,9 +121,12 @@ def inputs_vjp(
             by_time += tie_vjp(state, weights[i], totals[i] - weights[i], constants, adjoint)
         input_times[s] = by_time
     if HAS_THRESHOLD:
+        end = k  # of the events that meet the inputs
+        while end + 1 < n_segments and follows_at_once(memory, end + 1):
+            end += 1
         for p in range(memory.firsts[k], find_last_caused(memory, k, n_segments)):
-            if memory.causes[p] == k:
-                i = memory.spikes.neurons[p]
+            i, cause = memory.spikes.neurons[p], memory.causes[p]
+            if k <= cause <= end and k == find_crossing_event(layer, memory, outside, k, end, i):
                 s = find_crossing_input(batch, layer, load(memory.states[k], i), first, last, i)
                 input_times[s] += memory.by_cause[p]
 

@@ -106,13 +106,13 @@ TRAIN_OPTIONS = (
                  "trains.  [default: first_spike]"),
     click.option("--readout-param", "readout_parameters", multiple=True, metavar="NAME=VALUE",
                  callback=parse_parameters, help="Value of a readout's parameter; repeatable.  "
-                 "[default: the readout's own]"),
+                 "[default: none]"),
     click.option("--recurrent/--no-recurrent", default=None,
-                 help="Whether hidden layers project to themselves.  [default: they do not]"),
+                 help="Whether hidden layers project to themselves.  [default: no]"),
     click.option("--delay", type=float,
                  help="Spikes of hidden neurons are under way for up to so long.  [default: 0]"),
     click.option("--learn-delays/--no-learn-delays", default=None,
-                 help="Whether these learn.  [default: they do not]"),
+                 help="Whether these learn.  [default: no]"),
     click.option("--learn", "learn_parameters", metavar="NAME,NAME,...", callback=parse_names,
                  help="Parameters of the neuron that learn, such as tau_m, one for every neuron.  "
                  "[default: none]"),
@@ -121,7 +121,7 @@ TRAIN_OPTIONS = (
                  "spike trains.  [default: 1]"),
     click.option("--patience", type=int,
                  help="With a readout of spike trains and --validation: end after so many epochs "
-                 "without a better accuracy, and go back to the best.  [default: 0, never]"),
+                 "without a better accuracy, and go back to the best; 0 for never.  [default: 0]"),
     click.option("--count-jumps", type=int,
                  help="Count spikes that appear or vanish on so many samples in each epoch, with a "
                  "readout of spike trains; 0 for none.  [default: 64]"),

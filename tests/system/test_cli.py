@@ -50,6 +50,10 @@ def read_defaults(text):
 
 
 def write_default(value):
+    if value is False:
+        return "no"
+    if value in ({}, ()):
+        return "none"
     if isinstance(value, dict):
         return ", ".join(f"{name}={number:.7g}" for name, number in value.items())
     return (

@@ -227,16 +227,14 @@ def test_as_many_spikes_as_are_allowed_are_no_error_and_one_more_is(model):
 
 
 def test_large_buffers_are_not_kept(monkeypatch):
-    shelf = Shelf()
+    shelf = Shelf(100)
     monkeypatch.setattr("sim.layers.batch.BUFFERS", shelf)
-    monkeypatch.setattr("sim.layers.allocation.KEPT_BYTES", 100)
     run(make(), draw_inputs(4))
     assert not shelf._idle
 
 
-def test_what_is_kept_is_limited_in_all(monkeypatch):
-    monkeypatch.setattr("sim.layers.allocation.KEPT_BYTES", 100)
-    shelf = Shelf()
+def test_what_is_kept_is_limited_in_all():
+    shelf = Shelf(100)
     shelf.take("kind")
     for size in (60, 50, 40, 1):
         shelf.give_back("kind", size, size)

@@ -46,6 +46,22 @@ UNUSUAL = {
     "zoom": 0.25,
     "validation": 11,
     "seed": 2**62,
+    "readout": "windows",
+    "readout_parameters": {"n_windows": 3.0},
+    "recurrent": True,
+    "delay": 0.1,
+    "learn_delays": True,
+    "learn_parameters": ("tau", "I0"),
+    "start_rate": 1.5,
+    "smoothing": 0.1,
+    "rate_low": 0.25,
+    "rate_high": 3.0,
+    "rate_cost": 0.5,
+    "lift": 0.03,
+    "clip": 3.0,
+    "warm_up": 0.5,
+    "patience": 4,
+    "count_jumps": 5,
 }
 
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from temporal_networks import draw_network, draw_readout, draw_trials, run_by_events
 
-from derivations import compile_model
+from derivations import compile_model, compile_readout
 from sim.engine.choose import simulate
 from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.readouts import LinearReadout
 from sim.temporal.batch import run_temporal
 from sim.temporal.line import Line
-from sim.temporal.logit_losses import make_cross_entropy
+from sim.temporal.logit_losses import make_cross_entropy, make_squared_error
 from sim.temporal.stack import read_temporal
 
 CASES = {
@@ -154,3 +155,28 @@ def test_of_simultaneous_spikes_those_that_act_at_once_do_not_wait_for_those_wit
     # neuron 1 inhibits neuron 2 before it can spike, though neuron 0 spikes first
     assert neurons.tolist() == [0, 1]
     assert times.tolist() == [0.5, 0.5]
+
+
+def test_an_input_that_meets_a_delayed_spike_and_carries_the_neuron_across_moves_its_spike():
+    model = compile_model("lif_delta", backend="numpy")
+    inputs = SpikeTrains(name="input", size=1, times=np.empty(0), channels=np.empty(0, int))
+    network = Network(
+        populations=[Population(name="layer", model=model, size=1)],
+        inputs=[inputs],
+        projections=[
+            Projection(pre="input", post="layer", weights=[[1.1]]),
+            Projection(pre="layer", post="layer", weights=[[0.1]], delays=0.5),
+        ],
+        duration=2.0,
+    )
+    trials = Trials.from_pairs([([0.5, 1.0], [0, 0])], n_channels=1)
+    readout = LinearReadout(
+        compiled=compile_readout("linear_window", backend="numpy"), weights=[[1.0]], bias=[0.0]
+    )
+    outcome, found = run_temporal(
+        read_temporal(network), trials, np.zeros((1, 1)), readout, make_squared_error(),
+        input_times=True,
+    )  # fmt: skip
+    # spikes at 0.5 and 1: the logit is 0.75 + 0.5, and each counts 1/2 less if it is later by 1
+    assert outcome.logits[0, 0] == 1.25
+    assert found.network.input_times[0].tolist() == [-0.625, -0.625]
