@@ -379,7 +379,8 @@ def make_config(
         else:
             defaults = DEFAULTS[check_choice("dataset", dataset, DEFAULTS)]
         base = {"dataset": dataset, **defaults}
-    if given.get("readout", "first_spike") != base.get("readout", "first_spike"):
+    before = base.get("readout", "first_spike")
+    if given.get("readout", before) != before:
         base = {**base, **READOUT_DEFAULTS}
     same_model = given.get("model", base["model"]) == base["model"]
     inherited = base["parameters"] if same_model else {}
