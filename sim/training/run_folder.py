@@ -391,7 +391,7 @@ def check_meta(path: Path, meta: dict[str, Any]) -> None:
             )
     epoch, rows = check_progress(path, meta, METRIC_NAMES)
     epochs = [row["epoch"] for row in rows]
-    if epochs != list(range(epoch + 1)):
+    if len(epochs) != epoch + 1 or epochs != list(range(epoch + 1)):
         raise CheckpointError(
             f"Expected metrics of the epochs 0 to {epoch} in {path} but got those of "
             f"{show(epochs)}; give the folder that train wrote."

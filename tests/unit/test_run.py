@@ -272,6 +272,7 @@ def test_a_foreign_archive_is_refused(tmp_path):
         ({"rows": {}}, "Expected a checkpoint of a training run but .* has rows={}"),
         ({"model": 7}, "Expected a checkpoint of a training run but .* has model=7"),
         ({"epoch": 1}, r"Expected metrics of the epochs 0 to 1 in .* but got .*\[0, 1, 2, 3\]"),
+        ({"epoch": 10**12}, r"Expected metrics of the epochs 0 to 1000000000000 in"),
         ({"rows": [1, 2]}, "Expected a checkpoint of a training run but .* has the metrics 1"),
     ],
 )
