@@ -13,6 +13,7 @@ ORDER = (
     *("spiketheory.errors", "spiketheory.files", "spiketheory.folder_lock"),
     *("spiketheory.interrupts", "spiketheory.time_limit", "spiketheory.workers"),
     *("spiketheory.memory", "spiketheory.reading", "spiketheory.plain_text"),
+    *("spiketheory.shown",),
     *("spiketheory.runtime", "spiketheory.language", "spiketheory.symbolic"),
     *("spiketheory.generation", "spiketheory.reference", "spiketheory.verification"),
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),

@@ -38,6 +38,7 @@ from spiketheory.generation.interface import INTERFACE
 from spiketheory.machine.compile import CompiledModel, extend_linker, make_linker
 from spiketheory.machine.link import Linker
 from spiketheory.memory import check_memory
+from spiketheory.shown import Short
 
 MOST_BLOCKS = 16
 """Into so many blocks a batch is cut at most; each has gradients of its own."""
@@ -48,8 +49,8 @@ KEPT_BYTES = 2**27
 """More is not kept from batch to batch."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TemporalOutcome:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TemporalOutcome(Short):
     """What a batch did.
 
     Attributes:

@@ -11,10 +11,11 @@ from sim.network.network import Projection
 from sim.temporal.records import LayerSums, Sums
 from sim.temporal.stack import TemporalStack
 from sim.threads import run_on_threads
+from spiketheory.shown import Short
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TemporalGradients:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TemporalGradients(Short):
     """Derivatives of the mean loss of a batch.
 
     Attributes:
