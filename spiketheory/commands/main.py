@@ -21,6 +21,7 @@ COMMANDS = {
     "models": "spiketheory.commands.mathematics",
     "plot": "spiketheory.commands.plot",
     "simulate": "spiketheory.commands.simulate",
+    "sweep": "spiketheory.commands.sweep",
     "train": "spiketheory.commands.train",
 }
 
