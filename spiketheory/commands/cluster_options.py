@@ -9,6 +9,14 @@ import click
 if TYPE_CHECKING:
     from sim.cluster.client import ClusterOptions
 
+SCHEDULER_OPTION = click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="A Dask scheduler that runs, such as tcp://10.0.0.1:8786, in place of workers here.",
+)  # fmt: skip
+CLUSTER_OPTION = click.option(
+    "--cluster", type=click.Path(path_type=Path), metavar="FILE.toml",
+    help="A cluster that a queueing system starts (docs/cluster.md), in place of workers here.",
+)  # fmt: skip
 OPTIONS = (
     click.option(
         "--workers", type=click.IntRange(min=1), metavar="N",
@@ -23,14 +31,8 @@ OPTIONS = (
         help="Memory of each, such as 4GB; one that needs more is started anew.  "
         "[default: no limit]",
     ),
-    click.option(
-        "--scheduler", metavar="ADDRESS",
-        help="A Dask scheduler that runs, such as tcp://10.0.0.1:8786, in place of workers here.",
-    ),
-    click.option(
-        "--cluster", type=click.Path(path_type=Path), metavar="FILE.toml",
-        help="A cluster that a queueing system starts (docs/cluster.md), in place of workers here.",
-    ),
+    SCHEDULER_OPTION,
+    CLUSTER_OPTION,
 )  # fmt: skip
 
 
@@ -67,4 +69,19 @@ def read_cluster_options(
         memory=memory,
         scheduler=scheduler,
         file=cluster,
+    )
+
+
+def read_place(
+    *, workers: int | None, scheduler: str | None, cluster: Path | None
+) -> "ClusterOptions | None":
+    """Where a command that has processes of its own does its work; None for these.
+
+    Raises:
+        click.UsageError: If the options contradict each other.
+    """
+    if not (scheduler or cluster):
+        return None
+    return read_cluster_options(
+        workers=workers, threads=None, memory=None, scheduler=scheduler, cluster=cluster
     )
