@@ -17,6 +17,7 @@ from sim.events.differentiate import list_constants
 from sim.inputs.merged import MergedTrials, merge_instants
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
+from sim.kernels.sums import add_in_tree, list_arrays
 from sim.layers.allocation import Shelf
 from sim.network.readouts import LinearReadout, check_readout
 from sim.status import NO_ROOM, raise_status
@@ -25,9 +26,7 @@ from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, make_sums
 from sim.temporal.gradients import (
     TemporalGradients,
-    add_in_tree,
     collect_network,
-    list_arrays,
 )
 from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
