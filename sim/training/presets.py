@@ -37,6 +37,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch": 50,
         "flip": 0.0,
         "schedule": "cosine",
+        "validation": 237,
     },
     **{name: {**PAPER, "epochs": 10} for name in IMAGE_SETS},
     "yinyang": {
@@ -52,6 +53,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch": 50,
         "flip": 0.0,
         "schedule": "cosine",
+        "validation": 1000,
     },
 }
 
@@ -83,7 +85,9 @@ BEST = {
     "precision": "float32",
 }
 
-READOUT_DEFAULTS = {"optimiser": "adam", "learning_rate": 0.05, "schedule": "cosine"}
+READOUT_DEFAULTS = {
+    "optimiser": "adam", "learning_rate": 0.05, "schedule": "cosine", "warm_up": 1.0,
+}  # fmt: skip
 """Weights are counted in units of their size at the start, see `sim.training.temporal_train`."""
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -229,7 +229,17 @@ class TemporalModel:
                 by[f"delay{k}"] = by_delay[k] * self.config.network.delay / (1.0 + np.exp(-theta))
         by["readout"] = found.weights * scales["readout"]
         by["bias"] = found.bias
+        if self.config.network.freezes_hidden:
+            by |= {name: np.zeros_like(arrays[name]) for name in self.names[:-2]}
         return [by[name] for name in self.names]
+
+    def list_units(self, scales: dict[str, float]) -> tuple[float, ...]:
+        """By what derivatives are multiplied in norms, see `sim.temporal.batch.Clip`."""
+        learns = not self.config.network.freezes_hidden
+        found = []
+        for k, _ in enumerate(self.config.network.hidden):
+            found += [scales[f"W{k}"] * learns, scales.get(f"R{k}", 0.0) * learns]
+        return (*found, scales["readout"], 1.0)
 
     def constrain(self, arrays: dict[str, np.ndarray]) -> None:
         """Keep initial phases within their bounds."""
