@@ -15,9 +15,11 @@ from sim.analysis.training_figures import (
     plot_rasters,
     write_metrics_csv,
 )
+from sim.speech.recordings import SPEECH_SETS
 from sim.training.checkpoint import check_progress, load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
 from sim.training.data import Dataset, load_dataset
+from sim.training.speech_data import load_speech
 from sim.training.temporal_train import TemporalTrainer
 from sim.training.train import Row, Trainer, TrainState, with_epochs
 from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
@@ -104,7 +106,12 @@ def make_trainer(
     compiled = compile_model(config.network.model if model is None else model)
     options = {"seed": config.seed, "validation": config.dataset.validation}
     dataset: Dataset | TrialDataset
-    if is_trial_dataset(config.dataset.name):
+    if config.dataset.name in SPEECH_SETS:
+        dataset = load_speech(
+            config.dataset.name, config.speech, duration=config.network.duration, root=root,
+            validation=bool(config.dataset.validation),
+        )  # fmt: skip
+    elif is_trial_dataset(config.dataset.name):
         dataset = load_trial_dataset(Path(config.dataset.name), **options)
     else:
         dataset = load_dataset(config.dataset.name, root=root, **options)

@@ -113,7 +113,7 @@ class TemporalModel:
                 arrays[f"{name}_{k}"] = np.full(n, self.encode(name, self.find_value(name)))
             arrays[f"initial{k}"] = np.full(n, float(default))
         shape = (self.n_outputs, self.config.network.hidden[-1], self.readout.n_features)
-        arrays["readout"] = rng.normal(0.0, 1.0, shape)
+        arrays["readout"] = rng.normal(0.0, 1.0 / self.config.optimiser.readout_rate, shape)
         arrays["bias"] = np.zeros(self.n_outputs)
         return {name: arrays[name] for name in self.names}
 

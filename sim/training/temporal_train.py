@@ -290,6 +290,10 @@ class TemporalTrainer(Trainer):
 
     def draw_trials(self, indices: np.ndarray, rng: np.random.Generator) -> Trials:
         """Inputs of the samples at ``indices``, changed at random."""
+        draw = getattr(self.dataset, "draw", None)
+        if draw is not None:
+            found: Trials = draw(indices, rng)
+            return found
         if not (self.config.augmentation.moves_images or self.config.augmentation.flip):
             return self.train_trials.take(indices)
         events = self.augment(indices, rng)

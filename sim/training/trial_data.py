@@ -1,5 +1,6 @@
 """Data sets of trials (docs/formats.md, 13): spikes in place of intensities."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class TrialDataset:
         test_labels: Classes, shape (n_test,), int64.
         n_classes: Number of classes.
         image_shape: None: trials are no images.
+        draw: Makes the training trials with the given numbers, changed at random by a generator;
+            None if they are taken as they are.
     """
 
     name: str
@@ -37,6 +40,7 @@ class TrialDataset:
     test_labels: np.ndarray
     n_classes: int
     image_shape: tuple[int, int] | None = None
+    draw: Callable[[np.ndarray, np.random.Generator], Trials] | None = None
 
     @property
     def n_inputs(self) -> int:
