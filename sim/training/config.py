@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from sim.training.config_parts import (
+    EQUAL,
     READOUTS,
     ActivityPart,
     AugmentationPart,
@@ -67,7 +68,7 @@ class TrainConfig:
                 "Expected encoding = bins for flip > 0 but got latency; a latency has no opposite. "
                 "Set flip to 0 or use bins."
             )
-        if self.schedule.patience and not self.dataset.validation:
+        if self.schedule.patience and not self.dataset.validates:
             raise InputError(
                 "Expected validation > 0 for patience but got 0; what ends training must not be "
                 "the test set. Set validation to the number of samples to hold out."
@@ -79,7 +80,7 @@ class TrainConfig:
         """Raise `InputError` if something is set that only readouts of spike trains have."""
         values = config_to_dict(self)
         for name in TRAIN_ONLY:
-            if values[name]:
+            if values[name] and values[name] != EQUAL:
                 raise InputError(
                     f"Expected a readout of spike trains for {name} but got first_spike; choose "
                     f"one of {', '.join(READOUTS[1:])}."
@@ -93,7 +94,7 @@ class TrainConfig:
 
 TRAIN_ONLY = (
     *("readout_parameters", "recurrent", "delay", "learn_delays", "learn_parameters"),
-    *("smoothing", "rate_cost", "patience"),
+    *("smoothing", "class_weights", "rate_cost", "patience", "clip_sample"),
 )
 """What only readouts of spike trains have."""
 

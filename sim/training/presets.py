@@ -37,6 +37,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch": 50,
         "flip": 0.0,
         "schedule": "cosine",
+        "validation": 237,
     },
     **{name: {**PAPER, "epochs": 10} for name in IMAGE_SETS},
     "yinyang": {
@@ -52,6 +53,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch": 50,
         "flip": 0.0,
         "schedule": "cosine",
+        "validation": 1000,
     },
 }
 
@@ -75,7 +77,11 @@ SPEECH = {
     "rate_low": 1.0,
     "rate_high": 15.0,
     "rate_cost": 0.0,
-    "clip": 2.0,
+    "clip": 5.0,
+    "clip_sample": 2.0,
+    "validation": 300,
+    "readout_rate": 8.0,
+    "centred": True,
     "count_jumps": 0,
     "augment": {
         "shift": 0.75, "warp": 0.015, "time": 0.007, "stretch": 0.05, "gain": 0.015, "phase": 1,
@@ -113,7 +119,9 @@ BEST = {
     "precision": "float32",
 }
 
-READOUT_DEFAULTS = {"optimiser": "adam", "learning_rate": 0.05, "schedule": "cosine"}
+READOUT_DEFAULTS = {
+    "optimiser": "adam", "learning_rate": 0.05, "schedule": "cosine", "warm_up": 1.0,
+}  # fmt: skip
 """Weights are counted in units of their size at the start, see `sim.training.temporal_train`."""
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -35,8 +35,7 @@ def load_speech(
         part: How it is encoded, split and changed.
         duration: Length of the trials [s].
         root: Folder with the data; by default ``$SPIKETHEORY_DATA``, then the user's data folder.
-        validation: Whether to test on the validation part, and leave the test part alone;
-            otherwise the validation part is trained on, too.
+        validation: Whether the validation part is held out; otherwise it is trained on, too.
 
     Raises:
         InputError: If data are missing or damaged, or a setting does not fit them.
@@ -67,19 +66,19 @@ def take_spikes(
     name: str, found: EventSet, change: Augmentation, *, validation: bool
 ) -> TrialDataset:
     """A data set of spikes; those to train on are changed anew whenever they are drawn."""
-    (trials, labels), (tests, of_tests) = found.train, found.test
-    if validation:
-        tests, of_tests = found.validation
-    else:
+    trials, labels = found.train
+    held: tuple[Trials | None, np.ndarray | None] = found.validation
+    if not validation:
         trials = join_trials(trials, found.validation[0])
-        labels = np.concatenate([labels, found.validation[1]])
+        labels, held = np.concatenate([labels, found.validation[1]]), (None, None)
 
     def draw(indices: np.ndarray, rng: np.random.Generator) -> Trials:
         return change_spikes(trials, labels, indices, change, rng)
 
     return TrialDataset(
-        name=name, train_inputs=trials, train_labels=labels, test_inputs=tests,
-        test_labels=of_tests, n_classes=found.n_classes, draw=draw if change.changes else None,
+        name=name, train_inputs=trials, train_labels=labels, test_inputs=found.test[0],
+        test_labels=found.test[1], n_classes=found.n_classes, validation_inputs=held[0],
+        validation_labels=held[1], draw=draw if change.changes else None,
     )  # fmt: skip
 
 
@@ -113,9 +112,9 @@ def encode_recordings(
 ) -> TrialDataset:  # fmt: skip
     """A data set of recordings; those to train on are encoded anew whenever they are drawn."""
     split = split_recordings(recordings, fold)
-    train, test = split.train, split.validation
+    train = split.train
     if not validation:
-        train, test = np.sort(np.concatenate([split.train, split.validation])), split.test
+        train = np.sort(np.concatenate([split.train, split.validation]))
     images = load_images_once(recordings, settings)
     own = images[train]
 
@@ -126,9 +125,11 @@ def encode_recordings(
         name=recordings.name,
         train_inputs=encode(own, settings),
         train_labels=recordings.labels[train],
-        test_inputs=encode(images[test], settings),
-        test_labels=recordings.labels[test],
+        test_inputs=encode(images[split.test], settings),
+        test_labels=recordings.labels[split.test],
         n_classes=recordings.n_classes,
+        validation_inputs=encode(images[split.validation], settings) if validation else None,
+        validation_labels=recordings.labels[split.validation] if validation else None,
         draw=draw if change.changes else None,
     )
 

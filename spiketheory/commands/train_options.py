@@ -46,6 +46,19 @@ def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
+def parse_weights(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """``1,2.5`` to numbers; a name stays one."""
+    if value is None or not any(c.isdigit() for c in value):
+        return value
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError as err:
+        raise click.BadParameter(
+            f"Expected balanced or numbers such as 1,2.5,1 but got {value!r}; separate one number "
+            "for each class by commas."
+        ) from err
+
+
 READOUT_NAMES = (
     *("first_spike", "leaky_integrator", "linear_window", "windows", "potential_at_end"),
     *("maximum", "count"),
@@ -123,6 +136,15 @@ TRAIN_OPTIONS = (
     click.option("--learn", "learn_parameters", metavar="NAME,NAME,...", callback=parse_names,
                  help="Parameters of the neuron that learn, such as tau_m, one for every neuron.  "
                  "[default: none]"),
+    click.option("--freeze", type=click.Choice(["none", "hidden"]),
+                 help="hidden: hidden neurons stay as they were drawn, and only what reads them "
+                 "learns; the control of what learning gains.  [default: none]"),
+    click.option("--smoothing", type=float,
+                 help="Label smoothing, with a readout of spike trains.  "
+                 "[default: 0; speech 0.05]"),
+    click.option("--class-weights", callback=parse_weights, metavar="balanced|X,X,...",
+                 help="Weight of each class in the loss, with a readout of spike trains; balanced: "
+                 "rare ones weigh more.  [default: equal]"),
     click.option("--start-rate", type=float,
                  help="Spikes per hidden neuron and sample before training, with a readout of "
                  "spike trains.  [default: 1; speech 6]"),
@@ -136,8 +158,15 @@ TRAIN_OPTIONS = (
                  help="How gradients become steps.  [default: adabelief; speech adam]"),
     click.option("--learning-rate", type=float,
                  help="Learning rate at the start.  [default: 0.004; speech 0.015]"),
-    click.option("--schedule", type=click.Choice(["constant", "exponential", "cosine"]),
+    click.option("--schedule",
+                 type=click.Choice(["constant", "exponential", "cosine", "plateau"]),
                  help="How the learning rate falls.  [default: cosine; mnist exponential]"),
+    click.option("--warm-up", type=float,
+                 help="Epochs in which it rises from 0 before.  [default: 0; speech 1]"),
+    click.option("--clip-sample", type=float,
+                 help="Shorten the gradient of a sample that is longer than so many times the "
+                 "median of the last ones, with a readout of spike trains; 0 for never.  "
+                 "[default: 0; speech 2]"),
     click.option("--flip", type=float,
                  help="Probability of flipping an input of a training sample, with bins.  "
                  "[default: 0; mnist 0.02]"),
@@ -160,8 +189,17 @@ TRAIN_OPTIONS = (
                  help="Precision of weights and states; float32 is faster, with gradients right "
                  "to some 1e-5.  [default: float64]"),
     click.option("--validation", type=int,
-                 help="Test on this many samples taken from the training set (yinyang: from its "
-                 "1,000 validation samples), and leave the test set alone; 0 uses the test set.  "
+                 help="Look at so many samples after every epoch, taken from the training set "
+                 "(yinyang: from its 1,000 validation samples), and at the test set once, at the "
+                 "end; 0 looks at the test set after every epoch.  "
+                 "[default: 237; mnist 0; yinyang 1000; speech 300]"),
+    click.option("--validation-groups", metavar="NAME,NAME,...", callback=parse_names,
+                 help="In place of that: groups of a trials file, such as speakers.  "
+                 "[default: none]"),
+    click.option("--test-groups", metavar="NAME,NAME,...", callback=parse_names,
+                 help="Groups of a trials file that are the test set.  [default: none]"),
+    click.option("--test-every", type=int,
+                 help="Look at the test set after every so many epochs, too; 0 for never.  "
                  "[default: 0]"),
 )  # fmt: skip
 

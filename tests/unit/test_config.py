@@ -61,9 +61,16 @@ UNUSUAL = {
     "patience": 4,
     "count_jumps": 5,
     "readout_rate": 4.0,
+    "centred": True,
     "fold": "",
     "encoder": {},
     "augment": {},
+    "test_every": 3,
+    "freeze": "hidden",
+    "class_weights": (1.0, 2.5, 0.1 + 0.2),
+    "clip_sample": 2.0,
+    "plateau_epochs": 7,
+    "plateau_factor": 0.25,
 }
 
 
@@ -72,7 +79,7 @@ def test_a_config_survives_toml_bit_for_bit(tmp_path):
     write_config(config, tmp_path / "config.toml")
     assert read_config(tmp_path / "config.toml") == config
     unset = set(SETTINGS) - set(UNUSUAL)
-    assert unset == {"flip"}  # which needs bins
+    assert unset == {"flip", "validation_groups", "test_groups"}  # which need bins, or trials
 
 
 def test_settings_of_speech_are_merged_by_name_and_survive_toml(tmp_path):
