@@ -16,6 +16,7 @@ COMMANDS = {
     "certify": "spiketheory.commands.certify",
     "check": "spiketheory.commands.check",
     "codegen": "spiketheory.commands.mathematics",
+    "data": "spiketheory.commands.data",
     "derive": "spiketheory.commands.mathematics",
     "evaluate": "spiketheory.commands.train",
     "models": "spiketheory.commands.mathematics",
