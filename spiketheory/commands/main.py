@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "spiketheory.commands.train",
     "models": "spiketheory.commands.mathematics",
     "plot": "spiketheory.commands.plot",
+    "report": "spiketheory.commands.report",
     "simulate": "spiketheory.commands.simulate",
     "train": "spiketheory.commands.train",
 }
