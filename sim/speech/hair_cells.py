@@ -24,6 +24,8 @@ from spiketheory.machine.link import Linker
 
 PART = 16
 """Recordings that a thread encodes at once."""
+STILL = np.array([0.0, 1.0, 0.0, 1.0, 0.0])
+"""No move of an image."""
 HAIR_CELL = """\
 # Perfect integrator of a drive that is held until it changes: the encoder of speech.
 [model]
@@ -47,19 +49,20 @@ def link_kernels(compiles: bool = True) -> ModuleType:
     return Linker(bound={}, key="speech", compiles=compiles).link(hair_kernels)
 
 
-def find_drive(images: np.ndarray, settings: EncoderSettings) -> np.ndarray:
-    """The drive X of loudnesses, shape as ``images`` (..., n_frames, n_channels) [1/s].
+def find_drive(image: np.ndarray, settings: EncoderSettings) -> np.ndarray:
+    """The drive X of a recording's loudness, shape (n_frames, bands) [1/s].
 
     With ``equal_counts`` the drive of each channel adds up to so many spikes; a silent channel's is
     the same in all frames.
     """
-    raised = np.asarray(images, np.float64) ** settings.power
-    if not settings.equal_counts:
-        return settings.rate * raised
-    total = raised.sum(axis=-2, keepdims=True)
-    flat = 1.0 / raised.shape[-2]
-    shares = np.where(total > 0.0, raised / np.where(total > 0.0, total, 1.0), flat)
-    return shares * (settings.equal_counts / settings.hop)
+    drive = np.array(image, np.float64, order="C")
+    link_kernels().find_drive(drive, *list_numbers(settings))
+    return drive
+
+
+def list_numbers(settings: EncoderSettings) -> tuple[float, float, float]:
+    """Exponent, scale and sum of the drive."""
+    return settings.power, settings.rate, settings.equal_counts / settings.hop
 
 
 def find_phases(settings: EncoderSettings, n: int) -> np.ndarray:
@@ -69,46 +72,51 @@ def find_phases(settings: EncoderSettings, n: int) -> np.ndarray:
 
 
 def encode(
-    images: np.ndarray, settings: EncoderSettings, *, phases: np.ndarray | None = None
-) -> Trials:
+    images: np.ndarray, settings: EncoderSettings, *, phases: np.ndarray | None = None,
+    moves: np.ndarray | None = None,
+) -> Trials:  # fmt: skip
     """Spikes of recordings; all threads work, and the result does not depend on how many.
 
     Args:
         images: Loudness of each recording, shape (n, n_frames, bands), see `log_mel`.
         settings: See `EncoderSettings`.
         phases: Where each neuron starts, from 0 to below 1, shape (n, bands); by default at
-            ``settings.phase``.
+            ``settings.phase``, or halfway to the first spike with equal counts.
+        moves: How each image is moved and stretched first, shape (n, 5), see
+            `sim.speech.hair_kernels.warp_image`; by default not at all.
     """
     check_shape("images", images, (None, None, settings.bands))
-    if phases is None:
-        phases = find_phases(settings, len(images))
-    elif not np.all((phases >= 0.0) & (phases < 1.0)):
+    n = len(images)
+    potentials = np.array(find_phases(settings, n) if phases is None else phases, np.float64)
+    if not np.all((potentials >= 0.0) & (potentials < 1.0)):
         raise InputError("Expected phases from 0 to below 1 but got others; draw them there.")
-    drive = find_drive(images, settings)
-    return drive_trials(drive, np.array(phases, np.float64), settings)
-
-
-def drive_trials(drive: np.ndarray, phases: np.ndarray, settings: EncoderSettings) -> Trials:
-    """Spikes of neurons with a drive of shape (n, n_frames, bands); ``phases`` are changed."""
-    kernels, n = link_kernels(), len(drive)
-    most = (np.floor(drive.sum(axis=1) * settings.hop) + 2).sum(axis=1).astype(np.int64)
-    starts = list_offsets(most)
-    times, channels = np.empty(starts[-1]), np.empty(starts[-1], np.int64)
-    counts = np.zeros(n, np.int64)
+    moved = np.tile(STILL, (n, 1)) if moves is None else np.asarray(moves, np.float64)
+    kernels, numbers = link_kernels(), list_numbers(settings)
+    found: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0, np.int64))] * n
 
     def run_part(part: int) -> None:
+        out = np.empty(images.shape[1:])
         for k in range(part * PART, min((part + 1) * PART, n)):
-            own = slice(starts[k], starts[k + 1])
-            counts[k] = kernels.drive_cells(
-                drive[k], phases[k], settings.hop, times[own], channels[own]
-            )
+            kernels.warp_image(np.array(images[k], np.float64, order="C"), moved[k], out)
+            kernels.find_drive(out, *numbers)
+            found[k] = drive_cells(out, potentials[k], settings)
 
     run_on_threads(run_part, -(-n // PART), get_thread_count())
-    used = np.arange(starts[-1]) - np.repeat(starts[:-1], most) < np.repeat(counts, most)
     return Trials(
-        time=times[used], channel=channels[used], offsets=list_offsets(counts),
-        n_channels=settings.bands,
+        time=np.concatenate([time for time, _ in found]),
+        channel=np.concatenate([channel for _, channel in found]),
+        offsets=list_offsets([len(time) for time, _ in found]), n_channels=settings.bands,
     )  # fmt: skip
+
+
+def drive_cells(
+    drive: np.ndarray, potentials: np.ndarray, settings: EncoderSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times and channels of the spikes of neurons with a drive, which start at ``potentials``."""
+    most = int((np.floor(drive.sum(axis=0) * settings.hop) + 2).sum())
+    times, channels = np.empty(most), np.empty(most, np.int64)
+    count = link_kernels().drive_cells(drive, np.array(potentials), settings.hop, times, channels)
+    return times[:count], channels[:count]
 
 
 def describe_encoder(image: np.ndarray, settings: EncoderSettings, model: CompiledModel) -> Network:

@@ -21,24 +21,48 @@ def read_between(image: Floats, frame: float, band: float) -> float:
 
 
 @kernel()
-def warp_image(
-    image: Floats, shift: float, warp: float, delay: float, speed: float, gain: float, out: Floats
-) -> None:
+def warp_image(image: Floats, moves: Floats, out: Floats) -> None:
     """An image moved and stretched in both directions.
 
     Args:
         image: Shape (n_frames, n_bands).
-        shift: What is in band b comes from band shift + warp b.
-        warp: See ``shift``.
-        delay: What is in frame f comes from frame (f - delay) speed.
-        speed: See ``delay``.
-        gain: Added to the loudness of what is not silent.
+        moves: shift, warp, delay, speed, gain: what is in frame f and band b comes from the frame
+            (f - delay) speed and the band shift + warp b, and is louder by gain if it is not
+            silent.
         out: Shape as ``image``.
     """
+    shift, warp, delay, speed, gain = moves
     for f in range(out.shape[0]):
         for b in range(out.shape[1]):
             found = read_between(image, (f - delay) * speed, shift + warp * b)
             out[f, b] = max(found + gain, 0.0) if found > 0.0 else 0.0
+
+
+@kernel()
+def find_drive(image: Floats, power: float, rate: float, charge: float) -> None:
+    """Turn loudness into drive, in place.
+
+    Args:
+        image: Loudness; afterwards the drive X [1/time].
+        power: X is rate loudness^power.
+        rate: See ``power`` [1/time].
+        charge: If above 0, each channel's X is scaled to this sum over frames; that of a silent
+            channel is the same in all frames.
+    """
+    n_frames, n_bands = image.shape
+    for f in range(n_frames):
+        for b in range(n_bands):
+            if image[f, b] > 0.0:
+                image[f, b] = rate * image[f, b] ** power
+    if charge <= 0.0:
+        return
+    for b in range(n_bands):
+        total = 0.0
+        for f in range(n_frames):
+            total += image[f, b]
+        for f in range(n_frames):
+            share = image[f, b] / total if total > 0.0 else 1.0 / n_frames
+            image[f, b] = charge * share
 
 
 @kernel()
