@@ -107,7 +107,7 @@ class Reader:
         self.readout: LinearReadout
         self.stack, self.readout = trainer.build(*trainer.read_state(state))
         self.widths = tuple(p.size for p in self.stack.network.populations)
-        self.duration = trainer.config.duration
+        self.duration = trainer.config.network.duration
         self.grid = make_grid(self.duration)
 
     def answer(self) -> Answers:
@@ -178,7 +178,7 @@ class Reader:
         own = count_spiking(
             counts=counts, n_inputs=len(trials.time) / len(trials), widths=self.widths,
             n_outputs=len(self.readout.bias), n_features=self.readout.compiled.n_features,
-            recurrent=trainer.config.recurrent, arrays=list(arrays.values()),
+            recurrent=trainer.config.network.recurrent, arrays=list(arrays.values()),
             weights=[p.dense for p in network.projections], steps=steps,
         )  # fmt: skip
         sizes = (trials.n_channels, *self.widths, len(self.readout.bias))

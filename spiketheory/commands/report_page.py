@@ -51,7 +51,7 @@ def build_page(run: "Run", reader: Reader | None, *, steps: int = STEPS) -> list
         steps: Steps of the dense networks that costs are compared with.
     """
     trainer, rows = run.trainer, run.state.rows
-    title = f"{trainer.config.dataset}, {trainer.model.name}, seed {trainer.config.seed}"
+    title = f"{trainer.config.dataset.name}, {trainer.model.name}, seed {trainer.config.seed}"
     if reader is None:
         labels = trainer.dataset.test_labels
         guesses = trainer.guess(run.state, len(labels))
@@ -61,7 +61,7 @@ def build_page(run: "Run", reader: Reader | None, *, steps: int = STEPS) -> list
         labels, guesses = answers.labels, answers.guesses
         middle = [
             *tell_sample(reader.tell(choose_sample(answers))),
-            *tell_when(answers, trainer.config.duration),
+            *tell_when(answers, trainer.config.network.duration),
             *tell_costs(reader.count_costs(answers.counts, steps), steps),
             *tell_jumps(rows, trainer.model.name),
         ]
@@ -80,13 +80,13 @@ def summarise(run: "Run", labels: np.ndarray, guesses: np.ndarray) -> Summary:
     trainer, hits = run.trainer, int(np.count_nonzero(labels == guesses))
     config = trainer.config
     low, high = bound_share(hits, len(labels))
-    held_out = "validation samples" if config.validation else "held-out samples"
+    held_out = "validation samples" if config.dataset.validation else "held-out samples"
     seconds = sum(row["seconds"] for row in run.state.rows)
     return Summary(
         rows=(
             ("network", f"{'-'.join(map(str, trainer.sizes))} {trainer.model.name} neurons"
-             + (", recurrent" if config.recurrent else "")),
-            ("readout", config.readout.replace("_", " ")),
+             + (", recurrent" if config.network.recurrent else "")),
+            ("readout", config.readout.name.replace("_", " ")),
             ("samples",
              f"{len(trainer.dataset.train_labels):,} to learn, {len(labels):,} {held_out}"),
             ("training", f"{run.state.epoch} epochs, {seconds:.1f} s, seed {config.seed}"),
