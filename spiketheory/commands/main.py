@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "spiketheory.commands.train",
     "models": "spiketheory.commands.mathematics",
     "plot": "spiketheory.commands.plot",
+    "report": "spiketheory.commands.report",
     "simulate": "spiketheory.commands.simulate",
     "sweep": "spiketheory.commands.sweep",
     "train": "spiketheory.commands.train",
