@@ -202,10 +202,10 @@ def collect_scan(
 ) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, ...]]]:
     """One array for each result field, and the names of its axes."""
     shape = tuple(len(axis.values) for axis in axes) or (len(results),)
-    names = tuple(axis.label for axis in axes) or ("file",)
+    names = tuple(axis.label for axis in axes) or ("source",)
     arrays: dict[str, np.ndarray] = {axis.label: axis.values for axis in axes}
     if not axes:
-        arrays["file"] = np.array([p.name for p, _ in list_settings(path, ())])
+        arrays["source"] = np.array([p.name for p, _ in list_settings(path, ())])
     dims: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
     counts = np.array([len(one["spike_time"]) for one in results], np.int64)
     arrays["offset"] = np.concatenate([[0], np.cumsum(counts)])
