@@ -154,6 +154,7 @@ def run_batch(
     gradient: bool = False,
     input_times: bool = False,
     max_spikes: int = MAX_SPIKES,
+    total: bool = False,
 ) -> tuple[Outcome, StackGradients | None]:
     """Simulate a batch, and go back through it if ``gradient``.
 
@@ -165,6 +166,7 @@ def run_batch(
         gradient: Whether to compute derivatives of the mean loss.
         input_times: Whether to compute them by the input times, too.
         max_spikes: More spikes of a layer in one sample are an error.
+        total: Whether derivatives are those of the sum over the samples, not of the mean.
 
     Returns:
         The outcome of every sample, and the gradients (None unless asked for).
@@ -196,7 +198,8 @@ def run_batch(
     check_losses(outcome)
     if not gradient:
         return outcome, None
-    return outcome, collect_gradients(network, events, work, input_times)
+    n = 1 if total else len(events)
+    return outcome, collect_gradients(network, events, work, input_times, n)
 
 
 def check_losses(outcome: Outcome) -> None:
@@ -366,21 +369,17 @@ def collect_outcome(shared: Results) -> Outcome:
 
 
 def collect_gradients(
-    network: LayerStack, events: Events, work: list[Results], input_times: bool
+    network: LayerStack, events: Events, work: list[Results], input_times: bool, n: int
 ) -> StackGradients:
-    """Add up the threads' shares and divide by the number of samples."""
-    n_samples = len(events)
+    """Add up the threads' shares and divide by n."""
     layers = list(zip(*(results.layers for results in work), strict=True))
     weights = [
-        add_chunks([own.weights[:, : len(own.initial)] for own in parts], n_samples)
-        for parts in layers
+        add_chunks([own.weights[:, : len(own.initial)] for own in parts], n) for parts in layers
     ]
-    by_event = work[0].events / n_samples
+    by_event = work[0].events / n
     gradients = StackGradients(
         weights=tuple(weights),
-        initial=np.concatenate(
-            [add_chunks([own.initial for own in parts], n_samples) for parts in layers]
-        ),
+        initial=np.concatenate([add_chunks([own.initial for own in parts], n) for parts in layers]),
         input_times=collect_input_times(events, by_event) if input_times else None,
     )
     for name, values in (
@@ -394,12 +393,12 @@ def collect_gradients(
     return gradients
 
 
-def add_chunks(parts: list[np.ndarray], n_samples: int) -> np.ndarray:
-    """The mean over samples, from the sums of the chunks."""
+def add_chunks(parts: list[np.ndarray], n: int) -> np.ndarray:
+    """The sum of the chunks, divided by n."""
     total = parts[0].copy()
     for part in parts[1:]:
         total += part
-    total /= n_samples
+    total /= n
     return total
 
 
