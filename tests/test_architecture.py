@@ -22,7 +22,8 @@ ORDER = (
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
     *("sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("sim.analysis", "sim.files", "sim.training", "spiketheory.commands"),
+    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.cluster"),
+    "spiketheory.commands",
     *("cli", "benchmarks"),
 )
 """Folders and files, from those that know nothing to those that know all."""
