@@ -22,7 +22,7 @@ ORDER = (
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
     *("sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.cluster"),
+    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.interop", "sim.cluster"),
     "spiketheory.commands",
     *("cli", "benchmarks"),
 )
@@ -149,6 +149,7 @@ MAY_TOUCH = {
         *("spiketheory.commands", "spiketheory.testing", "benchmarks"),
     ),
     "numba": ("spiketheory.machine", "benchmarks"),
+    "torch": ("sim.interop", "benchmarks"),
 }
 """Which folders may import what is heavy, or belongs to one face of the program."""
 
