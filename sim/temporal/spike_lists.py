@@ -1,23 +1,22 @@
 """Batches through a network in time of which the last population's spikes are wanted."""
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from sim.events.differentiate import Gradients
 from sim.inputs.trials import Trials
-from sim.temporal import sample as sample_kernels
 from sim.temporal import spike_times
 from sim.temporal.batch import Reading, Run, link_model, link_parameters
 from sim.temporal.spike_times import keep_slopes
 from sim.temporal.stack import TemporalStack
 from spiketheory.machine.compile import CompiledModel, extend_linker
+from spiketheory.machine.link import Linker
 
 
 @lru_cache(maxsize=16)
-def link_spikes(model: CompiledModel, per_neuron: bool, parameters: bool) -> Any:
-    """The kernels of `sim.temporal.sample` that read spikes."""
+def link_spikes(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
+    """Links the kernels of a batch so that they read spikes."""
     linked = link_model(model, per_neuron).link(spike_times)
     bound = {
         "read_out": linked.read_spikes,
@@ -25,7 +24,7 @@ def link_spikes(model: CompiledModel, per_neuron: bool, parameters: bool) -> Any
         "loss_function": model.jit(keep_slopes, allocates=False),
         "WANT_READOUT": False,
     }
-    return extend_linker(link_parameters(model, per_neuron, parameters), bound).link(sample_kernels)
+    return extend_linker(link_parameters(model, per_neuron, parameters), bound)
 
 
 def read_slopes(slopes: np.ndarray) -> Reading:
