@@ -38,8 +38,8 @@ from spiketheory.checking.attack.replay import (
 )
 from spiketheory.checking.failure import Failure
 from spiketheory.checking.failure_file import read_failure, write_failure
-from spiketheory.checking.recipe import make_recipe
 from spiketheory.checking.replay import replay
+from spiketheory.checking.runner import make_recipe
 from spiketheory.checking.trial import Place, Trial
 from spiketheory.commands.main import main
 from spiketheory.documents.certificate import write_certificate
