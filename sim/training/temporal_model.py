@@ -22,6 +22,8 @@ from spiketheory.machine.readout import CompiledReadout
 
 LOG_UNIT = 0.1
 """A positive parameter grows by this fraction when its number grows by 1."""
+Units = dict[str, Any]
+"""Units of weights, by name; and the centre of what the readout sums, if it is centred."""
 INPUT, HIDDEN = "input", "hidden"
 RECURRENT_SHARE = 0.3
 """Size of recurrent weights at the start, relative to those of the input, for equal fan-in."""
@@ -47,19 +49,19 @@ class TemporalModel:
     n_outputs: int
 
     def __post_init__(self) -> None:
-        if not self.config.hidden:
+        if not self.config.network.hidden:
             raise InputError(
-                f"Expected hidden layers for the readout {self.config.readout} but got none; it "
-                "reads the spikes of the last one. Give --hidden."
+                f"Expected hidden layers for the readout {self.config.readout.name} but got none; "
+                "it reads the spikes of the last one. Give --hidden."
             )
         values = dict(
             zip(
                 self.model.parameters,
-                self.model.check_parameters(self.config.parameters),
+                self.model.check_parameters(self.config.network.parameters),
                 strict=True,
             )
         )
-        for name in self.config.learn_parameters:
+        for name in self.config.network.learn_parameters:
             if name not in values:
                 raise InputError(
                     f"Expected parameters of {self.model.name} ({', '.join(values)}) to learn but "
@@ -75,7 +77,7 @@ class TemporalModel:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Numbers of channels and of neurons of each hidden layer."""
-        return (self.n_inputs, *self.config.hidden)
+        return (self.n_inputs, *self.config.network.hidden)
 
     @property
     def learns_start(self) -> bool:
@@ -86,11 +88,11 @@ class TemporalModel:
     def names(self) -> tuple[str, ...]:
         """Names of the arrays that learn, in order."""
         found = []
-        for k, _ in enumerate(self.config.hidden):
+        for k, _ in enumerate(self.config.network.hidden):
             found.append(f"W{k}")
-            found += [f"R{k}"] if self.config.recurrent else []
-            found += [f"delay{k}"] if self.config.learn_delays else []
-            found += [f"{name}_{k}" for name in self.config.learn_parameters]
+            found += [f"R{k}"] if self.config.network.recurrent else []
+            found += [f"delay{k}"] if self.config.network.learn_delays else []
+            found += [f"{name}_{k}" for name in self.config.network.learn_parameters]
             found += [f"initial{k}"] if self.learns_start else []
         return (*found, "readout", "bias")
 
@@ -101,39 +103,37 @@ class TemporalModel:
     def start(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """The arrays before training."""
         arrays: dict[str, np.ndarray] = {}
-        values = self.model.check_parameters(self.config.parameters)
+        values = self.model.check_parameters(self.config.network.parameters)
         default = self.model.module.initial_bounds(*values)[2]
         for k, (n_pre, n) in enumerate(pairwise(self.sizes)):
             arrays[f"W{k}"] = rng.normal(MEAN_WEIGHT, 1.0, (n, n_pre))
             arrays[f"R{k}"] = rng.normal(0.0, 1.0, (n, n))
-            if self.config.learn_delays:
+            if self.config.network.learn_delays:
                 drawn = rng.uniform(0.0, 1.0, n)
                 arrays[f"delay{k}"] = np.log(np.expm1(np.maximum(drawn, 0.01)))
-            for name in self.config.learn_parameters:
+            for name in self.config.network.learn_parameters:
                 arrays[f"{name}_{k}"] = np.full(n, self.encode(name, self.find_value(name)))
             arrays[f"initial{k}"] = np.full(n, float(default))
-        shape = (self.n_outputs, self.config.hidden[-1], self.readout.n_features)
-        arrays["readout"] = rng.normal(0.0, 1.0, shape)
+        shape = (self.n_outputs, self.config.network.hidden[-1], self.readout.n_features)
+        arrays["readout"] = rng.normal(0.0, 1.0 / self.config.optimiser.readout_rate, shape)
         arrays["bias"] = np.zeros(self.n_outputs)
         return {name: arrays[name] for name in self.names}
 
     def fixed_delays(self) -> list[np.ndarray]:
         """Delays of each layer's neurons where they do not learn [time]."""
         rng = np.random.default_rng([self.config.seed, 3])
-        return [rng.uniform(0.0, self.config.delay, n) for n in self.config.hidden]
+        return [rng.uniform(0.0, self.config.network.delay, n) for n in self.config.network.hidden]
 
     def find_value(self, name: str) -> float:
         """A parameter's value before training."""
-        values = self.model.check_parameters(self.config.parameters)
+        values = self.model.check_parameters(self.config.network.parameters)
         return values[self.model.parameters.index(name)]
 
     def encode(self, name: str, value: float) -> float:
         """A parameter as what learns."""
         return float(np.log(value)) / LOG_UNIT if self.is_positive(name) else value
 
-    def build(
-        self, arrays: dict[str, np.ndarray], scales: dict[str, float]
-    ) -> tuple[Network, LinearReadout]:
+    def build(self, arrays: dict[str, np.ndarray], scales: Units) -> tuple[Network, LinearReadout]:
         """The network and the readout that arrays stand for.
 
         Args:
@@ -142,10 +142,10 @@ class TemporalModel:
         """
         populations, projections, pre = [], [], INPUT
         fixed = self.fixed_delays()
-        for k, n in enumerate(self.config.hidden):
+        for k, n in enumerate(self.config.network.hidden):
             name = f"{HIDDEN}{k + 1}"
             start = {self.model.initial: arrays[f"initial{k}"]} if self.learns_start else {}
-            parameters = dict(self.config.parameters) | self.read_parameters(arrays, k)
+            parameters = dict(self.config.network.parameters) | self.read_parameters(arrays, k)
             populations.append(
                 Population(
                     name=name, model=self.model, size=n, parameters=parameters, initial=start
@@ -158,7 +158,7 @@ class TemporalModel:
                     delays=spread(before, n),
                 )
             )  # fmt: skip
-            if self.config.recurrent:
+            if self.config.network.recurrent:
                 own = self.read_delays(arrays, fixed, k)
                 projections.append(
                     Projection(
@@ -173,12 +173,12 @@ class TemporalModel:
         )
         network = Network(
             populations=populations, inputs=[channels], projections=projections,
-            duration=self.config.duration,
+            duration=self.config.network.duration,
         )  # fmt: skip
-        readout = LinearReadout(
-            compiled=self.readout, weights=arrays["readout"] * scales["readout"],
-            bias=arrays["bias"],
-        )  # fmt: skip
+        weights, bias = arrays["readout"] * scales["readout"], arrays["bias"]
+        if "centre" in scales:
+            bias = bias - np.tensordot(weights, scales["centre"], 2)
+        readout = LinearReadout(compiled=self.readout, weights=weights, bias=bias)
         return network, readout
 
     def read_parameters(self, arrays: dict[str, np.ndarray], k: int) -> dict[str, Any]:
@@ -187,35 +187,35 @@ class TemporalModel:
             name: np.exp(LOG_UNIT * arrays[f"{name}_{k}"])
             if self.is_positive(name)
             else arrays[f"{name}_{k}"]
-            for name in self.config.learn_parameters
+            for name in self.config.network.learn_parameters
         }
 
     def read_delays(
         self, arrays: dict[str, np.ndarray], fixed: Sequence[np.ndarray], k: int
     ) -> np.ndarray | None:
         """The delays of a layer's neurons; None if there are none."""
-        if not self.config.delay:
+        if not self.config.network.delay:
             return None
-        if self.config.learn_delays:
-            return np.asarray(self.config.delay * np.logaddexp(0.0, arrays[f"delay{k}"]))
+        if self.config.network.learn_delays:
+            return np.asarray(self.config.network.delay * np.logaddexp(0.0, arrays[f"delay{k}"]))
         return fixed[k]
 
     def read_gradients(
-        self, found: TemporalGradients, arrays: dict[str, np.ndarray], scales: dict[str, float]
+        self, found: TemporalGradients, arrays: dict[str, np.ndarray], scales: Units
     ) -> list[np.ndarray]:
         """Derivatives by the arrays, in their order."""
         by: dict[str, np.ndarray] = {}
         weights, delays = iter(found.network.weights), iter(found.network.delays)
-        by_delay = [np.zeros(n) for n in self.config.hidden]
-        for k, n in enumerate(self.config.hidden):
+        by_delay = [np.zeros(n) for n in self.config.network.hidden]
+        for k, n in enumerate(self.config.network.hidden):
             by[f"W{k}"] = np.asarray(next(weights)) * scales[f"W{k}"]
             before = next(delays)
             if k:
                 by_delay[k - 1] += np.sum(np.asarray(before), axis=0)
-            if self.config.recurrent:
+            if self.config.network.recurrent:
                 by[f"R{k}"] = np.asarray(next(weights)) * scales[f"R{k}"]
                 by_delay[k] += np.sum(np.asarray(next(delays)), axis=0)
-            for name in self.config.learn_parameters:
+            for name in self.config.network.learn_parameters:
                 assert found.network.parameters is not None
                 slope = np.asarray(found.network.parameters[k][name])
                 factor = LOG_UNIT * np.exp(LOG_UNIT * arrays[f"{name}_{k}"])
@@ -223,24 +223,37 @@ class TemporalModel:
             if self.learns_start:
                 by[f"initial{k}"] = found.network.initial[k][self.model.initial]
             del n
-        for k, _ in enumerate(self.config.hidden):
-            if self.config.learn_delays:
+        for k, _ in enumerate(self.config.network.hidden):
+            if self.config.network.learn_delays:
                 theta = arrays[f"delay{k}"]
-                by[f"delay{k}"] = by_delay[k] * self.config.delay / (1.0 + np.exp(-theta))
-        by["readout"] = found.weights * scales["readout"]
+                by[f"delay{k}"] = by_delay[k] * self.config.network.delay / (1.0 + np.exp(-theta))
+        by_weight = found.weights
+        if "centre" in scales:
+            by_weight = by_weight - np.multiply.outer(found.bias, scales["centre"])
+        by["readout"] = by_weight * scales["readout"]
         by["bias"] = found.bias
+        if self.config.network.freezes_hidden:
+            by |= {name: np.zeros_like(arrays[name]) for name in self.names[:-2]}
         return [by[name] for name in self.names]
+
+    def list_units(self, scales: Units) -> tuple[float, ...]:
+        """By what derivatives are multiplied in norms, see `sim.temporal.batch.Clip`."""
+        learns = not self.config.network.freezes_hidden
+        found = []
+        for k, _ in enumerate(self.config.network.hidden):
+            found += [scales[f"W{k}"] * learns, scales.get(f"R{k}", 0.0) * learns]
+        return (*found, scales["readout"], 1.0)
 
     def constrain(self, arrays: dict[str, np.ndarray]) -> None:
         """Keep initial phases within their bounds."""
         if not self.learns_start:
             return
-        for k, _ in enumerate(self.config.hidden):
+        for k, _ in enumerate(self.config.network.hidden):
             values = [
                 self.read_parameters(arrays, k).get(name, value)
                 for name, value in zip(
-                    self.model.parameters, self.model.check_parameters(self.config.parameters),
-                    strict=True,
+                    self.model.parameters,
+                    self.model.check_parameters(self.config.network.parameters), strict=True,
                 )
             ]  # fmt: skip
             lower, upper, _ = self.model.module.initial_bounds(*values)

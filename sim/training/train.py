@@ -1,6 +1,5 @@
 """Train a feedforward network by exact gradient descent."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ from sim.analysis.training_figures import RasterPanel
 from sim.inputs.encoding import (
     BinnedInput,
     LatencyInput,
-    encode_bins,
-    encode_latency,
     flip_bins,
     shift_images,
     transform_images,
@@ -22,19 +19,14 @@ from sim.inputs.encoding import (
 from sim.inputs.trials import Trials
 from sim.layers.batch import Events, prepare_events, record_spikes, run_batch
 from sim.layers.pseudospikes import check_pseudospikes
-from sim.losses import (
-    LOSSES_OF_LABELS,
-    Loss,
-    make_first_spike_in_time_loss,
-    make_first_spike_loss,
-    make_target_time_loss,
-)
-from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
+from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, LayerStack
 from sim.threads import get_thread_count
-from sim.training.config import TrainConfig
+from sim.training.choices import choose_schedule, encode_inputs, make_loss, make_targets
+from sim.training.config import TrainConfig, change_config
 from sim.training.data import Dataset
 from sim.training.evaluate import Metrics, evaluate_network
-from sim.training.optim import Optimiser, make_optimiser, make_schedule
+from sim.training.optim import Optimiser, make_optimiser
+from sim.training.rows import Row, name_metrics, separate_validation
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import CheckpointError, InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
@@ -42,8 +34,6 @@ from spiketheory.memory import check_memory
 
 COPIES_OF_WEIGHTS = 6
 """Weights, the same in one piece, two moments, gradient, optimiser step; then one per thread."""
-
-Row = dict[str, float]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -53,12 +43,14 @@ class TrainState:
     Attributes:
         parameters: Weights of all layers, then the initial coordinates; changed in place.
         optimiser_state: Named arrays of the optimiser; changed in place.
+        kept: What else a trainer keeps from step to step, by name; changed in place.
         epoch: Completed epochs.
         rows: Metrics of the untrained network (epoch 0) and after every epoch.
     """
 
     parameters: list[np.ndarray]
     optimiser_state: dict[str, np.ndarray]
+    kept: dict[str, np.ndarray] = field(default_factory=dict)
     epoch: int = 0
     rows: list[Row] = field(default_factory=list)
 
@@ -75,8 +67,31 @@ class Progress:
     accuracy: float
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeldOut:
+    """Samples that are not learned from.
+
+    Attributes:
+        name: ``validation`` or ``test``.
+        inputs: As the data set has them.
+        labels: Their classes.
+        events: Encoded, as the engine takes them.
+    """
+
+    name: str
+    inputs: Any
+    labels: np.ndarray
+    events: Any
+
+
 class Trainer:
-    """One training run: data, network and optimiser, advanced epoch by epoch."""
+    """One training run: data, network and optimiser, advanced epoch by epoch.
+
+    Attributes:
+        test: The test set.
+        watched: What is looked at after every epoch: the validation part, or the test set if there
+            is none.
+    """
 
     def __init__(
         self, config: TrainConfig, dataset: Dataset | TrialDataset, model: CompiledModel
@@ -84,22 +99,37 @@ class Trainer:
         self.config = config
         self.dataset = dataset
         self.model = model
-        self.sizes = (dataset.n_inputs, *config.hidden, dataset.n_classes)
+        self.sizes = (dataset.n_inputs, *config.network.hidden, dataset.n_classes)
         self.loss = make_loss(config)
         self.check_feasible()
-        self.optimiser: Optimiser = make_optimiser(config.optimiser)
-        settings: dict[str, Any] = {"rate": config.learning_rate}
-        if config.schedule == "exponential":
-            settings["decay_epochs"] = config.decay_epochs
-        self.schedule = make_schedule(config.schedule, **settings)
+        self.optimiser: Optimiser = make_optimiser(config.optimiser.name)
+        self.schedule = choose_schedule(config)
         self.train_inputs = encode_inputs(config, dataset.train_inputs)
-        self.test_inputs = encode_inputs(config, dataset.test_inputs)
-        self.prepare_inputs()
+        self.prepare_training()
+        self.test = self.hold_out("test", dataset.test_inputs, dataset.test_labels)
+        self.watched = self.test
+        if config.dataset.validates:
+            if dataset.validation_inputs is None or dataset.validation_labels is None:
+                raise InputError(
+                    f"Expected a validation part of {dataset.name} but it has none; load the data "
+                    "set with validation, or set it to 0."
+                )
+            self.watched = self.hold_out(
+                "validation", dataset.validation_inputs, dataset.validation_labels
+            )
 
-    def prepare_inputs(self) -> None:
+    def prepare_training(self) -> None:
+        """Bring what is learned from to the form that the engine takes."""
+        self.train_events = self.prepare(self.train_inputs)
+
+    def prepare(self, inputs: Any) -> Any:
         """Bring encoded inputs to the form that the engine takes."""
-        self.train_events = prepare_events(self.train_inputs, duration=self.config.duration)
-        self.test_events = prepare_events(self.test_inputs, duration=self.config.duration)
+        return prepare_events(inputs, duration=self.config.network.duration)
+
+    def hold_out(self, name: str, inputs: Any, labels: np.ndarray) -> HeldOut:
+        """Samples that are not learned from."""
+        events = self.prepare(encode_inputs(self.config, inputs))
+        return HeldOut(name=name, inputs=inputs, labels=labels, events=events)
 
     def check_feasible(self) -> None:
         """Find out now, not in an epoch, what cannot be trained.
@@ -109,20 +139,21 @@ class Trainer:
             InputError: If the network does not fit into memory, the model lacks pseudospikes, or
                 the data are no images to move.
         """
-        self.model.check_parameters(self.config.parameters)
+        self.model.check_parameters(self.config.network.parameters)
         n_weights = sum(n * m for n, m in pairwise(self.sizes))
         copies = COPIES_OF_WEIGHTS + get_thread_count()
         check_memory(8 * copies * n_weights, f"the {n_weights:,} weights of these layers")
         self.check_model()
-        if self.config.flip and isinstance(self.dataset.train_inputs, Trials):
+        change = self.config.augmentation
+        if change.flip and isinstance(self.dataset.train_inputs, Trials):
             raise InputError(
-                f"Expected flip = 0 with trials but got flip={self.config.flip}; a spike has no "
+                f"Expected flip = 0 with trials but got flip={change.flip}; a spike has no "
                 "opposite. Set flip to 0."
             )
-        if self.config.moves_images and self.config.shift >= min(self.image_shape):
+        if change.moves_images and change.shift >= min(self.image_shape):
             raise InputError(
                 f"Expected shift below {min(self.image_shape)}, the size of the images of "
-                f"{self.dataset.name}, but got shift={self.config.shift}; shift by a few pixels."
+                f"{self.dataset.name}, but got shift={change.shift}; shift by a few pixels."
             )
 
     def check_model(self) -> None:
@@ -134,9 +165,9 @@ class Trainer:
         rng = np.random.default_rng([self.config.seed, 0])
         weights = []
         for fan_in, width in pairwise(self.sizes):
-            bound = self.config.weight_scale / np.sqrt(fan_in)
+            bound = self.config.network.weight_scale / np.sqrt(fan_in)
             drawn = rng.uniform(-bound, bound, (fan_in, width))
-            weights.append(drawn.astype(PRECISIONS[self.config.precision]))
+            weights.append(drawn.astype(PRECISIONS[self.config.network.precision]))
         initial = self.make_network(weights, None).initial
         assert initial is not None
         parameters = [*weights, initial.copy()]
@@ -148,11 +179,11 @@ class Trainer:
         """A network with these weights and initial coordinates."""
         return LayerStack(
             model=self.model,
-            parameters=dict(self.config.parameters),
-            duration=self.config.duration,
+            parameters=dict(self.config.network.parameters),
+            duration=self.config.network.duration,
             weights=tuple(weights),
             initial=initial,
-            precision=self.config.precision,
+            precision=self.config.network.precision,
         )
 
     def network(self, state: TrainState) -> LayerStack:
@@ -161,14 +192,13 @@ class Trainer:
 
     def compile(self, state: TrainState) -> None:
         """Compile the kernels on one sample, so that no epoch's time includes it."""
-        events = self.test_events.take(np.arange(1))
-        labels = self.dataset.test_labels[:1]
+        events, labels = self.train_events.take(np.arange(1)), self.dataset.train_labels[:1]
         targets = make_targets(self.config, labels, self.dataset.n_classes)
         run_batch(self.network(state), events, targets, self.loss, gradient=True)
 
     def is_over(self, state: TrainState) -> bool:
         """Whether training has come to its end."""
-        return state.epoch >= self.config.epochs
+        return state.epoch >= self.config.schedule.epochs
 
     def run_epoch(
         self, state: TrainState, on_batch: Callable[[Progress], None] | None = None
@@ -183,16 +213,16 @@ class Trainer:
         rng = np.random.default_rng([self.config.seed, 1, state.epoch])
         losses, hits, seen = 0.0, 0, 0
         batches = list(self.split_batches(rng))
-        rate = 0.0
+        rate, schedule = 0.0, self.schedule.adapt(self.list_losses(state))
         for k, indices in enumerate(batches):
-            rate = self.schedule(state.epoch + k / len(batches), self.config.epochs)
+            rate = schedule(state.epoch + k / len(batches), self.config.schedule.epochs)
             loss, correct = self.run_step(state, indices, rate, rng)
             losses, hits, seen = losses + loss * len(indices), hits + correct, seen + len(indices)
             if on_batch is not None:
                 on_batch(
                     Progress(
                         epoch=state.epoch + 1,
-                        epochs=self.config.epochs,
+                        epochs=self.config.schedule.epochs,
                         batch=k + 1,
                         batches=len(batches),
                         loss=losses / seen,
@@ -202,6 +232,12 @@ class Trainer:
         state.epoch += 1
         seconds = time.perf_counter() - started
         return self.add_row(state, losses / seen, hits / seen, rate, seconds)
+
+    def list_losses(self, state: TrainState) -> list[float]:
+        """The losses of the epochs behind, as a schedule looks at them."""
+        if self.watched is not self.test:
+            return [row["validation_loss"] for row in state.rows]
+        return [row["train_loss"] for row in state.rows[1:]]
 
     def run_step(
         self, state: TrainState, indices: np.ndarray, rate: float, rng: np.random.Generator
@@ -215,13 +251,13 @@ class Trainer:
                 network, self.augment(indices, rng), targets, self.loss, gradient=True
             )
             assert gradients is not None
-            self.optimiser.update(
-                state.parameters, [*gradients.weights, gradients.initial],
-                state.optimiser_state, rate,
-            )  # fmt: skip
+            slopes = [*gradients.weights, gradients.initial]
+            if self.config.network.freezes_hidden:
+                freeze(slopes, network.n_hidden)
+            self.optimiser.update(state.parameters, slopes, state.optimiser_state, rate)
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
-        largest = LARGEST_WEIGHTS[self.config.precision]
+        largest = LARGEST_WEIGHTS[self.config.network.precision]
         if not all(p.min() >= -largest and p.max() <= largest for p in state.parameters):  # or NaN
             raise_diverged(state, f"a weight left the range of +-{largest:g}")
         lower, upper, _ = network.initial_bounds
@@ -232,32 +268,32 @@ class Trainer:
     def split_batches(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """The training samples in random order, cut into batches."""
         order = rng.permutation(len(self.dataset.train_labels))
-        for first in range(0, len(order), self.config.batch):
-            yield order[first : first + self.config.batch]
+        for first in range(0, len(order), self.config.optimiser.batch):
+            yield order[first : first + self.config.optimiser.batch]
 
     def augment(self, indices: np.ndarray, rng: np.random.Generator) -> Events:
         """Inputs of the samples at ``indices``, changed at random."""
-        config = self.config
+        change = self.config.augmentation
         if isinstance(self.train_inputs, BinnedInput):
             bins = self.train_events.bins[indices]
-            if config.moves_images:
+            if change.moves_images:
                 bins = self.move(bins, rng, fill=len(self.train_inputs.times))
-            if config.flip:
-                bins = flip_bins(bins, len(self.train_inputs.times), config.flip, rng)
+            if change.flip:
+                bins = flip_bins(bins, len(self.train_inputs.times), change.flip, rng)
             return self.train_events.with_bins(bins)
-        if not config.moves_images or isinstance(self.train_inputs, Trials):
+        if not change.moves_images or isinstance(self.train_inputs, Trials):
             return self.train_events.take(indices)
         times = self.move(self.train_inputs.times[indices], rng, fill=np.inf)
-        return prepare_events(LatencyInput(times=times), duration=config.duration)
+        return prepare_events(LatencyInput(times=times), duration=self.config.network.duration)
 
     def move(self, values: np.ndarray, rng: np.random.Generator, *, fill: float) -> np.ndarray:
         """Images, shifted at random, and turned and scaled if wanted."""
-        config = self.config
-        if not (config.turn or config.zoom):
-            return shift_images(values, self.image_shape, config.shift, rng, fill=fill)
+        change = self.config.augmentation
+        if not (change.turn or change.zoom):
+            return shift_images(values, self.image_shape, change.shift, rng, fill=fill)
         return transform_images(
-            values, self.image_shape, max_shift=config.shift, max_turn=config.turn,
-            max_zoom=config.zoom, rng=rng, fill=fill,
+            values, self.image_shape, max_shift=change.shift, max_turn=change.turn,
+            max_zoom=change.zoom, rng=rng, fill=fill,
         )  # fmt: skip
 
     @property
@@ -273,16 +309,16 @@ class Trainer:
     def add_row(
         self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
     ) -> Row:
-        """Test the network and append a row of metrics to ``state``."""
+        """Test the network and append a row of metrics to ``state``.
+
+        What was not measured in this epoch is NaN.
+        """
         metrics = self.evaluate(state)
-        row = {
-            "epoch": state.epoch,
-            "train_loss": loss,
-            "train_accuracy": accuracy,
-            "test_loss": metrics.loss,
-            "test_accuracy": metrics.accuracy,
-            "test_loss_ordinary": metrics.loss_ordinary,
-            "test_accuracy_ordinary": metrics.accuracy_ordinary,
+        row = {"epoch": state.epoch, "train_loss": loss, "train_accuracy": accuracy}
+        row |= name_metrics(self.watched.name, metrics)
+        if self.watched is not self.test:
+            row |= dict.fromkeys(name_metrics(self.test.name, metrics), float("nan"))
+        row |= {
             "spikes_per_hidden_neuron": metrics.spikes_per_hidden_neuron,
             "silent_fraction": metrics.silent_fraction,
             "synaptic_operations": metrics.energy.synaptic_operations,
@@ -290,14 +326,21 @@ class Trainer:
             "seconds": seconds,
         }
         state.rows.append(row)
+        self.finish_epoch(state, row)
+        every = self.config.dataset.test_every
+        due = self.is_over(state) or (every and state.epoch % every == 0)
+        if self.watched is not self.test and due:
+            row |= name_metrics(self.test.name, self.evaluate(state, self.test))
         return row
 
-    def evaluate(self, state: TrainState) -> Metrics:
-        """Metrics of the network on the test samples."""
-        targets = make_targets(self.config, self.dataset.test_labels, self.dataset.n_classes)
-        return evaluate_network(
-            self.network(state), self.test_events, self.dataset.test_labels, targets, self.loss
-        )
+    def finish_epoch(self, state: TrainState, row: Row) -> None:
+        """What else is to be done before an epoch is over."""
+
+    def evaluate(self, state: TrainState, part: HeldOut | None = None) -> Metrics:
+        """Metrics of the network on samples that are held out; None for those that are watched."""
+        part = part or self.watched
+        targets = make_targets(self.config, part.labels, self.dataset.n_classes)
+        return evaluate_network(self.network(state), part.events, part.labels, targets, self.loss)
 
     @property
     def array_names(self) -> tuple[str, ...]:
@@ -305,18 +348,16 @@ class Trainer:
         return (*(f"W{i}" for i in range(len(self.sizes) - 1)), "initial")
 
     def draw_sample(self, state: TrainState, sample: int, title: str) -> RasterPanel:
-        """What the network does with a test sample."""
-        events = self.test_events.take(np.array([sample]))
-        targets = make_targets(
-            self.config, self.dataset.test_labels[[sample]], self.dataset.n_classes
-        )
+        """What the network does with a sample that is held out."""
+        events, labels = self.watched.events.take(np.array([sample])), self.watched.labels[[sample]]
+        targets = make_targets(self.config, labels, self.dataset.n_classes)
         network = self.network(state)
         outcome, _ = run_batch(network, events, targets, self.loss)
         times, neurons = record_spikes(network, events).select(0)
         return RasterPanel(
             title=title,
             input_image=self.find_image(sample),
-            label=int(self.dataset.test_labels[sample]),
+            label=int(labels[0]),
             spike_time=times,
             spike_neuron=neurons,
             layer_sizes=network.layer_sizes[1:],
@@ -325,17 +366,17 @@ class Trainer:
         )
 
     def find_image(self, sample: int) -> np.ndarray | None:
-        """A test sample as an image; None if it is none."""
-        dataset = self.dataset
-        if dataset.image_shape is None or not isinstance(dataset, Dataset):
+        """A sample that is held out as an image; None if it is none."""
+        shape, inputs = self.dataset.image_shape, self.watched.inputs
+        if shape is None or isinstance(inputs, Trials):
             return None
-        return np.asarray(dataset.test_inputs[sample].reshape(dataset.image_shape))
+        return np.asarray(inputs[sample].reshape(shape))
 
     def guess(self, state: TrainState, count: int) -> np.ndarray:
-        """What the network takes the first test samples for."""
-        labels = self.dataset.test_labels[:count]
+        """What the network takes the first samples for that are held out."""
+        labels = self.watched.labels[:count]
         targets = make_targets(self.config, labels, self.dataset.n_classes)
-        events = self.test_events.take(np.arange(len(labels)))
+        events = self.watched.events.take(np.arange(len(labels)))
         outcome, _ = run_batch(self.network(state), events, targets, self.loss)
         return np.asarray(outcome.output_times[:, :, 0].argmin(axis=1))
 
@@ -343,7 +384,7 @@ class Trainer:
         """The arrays of a checkpoint."""
         arrays = dict(zip(self.array_names, state.parameters, strict=True))
         arrays |= {f"optimiser_{name}": a for name, a in state.optimiser_state.items()}
-        return arrays
+        return arrays | {f"kept_{name}": a for name, a in state.kept.items()}
 
     def from_arrays(
         self, arrays: dict[str, np.ndarray], *, epoch: int, rows: list[Row]
@@ -371,9 +412,12 @@ class Trainer:
                 )
         parameters = [arrays[name].copy() for name in self.array_names]
         optimiser = {name: arrays[f"optimiser_{name}"].copy() for name in state.optimiser_state}
+        kept = {name: arrays[f"kept_{name}"].copy() for name in state.kept}
+        if self.watched is not self.test:
+            rows = [separate_validation(row) for row in rows]
         return TrainState(
-            parameters=parameters, optimiser_state=optimiser, epoch=epoch, rows=rows
-        )  # fmt: skip
+            parameters=parameters, optimiser_state=optimiser, kept=kept, epoch=epoch, rows=rows
+        )
 
 
 def raise_diverged(state: TrainState, reason: str, err: Exception | None = None) -> NoReturn:
@@ -384,43 +428,13 @@ def raise_diverged(state: TrainState, reason: str, err: Exception | None = None)
     ) from err
 
 
-def make_loss(config: TrainConfig) -> Loss:
-    """The loss that a configuration names."""
-    if config.loss == "first_spike":
-        return make_first_spike_loss(gamma=config.gamma, duration=config.duration)
-    if config.loss == "first_spike_in_time":
-        return make_first_spike_in_time_loss(
-            sharpness=config.sharpness, duration=config.duration
-        )  # fmt: skip
-    return make_target_time_loss()
-
-
-def make_targets(config: TrainConfig, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Labels, or the target times that stand for them."""
-    if config.loss in LOSSES_OF_LABELS:
-        return labels
-    targets = np.full((len(labels), n_classes), config.target_other * config.duration)
-    targets[np.arange(len(labels)), labels] = config.target_label * config.duration
-    return targets
-
-
-def encode_inputs(config: TrainConfig, inputs: np.ndarray | Trials) -> Input | Trials:
-    """Turn intensities into input spikes; trials are spikes already."""
-    if isinstance(inputs, Trials):
-        return inputs
-    if config.encoding == "bins":
-        return encode_bins(inputs, n_bins=config.n_bins, T=config.duration)
-    return encode_latency(
-        inputs, t_first=config.first_input, t_last=config.last_input, threshold=config.threshold
-    )
-
-
 def train_network(
     trainer: Trainer,
     state: TrainState,
     *,
     on_batch: Callable[[Progress], None] | None = None,
     on_epoch: Callable[[TrainState, Row], None] | None = None,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> TrainState:
     """Train until the configured number of epochs.
 
@@ -429,6 +443,7 @@ def train_network(
         state: Where it stands; changed in place.
         on_batch: Called after every batch.
         on_epoch: Called after every epoch, and for epoch 0 before training.
+        is_enough: Called before every epoch; training ends early if it returns True.
     """
     if not state.rows:
         metrics = trainer.evaluate(state)
@@ -436,7 +451,7 @@ def train_network(
         row["train_loss"] = row["train_accuracy"] = float("nan")
         if on_epoch is not None:
             on_epoch(state, row)
-    while not trainer.is_over(state):
+    while not (trainer.is_over(state) or is_enough()):
         row = trainer.run_epoch(state, on_batch)
         if on_epoch is not None:
             on_epoch(state, row)
@@ -445,4 +460,11 @@ def train_network(
 
 def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
     """The same configuration with another number of epochs."""
-    return dataclasses.replace(config, epochs=epochs)
+    return change_config(config, epochs=epochs)
+
+
+def freeze(gradients: list[np.ndarray], n_hidden: int) -> None:
+    """No slopes but those by the weights to the outputs and by how these begin."""
+    for weights in gradients[:-2]:
+        weights[...] = 0.0
+    gradients[-1][:n_hidden] = 0.0
