@@ -33,6 +33,9 @@ class LogitLoss:
     settings: Numbers
     class_weights: Numbers = ()
 
+    def __repr__(self) -> str:
+        return f"LogitLoss({self.name}, settings={self.settings})"
+
 
 def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Cross entropy of the softmax of the logits; settings are (label smoothing,).

@@ -24,9 +24,14 @@ from sim.threads import get_thread_count
 from sim.training.choices import choose_schedule, encode_inputs, make_loss, make_targets
 from sim.training.config import TrainConfig, change_config
 from sim.training.data import Dataset
-from sim.training.evaluate import Metrics, evaluate_network
+from sim.training.evaluate import (
+    Metrics,
+    Row,
+    evaluate_network,
+    name_metrics,
+    separate_validation,
+)
 from sim.training.optim import Optimiser, make_optimiser
-from sim.training.rows import Row, name_metrics, separate_validation
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import CheckpointError, InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
@@ -434,6 +439,7 @@ def train_network(
     *,
     on_batch: Callable[[Progress], None] | None = None,
     on_epoch: Callable[[TrainState, Row], None] | None = None,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> TrainState:
     """Train until the configured number of epochs.
 
@@ -442,6 +448,7 @@ def train_network(
         state: Where it stands; changed in place.
         on_batch: Called after every batch.
         on_epoch: Called after every epoch, and for epoch 0 before training.
+        is_enough: Called before every epoch; training ends early if it returns True.
     """
     if not state.rows:
         metrics = trainer.evaluate(state)
@@ -449,7 +456,7 @@ def train_network(
         row["train_loss"] = row["train_accuracy"] = float("nan")
         if on_epoch is not None:
             on_epoch(state, row)
-    while not trainer.is_over(state):
+    while not (trainer.is_over(state) or is_enough()):
         row = trainer.run_epoch(state, on_batch)
         if on_epoch is not None:
             on_epoch(state, row)

@@ -18,6 +18,31 @@ pytestmark = [pytest.mark.usefixtures("own_folder"), pytest.mark.timeout(3600)]
 
 LOG = logging.getLogger(__name__)
 TRAIN = ("train", "--hidden", "10", "--epochs", "60", "--batch", "100", "--json")
+IN_TIME = (
+    *(
+        "train",
+        "--readout",
+        "leaky_integrator",
+        "--model",
+        "lif",
+        "--hidden",
+        "10",
+        "--batch",
+        "100",
+    ),
+    *("--epochs", "40", "--recurrent", "--delay", "0.2", "--learn-delays", "--learn", "tau_m"),
+    *(
+        "--clip-sample",
+        "2",
+        "--patience",
+        "30",
+        "--schedule",
+        "plateau",
+        "--optimiser",
+        "adabelief",
+    ),
+    *("--warm-up", "2", "--class-weights", "balanced", "--count-jumps", "8", "--json"),
+)
 
 
 def kill_after(seconds, *arguments):
@@ -44,12 +69,12 @@ def read_arrays(folder):
     return found.meta["epoch"], {name: a.tobytes() for name, a in found.arrays.items()}
 
 
-def kill_training(seconds, whole, *, since_first):
+def kill_training(seconds, whole, *, since_first, train=TRAIN):
     """Kill a training, continue it, and compare with one that was left alone.
 
     Seconds count from the first checkpoint, or from the start.
     """
-    process = start_process(*TRAIN, "--out", "run")
+    process = start_process(*train, "--out", "run")
     while since_first and not Path("run/checkpoint.npz").exists() and process.poll() is None:
         time.sleep(0.005)
     time.sleep(seconds)
@@ -62,7 +87,7 @@ def kill_training(seconds, whole, *, since_first):
         assert code == 0, stderr
     else:
         before = -1
-        code, _, stderr = run_process(*TRAIN, "--out", "run")
+        code, _, stderr = run_process(*train, "--out", "run")
         assert code == 0, stderr
     assert read_arrays("run") == whole
     expected = {"config.toml", "metrics.csv", "checkpoint.npz"}
@@ -71,9 +96,12 @@ def kill_training(seconds, whole, *, since_first):
     return running, before, left - {"learning_curves.png", "rasters.png"}
 
 
-def test_a_training_that_was_killed_goes_on_to_the_same_bits():
-    run_process(*TRAIN, "--out", "whole")
-    process = start_process(*TRAIN, "--out", "run")
+@pytest.mark.parametrize(
+    "train", [TRAIN, pytest.param(IN_TIME, marks=pytest.mark.slow)], ids=["spikes", "in time"]
+)
+def test_a_training_that_was_killed_goes_on_to_the_same_bits(train):
+    run_process(*train, "--out", "whole")
+    process = start_process(*train, "--out", "run")
     while not Path("run/checkpoint.npz").exists() and process.poll() is None:
         time.sleep(0.01)
     process.kill()
@@ -83,23 +111,37 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits():
 
 
 @pytest.mark.slow
-def test_no_moment_of_a_training_loses_anything():
-    run_process(*TRAIN, "--out", "warm")
-    seconds, _ = time_command(*TRAIN, "--out", "whole")
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_training_in_time_has_the_same_bits_on_any_number_of_threads(threads, monkeypatch):
+    train = [*IN_TIME, "--epochs", "5"]
+    monkeypatch.setenv("SPIKETHEORY_THREADS", "3")
+    assert run_process(*train, "--out", "three")[0] == 0
+    monkeypatch.setenv("SPIKETHEORY_THREADS", str(threads))
+    assert run_process(*train, "--out", "run")[0] == 0
+    assert read_arrays("run") == read_arrays("three")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("train", "moments"), [(TRAIN, 100), (IN_TIME, 40)], ids=["spikes", "in time"]
+)
+def test_no_moment_of_a_training_loses_anything(train, moments):
+    run_process(*train, "--out", "warm")
+    seconds, _ = time_command(*train, "--out", "whole")
     whole = read_arrays("whole")
     rng = random.Random(0)
     training = sum(row["seconds"] for row in load_checkpoint("whole/checkpoint.npz").meta["rows"])
     # Most where it trains and writes checkpoints, the others all over.
     found = [
-        kill_training(rng.uniform(0, training), whole, since_first=True)
-        if k % 5 else kill_training(rng.uniform(0, seconds), whole, since_first=False)
-        for k in range(100)
+        kill_training(rng.uniform(0, training), whole, since_first=True, train=train)
+        if k % 5 else kill_training(rng.uniform(0, seconds), whole, since_first=False, train=train)
+        for k in range(moments)
     ]  # fmt: skip
     running, kept, left = zip(*found, strict=True)
     strays = [names for names in left if names]
     LOG.info("%d of %d killed while running; epochs kept %s; left over %s",
              sum(running), len(found), sorted(kept), strays)  # fmt: skip
-    assert sum(running) > 50
+    assert sum(running) > moments / 2
     assert not any(left)
 
 
