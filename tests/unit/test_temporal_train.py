@@ -283,7 +283,7 @@ def test_what_first_spikes_do_not_have_is_refused():
         (
             {"hidden": (3000,), "recurrent": True},
             r"Expected a training that fits into 0\.1 GiB of memory but it needs about 0\.9 GiB: "
-            r"0\.6 GiB for 9,021,000 weights, .*, 0\.\d GiB for the states .*; choose fewer",
+            r"0\.5 GiB for 9,021,000 weights, .*, 0\.\d GiB for the states .*; choose fewer",
         ),
         (
             {"hidden": (900, 900), "start_rate": 30.0},
