@@ -20,6 +20,7 @@ from sim.training.config_parts import (
     OptimiserPart,
     ReadoutPart,
     SchedulePart,
+    SpeechPart,
 )
 from sim.training.plain_values import CONVERTERS, DESCRIPTIONS, check_at_least
 from sim.training.presets import DEFAULTS, PRESETS, READOUT_DEFAULTS
@@ -43,6 +44,7 @@ class TrainConfig:
         optimiser: How gradients become steps.
         schedule: How long training takes, and how the learning rate changes.
         augmentation: Random changes of training samples.
+        speech: How recordings become spikes, and what changes them at random.
         seed: Seed of weights, order and random changes of the samples.
     """
 
@@ -55,10 +57,12 @@ class TrainConfig:
     optimiser: OptimiserPart = field(default_factory=OptimiserPart)
     schedule: SchedulePart = field(default_factory=SchedulePart)
     augmentation: AugmentationPart = field(default_factory=AugmentationPart)
+    speech: SpeechPart = field(default_factory=SpeechPart)
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
+        self.speech.check(self.dataset.name, self.network.duration)
         if self.augmentation.flip and self.encoding.name != "bins":
             raise InputError(
                 "Expected encoding = bins for flip > 0 but got latency; a latency has no opposite. "
@@ -134,7 +138,7 @@ def make_config(
     """Combine a preset, a file or the data set's defaults with options that override it.
 
     Parameters are merged by name as long as the model stays the same; another model starts from
-    its own defaults.
+    its own defaults. So are the settings of speech.
 
     Args:
         preset: Name of a preset; None takes the defaults of the data set.
@@ -173,6 +177,8 @@ def make_config(
     same_model = given.get("model", base["model"]) == base["model"]
     inherited = base["parameters"] if same_model else {}
     given["parameters"] = {**inherited, **given.get("parameters", {})}
+    for name in ("encoder", "augment"):
+        given[name] = {**base.get(name, {}), **given.get(name, {})}
     return build_config({**base, **given})
 
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sim.speech.augment import read_augmentation
+from sim.speech.recordings import RECORDED, SPEECH_SETS
+from sim.speech.settings import read_settings
 from sim.training.data import DATASETS
 from sim.training.optim import OPTIMISERS
 from sim.training.plain_values import check_at_least, check_range
@@ -54,7 +57,7 @@ class DatasetPart:
         if is_trial_dataset(self.name):
             self.check_groups()
             return
-        check_choice("dataset", self.name, tuple(DATASETS))
+        check_choice("dataset", self.name, (*DATASETS, *SPEECH_SETS))
         for name in ("validation_groups", "test_groups"):
             if getattr(self, name):
                 raise InputError(
@@ -216,10 +219,13 @@ class ReadoutPart:
         name: ``first_spike`` reads the spike times of output neurons, pseudospikes included;
             else a readout of spike trains (`READOUTS`), which any neuron model trains with.
         parameters: Its parameters; defaults fill in the rest.
+        centred: Whether a readout of spike trains reads what a hidden neuron does beyond what it
+            did on average before training, so that its weights and bias learn apart.
     """
 
     name: str = "first_spike"
     parameters: Mapping[str, float] = field(default_factory=dict)
+    centred: bool = False
 
     def __post_init__(self) -> None:
         check_choice("readout", self.name, READOUTS)
@@ -268,6 +274,8 @@ class OptimiserPart:
         batch: Samples per optimiser step.
         clip: Gradients longer than so many times the median of the last ones are shortened, with a
             readout of spike trains; 0 for never.
+        readout_rate: How many times faster weights of a readout of spike trains learn than others,
+            in units of their size at the start.
         clip_sample: The same for the gradient of each sample, before they are added: their norms
             have heavy tails.
     """
@@ -276,6 +284,7 @@ class OptimiserPart:
     learning_rate: float = 4e-3
     batch: int = 100
     clip: float = 10.0
+    readout_rate: float = 1.0
     clip_sample: float = 0.0
 
     def __post_init__(self) -> None:
@@ -283,6 +292,7 @@ class OptimiserPart:
         check_positive("learning_rate", self.learning_rate)
         check_at_least("batch", self.batch, 1)
         check_range("clip", self.clip, 0.0, np.inf)
+        check_positive("readout_rate", self.readout_rate)
         check_range("clip_sample", self.clip_sample, 0.0, np.inf)
 
 
@@ -346,3 +356,42 @@ class AugmentationPart:
     def moves_images(self) -> bool:
         """Whether training images are shifted, turned or scaled."""
         return bool(self.shift or self.turn or self.zoom)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechPart:
+    """How recordings become spikes; what changes them, and spikes, at random.
+
+    Attributes:
+        fold: Speaker who is left out for the test; empty for the data set's own split.
+        encoder: Settings of the encoder of recordings, see `sim.speech.settings.EncoderSettings`;
+            the duration is the network's.
+        augment: By how much training samples are changed, see `sim.speech.augment.Augmentation`.
+    """
+
+    fold: str = ""
+    encoder: Mapping[str, float] = field(default_factory=dict)
+    augment: Mapping[str, float] = field(default_factory=dict)
+
+    def check(self, dataset: str, duration: float) -> None:
+        """Raise `InputError` if something is set that the data set does not have."""
+        if dataset not in SPEECH_SETS:
+            for name in ("fold", "encoder", "augment"):
+                if getattr(self, name):
+                    raise InputError(
+                        f"Expected a data set of speech ({', '.join(SPEECH_SETS)}) for {name} but "
+                        f"got {dataset}; leave it out."
+                    )
+            return
+        if "duration" in self.encoder:
+            raise InputError(
+                "Expected the duration of recordings to be the network's but got one of the "
+                "encoder's own; set duration alone."
+            )
+        if self.encoder and dataset not in RECORDED:
+            raise InputError(
+                f"Expected recordings ({', '.join(RECORDED)}) for encoder but got {dataset}, which "
+                "has spikes already; leave it out."
+            )
+        read_settings({**self.encoder, "duration": duration})
+        read_augmentation(self.augment, images=dataset in RECORDED)

@@ -15,9 +15,11 @@ from sim.analysis.training_figures import (
     plot_rasters,
     write_metrics_csv,
 )
+from sim.speech.recordings import SPEECH_SETS
 from sim.training.checkpoint import check_progress, load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
 from sim.training.data import Dataset, load_dataset
+from sim.training.speech_data import load_speech
 from sim.training.temporal_train import TemporalTrainer
 from sim.training.train import Row, Trainer, TrainState, with_epochs
 from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
@@ -105,7 +107,12 @@ def make_trainer(
     part = config.dataset
     options: dict[str, Any] = {"seed": config.seed, "validation": part.validation}
     dataset: Dataset | TrialDataset
-    if is_trial_dataset(part.name):
+    if part.name in SPEECH_SETS:
+        dataset = load_speech(
+            part.name, config.speech, duration=config.network.duration, root=root,
+            validation=bool(part.validation),
+        )  # fmt: skip
+    elif is_trial_dataset(part.name):
         dataset = load_trial_dataset(
             Path(part.name), validation_groups=part.validation_groups,
             test_groups=part.test_groups, **options,

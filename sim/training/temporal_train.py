@@ -1,6 +1,7 @@
 """Train a network in time: hidden spike trains, read by a readout without spikes of its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sim.network.readouts import LinearReadout
 from sim.temporal.batch import MAX_SPIKES, Clip, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
+from sim.temporal.norms import Kept, find_median, median_above_zero, remember, start_norms
 from sim.temporal.stack import TemporalStack, read_temporal
 from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
@@ -22,8 +24,7 @@ from sim.training.data import Dataset
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
 from sim.training.jumps import count_jumps
-from sim.training.norms import Kept, find_median, median_above_zero, remember, start_norms
-from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel, estimate_run
+from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel, Units, estimate_run
 from sim.training.train import HeldOut, Progress, Row, Trainer, TrainState, raise_diverged
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import InputError, SimulationError
@@ -90,13 +91,13 @@ class TemporalTrainer(Trainer):
             parameters=parameters, optimiser_state=self.optimiser.init(parameters), kept=kept
         )
 
-    def find_scales(self, arrays: dict[str, np.ndarray]) -> dict[str, float]:
+    def find_scales(self, arrays: dict[str, np.ndarray]) -> Units:
         """Units of weights: layer by layer, by halving, until neurons spike as often as asked."""
         rng = np.random.default_rng([self.config.seed, 2])
         n = len(self.dataset.train_labels)
         chosen = np.sort(rng.choice(n, min(n, CALIBRATION_TRIALS), replace=False))
         trials, hidden = self.train_trials.take(chosen), self.config.network.hidden
-        scales = {name: 0.0 for name in self.temporal.names if name[0] in "WR"}
+        scales: Units = {name: 0.0 for name in self.temporal.names if name[0] in "WR"}
         scales["readout"] = 1.0
         for k, width in enumerate(hidden):
             first = sum(hidden[:k])
@@ -112,13 +113,26 @@ class TemporalTrainer(Trainer):
             if self.config.network.recurrent:
                 share = RECURRENT_SHARE * np.sqrt(fan_in / width)
                 scales[f"R{k}"] = float(min(share, 1.0) * scales[f"W{k}"])
+        if self.config.readout.centred:
+            scales["centre"] = self.find_centre(arrays, scales, trials)
         outcome = self.run(arrays, scales, trials, np.zeros(len(trials), int))
         spread = float(np.std(outcome.logits))
         scales["readout"] = LOGIT_SPREAD / spread if spread > 0 else 1.0
         return scales
 
+    def find_centre(self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials) -> Any:
+        """What the readout sums over each hidden neuron's spikes, on average over trials."""
+        shape = arrays["readout"].shape[1:]
+        stack, readout = self.build(arrays, scales)
+        each = np.eye(int(np.prod(shape))).reshape(-1, *shape)
+        single = replace(readout, weights=each, bias=np.zeros(len(each)))
+        outcome, _ = run_temporal(
+            stack, trials, np.zeros(len(trials), int), single, self.plain_loss, gradient=False
+        )
+        return outcome.logits.mean(axis=0).reshape(shape)
+
     def count_safely(
-        self, arrays: dict[str, np.ndarray], scales: dict[str, float], trials: Trials
+        self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials
     ) -> np.ndarray | None:
         """Spike counts; None if the network fires without bound."""
         most = 100 * (1 + int(self.config.activity.start_rate)) * max(self.config.network.hidden)
@@ -129,7 +143,7 @@ class TemporalTrainer(Trainer):
             return None
 
     def build(
-        self, arrays: dict[str, np.ndarray], scales: dict[str, float]
+        self, arrays: dict[str, np.ndarray], scales: Units
     ) -> tuple[TemporalStack, LinearReadout]:
         """The network as its engine takes it."""
         network, readout = self.temporal.build(arrays, scales)
@@ -142,7 +156,7 @@ class TemporalTrainer(Trainer):
         return stack, readout
 
     def run(
-        self, arrays: dict[str, np.ndarray], scales: dict[str, float], trials: Trials,
+        self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials,
         labels: np.ndarray, **options: Any,
     ) -> TemporalOutcome:  # fmt: skip
         """What the network does with trials."""
@@ -152,10 +166,13 @@ class TemporalTrainer(Trainer):
         )
         return outcome
 
-    def read_state(self, state: TrainState) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def read_state(self, state: TrainState) -> tuple[dict[str, np.ndarray], Units]:
         """Arrays and units of a state."""
         units = {n: a for n, a in state.kept.items() if n.startswith("unit_")}
-        scales = {name.removeprefix("unit_"): float(unit) for name, unit in units.items()}
+        scales = {
+            name.removeprefix("unit_"): float(unit) if unit.ndim == 0 else unit
+            for name, unit in units.items()
+        }
         return dict(zip(self.temporal.names, state.parameters, strict=True)), scales
 
     def compile(self, state: TrainState) -> None:
@@ -251,7 +268,7 @@ class TemporalTrainer(Trainer):
         hits = np.count_nonzero(outcome.logits.argmax(axis=1) == labels)
         return float(outcome.loss.mean()), int(hits)
 
-    def choose_clip(self, kept: Kept, scales: dict[str, float], batch: Any) -> Clip | None:
+    def choose_clip(self, kept: Kept, scales: Units, batch: Any) -> Clip | None:
         """How the gradient of each sample is shortened.
 
         Before the first step the norms of its own samples are measured.
@@ -303,6 +320,10 @@ class TemporalTrainer(Trainer):
 
     def draw_trials(self, indices: np.ndarray, rng: np.random.Generator) -> Trials:
         """Inputs of the samples at ``indices``, changed at random."""
+        draw = getattr(self.dataset, "draw", None)
+        if draw is not None:
+            found: Trials = draw(indices, rng)
+            return found
         if not (self.config.augmentation.moves_images or self.config.augmentation.flip):
             return self.train_trials.take(indices)
         events = self.augment(indices, rng)

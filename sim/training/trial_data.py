@@ -1,6 +1,6 @@
 """Data sets of trials (docs/formats.md, 13): spikes in place of intensities."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class TrialDataset(Short):
         image_shape: None: trials are no images.
         validation_inputs: Trials to choose models with; None if there are none.
         validation_labels: Their classes.
+        draw: Makes the training trials with the given numbers, changed at random by a generator;
+            None if they are taken as they are.
     """
 
     name: str
@@ -43,6 +45,7 @@ class TrialDataset(Short):
     image_shape: tuple[int, int] | None = None
     validation_inputs: Trials | None = None
     validation_labels: np.ndarray | None = None
+    draw: Callable[[np.ndarray, np.random.Generator], Trials] | None = None
 
     @property
     def n_inputs(self) -> int:

@@ -12,6 +12,7 @@ import platformdirs
 import pytest
 import sklearn.datasets
 
+from sim.speech.recordings import SPEECH_SETS
 from sim.training import data
 from sim.training.data import (
     DATASETS,
@@ -484,7 +485,7 @@ def test_labels_of_another_set_are_named_with_what_can_be_done_about_it(tmp_path
 
 
 def test_the_command_line_knows_all_data_sets():
-    assert DATASET_NAMES == DATASETS
+    assert (*DATASETS, *SPEECH_SETS) == DATASET_NAMES
 
 
 def test_an_idx_file_that_promises_more_than_it_can_hold_is_not_unpacked(tmp_path):
