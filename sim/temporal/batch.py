@@ -30,6 +30,7 @@ from sim.temporal.gradients import (
     list_arrays,
 )
 from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
+from sim.temporal.margin_settings import check_margin
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads
@@ -56,11 +57,14 @@ class TemporalOutcome:
         logits: Shape (n_trials, n_outputs).
         loss: Loss of each trial, shape (n_trials,).
         counts: How often each neuron spiked, shape (n_trials, n_neurons).
+        margin: Cost of each trial's maxima near the threshold, which is not in ``loss``; None
+            unless asked for with the gradient.
     """
 
     logits: np.ndarray
     loss: np.ndarray
     counts: np.ndarray
+    margin: np.ndarray | None = None
 
 
 @dataclass(eq=False)
@@ -105,7 +109,7 @@ def link_maximum(model: CompiledModel, functions: ModuleType, wants_settings: bo
 @lru_cache(maxsize=64)
 def link_kernels(
     model: CompiledModel, functions: ModuleType, loss: Callable[..., float], per_neuron: bool,
-    parameters: bool, wants_settings: bool,
+    parameters: bool, wants_settings: bool, margin: bool,
 ) -> Any:  # fmt: skip
     """The kernels of `sim.temporal.sample`, bound to a model, a readout and a loss.
 
@@ -116,6 +120,7 @@ def link_kernels(
         per_neuron: Whether neurons have constants of their own.
         parameters: Whether derivatives by these are computed.
         wants_settings: Whether those by the readout's parameters are.
+        margin: Whether maxima near the threshold cost anything.
     """
     further: dict[str, Any] = {"loss_function": model.jit(loss, allocates=False)}
     if hasattr(functions, "kernel"):
@@ -124,7 +129,7 @@ def link_kernels(
     else:
         maximum = link_maximum(model, functions, wants_settings)
         further |= {"read_out": maximum.read_maximum, "read_out_vjp": maximum.read_maximum_vjp}
-    with_parameters = link_parameters(model, per_neuron, parameters)
+    with_parameters = link_parameters(model, per_neuron, parameters, margin)
     return extend_linker(with_parameters, {"WANT_READOUT": wants_settings, **further}).link(
         sample_kernels
     )
@@ -138,16 +143,20 @@ def link_model(model: CompiledModel, per_neuron: bool) -> Linker:
 
 
 @lru_cache(maxsize=64)
-def link_parameters(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
-    """The same with what says whether derivatives by parameters are computed."""
-    return extend_linker(link_model(model, per_neuron), {"WANT_PARAMETERS": parameters})
+def link_parameters(
+    model: CompiledModel, per_neuron: bool, parameters: bool, margin: bool
+) -> Linker:
+    """The same with what says what the way back computes."""
+    wanted = {"WANT_PARAMETERS": parameters, "WANT_MARGIN": margin}
+    return extend_linker(link_model(model, per_neuron), wanted)
 
 
 # Long: half of it says what it takes and returns.
 def run_temporal(
     stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
     loss: LogitLoss, *, gradient: bool = True, parameters: bool = False,
-    input_times: bool = False, activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
+    input_times: bool = False, activity: np.ndarray | None = None,
+    margin: tuple[float, float] | None = None, max_spikes: int = MAX_SPIKES,
 ) -> tuple[TemporalOutcome, TemporalGradients | None]:  # fmt: skip
     """Run a batch, and go back through it if ``gradient``.
 
@@ -162,23 +171,31 @@ def run_temporal(
         input_times: Whether to compute them by the time of each input spike, too.
         activity: Derivatives of a regulariser by each neuron's sum of (T - t)/T over its spikes in
             a trial, shape (n_neurons,), which are added for each trial; None for none.
+        margin: Weight and width of the cost of maxima near the threshold, whose derivatives are
+            added for each trial (`sim.temporal.margin`); None for none.
         max_spikes: More spikes of a layer in one trial are an error.
 
     Returns:
         What each trial did, and the gradients (None unless asked for).
 
     Raises:
-        InputError: If shapes do not fit, or memory does not suffice.
+        InputError: If shapes do not fit, the model has no margin, or memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    run = Run(stack, trials, targets, readout, loss, parameters and gradient, activity, max_spikes)
+    run = Run(
+        stack, trials, targets, readout, loss, parameters and gradient, activity,
+        check_margin(stack.model, margin) if gradient else None, max_spikes,
+    )  # fmt: skip
     sums = run.run(gradient, input_times)
     gradients = None if sums is None else run.collect(sums, input_times)
     run.give_totals_back()
     found = run.found
     for trial in np.flatnonzero(~np.isfinite(found.losses))[:1]:
         check_loss(int(trial), found.losses[trial])
-    outcome = TemporalOutcome(logits=found.logits, loss=found.losses, counts=found.counts)
+    outcome = TemporalOutcome(
+        logits=found.logits, loss=found.losses, counts=found.counts,
+        margin=found.margin if margin and gradient else None,
+    )  # fmt: skip
     return outcome, gradients
 
 
@@ -194,7 +211,7 @@ def check_loss(trial: int, loss: float) -> None:
 def make_batch(
     stack: TemporalStack, layers: list[DenseLayer], merged: MergedTrials, *, max_spikes: int,
     targets: np.ndarray, weights: np.ndarray, bias: np.ndarray, read_settings: tuple[float, ...],
-    loss_settings: tuple[float, ...],
+    loss_settings: tuple[float, ...], margin: tuple[float, float] | None = None,
 ) -> Batch:  # fmt: skip
     """A network and a batch as kernels get them; weights of the readout with outputs first."""
     return Batch(
@@ -213,6 +230,7 @@ def make_batch(
         bias=bias,
         read_settings=read_settings,
         loss_settings=loss_settings,
+        margin=margin or (0.0, 1.0),
     )
 
 
@@ -221,7 +239,8 @@ class Run:
 
     def __init__(
         self, stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
-        loss: LogitLoss, parameters: bool, activity: np.ndarray | None, max_spikes: int,
+        loss: LogitLoss, parameters: bool, activity: np.ndarray | None,
+        margin: tuple[float, float] | None, max_spikes: int,
     ) -> None:  # fmt: skip
         network, self.stack, self.trials, self.readout = stack.network, stack, trials, readout
         self.parameters = parameters
@@ -233,13 +252,13 @@ class Run:
         self.batch = make_batch(
             stack, self.layers, self.merged, max_spikes=max_spikes, targets=wanted,
             weights=weights, bias=readout.bias, read_settings=readout.compiled.values,
-            loss_settings=loss.settings,
+            loss_settings=loss.settings, margin=margin,
         )  # fmt: skip
         self.found = self.make_found(len(weights), activity)
         self.varied = list_constants(stack.model) if parameters else []
         self.kernels = link_kernels(
             stack.compiled, readout.compiled.functions, loss.function, not stack.is_uniform,
-            parameters, parameters and bool(readout.compiled.parameters),
+            parameters, parameters and bool(readout.compiled.parameters), margin is not None,
         )  # fmt: skip
         self.max_spikes = max_spikes
         self.instants = int(np.diff(self.merged.instant_offsets).max(initial=0))
@@ -256,6 +275,7 @@ class Run:
             counts=np.zeros((n, n_neurons), np.int64),
             input_times=np.zeros(len(self.merged.channel)),
             activity=np.zeros(n_neurons) if activity is None else np.asarray(activity, float),
+            margin=np.zeros(n),
         )
 
     def make_ready(self, room: int) -> Ready:

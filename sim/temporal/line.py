@@ -61,7 +61,7 @@ class Line:
                 instant_offsets=self.merged.instant_offsets, channels=self.merged.channel,
                 spike_offsets=self.merged.spike_offsets, targets=empty,
                 read_weights=np.zeros((1, 1, 1)), bias=np.zeros(1), read_settings=(0.0,),
-                loss_settings=(0.0,),
+                loss_settings=(0.0,), margin=(0.0, 1.0),
             )
         )  # fmt: skip
         status = self.kernels.forward_sample(batch, self.packed, trial)
