@@ -16,7 +16,6 @@ from sim.temporal.margin import (
     press_segment,
     press_spike,
     press_turns,
-    press_way,
 )
 from sim.temporal.records import NO_EVENT, Batch, DenseLayer, LayerMemory, LayerSums, Scratch
 from sim.temporal.segments import PER_NEURON, add, find_constants, follows_at_once
@@ -243,22 +242,16 @@ def spikes_vjp(
             if WANT_PARAMETERS and HAS_PARAMETERS:
                 add(sums, i, flow_constants_vjp(*fired, left, *constants, *adjoint))
             if WANT_MARGIN and HAS_PEAK:
-                cost += press_peak(
-                    batch, scratch, sums, i, constants, fired, left, adjoints, i
-                )
+                cost += press_peak(batch, scratch, sums, i, constants, fired, left, adjoints, i)
         adjoint = load(adjoints, i)
         if HAS_THRESHOLD and memory.causes[p] >= 0:
             caused_vjp(memory, scratch, sums, constants, p, i)
             continue
-        by_time = memory.by_spike[p]
-        if WANT_MARGIN and HAS_PEAK:
-            more, slope = press_spike(batch, memory, scratch, sums, i, p, constants)
-            cost, by_time = cost + more, by_time + slope
         if WANT_PARAMETERS and HAS_PARAMETERS:
-            add(sums, i, fire_constants_vjp(*start, wait, *constants, *adjoint, by_time))
-        store(adjoints, i, *fire_vjp(*start, *step, *constants, *adjoint, by_time))
+            add(sums, i, fire_constants_vjp(*start, wait, *constants, *adjoint, memory.by_spike[p]))
+        store(adjoints, i, *fire_vjp(*start, *step, *constants, *adjoint, memory.by_spike[p]))
         if WANT_MARGIN and HAS_PEAK:
-            cost += press_way(batch, memory, scratch, sums, i, p, constants)
+            cost += press_spike(batch, memory, scratch, sums, i, p, constants)
     return cost
 
 

@@ -92,43 +92,24 @@ def add_column(target: Floats, place: int, values: Numbers) -> None:
 def press_spike(
     batch: Batch, memory: LayerMemory, scratch: Scratch, sums: LayerSums, i: int, p: int,
     constants: Numbers,
-) -> tuple[float, float]:  # fmt: skip
-    """Cost of the maximum that spike p, of neuron i, has cut off.
+) -> float:  # fmt: skip
+    """Cost of the maximum that spike p, of neuron i, has cut off, and of one on the way to it.
 
-    Its derivatives by the state just before the spike are written to ``scratch.at_spike``.
-
-    Returns:
-        The cost, and its derivative by the spike time, at a fixed state before.
+    The adjoints of the neuron in ``scratch.spiking_adjoints`` are added to. The height of a maximum
+    stays the same along the flow to it: it does not change with the time of the spike.
     """
     start, wait = load(memory.spikes.starts, p), memory.spikes.waits[p]
+    step, adjoints = propagator(wait, *constants), scratch.spiking_adjoints
+    there = flow(*start, *step, *constants)
     for c in range(N_COORDINATES):
         scratch.at_spike[c, 0] = 0.0
-    there = flow(*start, *propagator(wait, *constants), *constants)
     value = press_peak(batch, scratch, sums, i, constants, there, np.inf, scratch.at_spike, 0)
-    moving = velocity(*there, *constants)
-    by_time = 0.0
-    for c in range(N_COORDINATES):
-        by_time += scratch.at_spike[c, 0] * moving[c]
-    return value, by_time
-
-
-@kernel()
-def press_way(
-    batch: Batch, memory: LayerMemory, scratch: Scratch, sums: LayerSums, i: int, p: int,
-    constants: Numbers,
-) -> float:  # fmt: skip
-    """Carry ``scratch.at_spike`` to the state before, and press a maximum on the way there.
-
-    The adjoints of neuron i in ``scratch.spiking_adjoints`` are added to. Returns the cost.
-    """
-    start, wait = load(memory.spikes.starts, p), memory.spikes.waits[p]
     by_state = load(scratch.at_spike, 0)
-    adjoints = scratch.spiking_adjoints
-    slopes = flow_vjp(*start, *propagator(wait, *constants), *constants, *by_state)
-    add_column(adjoints, i, slopes)
+    add_column(adjoints, i, flow_vjp(*start, *step, *constants, *by_state))
     if WANT_PARAMETERS and HAS_PARAMETERS:
         add(sums, i, flow_constants_vjp(*start, wait, *constants, *by_state))
-    return press_peak(batch, scratch, sums, i, constants, start, wait, adjoints, i)
+    on_the_way = press_peak(batch, scratch, sums, i, constants, start, wait, adjoints, i)
+    return value + on_the_way
 
 
 @kernel()
@@ -148,9 +129,7 @@ def press_segment(
         if duration > 0.0 and not scratch.spiked[i]:
             constants = find_constants(layer, i)
             state = jump(*load(states, i), weights[i], *constants)
-            total += press_peak(
-                batch, scratch, sums, i, constants, state, duration, pressed, i
-            )
+            total += press_peak(batch, scratch, sums, i, constants, state, duration, pressed, i)
     return total
 
 

@@ -89,7 +89,7 @@ class TrainConfig:
 
 TRAIN_ONLY = (
     *("readout_parameters", "recurrent", "delay", "learn_delays", "learn_parameters"),
-    *("smoothing", "rate_cost", "patience"),
+    *("smoothing", "rate_cost", "margin", "patience"),
 )
 """What only readouts of spike trains have."""
 

@@ -14,6 +14,7 @@ from sim.network.readouts import LinearReadout
 from sim.temporal.batch import MAX_SPIKES, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
+from sim.temporal.margin_settings import check_margin
 from sim.temporal.stack import TemporalStack, read_temporal
 from sim.training.config import TrainConfig
 from sim.training.data import Dataset
@@ -54,6 +55,10 @@ class TemporalTrainer(Trainer):
         self.plain_loss = make_cross_entropy()
         self.before_step: list[np.ndarray] | None = None
         self.steps_left = 0
+        wanted = config.activity
+        self.margin = check_margin(
+            model, (wanted.margin, wanted.margin_width) if wanted.margin else None
+        )
         super().__init__(config, dataset, model)
         if config.schedule.warm_up:
             self.schedule = WarmUp(schedule=self.schedule, epochs=config.schedule.warm_up)
@@ -241,6 +246,7 @@ class TemporalTrainer(Trainer):
             outcome, found = run_temporal(
                 stack, self.draw_trials(indices, rng), labels, readout, self.logit_loss,
                 parameters=self.wants_parameters, activity=self.find_costs(kept["rates"]),
+                margin=self.margin,
             )  # fmt: skip
             assert found is not None
             gradients = self.temporal.read_gradients(found, arrays, scales)
