@@ -5,7 +5,7 @@ by sample, and blocks are added in a fixed tree: so the result has the same bits
 threads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
@@ -44,6 +44,8 @@ MOST_BLOCKS = 16
 """Into so many blocks a batch is cut at most; each has gradients of its own."""
 SAMPLES_PER_BLOCK = 2
 """At least so many, but for the last: sums of few samples take as long as the samples."""
+MOST_SETTINGS = 4
+"""No readout has more numbers."""
 MAX_SPIKES = 1_000_000
 KEPT_BYTES = 2**27
 """More is not kept from batch to batch."""
@@ -109,7 +111,7 @@ def link_maximum(model: CompiledModel, functions: ModuleType, wants_settings: bo
 @lru_cache(maxsize=64)
 def link_kernels(
     model: CompiledModel, functions: ModuleType, loss: Callable[..., float], per_neuron: bool,
-    parameters: bool, wants_settings: bool, margin: bool,
+    parameters: bool, wants_settings: bool, margin: bool, n_settings: int,
 ) -> Any:  # fmt: skip
     """The kernels of `sim.temporal.sample`, bound to a model, a readout and a loss.
 
@@ -121,11 +123,13 @@ def link_kernels(
         parameters: Whether derivatives by these are computed.
         wants_settings: Whether those by the readout's parameters are.
         margin: Whether maxima near the threshold cost anything.
+        n_settings: How many numbers the readout has.
     """
     further: dict[str, Any] = {"loss_function": model.jit(loss, allocates=False)}
     if hasattr(functions, "kernel"):
         names = ("kernel_and_slope", "kernel_vjp")
         further |= {name: getattr(functions, name) for name in names}
+        further["N_SETTINGS"] = n_settings
     else:
         maximum = link_maximum(model, functions, wants_settings)
         further |= {"read_out": maximum.read_maximum, "read_out_vjp": maximum.read_maximum_vjp}
@@ -210,10 +214,12 @@ def check_loss(trial: int, loss: float) -> None:
 
 def make_batch(
     stack: TemporalStack, layers: list[DenseLayer], merged: MergedTrials, *, max_spikes: int,
-    targets: np.ndarray, weights: np.ndarray, bias: np.ndarray, read_settings: tuple[float, ...],
-    loss_settings: tuple[float, ...], margin: tuple[float, float] | None = None,
+    targets: np.ndarray | None = None, readout: LinearReadout | None = None,
+    loss_settings: Sequence[float] = (), margin: tuple[float, float] | None = None,
 ) -> Batch:  # fmt: skip
-    """A network and a batch as kernels get them; weights of the readout with outputs first."""
+    """A network and a batch as kernels get them, perhaps with nothing to read and no loss."""
+    weights = np.zeros((1, 1, 1)) if readout is None else readout.cube
+    settings = () if readout is None else readout.compiled.values
     return Batch(
         layers=layers,
         n_layers=len(layers),
@@ -225,11 +231,11 @@ def make_batch(
         instant_offsets=merged.instant_offsets,
         channels=merged.channel,
         spike_offsets=merged.spike_offsets,
-        targets=targets,
+        targets=np.zeros((1, 1)) if targets is None else targets,
         read_weights=np.ascontiguousarray(np.moveaxis(weights, 0, -1)),
-        bias=bias,
-        read_settings=read_settings,
-        loss_settings=loss_settings,
+        bias=np.zeros(1) if readout is None else readout.bias,
+        read_settings=(*settings, *(0.0,) * (MOST_SETTINGS - len(settings))),
+        loss_settings=np.array(loss_settings, float),
         margin=margin or (0.0, 1.0),
     )
 
@@ -251,14 +257,14 @@ class Run:
         self.layers = stack.layers
         self.batch = make_batch(
             stack, self.layers, self.merged, max_spikes=max_spikes, targets=wanted,
-            weights=weights, bias=readout.bias, read_settings=readout.compiled.values,
-            loss_settings=loss.settings, margin=margin,
+            readout=readout, loss_settings=loss.settings, margin=margin,
         )  # fmt: skip
         self.found = self.make_found(len(weights), activity)
         self.varied = list_constants(stack.model) if parameters else []
         self.kernels = link_kernels(
             stack.compiled, readout.compiled.functions, loss.function, not stack.is_uniform,
             parameters, parameters and bool(readout.compiled.parameters), margin is not None,
+            len(readout.compiled.values),
         )  # fmt: skip
         self.max_spikes = max_spikes
         self.instants = int(np.diff(self.merged.instant_offsets).max(initial=0))

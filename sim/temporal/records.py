@@ -53,7 +53,8 @@ class Batch(NamedTuple):
         targets: What is wanted of each sample, shape (n_samples, n_targets).
         read_weights: Of the readout, shape (n_neurons, n_features, n_outputs).
         bias: Of the readout, shape (n_outputs,).
-        read_settings: Numbers of the readout.
+        read_settings: Numbers of the readout, and zeros behind them: so many for all readouts that
+            kernels are compiled once for all.
         loss_settings: Numbers of the loss.
         margin: Weight and width of the cost of maxima near the threshold.
     """
@@ -72,7 +73,7 @@ class Batch(NamedTuple):
     read_weights: Floats
     bias: Floats
     read_settings: Numbers
-    loss_settings: Numbers
+    loss_settings: Floats
     margin: tuple[float, float]
 
 
