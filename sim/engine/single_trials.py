@@ -135,7 +135,7 @@ def differentiate_logits(
     first = network.slices[network.populations[-1].name].start
     outcome = TemporalOutcome(
         logits=np.zeros((n, len(readout.bias))), loss=np.zeros(n),
-        counts=np.zeros((n, network.n_neurons), np.int64),
+        counts=np.zeros((n, network.n_neurons), np.int64), norms=np.zeros(0),
     )  # fmt: skip
     run, parts = methods.prepare(network), []
     for k in range(n):

@@ -26,19 +26,19 @@ class LogitLoss:
         name: Its name.
         function: The function of one trial, see the module's docstring.
         settings: Its numbers, passed to every call.
+        class_weights: Weight of each class, where targets are labels; none for 1.
     """
 
     name: str
     function: Callable[..., float]
     settings: Numbers
+    class_weights: Numbers = ()
 
     def __repr__(self) -> str:
         return f"LogitLoss({self.name}, settings={self.settings})"
 
 
-def cross_entropy(
-    logits: Floats, target: Floats, settings: Settings, gradient: Floats
-) -> float:
+def cross_entropy(logits: Floats, target: Floats, settings: Settings, gradient: Floats) -> float:
     """Cross entropy of the softmax of the logits; settings are (label smoothing,).
 
     Target is (label, weight of its class); with smoothing s the wanted probabilities are s / n, and
@@ -68,9 +68,7 @@ def cross_entropy(
     return float(weight * value)
 
 
-def squared_error(
-    logits: Floats, target: Floats, settings: Settings, gradient: Floats
-) -> float:
+def squared_error(logits: Floats, target: Floats, settings: Settings, gradient: Floats) -> float:
     """Half the squared distance of the logits to the targets."""
     value = 0.0
     for o in range(logits.shape[0]):
@@ -101,8 +99,9 @@ def make_cross_entropy(
             f"Expected class weights above 0 but got {min(weights)}; leave a class out by its data."
         )
     return LogitLoss(
-        name="cross_entropy", function=cross_entropy, settings=(float(smoothing), *weights)
-    )
+        name="cross_entropy", function=cross_entropy, settings=(float(smoothing),),
+        class_weights=weights,
+    )  # fmt: skip
 
 
 def make_squared_error() -> LogitLoss:
@@ -131,6 +130,6 @@ def prepare_logit_targets(
             f"Expected labels from 0 to {n_outputs - 1} but got {labels.min()} to "
             f"{labels.max()}; give one output to every class."
         )
-    weights = np.array(loss.settings[1:] or (1.0,) * n_outputs)
+    weights = np.array(loss.class_weights or (1.0,) * n_outputs)
     check_shape("class weights", weights, (n_outputs,))
     return np.column_stack([labels.astype(np.float64), weights[labels]])
