@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sim.events.differentiate import list_constants
-from sim.inputs.merged import MergedTrials, merge_instants
+from sim.inputs.merged import MergedTrials
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
 from sim.kernels.sums import add_in_tree, list_arrays
@@ -217,7 +217,7 @@ class Run:
     ) -> None:  # fmt: skip
         network, self.stack, self.trials, self.readout = stack.network, stack, trials, readout
         self.parameters = parameters
-        self.merged: MergedTrials = merge_instants(trials, network.duration)
+        self.merged: MergedTrials = stack.merge(trials)
         weights = readout.cube
         check_readout(readout, {p.name: p.size for p in network.populations})
         wanted = prepare_logit_targets(loss, targets, len(trials), len(weights))

@@ -6,7 +6,6 @@ point of the line takes little longer than its trial.
 
 import numpy as np
 
-from sim.inputs.merged import merge_instants
 from sim.inputs.trials import Trials
 from sim.status import raise_status
 from sim.temporal.batch import make_batch
@@ -34,7 +33,7 @@ class Line:
         self.ends = first.layers, last.layers
         same = all(np.array_equal(a.table, b.table) for a, b in zip(*self.ends, strict=True))
         self.model = first.compiled if same else first.model
-        self.merged = merge_instants(trials, self.duration)
+        self.merged = first.merge(trials)
         self.runner = Forward(self.model, first.layers, self.merged, is_uniform=first.is_uniform)
 
     def run(self, place: float, trial: int) -> Train:

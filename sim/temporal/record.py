@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.inputs.merged import MergedTrials, merge_instants
+from sim.inputs.merged import MergedTrials
 from sim.inputs.trials import Trials
 from sim.network.layer_stack import Spikes
 from sim.status import NO_ROOM, Status, raise_status
@@ -47,7 +47,7 @@ def record_spikes(stack: TemporalStack, trials: Trials, *, max_spikes: int = MAX
         InputError: If memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    merged = merge_instants(trials, stack.network.duration)
+    merged = stack.merge(trials)
     n, model = len(trials), stack.compiled
     batch = model.pack(make_batch(stack, stack.layers, merged, max_spikes=max_spikes))
     n_blocks = min(n, MOST_BLOCKS)

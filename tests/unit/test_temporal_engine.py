@@ -21,6 +21,7 @@ CASES = {
     "forward, many in one instant": {"recurrent": False, "delays": False},
     "recurrent with delays": {"varied": True},
     "recurrent without delays": {"delays": False},
+    "delays of the input": {"delays": "all", "recurrent": False},
 }
 
 
