@@ -10,8 +10,9 @@ from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.network.readouts import LinearReadout
 from sim.temporal import forward
-from sim.temporal.batch import link_model, run_temporal
+from sim.temporal.batch import run_temporal
 from sim.temporal.line import Line
+from sim.temporal.linking import link_model
 from sim.temporal.logit_losses import make_cross_entropy, make_squared_error
 from sim.temporal.stack import read_temporal
 from spiketheory.errors import SimulationError
@@ -20,6 +21,7 @@ CASES = {
     "forward, many in one instant": {"recurrent": False, "delays": False},
     "recurrent with delays": {"varied": True},
     "recurrent without delays": {"delays": False},
+    "delays of the input": {"delays": "all", "recurrent": False},
 }
 
 
