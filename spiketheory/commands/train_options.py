@@ -69,7 +69,7 @@ class DatasetName(click.Choice[str]):
 TRAIN_OPTIONS = (
     click.option("--dataset", type=DatasetName(DATASET_NAMES),
                  metavar="[digits|mnist|fashion-mnist|kmnist|emnist-SPLIT|yinyang|FILE.npz]",
-                 help="What to learn: 8x8 digits of scikit-learn, images in torchvision's folders "
+                 help="What to learn: 8x8 digits (come along), images in torchvision's folders "
                  "(MNIST and its like; SPLIT is balanced, byclass, bymerge, digits, letters or "
                  "mnist), points in a yin-yang sign (generated), or the trials in a file.  "
                  "[default: digits]"),
