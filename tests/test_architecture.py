@@ -21,7 +21,7 @@ ORDER = (
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
     *("sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("sim.analysis", "sim.files", "sim.training", "spiketheory.commands"),
+    *("sim.analysis", "sim.files", "sim.training", "sim.interop", "spiketheory.commands"),
     *("cli", "benchmarks"),
 )
 """Folders and files, from those that know nothing to those that know all."""
@@ -29,7 +29,7 @@ ABOVE = ("spiketheory", "derivations.generated", "sim")
 """Packages of which nothing but parts are imported."""
 MAY_IMPORT_DERIVATIONS = (
     *("derivations", "spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("spiketheory.commands", "benchmarks"),
+    *("sim.interop", "spiketheory.commands", "benchmarks"),
 )
 PACKAGES = ("spiketheory", "derivations", "sim", "benchmarks")
 FILES = [
@@ -147,6 +147,7 @@ MAY_TOUCH = {
         *("spiketheory.commands", "spiketheory.testing", "benchmarks"),
     ),
     "numba": ("spiketheory.machine", "benchmarks"),
+    "sklearn": ("sim.interop", "benchmarks"),
 }
 """Which folders may import what is heavy, or belongs to one face of the program."""
 

@@ -148,6 +148,7 @@ def run_temporal(
     stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
     loss: LogitLoss, *, gradient: bool = True, parameters: bool = False,
     input_times: bool = False, activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
+    sample_weight: np.ndarray | None = None,
 ) -> tuple[TemporalOutcome, TemporalGradients | None]:  # fmt: skip
     """Run a batch, and go back through it if ``gradient``.
 
@@ -163,6 +164,7 @@ def run_temporal(
         activity: Derivatives of a regulariser by each neuron's sum of (T - t)/T over its spikes in
             a trial, shape (n_neurons,), which are added for each trial; None for none.
         max_spikes: More spikes of a layer in one trial are an error.
+        sample_weight: What the loss of each trial is multiplied by, shape (n_trials,); None for 1.
 
     Returns:
         What each trial did, and the gradients (None unless asked for).
@@ -171,7 +173,10 @@ def run_temporal(
         InputError: If shapes do not fit, or memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    run = Run(stack, trials, targets, readout, loss, parameters and gradient, activity, max_spikes)
+    wanted = prepare_logit_targets(
+        loss, targets, len(trials), len(readout.cube), sample_weight=sample_weight
+    )
+    run = Run(stack, trials, wanted, readout, loss, parameters and gradient, activity, max_spikes)
     sums = run.run(gradient, input_times)
     gradients = None if sums is None else run.collect(sums, input_times)
     run.give_totals_back()
@@ -228,10 +233,9 @@ class Run:
         self.merged: MergedTrials = merge_instants(trials, network.duration)
         weights = readout.cube
         check_readout(readout, {p.name: p.size for p in network.populations})
-        wanted = prepare_logit_targets(loss, targets, len(trials), len(weights))
         self.layers = stack.layers
         self.batch = make_batch(
-            stack, self.layers, self.merged, max_spikes=max_spikes, targets=wanted,
+            stack, self.layers, self.merged, max_spikes=max_spikes, targets=targets,
             weights=weights, bias=readout.bias, read_settings=readout.compiled.values,
             loss_settings=loss.settings,
         )  # fmt: skip

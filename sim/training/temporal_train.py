@@ -239,6 +239,7 @@ class TemporalTrainer(Trainer):
             outcome, found = run_temporal(
                 stack, self.draw_trials(indices, rng), labels, readout, self.logit_loss,
                 parameters=self.wants_parameters, activity=self.find_costs(kept["rates"]),
+                sample_weight=self.find_sample_weights(indices),
             )  # fmt: skip
             assert found is not None
             gradients = self.temporal.read_gradients(found, arrays, scales)
@@ -248,8 +249,15 @@ class TemporalTrainer(Trainer):
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
         self.after_step(state, arrays, outcome)
-        hits = np.count_nonzero(outcome.logits.argmax(axis=1) == labels)
-        return float(outcome.loss.mean()), int(hits)
+        return float(outcome.loss.mean()), self.count_hits(outcome.logits, labels)
+
+    def find_sample_weights(self, indices: np.ndarray) -> np.ndarray | None:
+        """What the losses of training samples are multiplied by; None for 1."""
+        return None
+
+    def count_hits(self, logits: np.ndarray, labels: np.ndarray) -> int:
+        """How many samples are right."""
+        return int(np.count_nonzero(logits.argmax(axis=1) == labels))
 
     def find_costs(self, rates: np.ndarray) -> np.ndarray | None:
         """Derivatives of the cost of too few or too many spikes, by each neuron's activity."""
