@@ -5,7 +5,6 @@ training; the learning rate is so small that training steps, complete as they ar
 """
 
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from benchmarks.timing import Step, time_calls
 from derivations import compile_model
 from sim.layers.batch import run_batch
 from sim.network.layer_stack import LayerStack
-from sim.training.config import TrainConfig, make_config
+from sim.training.config import make_config
 from sim.training.data import Dataset, load_dataset
 from sim.training.train import Trainer, TrainState
 
@@ -30,15 +29,9 @@ PROBE = 200
 """Samples on which the activity of a small network is set and its operations are counted."""
 
 
-def find_precision_option() -> str | None:
-    """The option of a training run that chooses the number format, if there is one."""
-    names = {f.name for f in fields(TrainConfig)}
-    return next((name for name in ("dtype", "precision") if name in names), None)
-
-
 def list_precisions() -> list[str]:
     """Number formats that training can be asked for."""
-    return ["float64"] if find_precision_option() is None else ["float64", "float32"]
+    return ["float64", "float32"]
 
 
 def make_images(samples: int, data: Path | None = None) -> Dataset:
@@ -68,17 +61,20 @@ def make_trainer(
     data: Path | None = None,
 ) -> Trainer:
     """A training run of the paper's digit task: one bin, 2 % flips, AdaBelief."""
-    option = find_precision_option()
-    options: dict[str, Any] = {} if option is None else {option: precision}
     config = make_config(
-        dataset="mnist", model=model, hidden=hidden, batch=batch, learning_rate=RATE, **options
+        dataset="mnist",
+        model=model,
+        hidden=hidden,
+        batch=batch,
+        learning_rate=RATE,
+        precision=precision,
     )
     return Trainer(config, make_images(samples, data), compile_model(model))
 
 
 def run_forward(network: LayerStack, trainer: Trainer) -> Any:
     """Outcome of the first training samples: so many as large networks do in a second."""
-    samples = int(np.clip(60_000 // max(1, sum(trainer.config.hidden)), 30, PROBE))
+    samples = int(np.clip(60_000 // max(1, sum(trainer.config.network.hidden)), 30, PROBE))
     chosen = np.arange(min(samples, len(trainer.train_events)))
     targets = np.zeros(len(chosen), dtype=np.int64)
     return run_batch(network, trainer.train_events.take(chosen), targets, trainer.loss)[0]

@@ -112,7 +112,7 @@ def count_work_of(trainer: Trainer, state: TrainState, *, training: bool, itemsi
     hidden = float(outcome.synaptic_operations.mean()) - input_spikes * trainer.sizes[1]
     return count_work(
         trainer.sizes, input_spikes=input_spikes, hidden_updates=hidden, bins=n_bins,
-        batch=trainer.config.batch, itemsize=itemsize, training=training,
+        batch=trainer.config.optimiser.batch, itemsize=itemsize, training=training,
     )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sim.temporal.logit_losses import make_cross_entropy as make_cross_entropy
     from sim.temporal.logit_losses import make_squared_error as make_squared_error
     from sim.training.config import TrainConfig as TrainConfig
+    from sim.training.config import make_config as make_config
     from sim.training.data import Dataset as Dataset
     from sim.training.data import load_dataset as load_dataset
     from sim.training.train import Trainer as Trainer
@@ -103,6 +104,7 @@ NAMES = {
     "make_cross_entropy": "sim.temporal.logit_losses",
     "make_squared_error": "sim.temporal.logit_losses",
     "TrainConfig": "sim.training.config",
+    "make_config": "sim.training.config",
     "Dataset": "sim.training.data",
     "load_dataset": "sim.training.data",
     "Trainer": "sim.training.train",
@@ -148,6 +150,7 @@ __all__ = (
     "layered",
     "load_dataset",
     "loss_and_gradient",
+    "make_config",
     "make_cross_entropy",
     "make_first_spike_in_time_loss",
     "make_first_spike_loss",

@@ -13,6 +13,7 @@ ORDER = (
     *("spiketheory.errors", "spiketheory.files", "spiketheory.folder_lock"),
     *("spiketheory.interrupts", "spiketheory.time_limit", "spiketheory.workers"),
     *("spiketheory.memory", "spiketheory.reading", "spiketheory.plain_text"),
+    *("spiketheory.shown",),
     *("spiketheory.runtime", "spiketheory.language", "spiketheory.symbolic"),
     *("spiketheory.generation", "spiketheory.reference", "spiketheory.verification"),
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),
@@ -21,7 +22,8 @@ ORDER = (
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
     *("sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("sim.analysis", "sim.files", "sim.training", "sim.interop", "spiketheory.commands"),
+    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.cluster", "sim.interop"),
+    "spiketheory.commands",
     *("cli", "benchmarks"),
 )
 """Folders and files, from those that know nothing to those that know all."""

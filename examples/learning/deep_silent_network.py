@@ -46,8 +46,8 @@ FIRST_LAYER = 0.005
 def make_trainer(epochs: int, seed: int, backend: str) -> tuple[Trainer, TrainState]:
     """The trainer, and the silent network that it starts with."""
     config: TrainConfig = make_config(**SETTINGS, epochs=epochs, seed=seed)
-    dataset = load_dataset(config.dataset)
-    trainer = Trainer(config, dataset, compile_model(config.model, backend=backend))
+    dataset = load_dataset(config.dataset.name)
+    trainer = Trainer(config, dataset, compile_model(config.network.model, backend=backend))
     state = trainer.start()
     state.parameters[0] *= FIRST_LAYER
     trainer.compile(state)
@@ -78,7 +78,7 @@ def learn(trainer: Trainer, state: TrainState) -> list[list[float]]:
     silence: list[list[float]] = []
     console = make_console(stderr=True, quiet=not sys.stderr.isatty())
     with make_progress(console) as bar:
-        task = bar.add_task("Learning", total=trainer.config.epochs, note="")
+        task = bar.add_task("Learning", total=trainer.config.schedule.epochs, note="")
 
         def on_epoch(state: TrainState, row: Row) -> None:
             silence.append(find_silence(trainer, state))

@@ -38,8 +38,8 @@ def train_width(width: int, epochs: int, seed: int, backend: str) -> dict[str, A
     config = make_config(
         preset="sparse", hidden=(width,), epochs=epochs, seed=seed, validation=HELD_OUT
     )
-    dataset = split_validation(load_dataset(config.dataset), HELD_OUT, seed=seed)
-    trainer = Trainer(config, dataset, compile_model(config.model, backend=backend))
+    dataset = split_validation(load_dataset(config.dataset.name), HELD_OUT, seed=seed)
+    trainer = Trainer(config, dataset, compile_model(config.network.model, backend=backend))
     state = trainer.start()
     trainer.compile(state)
     last = train_network(trainer, state).rows[-1]

@@ -17,6 +17,7 @@ from sim.network.network import Network
 from sim.network.readouts import AnyReadout
 from sim.temporal.batch import TemporalOutcome
 from sim.temporal.logit_losses import LogitLoss
+from spiketheory.shown import shown_by
 
 AnyLoss: TypeAlias = Loss | LogitLoss
 AnyOutcome: TypeAlias = Outcome | TemporalOutcome
@@ -47,6 +48,14 @@ class BatchRecording:
     spike_neuron: np.ndarray
     end_state: list[dict[str, np.ndarray]]
     recordings: tuple[Recording, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"BatchRecording({len(self)} trials, {len(self.spike_time)} spikes of "
+            f"{self.network.n_neurons} neurons, T={self.network.duration:g}, by {self.engine})"
+        )
+
+    _repr_png_ = shown_by("sim.analysis.trial_figure.show_batch")
 
     def __len__(self) -> int:
         return len(self.trials)

@@ -304,8 +304,17 @@ def check_ragged(
             f"{channel.min(initial=0)} to {channel.max(initial=0)}; count them from 0, or raise "
             "n_channels."
         )
-    order = np.lexsort((channel, time, np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))))
+    trial = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    if is_sorted(time, channel, trial):
+        return Ragged(time=time, channel=channel, offsets=offsets)
+    order = np.lexsort((channel, time, trial))
     return Ragged(time=time[order], channel=channel[order], offsets=offsets)
+
+
+def is_sorted(time: np.ndarray, channel: np.ndarray, trial: np.ndarray) -> bool:
+    """Whether spikes come by trial, time and channel already: many are made so."""
+    later = (time[1:] > time[:-1]) | ((time[1:] == time[:-1]) & (channel[1:] >= channel[:-1]))
+    return bool(np.all(later | (trial[1:] > trial[:-1])))
 
 
 def spell_out(inputs: BinnedInput | LatencyInput) -> Ragged:

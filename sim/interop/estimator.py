@@ -18,6 +18,14 @@ from derivations import compile_model, compile_readout
 from sim.inputs.trials import Trials
 from sim.interop.estimator_training import EstimatorTrainer, Samples, train
 from sim.training.config import TrainConfig
+from sim.training.config_parts import (
+    ActivityPart,
+    LossPart,
+    NetworkPart,
+    OptimiserPart,
+    ReadoutPart,
+    SchedulePart,
+)
 from sim.training.train import TrainState
 from spiketheory.errors import InputError, check_finite, check_shape
 
@@ -170,11 +178,18 @@ class SpikingEstimator(ABC, BaseEstimator):
         """A trainer of the network."""
         hidden = (self.hidden,) if isinstance(self.hidden, int | np.integer) else self.hidden
         config = TrainConfig(
-            model=self.model, parameters=self.find_parameters(), readout=self.readout,
-            duration=self.duration, hidden=tuple(map(int, hidden)), start_rate=self.start_rate,
-            smoothing=getattr(self, "smoothing", 0.0), epochs=self.max_iter,
-            batch=self.batch_size, optimiser="adam", learning_rate=self.learning_rate,
-            schedule=schedule, warm_up=0.0, count_jumps=0, seed=self.seed_,
+            network=NetworkPart(
+                model=self.model, parameters=self.find_parameters(), duration=self.duration,
+                hidden=tuple(map(int, hidden)),
+            ),
+            loss=LossPart(smoothing=getattr(self, "smoothing", 0.0)),
+            readout=ReadoutPart(name=self.readout),
+            activity=ActivityPart(start_rate=self.start_rate, count_jumps=0),
+            optimiser=OptimiserPart(
+                name="adam", learning_rate=self.learning_rate, batch=self.batch_size
+            ),
+            schedule=SchedulePart(name=schedule, epochs=self.max_iter, warm_up=0.0),
+            seed=self.seed_,
         )  # fmt: skip
         return EstimatorTrainer(
             config, samples, self.n_outputs, compile_model(self.model),

@@ -134,8 +134,8 @@ def train(
     losses: list[float] = []
     scores: list[float] = []
     best, bar, kept, waited = -np.inf, -np.inf, copy_arrays(state), 0
-    while state.epoch < trainer.config.epochs and waited < patience:
-        losses.append(trainer.learn(state, trainer.config.epochs))
+    while state.epoch < trainer.config.schedule.epochs and waited < patience:
+        losses.append(trainer.learn(state, trainer.config.schedule.epochs))
         if score is None:
             continue
         scores.append(score())

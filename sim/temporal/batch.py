@@ -17,6 +17,7 @@ from sim.events.differentiate import list_constants
 from sim.inputs.merged import MergedTrials, merge_instants
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
+from sim.kernels.sums import add_in_tree, list_arrays
 from sim.layers.allocation import Shelf
 from sim.network.readouts import LinearReadout, check_readout
 from sim.status import NO_ROOM, raise_status
@@ -25,9 +26,7 @@ from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, make_sums
 from sim.temporal.gradients import (
     TemporalGradients,
-    add_in_tree,
     collect_network,
-    list_arrays,
 )
 from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
@@ -38,6 +37,7 @@ from spiketheory.generation.interface import INTERFACE
 from spiketheory.machine.compile import CompiledModel, extend_linker, make_linker
 from spiketheory.machine.link import Linker
 from spiketheory.memory import check_memory
+from spiketheory.shown import Short
 
 MOST_BLOCKS = 16
 """Into so many blocks a batch is cut at most; each has gradients of its own."""
@@ -48,8 +48,8 @@ KEPT_BYTES = 2**27
 """More is not kept from batch to batch."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TemporalOutcome:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TemporalOutcome(Short):
     """What a batch did.
 
     Attributes:

@@ -31,6 +31,9 @@ class LogitLoss:
     function: Callable[..., float]
     settings: Numbers
 
+    def __repr__(self) -> str:
+        return f"LogitLoss({self.name}, settings={self.settings})"
+
 
 def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Cross entropy of the softmax of the logits; settings are (label smoothing,).

@@ -8,7 +8,6 @@ import numpy as np
 
 from sim.engine.choose import AUTO, ENGINES
 from sim.files.tables import Table
-from sim.training.config import CONVERTERS, DESCRIPTIONS, check_at_least, check_range
 from sim.training.optim import (
     OPTIMISERS,
     SCHEDULES,
@@ -17,6 +16,7 @@ from sim.training.optim import (
     make_optimiser,
     make_schedule,
 )
+from sim.training.plain_values import CONVERTERS, DESCRIPTIONS, check_at_least, check_range
 from spiketheory.errors import InputError, check_choice, check_positive
 from spiketheory.reading import show
 

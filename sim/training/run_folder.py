@@ -101,21 +101,21 @@ def make_trainer(
         InputError: If data are missing, or cannot be trained on with this configuration.
         ModelError: If the model is unknown or a parameter lies outside its domain.
     """
-    compiled = compile_model(config.model if model is None else model)
-    options = {"seed": config.seed, "validation": config.validation}
+    compiled = compile_model(config.network.model if model is None else model)
+    options = {"seed": config.seed, "validation": config.dataset.validation}
     dataset: Dataset | TrialDataset
-    if is_trial_dataset(config.dataset):
-        dataset = load_trial_dataset(Path(config.dataset), **options)
+    if is_trial_dataset(config.dataset.name):
+        dataset = load_trial_dataset(Path(config.dataset.name), **options)
     else:
-        dataset = load_dataset(config.dataset, root=root, **options)
+        dataset = load_dataset(config.dataset.name, root=root, **options)
     if not config.reads_trains:
         return Trainer(config, dataset, compiled)
     if compile_readout is None:
         raise InputError(
-            f"Expected compile_readout for the readout {config.readout} but got None; pass "
+            f"Expected compile_readout for the readout {config.readout.name} but got None; pass "
             "derivations.compile_readout."
         )
-    readout = compile_readout(config.readout, **config.readout_parameters)
+    readout = compile_readout(config.readout.name, **config.readout.parameters)
     return TemporalTrainer(config, dataset, compiled, readout)
 
 
@@ -146,7 +146,8 @@ def start_run(
     trainer = make_trainer(
         config, compile_model=compile_model, compile_readout=compile_readout, root=root
     )
-    model_file = read_model_file(config.model) if is_file_name(config.model) else None
+    name = config.network.model
+    model_file = read_model_file(name) if is_file_name(name) else None
     state = trainer.start()
     if folder is None:
         folder = choose_folder(config, trainer.model.name, overwrite=overwrite)
@@ -156,7 +157,7 @@ def start_run(
 
 def choose_folder(config: TrainConfig, model: str, *, overwrite: bool) -> Path:
     """``runs/DATASET-MODEL-seedSEED``, with -2, -3, ... behind it while that is in use."""
-    first = RUNS / f"{Path(config.dataset).stem}-{model}-seed{config.seed}"
+    first = RUNS / f"{Path(config.dataset.name).stem}-{model}-seed{config.seed}"
     if overwrite or not is_used(first):
         return first
     names = (first.with_name(f"{first.name}-{i}") for i in count(2))
@@ -233,10 +234,10 @@ def resume_run(
             root=root,
             epochs=epochs,
         )
-        if run.state.epoch > run.trainer.config.epochs:
+        if run.state.epoch > run.trainer.config.schedule.epochs:
             raise InputError(
                 f"Expected at least {run.state.epoch} epochs, which this run has behind it, but "
-                f"got epochs={run.trainer.config.epochs}; give a larger number."
+                f"got epochs={run.trainer.config.schedule.epochs}; give a larger number."
             )
         run.lock = open_folder(run.folder, overwrite=True)
     return run
@@ -339,8 +340,8 @@ def save_model_file(folder: Path, content: bytes | None) -> None:
 
 def find_model(config: TrainConfig, folder: Path) -> str:
     """What a run's model is loaded from: the file kept with it, else the configured name."""
-    kept = folder / MODEL
-    return str(kept) if is_file_name(config.model) and kept.is_file() else config.model
+    kept, name = folder / MODEL, config.network.model
+    return str(kept) if is_file_name(name) and kept.is_file() else name
 
 
 def save_run(folder: Path, trainer: Trainer, state: TrainState) -> None:

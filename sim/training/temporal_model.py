@@ -47,19 +47,19 @@ class TemporalModel:
     n_outputs: int
 
     def __post_init__(self) -> None:
-        if not self.config.hidden:
+        if not self.config.network.hidden:
             raise InputError(
-                f"Expected hidden layers for the readout {self.config.readout} but got none; it "
-                "reads the spikes of the last one. Give --hidden."
+                f"Expected hidden layers for the readout {self.config.readout.name} but got none; "
+                "it reads the spikes of the last one. Give --hidden."
             )
         values = dict(
             zip(
                 self.model.parameters,
-                self.model.check_parameters(self.config.parameters),
+                self.model.check_parameters(self.config.network.parameters),
                 strict=True,
             )
         )
-        for name in self.config.learn_parameters:
+        for name in self.config.network.learn_parameters:
             if name not in values:
                 raise InputError(
                     f"Expected parameters of {self.model.name} ({', '.join(values)}) to learn but "
@@ -75,7 +75,7 @@ class TemporalModel:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Numbers of channels and of neurons of each hidden layer."""
-        return (self.n_inputs, *self.config.hidden)
+        return (self.n_inputs, *self.config.network.hidden)
 
     @property
     def learns_start(self) -> bool:
@@ -86,11 +86,11 @@ class TemporalModel:
     def names(self) -> tuple[str, ...]:
         """Names of the arrays that learn, in order."""
         found = []
-        for k, _ in enumerate(self.config.hidden):
+        for k, _ in enumerate(self.config.network.hidden):
             found.append(f"W{k}")
-            found += [f"R{k}"] if self.config.recurrent else []
-            found += [f"delay{k}"] if self.config.learn_delays else []
-            found += [f"{name}_{k}" for name in self.config.learn_parameters]
+            found += [f"R{k}"] if self.config.network.recurrent else []
+            found += [f"delay{k}"] if self.config.network.learn_delays else []
+            found += [f"{name}_{k}" for name in self.config.network.learn_parameters]
             found += [f"initial{k}"] if self.learns_start else []
         return (*found, "readout", "bias")
 
@@ -101,18 +101,18 @@ class TemporalModel:
     def start(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """The arrays before training."""
         arrays: dict[str, np.ndarray] = {}
-        values = self.model.check_parameters(self.config.parameters)
+        values = self.model.check_parameters(self.config.network.parameters)
         default = self.model.module.initial_bounds(*values)[2]
         for k, (n_pre, n) in enumerate(pairwise(self.sizes)):
             arrays[f"W{k}"] = rng.normal(MEAN_WEIGHT, 1.0, (n, n_pre))
             arrays[f"R{k}"] = rng.normal(0.0, 1.0, (n, n))
-            if self.config.learn_delays:
+            if self.config.network.learn_delays:
                 drawn = rng.uniform(0.0, 1.0, n)
                 arrays[f"delay{k}"] = np.log(np.expm1(np.maximum(drawn, 0.01)))
-            for name in self.config.learn_parameters:
+            for name in self.config.network.learn_parameters:
                 arrays[f"{name}_{k}"] = np.full(n, self.encode(name, self.find_value(name)))
             arrays[f"initial{k}"] = np.full(n, float(default))
-        shape = (self.n_outputs, self.config.hidden[-1], self.readout.n_features)
+        shape = (self.n_outputs, self.config.network.hidden[-1], self.readout.n_features)
         arrays["readout"] = rng.normal(0.0, 1.0, shape)
         arrays["bias"] = np.zeros(self.n_outputs)
         return {name: arrays[name] for name in self.names}
@@ -120,11 +120,11 @@ class TemporalModel:
     def fixed_delays(self) -> list[np.ndarray]:
         """Delays of each layer's neurons where they do not learn [time]."""
         rng = np.random.default_rng([self.config.seed, 3])
-        return [rng.uniform(0.0, self.config.delay, n) for n in self.config.hidden]
+        return [rng.uniform(0.0, self.config.network.delay, n) for n in self.config.network.hidden]
 
     def find_value(self, name: str) -> float:
         """A parameter's value before training."""
-        values = self.model.check_parameters(self.config.parameters)
+        values = self.model.check_parameters(self.config.network.parameters)
         return values[self.model.parameters.index(name)]
 
     def encode(self, name: str, value: float) -> float:
@@ -142,10 +142,10 @@ class TemporalModel:
         """
         populations, projections, pre = [], [], INPUT
         fixed = self.fixed_delays()
-        for k, n in enumerate(self.config.hidden):
+        for k, n in enumerate(self.config.network.hidden):
             name = f"{HIDDEN}{k + 1}"
             start = {self.model.initial: arrays[f"initial{k}"]} if self.learns_start else {}
-            parameters = dict(self.config.parameters) | self.read_parameters(arrays, k)
+            parameters = dict(self.config.network.parameters) | self.read_parameters(arrays, k)
             populations.append(
                 Population(
                     name=name, model=self.model, size=n, parameters=parameters, initial=start
@@ -158,7 +158,7 @@ class TemporalModel:
                     delays=spread(before, n),
                 )
             )  # fmt: skip
-            if self.config.recurrent:
+            if self.config.network.recurrent:
                 own = self.read_delays(arrays, fixed, k)
                 projections.append(
                     Projection(
@@ -173,7 +173,7 @@ class TemporalModel:
         )
         network = Network(
             populations=populations, inputs=[channels], projections=projections,
-            duration=self.config.duration,
+            duration=self.config.network.duration,
         )  # fmt: skip
         readout = LinearReadout(
             compiled=self.readout, weights=arrays["readout"] * scales["readout"],
@@ -187,17 +187,17 @@ class TemporalModel:
             name: np.exp(LOG_UNIT * arrays[f"{name}_{k}"])
             if self.is_positive(name)
             else arrays[f"{name}_{k}"]
-            for name in self.config.learn_parameters
+            for name in self.config.network.learn_parameters
         }
 
     def read_delays(
         self, arrays: dict[str, np.ndarray], fixed: Sequence[np.ndarray], k: int
     ) -> np.ndarray | None:
         """The delays of a layer's neurons; None if there are none."""
-        if not self.config.delay:
+        if not self.config.network.delay:
             return None
-        if self.config.learn_delays:
-            return np.asarray(self.config.delay * np.logaddexp(0.0, arrays[f"delay{k}"]))
+        if self.config.network.learn_delays:
+            return np.asarray(self.config.network.delay * np.logaddexp(0.0, arrays[f"delay{k}"]))
         return fixed[k]
 
     def read_gradients(
@@ -206,16 +206,16 @@ class TemporalModel:
         """Derivatives by the arrays, in their order."""
         by: dict[str, np.ndarray] = {}
         weights, delays = iter(found.network.weights), iter(found.network.delays)
-        by_delay = [np.zeros(n) for n in self.config.hidden]
-        for k, n in enumerate(self.config.hidden):
+        by_delay = [np.zeros(n) for n in self.config.network.hidden]
+        for k, n in enumerate(self.config.network.hidden):
             by[f"W{k}"] = np.asarray(next(weights)) * scales[f"W{k}"]
             before = next(delays)
             if k:
                 by_delay[k - 1] += np.sum(np.asarray(before), axis=0)
-            if self.config.recurrent:
+            if self.config.network.recurrent:
                 by[f"R{k}"] = np.asarray(next(weights)) * scales[f"R{k}"]
                 by_delay[k] += np.sum(np.asarray(next(delays)), axis=0)
-            for name in self.config.learn_parameters:
+            for name in self.config.network.learn_parameters:
                 assert found.network.parameters is not None
                 slope = np.asarray(found.network.parameters[k][name])
                 factor = LOG_UNIT * np.exp(LOG_UNIT * arrays[f"{name}_{k}"])
@@ -223,10 +223,10 @@ class TemporalModel:
             if self.learns_start:
                 by[f"initial{k}"] = found.network.initial[k][self.model.initial]
             del n
-        for k, _ in enumerate(self.config.hidden):
-            if self.config.learn_delays:
+        for k, _ in enumerate(self.config.network.hidden):
+            if self.config.network.learn_delays:
                 theta = arrays[f"delay{k}"]
-                by[f"delay{k}"] = by_delay[k] * self.config.delay / (1.0 + np.exp(-theta))
+                by[f"delay{k}"] = by_delay[k] * self.config.network.delay / (1.0 + np.exp(-theta))
         by["readout"] = found.weights * scales["readout"]
         by["bias"] = found.bias
         return [by[name] for name in self.names]
@@ -235,12 +235,12 @@ class TemporalModel:
         """Keep initial phases within their bounds."""
         if not self.learns_start:
             return
-        for k, _ in enumerate(self.config.hidden):
+        for k, _ in enumerate(self.config.network.hidden):
             values = [
                 self.read_parameters(arrays, k).get(name, value)
                 for name, value in zip(
-                    self.model.parameters, self.model.check_parameters(self.config.parameters),
-                    strict=True,
+                    self.model.parameters,
+                    self.model.check_parameters(self.config.network.parameters), strict=True,
                 )
             ]  # fmt: skip
             lower, upper, _ = self.model.module.initial_bounds(*values)

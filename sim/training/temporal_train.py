@@ -50,20 +50,21 @@ class TemporalTrainer(Trainer):
             config=config, model=model, readout=readout, n_inputs=dataset.n_inputs,
             n_outputs=dataset.n_classes,
         )  # fmt: skip
-        self.logit_loss = make_cross_entropy(smoothing=config.smoothing)
+        self.logit_loss = make_cross_entropy(smoothing=config.loss.smoothing)
         self.plain_loss = make_cross_entropy()
         self.before_step: list[np.ndarray] | None = None
         self.steps_left = 0
         super().__init__(config, dataset, model)
-        if config.warm_up:
-            self.schedule = WarmUp(schedule=self.schedule, epochs=config.warm_up)
+        if config.schedule.warm_up:
+            self.schedule = WarmUp(schedule=self.schedule, epochs=config.schedule.warm_up)
 
     def prepare_inputs(self) -> None:
         """Encoded inputs as trials."""
         self.train_trials = self.make_trials(self.train_inputs)
         self.test_trials = self.make_trials(self.test_inputs)
         if not isinstance(self.train_inputs, Trials):
-            self.train_events = prepare_events(self.train_inputs, duration=self.config.duration)
+            duration = self.config.network.duration
+            self.train_events = prepare_events(self.train_inputs, duration=duration)
 
     def check_model(self) -> None:
         """Every model trains: what cannot be run is refused by `read_temporal`."""
@@ -77,10 +78,11 @@ class TemporalTrainer(Trainer):
         arrays = self.temporal.start(np.random.default_rng([self.config.seed, 0]))
         scales = self.find_scales(arrays)
         parameters = list(arrays.values())
-        n = sum(self.config.hidden)
-        kept = {"rates": np.full(n, self.config.start_rate), "norms": np.full(LATEST_NORMS, np.nan)}
+        n = sum(self.config.network.hidden)
+        rates = np.full(n, self.config.activity.start_rate)
+        kept = {"rates": rates, "norms": np.full(LATEST_NORMS, np.nan)}
         kept |= {f"scale_{name}": np.array(scale) for name, scale in scales.items()}
-        if self.config.patience:
+        if self.config.schedule.patience:
             kept |= {f"best_{name}": array.copy() for name, array in arrays.items()}
         return TrainState(
             parameters=parameters, optimiser_state=self.optimiser.init(parameters) | kept
@@ -91,7 +93,7 @@ class TemporalTrainer(Trainer):
         rng = np.random.default_rng([self.config.seed, 2])
         n = len(self.dataset.train_labels)
         chosen = np.sort(rng.choice(n, min(n, CALIBRATION_TRIALS), replace=False))
-        trials, hidden = self.train_trials.take(chosen), self.config.hidden
+        trials, hidden = self.train_trials.take(chosen), self.config.network.hidden
         scales = {name: 0.0 for name in self.temporal.names if name[0] in "WR"}
         scales["readout"] = 1.0
         for k, width in enumerate(hidden):
@@ -102,10 +104,10 @@ class TemporalTrainer(Trainer):
                 scales[f"W{k}"] = float(np.sqrt(low * high))
                 counts = self.count_safely(arrays, scales, trials)
                 rate = np.inf if counts is None else counts[:, first : first + width].mean()
-                low, high = (low, scales[f"W{k}"]) if rate > self.config.start_rate else (
+                low, high = (low, scales[f"W{k}"]) if rate > self.config.activity.start_rate else (
                     scales[f"W{k}"], high
                 )  # fmt: skip
-            if self.config.recurrent:
+            if self.config.network.recurrent:
                 share = RECURRENT_SHARE * np.sqrt(fan_in / width)
                 scales[f"R{k}"] = float(min(share, 1.0) * scales[f"W{k}"])
         outcome = self.run(arrays, scales, trials, np.zeros(len(trials), int))
@@ -117,7 +119,7 @@ class TemporalTrainer(Trainer):
         self, arrays: dict[str, np.ndarray], scales: dict[str, float], trials: Trials
     ) -> np.ndarray | None:
         """Spike counts; None if the network fires without bound."""
-        most = 100 * (1 + int(self.config.start_rate)) * max(self.config.hidden)
+        most = 100 * (1 + int(self.config.activity.start_rate)) * max(self.config.network.hidden)
         try:
             labels = np.zeros(len(trials), int)
             return self.run(arrays, scales, trials, labels, max_spikes=most).counts
@@ -165,16 +167,16 @@ class TemporalTrainer(Trainer):
     @property
     def wants_parameters(self) -> bool:
         """Whether derivatives by the neurons' parameters are needed."""
-        return bool(self.config.learn_parameters)
+        return bool(self.config.network.learn_parameters)
 
     def add_row(
         self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
     ) -> Row:
         """Test the network and append a row of metrics to ``state``."""
         row = super().add_row(state, loss, accuracy, rate, seconds)
-        if self.config.count_jumps:
+        if self.config.activity.count_jumps:
             row |= self.describe_jumps(state)
-        if self.config.patience:
+        if self.config.schedule.patience:
             self.keep_best(state)
         return row
 
@@ -191,10 +193,10 @@ class TemporalTrainer(Trainer):
 
     def is_over(self, state: TrainState) -> bool:
         """Whether training ends with this epoch."""
-        if not self.config.patience:
+        if not self.config.schedule.patience:
             return super().is_over(state)
         best = int(np.argmax([row["test_accuracy"] for row in state.rows]))
-        return super().is_over(state) or state.epoch - best >= self.config.patience
+        return super().is_over(state) or state.epoch - best >= self.config.schedule.patience
 
     def describe_jumps(self, state: TrainState) -> Row:
         """Spikes that appeared or vanished in the last step, on some training samples."""
@@ -208,7 +210,7 @@ class TemporalTrainer(Trainer):
         ]
         rng = np.random.default_rng([self.config.seed, 4])
         n = len(self.dataset.train_labels)
-        chosen = np.sort(rng.choice(n, min(n, self.config.count_jumps), replace=False))
+        chosen = np.sort(rng.choice(n, min(n, self.config.activity.count_jumps), replace=False))
         line = Line(ends[0], ends[1], self.train_trials.take(chosen), max_spikes=MAX_SPIKES)
         found = count_jumps(line, len(chosen))
         values = (found.appeared, found.vanished, found.through_end, found.resolution)
@@ -218,7 +220,7 @@ class TemporalTrainer(Trainer):
         self, state: TrainState, on_batch: Callable[[Progress], None] | None = None
     ) -> Row:
         """Train for one epoch and test; see `Trainer.run_epoch`."""
-        n_batches = -(-len(self.dataset.train_labels) // self.config.batch)
+        n_batches = -(-len(self.dataset.train_labels) // self.config.optimiser.batch)
         self.steps_left = n_batches
         row = super().run_epoch(state, on_batch)
         self.before_step = None
@@ -229,7 +231,7 @@ class TemporalTrainer(Trainer):
     ) -> tuple[float, int]:
         """One optimiser step; returns the batch's mean loss and number of hits."""
         self.steps_left -= 1
-        if self.steps_left == 0 and self.config.count_jumps:
+        if self.steps_left == 0 and self.config.activity.count_jumps:
             self.before_step = [array.copy() for array in state.parameters]
         labels = self.dataset.train_labels[indices]
         arrays, scales = self.read_state(state)
@@ -261,11 +263,11 @@ class TemporalTrainer(Trainer):
 
     def find_costs(self, rates: np.ndarray) -> np.ndarray | None:
         """Derivatives of the cost of too few or too many spikes, by each neuron's activity."""
-        config = self.config
-        if not config.rate_cost:
+        wanted = self.config.activity
+        if not wanted.rate_cost:
             return None
-        off = np.minimum(rates - config.rate_low, 0.0) + np.maximum(rates - config.rate_high, 0.0)
-        return np.asarray(2.0 * config.rate_cost * off)
+        off = np.minimum(rates - wanted.rate_low, 0.0) + np.maximum(rates - wanted.rate_high, 0.0)
+        return np.asarray(2.0 * wanted.rate_cost * off)
 
     def shorten(self, gradients: list[np.ndarray], norms: np.ndarray) -> list[np.ndarray]:
         """Gradients, shortened if they are far longer than the last ones usually were."""
@@ -273,8 +275,8 @@ class TemporalTrainer(Trainer):
         known = norms[~np.isnan(norms)]
         median = float(np.median(known)) if len(known) else norm
         norms[:-1], norms[-1] = norms[1:].copy(), norm
-        longest = self.config.clip * median
-        if not self.config.clip or norm <= longest or not np.isfinite(norm):
+        longest = self.config.optimiser.clip * median
+        if not self.config.optimiser.clip or norm <= longest or not np.isfinite(norm):
             return gradients
         return [g * (longest / norm) for g in gradients]
 
@@ -285,18 +287,18 @@ class TemporalTrainer(Trainer):
         self.temporal.constrain(arrays)
         rates = state.optimiser_state["rates"]
         rates += AVERAGING * (outcome.counts.mean(axis=0) - rates)
-        if self.config.lift:
+        if self.config.activity.lift:
             first = 0
-            for k, width in enumerate(self.config.hidden):
+            for k, width in enumerate(self.config.network.hidden):
                 silent = rates[first : first + width] < SILENT
-                arrays[f"W{k}"][silent] += self.config.lift
+                arrays[f"W{k}"][silent] += self.config.activity.lift
                 first += width
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise_diverged(state, "a number left the range of floats")
 
     def draw_trials(self, indices: np.ndarray, rng: np.random.Generator) -> Trials:
         """Inputs of the samples at ``indices``, changed at random."""
-        if not (self.config.moves_images or self.config.flip):
+        if not (self.config.augmentation.moves_images or self.config.augmentation.flip):
             return self.train_trials.take(indices)
         events = self.augment(indices, rng)
         if events.binned:
@@ -333,11 +335,12 @@ class TemporalTrainer(Trainer):
 
     def count_operations(self, counts: np.ndarray, n_inputs: float) -> float:
         """Synaptic operations of a sample, on average."""
-        hidden, total, first = self.config.hidden, n_inputs * self.config.hidden[0], 0
+        hidden = self.config.network.hidden
+        total, first = n_inputs * hidden[0], 0
         for k, width in enumerate(hidden):
             sent = float(counts[:, first : first + width].sum(axis=1).mean())
             fan_out = hidden[k + 1] if k + 1 < len(hidden) else self.dataset.n_classes
-            total += sent * (fan_out + (width if self.config.recurrent else 0))
+            total += sent * (fan_out + (width if self.config.network.recurrent else 0))
             first += width
         return total
 
@@ -367,9 +370,9 @@ class TemporalTrainer(Trainer):
             label=int(label[0]),
             spike_time=recording.spike_time,
             spike_neuron=recording.spike_neuron,
-            layer_sizes=(*self.config.hidden, self.dataset.n_classes),
+            layer_sizes=(*self.config.network.hidden, self.dataset.n_classes),
             output_time=np.full(self.dataset.n_classes, np.inf),
-            T=self.config.duration,
+            T=self.config.network.duration,
             probabilities=likely / likely.sum(),
         )
 

@@ -1,6 +1,5 @@
 """Train a feedforward network by exact gradient descent."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from sim.losses import (
 )
 from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
 from sim.threads import get_thread_count
-from sim.training.config import TrainConfig
+from sim.training.config import TrainConfig, change_config
 from sim.training.data import Dataset
 from sim.training.evaluate import Metrics, evaluate_network
 from sim.training.optim import Optimiser, make_optimiser, make_schedule
@@ -84,22 +83,22 @@ class Trainer:
         self.config = config
         self.dataset = dataset
         self.model = model
-        self.sizes = (dataset.n_inputs, *config.hidden, dataset.n_classes)
+        self.sizes = (dataset.n_inputs, *config.network.hidden, dataset.n_classes)
         self.loss = make_loss(config)
         self.check_feasible()
-        self.optimiser: Optimiser = make_optimiser(config.optimiser)
-        settings: dict[str, Any] = {"rate": config.learning_rate}
-        if config.schedule == "exponential":
-            settings["decay_epochs"] = config.decay_epochs
-        self.schedule = make_schedule(config.schedule, **settings)
+        self.optimiser: Optimiser = make_optimiser(config.optimiser.name)
+        settings: dict[str, Any] = {"rate": config.optimiser.learning_rate}
+        if config.schedule.name == "exponential":
+            settings["decay_epochs"] = config.schedule.decay_epochs
+        self.schedule = make_schedule(config.schedule.name, **settings)
         self.train_inputs = encode_inputs(config, dataset.train_inputs)
         self.test_inputs = encode_inputs(config, dataset.test_inputs)
         self.prepare_inputs()
 
     def prepare_inputs(self) -> None:
         """Bring encoded inputs to the form that the engine takes."""
-        self.train_events = prepare_events(self.train_inputs, duration=self.config.duration)
-        self.test_events = prepare_events(self.test_inputs, duration=self.config.duration)
+        self.train_events = prepare_events(self.train_inputs, duration=self.config.network.duration)
+        self.test_events = prepare_events(self.test_inputs, duration=self.config.network.duration)
 
     def check_feasible(self) -> None:
         """Find out now, not in an epoch, what cannot be trained.
@@ -109,20 +108,21 @@ class Trainer:
             InputError: If the network does not fit into memory, the model lacks pseudospikes, or
                 the data are no images to move.
         """
-        self.model.check_parameters(self.config.parameters)
+        self.model.check_parameters(self.config.network.parameters)
         n_weights = sum(n * m for n, m in pairwise(self.sizes))
         copies = COPIES_OF_WEIGHTS + get_thread_count()
         check_memory(8 * copies * n_weights, f"the {n_weights:,} weights of these layers")
         self.check_model()
-        if self.config.flip and isinstance(self.dataset.train_inputs, Trials):
+        change = self.config.augmentation
+        if change.flip and isinstance(self.dataset.train_inputs, Trials):
             raise InputError(
-                f"Expected flip = 0 with trials but got flip={self.config.flip}; a spike has no "
+                f"Expected flip = 0 with trials but got flip={change.flip}; a spike has no "
                 "opposite. Set flip to 0."
             )
-        if self.config.moves_images and self.config.shift >= min(self.image_shape):
+        if change.moves_images and change.shift >= min(self.image_shape):
             raise InputError(
                 f"Expected shift below {min(self.image_shape)}, the size of the images of "
-                f"{self.dataset.name}, but got shift={self.config.shift}; shift by a few pixels."
+                f"{self.dataset.name}, but got shift={change.shift}; shift by a few pixels."
             )
 
     def check_model(self) -> None:
@@ -134,9 +134,9 @@ class Trainer:
         rng = np.random.default_rng([self.config.seed, 0])
         weights = []
         for fan_in, width in pairwise(self.sizes):
-            bound = self.config.weight_scale / np.sqrt(fan_in)
+            bound = self.config.network.weight_scale / np.sqrt(fan_in)
             drawn = rng.uniform(-bound, bound, (fan_in, width))
-            weights.append(drawn.astype(PRECISIONS[self.config.precision]))
+            weights.append(drawn.astype(PRECISIONS[self.config.network.precision]))
         initial = self.make_network(weights, None).initial
         assert initial is not None
         parameters = [*weights, initial.copy()]
@@ -148,11 +148,11 @@ class Trainer:
         """A network with these weights and initial coordinates."""
         return LayerStack(
             model=self.model,
-            parameters=dict(self.config.parameters),
-            duration=self.config.duration,
+            parameters=dict(self.config.network.parameters),
+            duration=self.config.network.duration,
             weights=tuple(weights),
             initial=initial,
-            precision=self.config.precision,
+            precision=self.config.network.precision,
         )
 
     def network(self, state: TrainState) -> LayerStack:
@@ -168,7 +168,7 @@ class Trainer:
 
     def is_over(self, state: TrainState) -> bool:
         """Whether training has come to its end."""
-        return state.epoch >= self.config.epochs
+        return state.epoch >= self.config.schedule.epochs
 
     def run_epoch(
         self, state: TrainState, on_batch: Callable[[Progress], None] | None = None
@@ -185,14 +185,14 @@ class Trainer:
         batches = list(self.split_batches(rng))
         rate = 0.0
         for k, indices in enumerate(batches):
-            rate = self.schedule(state.epoch + k / len(batches), self.config.epochs)
+            rate = self.schedule(state.epoch + k / len(batches), self.config.schedule.epochs)
             loss, correct = self.run_step(state, indices, rate, rng)
             losses, hits, seen = losses + loss * len(indices), hits + correct, seen + len(indices)
             if on_batch is not None:
                 on_batch(
                     Progress(
                         epoch=state.epoch + 1,
-                        epochs=self.config.epochs,
+                        epochs=self.config.schedule.epochs,
                         batch=k + 1,
                         batches=len(batches),
                         loss=losses / seen,
@@ -221,7 +221,7 @@ class Trainer:
             )  # fmt: skip
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
-        largest = LARGEST_WEIGHTS[self.config.precision]
+        largest = LARGEST_WEIGHTS[self.config.network.precision]
         if not all(p.min() >= -largest and p.max() <= largest for p in state.parameters):  # or NaN
             raise_diverged(state, f"a weight left the range of +-{largest:g}")
         lower, upper, _ = network.initial_bounds
@@ -232,32 +232,32 @@ class Trainer:
     def split_batches(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """The training samples in random order, cut into batches."""
         order = rng.permutation(len(self.dataset.train_labels))
-        for first in range(0, len(order), self.config.batch):
-            yield order[first : first + self.config.batch]
+        for first in range(0, len(order), self.config.optimiser.batch):
+            yield order[first : first + self.config.optimiser.batch]
 
     def augment(self, indices: np.ndarray, rng: np.random.Generator) -> Events:
         """Inputs of the samples at ``indices``, changed at random."""
-        config = self.config
+        change = self.config.augmentation
         if isinstance(self.train_inputs, BinnedInput):
             bins = self.train_events.bins[indices]
-            if config.moves_images:
+            if change.moves_images:
                 bins = self.move(bins, rng, fill=len(self.train_inputs.times))
-            if config.flip:
-                bins = flip_bins(bins, len(self.train_inputs.times), config.flip, rng)
+            if change.flip:
+                bins = flip_bins(bins, len(self.train_inputs.times), change.flip, rng)
             return self.train_events.with_bins(bins)
-        if not config.moves_images or isinstance(self.train_inputs, Trials):
+        if not change.moves_images or isinstance(self.train_inputs, Trials):
             return self.train_events.take(indices)
         times = self.move(self.train_inputs.times[indices], rng, fill=np.inf)
-        return prepare_events(LatencyInput(times=times), duration=config.duration)
+        return prepare_events(LatencyInput(times=times), duration=self.config.network.duration)
 
     def move(self, values: np.ndarray, rng: np.random.Generator, *, fill: float) -> np.ndarray:
         """Images, shifted at random, and turned and scaled if wanted."""
-        config = self.config
-        if not (config.turn or config.zoom):
-            return shift_images(values, self.image_shape, config.shift, rng, fill=fill)
+        change = self.config.augmentation
+        if not (change.turn or change.zoom):
+            return shift_images(values, self.image_shape, change.shift, rng, fill=fill)
         return transform_images(
-            values, self.image_shape, max_shift=config.shift, max_turn=config.turn,
-            max_zoom=config.zoom, rng=rng, fill=fill,
+            values, self.image_shape, max_shift=change.shift, max_turn=change.turn,
+            max_zoom=change.zoom, rng=rng, fill=fill,
         )  # fmt: skip
 
     @property
@@ -386,21 +386,21 @@ def raise_diverged(state: TrainState, reason: str, err: Exception | None = None)
 
 def make_loss(config: TrainConfig) -> Loss:
     """The loss that a configuration names."""
-    if config.loss == "first_spike":
-        return make_first_spike_loss(gamma=config.gamma, duration=config.duration)
-    if config.loss == "first_spike_in_time":
-        return make_first_spike_in_time_loss(
-            sharpness=config.sharpness, duration=config.duration
-        )  # fmt: skip
+    loss, duration = config.loss, config.network.duration
+    if loss.name == "first_spike":
+        return make_first_spike_loss(gamma=loss.gamma, duration=duration)
+    if loss.name == "first_spike_in_time":
+        return make_first_spike_in_time_loss(sharpness=loss.sharpness, duration=duration)
     return make_target_time_loss()
 
 
 def make_targets(config: TrainConfig, labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Labels, or the target times that stand for them."""
-    if config.loss in LOSSES_OF_LABELS:
+    loss, duration = config.loss, config.network.duration
+    if loss.name in LOSSES_OF_LABELS:
         return labels
-    targets = np.full((len(labels), n_classes), config.target_other * config.duration)
-    targets[np.arange(len(labels)), labels] = config.target_label * config.duration
+    targets = np.full((len(labels), n_classes), loss.target_other * duration)
+    targets[np.arange(len(labels)), labels] = loss.target_label * duration
     return targets
 
 
@@ -408,10 +408,11 @@ def encode_inputs(config: TrainConfig, inputs: np.ndarray | Trials) -> Input | T
     """Turn intensities into input spikes; trials are spikes already."""
     if isinstance(inputs, Trials):
         return inputs
-    if config.encoding == "bins":
-        return encode_bins(inputs, n_bins=config.n_bins, T=config.duration)
+    how = config.encoding
+    if how.name == "bins":
+        return encode_bins(inputs, n_bins=how.n_bins, T=config.network.duration)
     return encode_latency(
-        inputs, t_first=config.first_input, t_last=config.last_input, threshold=config.threshold
+        inputs, t_first=how.first_input, t_last=how.last_input, threshold=how.threshold
     )
 
 
@@ -421,6 +422,7 @@ def train_network(
     *,
     on_batch: Callable[[Progress], None] | None = None,
     on_epoch: Callable[[TrainState, Row], None] | None = None,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> TrainState:
     """Train until the configured number of epochs.
 
@@ -429,6 +431,7 @@ def train_network(
         state: Where it stands; changed in place.
         on_batch: Called after every batch.
         on_epoch: Called after every epoch, and for epoch 0 before training.
+        is_enough: Called before every epoch; training ends early if it returns True.
     """
     if not state.rows:
         metrics = trainer.evaluate(state)
@@ -436,7 +439,7 @@ def train_network(
         row["train_loss"] = row["train_accuracy"] = float("nan")
         if on_epoch is not None:
             on_epoch(state, row)
-    while not trainer.is_over(state):
+    while not (trainer.is_over(state) or is_enough()):
         row = trainer.run_epoch(state, on_batch)
         if on_epoch is not None:
             on_epoch(state, row)
@@ -445,4 +448,4 @@ def train_network(
 
 def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
     """The same configuration with another number of epochs."""
-    return dataclasses.replace(config, epochs=epochs)
+    return change_config(config, epochs=epochs)

@@ -20,6 +20,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from spiketheory.plain_text import replace_nonfinite
+
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
@@ -34,15 +36,6 @@ if TYPE_CHECKING:
 def format_json(value: Any) -> str:
     """JSON text; a number that is not finite, which JSON does not know, becomes null."""
     return json.dumps(replace_nonfinite(value), indent=2, allow_nan=False)
-
-
-def replace_nonfinite(value: Any) -> Any:
-    """The same plain values with None for NaN and infinities."""
-    if isinstance(value, dict):
-        return {k: replace_nonfinite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [replace_nonfinite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def describe_models(models: Iterable[tuple[Any, Any]]) -> list[dict[str, Any]]:
@@ -160,14 +153,14 @@ def show_training(run: "Run", console: "Console", *, log_json: bool = False) -> 
 
     config = run.trainer.config
     console.print(format_start(run), highlight=False, markup=False, soft_wrap=True)
-    if run.saved_epoch == config.epochs:
+    if run.saved_epoch == config.schedule.epochs:
         return
     with console.status("Compiling kernels (about 15 s the first time, then cached) ..."):
         run.trainer.compile(run.state)
-    per_epoch = -(-len(run.trainer.dataset.train_labels) // config.batch)
+    per_epoch = -(-len(run.trainer.dataset.train_labels) // config.optimiser.batch)
     say_once = JumpsNote(run.trainer.model.name, console)
     with make_progress(console) as bar:
-        task = bar.add_task("Training", total=config.epochs * per_epoch, note="",
+        task = bar.add_task("Training", total=config.schedule.epochs * per_epoch, note="",
                             completed=run.state.epoch * per_epoch)  # fmt: skip
 
         def on_batch(progress: "BatchProgress") -> None:
@@ -182,8 +175,8 @@ def show_training(run: "Run", console: "Console", *, log_json: bool = False) -> 
             run.save()
             if log_json:
                 click.echo(json.dumps(replace_nonfinite(dict(row)), allow_nan=False))
-            if should_print(state.epoch, config.epochs):
-                text = format_row(row, hidden=bool(config.hidden))
+            if should_print(state.epoch, config.schedule.epochs):
+                text = format_row(row, hidden=bool(config.network.hidden))
                 console.print(text, highlight=False, markup=False, soft_wrap=True)
             say_once.look(row)
 
@@ -220,7 +213,7 @@ def make_progress(console: "Console") -> Progress:
 
 def format_start(run: "Run") -> str:
     """What is trained, in words."""
-    trainer, epochs = run.trainer, run.trainer.config.epochs
+    trainer, epochs = run.trainer, run.trainer.config.schedule.epochs
     if run.saved_epoch == epochs:
         return (
             f"The run in {run.folder} has all its {count_epochs(epochs)} behind it; give a larger "
@@ -228,7 +221,7 @@ def format_start(run: "Run") -> str:
         )
     return (
         f"Training {'-'.join(map(str, trainer.sizes))} {trainer.model.name} neurons on "
-        f"{trainer.config.dataset}: {len(trainer.dataset.train_labels)} samples, "
+        f"{trainer.config.dataset.name}: {len(trainer.dataset.train_labels)} samples, "
         f"{len(trainer.dataset.test_labels)} held out."
     )
 
@@ -270,7 +263,7 @@ def describe_metrics(run: "Run", metrics: "Metrics") -> dict[str, Any]:
     """How well a run's network does, as plain values."""
     return {
         "run": str(run.folder),
-        "dataset": run.trainer.config.dataset,
+        "dataset": run.trainer.config.dataset.name,
         "model": run.trainer.model.name,
         "layer_sizes": list(run.trainer.sizes),
         "epochs": run.state.epoch,

@@ -13,14 +13,15 @@ from spiketheory.commands.group import LazyGroup
 COMMANDS = {
     "accuracy": "spiketheory.commands.mathematics",
     "bench": "spiketheory.commands.bench",
-    "certify": "spiketheory.commands.certify_check",
-    "check": "spiketheory.commands.certify_check",
+    "certify": "spiketheory.commands.certify",
+    "check": "spiketheory.commands.check",
     "codegen": "spiketheory.commands.mathematics",
     "derive": "spiketheory.commands.mathematics",
     "evaluate": "spiketheory.commands.train",
     "models": "spiketheory.commands.mathematics",
     "plot": "spiketheory.commands.plot",
     "simulate": "spiketheory.commands.simulate",
+    "sweep": "spiketheory.commands.sweep",
     "train": "spiketheory.commands.train",
 }
 

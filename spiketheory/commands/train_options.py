@@ -1,7 +1,7 @@
-"""The options of the command ``train`` that are fields of `sim.training.config.TrainConfig`.
+"""The options of the command ``train`` that are `sim.training.config.SETTINGS`.
 
 Imports click alone, so that ``--help`` answers at once; the defaults that the help texts state are
-those of `sim.training.config.DEFAULTS`, which a test compares.
+those of `sim.training.presets.DEFAULTS`, which a test compares.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ READOUT_NAMES = (
     *("first_spike", "leaky_integrator", "linear_window", "windows", "potential_at_end"),
     *("maximum", "count"),
 )
-"""Those of `sim.training.config`, which is not imported for a help text; a test compares."""
+"""Those of `sim.training.config_parts`, which is not imported for a help text; a test compares."""
 DATASET_NAMES = (
     *("digits", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "emnist-byclass"),
     *("emnist-bymerge", "emnist-digits", "emnist-letters", "emnist-mnist", "yinyang"),

@@ -61,7 +61,7 @@ def test_a_run_goes_on_as_it_would_have():
     config, arrays, meta = read_run(Path("run"))
     wanted = load(OLD / "resumed.npz")
     assert_equal_fields(dict(sorted(arrays.items())), dict(sorted(wanted.items())))
-    assert config.epochs == meta["epoch"] == 3
+    assert config.schedule.epochs == meta["epoch"] == 3
     with open(OLD / "run" / "metrics.csv", newline="") as file:
         before = list(csv.DictReader(file))
     for row, kept in zip(meta["rows"], before, strict=False):
@@ -72,5 +72,6 @@ def test_a_configuration_is_read_as_before():
     path = OLD / "run" / "config.toml"
     config = read_config(path)
     assert config == read_run(OLD / "run")[0]
-    assert (config.dataset, config.hidden, config.epochs, config.seed) == ("digits", (4,), 2, 3)
-    assert make_config(file=path, epochs=5).epochs == 5
+    assert (config.dataset.name, config.network.hidden) == ("digits", (4,))
+    assert (config.schedule.epochs, config.seed) == (2, 3)
+    assert make_config(file=path, epochs=5).schedule.epochs == 5

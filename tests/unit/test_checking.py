@@ -260,6 +260,17 @@ def test_whether_lif_spikes_and_when_agree_down_to_the_last_digits(power):
         assert bool(said) == (wait < math.inf) == (sign > 0)
 
 
+def test_a_trial_whose_numbers_overflow_says_nothing():
+    """lif squares the current where tau_m = 2 tau_s, and a plain float that overflows raises."""
+    trial = make_trial(initial=((0.0, 1e300),), duration=2.0)
+    subject = prepare("lif")
+    with pytest.raises(NotApplicable):
+        subject.run(trial)
+    extra = (("durations", (0.5, 0.5)),)
+    for name in ("flow", "digits"):
+        assert not replay(subject, Failure(name=name, text="", trial=trial, extra=extra))
+
+
 def test_a_property_that_does_not_exist_is_refused(tmp_path):
     failure = Failure(name="luck", text="", trial=make_trial(), place=WEIGHT, values=(4.0, 5.0))
     with pytest.raises(InputError, match="the property to be one of"):

@@ -1,19 +1,17 @@
-import dataclasses
 import re
 
 import pytest
 
-from sim.training import config as module
 from sim.training.config import (
-    DEFAULTS,
-    PRESETS,
-    TrainConfig,
+    SETTINGS,
     build_config,
     config_to_dict,
     make_config,
     read_config,
     write_config,
 )
+from sim.training.plain_values import CONVERTERS, DESCRIPTIONS
+from sim.training.presets import DEFAULTS, PRESETS
 from spiketheory.commands.train import train
 from spiketheory.errors import InputError
 
@@ -66,10 +64,10 @@ UNUSUAL = {
 
 
 def test_a_config_survives_toml_bit_for_bit(tmp_path):
-    config = TrainConfig(**UNUSUAL)
+    config = build_config(UNUSUAL)
     write_config(config, tmp_path / "config.toml")
     assert read_config(tmp_path / "config.toml") == config
-    unset = {f.name for f in dataclasses.fields(TrainConfig)} - set(UNUSUAL)
+    unset = set(SETTINGS) - set(UNUSUAL)
     assert unset == {"flip"}  # which needs bins
 
 
@@ -88,27 +86,29 @@ def test_a_config_survives_plain_values():
 
 def test_the_paper_preset_is_the_experiment_of_the_paper():
     config = make_config(preset="paper")
-    assert config == TrainConfig(
-        dataset="mnist",
-        model="theta",
-        parameters={"tau": 6 / 3.141592653589793, "I0": 1.25},
-        duration=2.0,
-        hidden=(100, 100),
-        encoding="bins",
-        n_bins=1,
-        weight_scale=0.5,
-        loss="first_spike",
-        gamma=0.01,
-        epochs=100,
-        batch=1000,
-        optimiser="adabelief",
-        learning_rate=4e-3,
-        schedule="exponential",
-        decay_epochs=100.0,
-        flip=0.02,
-        shift=0,
-        validation=0,
-        seed=0,
+    assert config == build_config(
+        dict(
+            dataset="mnist",
+            model="theta",
+            parameters={"tau": 6 / 3.141592653589793, "I0": 1.25},
+            duration=2.0,
+            hidden=(100, 100),
+            encoding="bins",
+            n_bins=1,
+            weight_scale=0.5,
+            loss="first_spike",
+            gamma=0.01,
+            epochs=100,
+            batch=1000,
+            optimiser="adabelief",
+            learning_rate=4e-3,
+            schedule="exponential",
+            decay_epochs=100.0,
+            flip=0.02,
+            shift=0,
+            validation=0,
+            seed=0,
+        )
     )
 
 
@@ -116,30 +116,30 @@ def test_the_paper_preset_is_the_experiment_of_the_paper():
 def test_every_preset_is_a_choice_of_train(preset):
     (choices,) = (p.type.choices for p in train.params if p.name == "preset")
     assert preset in choices
-    assert make_config(preset=preset).dataset == "mnist"
+    assert make_config(preset=preset).dataset.name == "mnist"
 
 
 def test_without_options_the_dataset_is_digits():
     assert make_config() == make_config(dataset="digits")
-    assert make_config().dataset == "digits"
+    assert make_config().dataset.name == "digits"
 
 
 def test_options_override_defaults_and_none_leaves_them():
     config = make_config(dataset="mnist", epochs=3, batch=None)
-    assert (config.epochs, config.batch) == (3, DEFAULTS["mnist"]["batch"])
+    assert (config.schedule.epochs, config.optimiser.batch) == (3, DEFAULTS["mnist"]["batch"])
 
 
 def test_what_is_run_first_must_spike_in_time_and_the_paper_need_not():
     for chosen in ({}, {"dataset": "yinyang"}, {"preset": "best"}):
-        assert make_config(**chosen).loss == "first_spike_in_time"
+        assert make_config(**chosen).loss.name == "first_spike_in_time"
     for chosen in ({"dataset": "mnist"}, {"preset": "paper"}, {"preset": "sparse"}):
-        assert make_config(**chosen).loss == "first_spike"
+        assert make_config(**chosen).loss.name == "first_spike"
 
 
 def test_options_override_a_preset():
     config = make_config(preset="paper", dataset="mnist", seed=4, hidden=(50,))
-    assert (config.dataset, config.seed, config.epochs) == ("mnist", 4, 100)
-    assert config.hidden == (50,)
+    assert (config.dataset.name, config.seed, config.schedule.epochs) == ("mnist", 4, 100)
+    assert config.network.hidden == (50,)
 
 
 @pytest.mark.parametrize("dataset", ["digits", "yinyang"])
@@ -151,21 +151,21 @@ def test_a_preset_with_another_dataset_is_refused(dataset):
 
 def test_one_parameter_leaves_the_others_as_the_dataset_has_them():
     config = make_config(parameters={"I0": 2.0})
-    assert config.parameters == {"tau": 1.909859317102744, "I0": 2.0}
+    assert config.network.parameters == {"tau": 1.909859317102744, "I0": 2.0}
     assert PRESETS["paper"]["parameters"]["I0"] == 1.25
 
 
 def test_another_model_starts_from_its_own_parameters():
-    assert make_config(model="qif_delta").parameters == {}
-    assert make_config(model="qif_delta", parameters={"I0": 1.0}).parameters == {"I0": 1.0}
-    assert make_config(model="theta").parameters == make_config().parameters
+    assert make_config(model="qif_delta").network.parameters == {}
+    assert make_config(model="qif_delta", parameters={"I0": 1.0}).network.parameters == {"I0": 1.0}
+    assert make_config(model="theta").network.parameters == make_config().network.parameters
 
 
 def test_a_file_takes_the_place_of_a_preset(tmp_path):
-    write_config(TrainConfig(**UNUSUAL), tmp_path / "config.toml")
+    write_config(build_config(UNUSUAL), tmp_path / "config.toml")
     config = make_config(file=tmp_path / "config.toml", epochs=8, parameters={"I0": 2.0})
-    assert config == TrainConfig(
-        **{**UNUSUAL, "epochs": 8, "parameters": {"tau": 0.1 + 0.2, "I0": 2.0}}
+    assert config == build_config(
+        {**UNUSUAL, "epochs": 8, "parameters": {"tau": 0.1 + 0.2, "I0": 2.0}}
     )
 
 
@@ -175,7 +175,9 @@ def test_a_preset_and_a_file_exclude_each_other(tmp_path):
 
 
 def test_whole_numbers_may_be_written_as_floats_where_floats_are_wanted():
-    assert build_config({"duration": 2, "hidden": [3.0]}) == TrainConfig(duration=2.0, hidden=(3,))
+    assert build_config({"duration": 2, "hidden": [3.0]}) == build_config(
+        {"duration": 2.0, "hidden": (3,)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,8 +252,8 @@ def test_an_unknown_preset_or_dataset_is_refused():
 
 
 def test_every_field_can_be_converted_and_described():
-    kinds = {f.type for f in dataclasses.fields(TrainConfig)}
-    assert kinds == set(module.CONVERTERS) == set(module.DESCRIPTIONS)
+    kinds = {setting.kind for setting in SETTINGS.values()}
+    assert kinds == set(CONVERTERS) == set(DESCRIPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from toys import TOY, assert_same, make_toy
 from derivations import compile_model, import_generated, read_neuron_model
 from sim.training import run_folder as module
 from sim.training.checkpoint import load_checkpoint, save_checkpoint
-from sim.training.config import TrainConfig, config_to_dict, read_config
+from sim.training.config import build_config, config_to_dict, read_config
 from sim.training.run_folder import (
     Run,
     choose_folder,
@@ -49,7 +49,7 @@ def _toy_data(monkeypatch):
 
 
 def start(folder, *, overwrite=False, **changes):
-    config = TrainConfig(**{**TOY, **changes})
+    config = build_config({**TOY, **changes})
     return start_run(config, compile_model=compile_numpy, folder=folder, overwrite=overwrite)
 
 
@@ -112,12 +112,12 @@ def test_epochs_at_once_equal_epochs_with_a_resume_bit_for_bit(tmp_path):
     train_network(run.trainer, run.state, on_epoch=lambda state, row: run.save())
     assert_same(run.state, whole.state)
     assert_same(load(tmp_path / "run").state, whole.state)
-    assert read_config(tmp_path / "run" / "config.toml").epochs == 4
+    assert read_config(tmp_path / "run" / "config.toml").schedule.epochs == 4
 
 
 def test_resuming_keeps_the_number_of_epochs_unless_told(tmp_path):
     train(tmp_path)
-    assert resume(tmp_path).trainer.config.epochs == 3
+    assert resume(tmp_path).trainer.config.schedule.epochs == 3
 
 
 def test_resuming_to_fewer_epochs_than_are_done_is_refused(tmp_path):
@@ -141,7 +141,7 @@ def test_without_a_folder_a_run_gets_a_new_one_under_runs(tmp_path, monkeypatch)
     assert [str(f) for f in folders] == [
         "runs/digits-theta-seed3", "runs/digits-theta-seed3-2", "runs/digits-theta-seed3-3"
     ]  # fmt: skip
-    config = TrainConfig(**TOY, seed=3)
+    config = build_config({**TOY, "seed": 3})
     assert choose_folder(config, "theta", overwrite=True) == folders[0]
 
 
@@ -152,7 +152,7 @@ def test_a_run_keeps_the_file_of_its_model(tmp_path, model_file):
     assert (tmp_path / "run" / "model.toml").read_bytes() == content
     assert_same(load(tmp_path / "run").state, run.state)
     assert_same(load(tmp_path / "run" / "checkpoint.npz").state, run.state)
-    assert resume(tmp_path / "run").trainer.config.model == str(model_file)
+    assert resume(tmp_path / "run").trainer.config.network.model == str(model_file)
 
 
 def test_a_run_without_a_copy_of_its_model_reads_the_file_it_was_given(tmp_path, model_file):

@@ -1,13 +1,11 @@
 """Training with a readout of spike trains: gradients by what learns, jumps, bits, bad input."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from derivations import compile_model, compile_readout
 from sim.temporal.batch import run_temporal
-from sim.training.config import make_config
+from sim.training.config import change_config, make_config
 from sim.training.data import Dataset
 from sim.training.temporal_train import TemporalTrainer
 from sim.training.train import train_network
@@ -31,7 +29,7 @@ def make_dataset(n=24, n_inputs=5, seed=0):
 def make_trainer(model="lif", readout="leaky_integrator", **options):
     settings = {"hidden": (6,), "batch": 4, "epochs": 2, "count_jumps": 0, "warm_up": 0.0} | options
     config = make_config(readout=readout, model=model, **settings)
-    compiled = compile_readout(readout, backend="numpy", **config.readout_parameters)
+    compiled = compile_readout(readout, backend="numpy", **config.readout.parameters)
     return TemporalTrainer(config, make_dataset(), compile_model(model, backend="numpy"), compiled)
 
 
@@ -145,4 +143,4 @@ def test_what_first_spikes_do_not_have_is_refused():
     with pytest.raises(InputError, match="Expected a readout of spike trains for recurrent"):
         make_config(recurrent=True)
     config = make_config(readout="count")
-    assert dataclasses.replace(config, readout="maximum").reads_trains
+    assert change_config(config, readout="maximum").reads_trains

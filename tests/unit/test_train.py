@@ -7,14 +7,15 @@ import pytest
 from toys import TOY, assert_same, make_toy
 
 from derivations import compile_model
-from sim.training.config import TrainConfig
+from sim.training.config import build_config
 from sim.training.train import Trainer, train_network, with_epochs
 from spiketheory.errors import CheckpointError, InputError, ModelError, SimulationError
 
 
 def make_trainer(*, dataset=None, backend="numpy", **changes):
-    config = TrainConfig(**{**TOY, **changes})
-    return Trainer(config, dataset or make_toy(), compile_model(config.model, backend=backend))
+    config = build_config({**TOY, **changes})
+    model = compile_model(config.network.model, backend=backend)
+    return Trainer(config, dataset or make_toy(), model)
 
 
 def train(**changes):
@@ -257,7 +258,7 @@ def test_shifting_what_is_no_image_is_refused_before_training_starts():
 def test_a_model_without_pseudospikes_is_refused_before_training_starts():
     model = dataclasses.replace(compile_model("theta", backend="numpy"), has_pseudospikes=False)
     with pytest.raises(InputError, match=r"Expected a model with pseudospikes .* theta has none"):
-        Trainer(TrainConfig(**TOY), make_toy(), model)
+        Trainer(build_config(TOY), make_toy(), model)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_trained_on_is_refused(path, changes, validation, 
 def test_a_trainer_learns_trials_with_several_spikes_per_channel(path, tmp_path):
     write_trials_file(path, make_file(24))
     config = make_config(dataset=str(path), hidden=(4,), epochs=2, batch=5)
-    assert config.duration == 2.0
+    assert config.network.duration == 2.0
     write_config(config, tmp_path / "config.toml")
     assert read_config(tmp_path / "config.toml") == config
     assert choose_folder(config, "theta", overwrite=True).name == "trials-theta-seed0"

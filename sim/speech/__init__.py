@@ -1,0 +1,1 @@
+"""Speech: recordings to spikes, and data sets of spikes."""

@@ -1,0 +1,109 @@
+"""Loops of the encoder: images that are warped, and neurons that they drive."""
+
+import numpy as np
+
+from sim.kernels.types import Floats, Ints
+from spiketheory.machine.link import kernel
+
+
+@kernel()
+def read_between(image: Floats, frame: float, band: float) -> float:
+    """Loudness between frames and bands, by bilinear interpolation; 0 outside."""
+    n_frames, n_bands = image.shape
+    f, c = int(np.floor(frame)), int(np.floor(band))
+    if f < 0 or f >= n_frames or c < 0 or c >= n_bands:
+        return 0.0
+    u, v = frame - f, band - c
+    g, d = min(f + 1, n_frames - 1), min(c + 1, n_bands - 1)
+    before = (1.0 - v) * image[f, c] + v * image[f, d]
+    after = (1.0 - v) * image[g, c] + v * image[g, d]
+    return (1.0 - u) * before + u * after
+
+
+@kernel()
+def warp_image(image: Floats, moves: Floats, out: Floats) -> None:
+    """An image moved and stretched in both directions.
+
+    Args:
+        image: Shape (n_frames, n_bands).
+        moves: shift, warp, delay, speed, gain: what is in frame f and band b comes from the frame
+            (f - delay) speed and the band shift + warp b, and is louder by gain if it is not
+            silent.
+        out: Shape as ``image``.
+    """
+    shift, warp, delay, speed, gain = moves
+    for f in range(out.shape[0]):
+        for b in range(out.shape[1]):
+            found = read_between(image, (f - delay) * speed, shift + warp * b)
+            out[f, b] = max(found + gain, 0.0) if found > 0.0 else 0.0
+
+
+@kernel()
+def find_drive(image: Floats, power: float, rate: float, charge: float) -> None:
+    """Turn loudness into drive, in place.
+
+    Args:
+        image: Loudness; afterwards the drive X [1/time].
+        power: X is rate loudness^power.
+        rate: See ``power`` [1/time].
+        charge: If above 0, each channel's X is scaled to this sum over frames; that of a silent
+            channel is the same in all frames.
+    """
+    n_frames, n_bands = image.shape
+    for f in range(n_frames):
+        for b in range(n_bands):
+            if image[f, b] > 0.0:
+                image[f, b] = rate * image[f, b] ** power
+    if charge <= 0.0:
+        return
+    for b in range(n_bands):
+        total = 0.0
+        for f in range(n_frames):
+            total += image[f, b]
+        for f in range(n_frames):
+            share = image[f, b] / total if total > 0.0 else 1.0 / n_frames
+            image[f, b] = charge * share
+
+
+@kernel()
+def drive_cells(
+    drive: Floats, potentials: Floats, hop: float, times: Floats, channels: Ints
+) -> int:
+    """Follow dV/dt = X from frame to frame; X is the drive, a spike is V = 1, the reset V = 0.
+
+    Args:
+        drive: X of each frame and channel, >= 0, shape (n_frames, n_channels) [1/time].
+        potentials: V of each channel at the start, below 1; afterwards that at the end.
+        hop: Length of a frame [time].
+        times: Where spike times go, in order; simultaneous ones by channel [time].
+        channels: Where their channels go.
+
+    Returns:
+        Number of spikes.
+    """
+    count = 0
+    for f in range(drive.shape[0]):
+        begin, first = f * hop, count
+        for c in range(drive.shape[1]):
+            x, since = drive[f, c], 0.0
+            if x <= 0.0:
+                continue
+            wait = (1.0 - potentials[c]) / x
+            while since + wait <= hop:
+                since += wait
+                potentials[c] = 0.0
+                put(begin + since, c, times, channels, first, count)
+                count += 1
+                wait = 1.0 / x
+            potentials[c] += (hop - since) * x
+    return count
+
+
+@kernel()
+def put(time: float, channel: int, times: Floats, channels: Ints, first: int, count: int) -> None:
+    """Put a spike among those of its frame, which stand from ``first`` to ``count - 1``."""
+    place = count
+    while place > first and times[place - 1] > time:
+        times[place], channels[place] = times[place - 1], channels[place - 1]
+        place -= 1
+    times[place], channels[place] = time, channel

@@ -1,0 +1,277 @@
+"""The parts of a training configuration: one frozen record for each thing that is decided.
+
+A setting's name in files and on the command line is that of its field; of the field ``name`` it is
+the part's (``loss = "target_time"``), see `sim.training.config.SETTINGS`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sim.training.data import DATASETS
+from sim.training.optim import OPTIMISERS, SCHEDULES
+from sim.training.plain_values import check_at_least, check_range
+from sim.training.trial_data import is_trial_dataset
+from spiketheory.errors import InputError, check_choice, check_positive
+
+ENCODINGS = ("bins", "latency")
+LOSSES = ("first_spike", "first_spike_in_time", "target_time")
+PRECISIONS = ("float64", "float32")
+READOUTS = (
+    *("first_spike", "leaky_integrator", "linear_window", "windows", "potential_at_end"),
+    *("maximum", "count"),
+)
+"""What is read of the outputs; see `sim.training.temporal_train` for all but the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetPart:
+    """What is learned.
+
+    Attributes:
+        name: One of `sim.training.data.DATASETS`, or the path of a trials file (``.npz``).
+        validation: Samples to test on in place of the test set, out of the validation part, or
+            of the training part if there is none; 0 uses the test set.
+    """
+
+    name: str = "digits"
+    validation: int = 0
+
+    def __post_init__(self) -> None:
+        if not is_trial_dataset(self.name):
+            check_choice("dataset", self.name, tuple(DATASETS))
+        check_at_least("validation", self.validation, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPart:
+    """Neurons and how they are connected.
+
+    Attributes:
+        model: Name of a built-in neuron model, or path of a model file.
+        parameters: Values of the model's parameters; defaults fill in the rest.
+        duration: The trial's end T [time].
+        hidden: Numbers of neurons of the hidden layers.
+        weight_scale: Weights start uniform in +-weight_scale/sqrt(fan_in).
+        precision: ``float64`` or ``float32``, of weights and states.
+        recurrent: Whether hidden layers project to themselves.
+        delay: Spikes of hidden neurons are under way for up to so long at the start, each neuron's
+            for a time of its own [time].
+        learn_delays: Whether these learn.
+        learn_parameters: Names of the neuron's parameters that learn, one of each for every neuron.
+    """
+
+    model: str = "theta"
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    duration: float = 2.0
+    hidden: tuple[int, ...] = (100,)
+    weight_scale: float = 0.5
+    precision: str = "float64"
+    recurrent: bool = False
+    delay: float = 0.0
+    learn_delays: bool = False
+    learn_parameters: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_choice("precision", self.precision, PRECISIONS)
+        check_positive("duration", self.duration)
+        check_positive("weight_scale", self.weight_scale)
+        for width in self.hidden:
+            check_at_least("every hidden layer", width, 1)
+        check_range("delay", self.delay, 0.0, np.inf)
+        if self.learn_delays and not self.delay:
+            raise InputError(
+                "Expected delay > 0 for learn_delays but got 0; say how long spikes are under way "
+                "at the start."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodingPart:
+    """How intensities become input spikes.
+
+    Attributes:
+        name: ``bins`` or ``latency``.
+        n_bins: Number of input spike times if binned.
+        first_input: Time of the spike of a full intensity, if latency [time].
+        last_input: Time of the spike of a vanishing intensity, if latency [time].
+        threshold: Intensities below do not spike, if latency.
+    """
+
+    name: str = "bins"
+    n_bins: int = 1
+    first_input: float = 0.0
+    last_input: float = 1.0
+    threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("encoding", self.name, ENCODINGS)
+        check_at_least("n_bins", self.n_bins, 1)
+        check_range("threshold", self.threshold, 0.0, 1.0)
+        check_range("first_input", self.first_input, 0.0, np.inf)
+        check_range("last_input", self.last_input, 0.0, np.inf)
+        if self.first_input > self.last_input:
+            raise InputError(
+                f"Expected first_input <= last_input but got first_input={self.first_input}, "
+                f"last_input={self.last_input}; bright inputs spike first."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossPart:
+    """What is minimised.
+
+    Attributes:
+        name: ``first_spike``, ``first_spike_in_time`` or ``target_time``, of first spikes; a
+            readout of spike trains has the cross entropy of its logits.
+        gamma: Strength of the bound on the label's spike time, in ``first_spike``.
+        sharpness: How sharply ``first_spike_in_time`` tells times apart [1/T].
+        target_label: Target time of the label's output, in ``target_time``, in units of T.
+        target_other: Target time of the other outputs, in ``target_time``, in units of T.
+        smoothing: Label smoothing of the cross entropy, from 0 to below 1.
+    """
+
+    name: str = "first_spike"
+    gamma: float = 0.01
+    sharpness: float = 40.0
+    target_label: float = 0.5
+    target_other: float = 1.0
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("loss", self.name, LOSSES)
+        check_range("gamma", self.gamma, 0.0, np.inf)
+        check_positive("sharpness", self.sharpness)
+        for name in ("target_label", "target_other"):
+            check_range(name, getattr(self, name), -np.inf, np.inf)
+        check_range("smoothing", self.smoothing, 0.0, 0.99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadoutPart:
+    """What is read of the network.
+
+    Attributes:
+        name: ``first_spike`` reads the spike times of output neurons, pseudospikes included;
+            else a readout of spike trains (`READOUTS`), which any neuron model trains with.
+        parameters: Its parameters; defaults fill in the rest.
+    """
+
+    name: str = "first_spike"
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_choice("readout", self.name, READOUTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivityPart:
+    """How much hidden neurons spike, with a readout of spike trains.
+
+    Attributes:
+        start_rate: Spikes of a hidden neuron per sample, on average, before training: to so many
+            the weights are scaled.
+        rate_low, rate_high: Fewer or more spikes of a neuron per sample cost.
+        rate_cost: How much; 0 for nothing.
+        lift: By how much of their size the input weights of silent neurons rise in each step.
+        count_jumps: On so many training samples appearing and vanishing spikes are counted in each
+            epoch; 0 for none.
+    """
+
+    start_rate: float = 1.0
+    rate_low: float = 0.05
+    rate_high: float = 10.0
+    rate_cost: float = 0.0
+    lift: float = 0.01
+    count_jumps: int = 64
+
+    def __post_init__(self) -> None:
+        check_positive("start_rate", self.start_rate)
+        for name in ("rate_low", "rate_high", "rate_cost", "lift"):
+            check_range(name, getattr(self, name), 0.0, np.inf)
+        check_at_least("count_jumps", self.count_jumps, 0)
+        if self.rate_low > self.rate_high:
+            raise InputError(
+                f"Expected rate_low <= rate_high but got rate_low={self.rate_low}, "
+                f"rate_high={self.rate_high}; a neuron may have any rate between them."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserPart:
+    """How gradients become steps.
+
+    Attributes:
+        name: ``adabelief``, ``adam`` or ``sgd``.
+        learning_rate: Initial learning rate.
+        batch: Samples per optimiser step.
+        clip: Gradients longer than so many times the median of the last ones are shortened, with a
+            readout of spike trains; 0 for never.
+    """
+
+    name: str = "adabelief"
+    learning_rate: float = 4e-3
+    batch: int = 100
+    clip: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_choice("optimiser", self.name, OPTIMISERS)
+        check_positive("learning_rate", self.learning_rate)
+        check_at_least("batch", self.batch, 1)
+        check_range("clip", self.clip, 0.0, np.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulePart:
+    """How long training takes, and how the learning rate changes.
+
+    Attributes:
+        name: ``constant``, ``exponential`` or ``cosine``.
+        epochs: Passes through the training set.
+        decay_epochs: Decay constant of the exponential schedule.
+        warm_up: Epochs in which the learning rate rises from 0, with a readout of spike trains.
+        patience: Training ends after so many epochs without a better accuracy on the samples that
+            are held out, and goes back to the best epoch; 0 for never. Needs validation > 0.
+    """
+
+    name: str = "exponential"
+    epochs: int = 20
+    decay_epochs: float = 100.0
+    warm_up: float = 1.0
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("schedule", self.name, SCHEDULES)
+        check_at_least("epochs", self.epochs, 1)
+        check_positive("decay_epochs", self.decay_epochs)
+        check_range("warm_up", self.warm_up, 0.0, np.inf)
+        check_at_least("patience", self.patience, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationPart:
+    """Random changes of training samples.
+
+    Attributes:
+        flip: Probability that an input's bin v becomes V - v.
+        shift: Largest random translation of an image, in pixels.
+        turn: Largest random rotation of an image, in degrees.
+        zoom: Largest random change of an image's size, as a fraction.
+    """
+
+    flip: float = 0.0
+    shift: int = 0
+    turn: float = 0.0
+    zoom: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("flip", self.flip, 0.0, 1.0)
+        check_at_least("shift", self.shift, 0)
+        check_range("turn", self.turn, 0.0, 180.0)
+        check_range("zoom", self.zoom, 0.0, 0.99)
+
+    @property
+    def moves_images(self) -> bool:
+        """Whether training images are shifted, turned or scaled."""
+        return bool(self.shift or self.turn or self.zoom)
