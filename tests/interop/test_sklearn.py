@@ -1,11 +1,13 @@
 """Estimators as scikit-learn expects them: its own checks, weights, warnings, spike trains."""
 
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason='could not import sklearn: pip install ".[sklearn]"')
+pytest.importorskip("sklearn")
 
 from sklearn.datasets import load_diabetes, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
@@ -234,3 +236,12 @@ def test_defaults_predict_diabetes_about_as_well_as_ridge_regression():
     ridge = cross_val_score(RidgeCV(np.logspace(-3, 3, 13)), X, y, cv=folds).mean()
     own = cross_val_score(SpikingRegressor(random_state=0), X, y, cv=folds).mean()
     assert own > ridge - 0.08
+
+
+def test_what_the_documentation_says_runs(capsys):
+    text = (Path(__file__).parents[2] / "docs" / "sklearn.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code, {})
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert float(first.split()[0]) > 0.9
+    assert last == "['a' 'b']"
