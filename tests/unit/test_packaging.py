@@ -3,9 +3,12 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -81,3 +84,97 @@ def test_a_missing_package_is_a_failure_where_all_must_be_there(tmp_path):
         )  # fmt: skip
         counts.append(re.findall(r"(\d+) (skipped|error|failed)", done.stdout.splitlines()[-1]))
     assert counts == [[("2", "skipped")], [("1", "failed"), ("1", "error")]]
+
+
+BUILD = """
+import sys
+from setuptools import build_meta
+folder = sys.argv[1]  # setuptools puts others in its place
+build_meta.build_sdist(folder)
+build_meta.build_wheel(folder)
+"""
+
+
+def build(tmp_path):
+    """The source archive and the wheel, built from a copy by the build system of pyproject.toml."""
+    source, tools, made = tmp_path / "source", tmp_path / "tools", tmp_path / "made"
+    folders, files = read_manifest()
+    for folder in folders:
+        shutil.copytree(
+            ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for file in {*files, "MANIFEST.in", "pyproject.toml"}:
+        (source / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, source / file)
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", tools, *wanted], check=True)
+    subprocess.run(
+        [sys.executable, "-c", BUILD, made], cwd=source, check=True, capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(tools)},
+    )  # fmt: skip
+    (archive,), (wheel,) = made.glob("*.tar.gz"), made.glob("*.whl")
+    return archive, wheel
+
+
+def test_wheel_and_source_archive_are_complete(tmp_path):
+    archive, wheel = build(tmp_path)
+    folders, files = read_manifest()
+    with tarfile.open(archive) as packed:
+        inside = {name.partition("/")[2] for name in packed.getnames()}
+    wanted = {
+        str(file.relative_to(ROOT))
+        for folder in folders
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert {*wanted, *files, "pyproject.toml", "MANIFEST.in"} - inside == set()
+    with zipfile.ZipFile(wheel) as packed:
+        names = set(packed.namelist())
+        (about,) = (n for n in names if n.endswith("dist-info/METADATA"))
+        text = packed.read(about).decode()
+    packages = {w for w in wanted if w.split("/")[0] in ("spiketheory", "derivations", "sim")}
+    assert {w for w in packages if w.endswith(".py")} - names == set()
+    assert {
+        "sim/training/digits.csv.gz",
+        "sim/training/digits.txt",
+        "spiketheory/py.typed",
+    } <= names
+    assert {n.split("/")[0] for n in names} == {
+        "spiketheory", "derivations", "sim", f"spiketheory-{spiketheory.__version__}.dist-info",
+    }  # fmt: skip
+    assert f"Version: {spiketheory.__version__}" in text
+    assert "scikit-learn" not in text.partition("Provides-Extra")[0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("which", ["source archive", "wheel"])
+def test_what_was_built_is_installed_elsewhere_and_runs(which, tmp_path):
+    archive, wheel = build(tmp_path)
+    own = tmp_path / "work"
+    own.mkdir()
+    subprocess.run([sys.executable, "-m", "venv", "env"], cwd=tmp_path, check=True)
+    programs = tmp_path / "env" / "bin"
+    chosen = wheel if which == "wheel" else archive
+    subprocess.run([programs / "pip", "install", "--quiet", chosen], check=True)
+    environment = {n: v for n, v in os.environ.items() if not n.startswith(("PYTHON", "VIRTUAL"))}
+    environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(own)}
+
+    def run(*arguments, **variables):
+        return subprocess.run(
+            [programs / "spiketheory", *arguments], cwd=own, capture_output=True, text=True,
+            check=False, env=environment | variables,
+        )  # fmt: skip
+
+    done = run("train", "--epochs", "2", "--hidden", "20", "--json", "--out", "run")
+    assert done.returncode == 0, done.stderr
+    assert run("--version").stdout.split()[-1] == spiketheory.__version__
+    (own / "cli.py").write_text("raise RuntimeError\n")
+    assert "theta" in run("models", PYTHONPATH=".").stdout
+    (own / "sim.py").write_text("raise RuntimeError\n")
+    assert "theta" in run("models").stdout
+    done = run("models", PYTHONPATH=".")
+    assert done.returncode == 2
+    assert "Expected the package sim that came with spiketheory" in done.stderr
+    assert str(own / "sim.py") in done.stderr
