@@ -11,8 +11,6 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
-EXTRAS_REQUIRED = bool(os.environ.get("SPIKETHEORY_EXTRAS"))
-"""Whether a test that a missing package would skip fails: the gate sets it where all are there."""
 LONG_ENOUGH = 60.0
 """Seconds of a run whose parts are worth knowing."""
 COMMON = {
@@ -37,30 +35,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="takes minutes; add --slow"))
-
-
-def refuse_missing(report: pytest.CollectReport | pytest.TestReport) -> None:
-    """Turn a skip because a package is missing into a failure, where it must not be missing."""
-    reason = str(report.longrepr)
-    if EXTRAS_REQUIRED and report.skipped and "could not import" in reason:
-        report.outcome = "failed"
-        report.longrepr = f"SPIKETHEORY_EXTRAS is set, but: {reason}"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Iterator[None]:
-    """Look at files that are skipped as a whole."""
-    report = yield
-    refuse_missing(report)
-    return report
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Iterator[None]:
-    """Look at single tests."""
-    report = yield
-    refuse_missing(report)
-    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -22,8 +22,8 @@ ORDER = (
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
     *("sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.cluster", "sim.interop"),
-    "spiketheory.commands",
+    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.report"),
+    *("sim.cluster", "sim.interop", "spiketheory.commands"),
     *("cli", "benchmarks"),
 )
 """Folders and files, from those that know nothing to those that know all."""
@@ -138,7 +138,8 @@ def test_imports_are_absolute(file):
 
 MAY_TOUCH = {
     "matplotlib": (
-        *("spiketheory.documents", "spiketheory.checking", "sim.analysis", "benchmarks"),
+        *("spiketheory.documents", "spiketheory.checking", "sim.analysis", "sim.report"),
+        "benchmarks",
     ),
     "click": ("spiketheory.commands", "benchmarks"),
     "rich": ("spiketheory.commands", "benchmarks"),
@@ -150,6 +151,7 @@ MAY_TOUCH = {
     ),
     "numba": ("spiketheory.machine", "benchmarks"),
     "sklearn": ("sim.interop", "benchmarks"),
+    "torch": ("sim.interop", "benchmarks"),
 }
 """Which folders may import what is heavy, or belongs to one face of the program."""
 

@@ -92,6 +92,7 @@ class EstimatorTrainer(TemporalTrainer):
             logits=np.concatenate([part.logits for part in parts]),
             loss=np.concatenate([part.loss for part in parts]),
             counts=np.concatenate([part.counts for part in parts]),
+            norms=np.empty(0),
         )
 
     def learn(self, state: TrainState, epochs: int) -> float:

@@ -163,6 +163,7 @@ def run_batch(
     gradient: bool = False,
     input_times: bool = False,
     max_spikes: int = MAX_SPIKES,
+    total: bool = False,
 ) -> tuple[Outcome, StackGradients | None]:
     """Simulate a batch, and go back through it if ``gradient``.
 
@@ -174,6 +175,7 @@ def run_batch(
         gradient: Whether to compute derivatives of the mean loss.
         input_times: Whether to compute them by the input times, too.
         max_spikes: More spikes of a layer in one sample are an error.
+        total: Whether derivatives are those of the sum over the samples, not of the mean.
 
     Returns:
         The outcome of every sample, and the gradients (None unless asked for).
@@ -209,7 +211,8 @@ def run_batch(
     check_losses(outcome)
     if not gradient:
         return outcome, None
-    gradients = collect_gradients(network, events, work, input_times)
+    n = 1 if total else len(events)
+    gradients = collect_gradients(network, events, work, input_times, n)
     own = [results.layers for results in work]
     SUMS.give_back(of_sums, own, len(own) * count_bytes(own[0]))
     return outcome, gradients
@@ -390,16 +393,15 @@ def collect_outcome(shared: Results) -> Outcome:
 
 
 def collect_gradients(
-    network: LayerStack, events: Events, work: list[Results], input_times: bool
+    network: LayerStack, events: Events, work: list[Results], input_times: bool, n: int
 ) -> StackGradients:
-    """Add up the chunks' shares and divide by the number of samples."""
-    n_samples = len(events)
+    """Add up the chunks' shares and divide by n."""
     add_in_tree([list_arrays(results.layers) for results in work], get_thread_count())
-    weights = [own.weights[:, : len(own.initial)] / n_samples for own in work[0].layers]
-    by_event = work[0].events / n_samples
+    weights = [own.weights[:, : len(own.initial)] / n for own in work[0].layers]
+    by_event = work[0].events / n
     gradients = StackGradients(
         weights=tuple(weights),
-        initial=np.concatenate([own.initial / n_samples for own in work[0].layers]),
+        initial=np.concatenate([own.initial / n for own in work[0].layers]),
         input_times=collect_input_times(events, by_event) if input_times else None,
     )
     for name, values in (

@@ -164,10 +164,9 @@ def load_dataset(
         seed: Chooses which samples are set aside for validation.
         root: Folder that holds ``MNIST/raw`` or the like; no other is searched. ``digits`` and
             ``yinyang`` need none.
-        validation: If n > 0, n random samples become the test part in place of the real one, out
-            of the validation part (``yinyang``: 1,000), or of the training part, which they leave,
-            where there is none: choose models with them, and keep the real test samples unseen
-            until the end.
+        validation: If n > 0, n random samples are the validation part, out of the data set's own
+            (``yinyang``: 1,000), or of the training part, which they leave, where there is none:
+            choose models with them, and keep the test samples unseen until the end.
 
     Returns:
         The data set.
@@ -186,7 +185,7 @@ def load_dataset(
 
 
 def split_validation(dataset: Dataset, n_samples: int, *, seed: int = 0) -> Dataset:
-    """Let ``n_samples`` random samples of the validation part take the place of the test part.
+    """Let ``n_samples`` random samples of the validation part be the validation part.
 
     Without a validation part they leave the training part. Drawn uniformly without replacement;
     all parts keep their order. 0 changes nothing.
@@ -207,13 +206,15 @@ def split_validation(dataset: Dataset, n_samples: int, *, seed: int = 0) -> Data
     held_out = np.zeros(len(labels), dtype=bool)
     held_out[np.random.default_rng(seed).permutation(len(labels))[:n_samples]] = True
     if own:
-        return replace(dataset, test_inputs=inputs[held_out], test_labels=labels[held_out])
+        return replace(
+            dataset, validation_inputs=inputs[held_out], validation_labels=labels[held_out]
+        )
     return replace(
         dataset,
         train_inputs=inputs[~held_out],
         train_labels=labels[~held_out],
-        test_inputs=inputs[held_out],
-        test_labels=labels[held_out],
+        validation_inputs=inputs[held_out],
+        validation_labels=labels[held_out],
     )
 
 

@@ -7,22 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+from tests.extras import need
 
-from sklearn.datasets import load_diabetes, load_digits, load_iris, load_wine
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_estimator
+need("sklearn", "sklearn")
 
-from derivations import compile_model
-from sim import Network, Population, Projection, SpikeTrains, Trials, simulate
-from sim.interop.feature_encoder import FeatureEncoder
-from sim.interop.sklearn import SpikeTrainClassifier, SpikingClassifier, SpikingRegressor
-from sim.training import data
-from spiketheory.errors import InputError
+from sklearn.datasets import load_diabetes, load_digits, load_iris, load_wine  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning  # noqa: E402
+from sklearn.linear_model import RidgeCV  # noqa: E402
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_score  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
+
+from derivations import compile_model  # noqa: E402
+from sim import Network, Population, Projection, SpikeTrains, Trials, simulate  # noqa: E402
+from sim.interop.feature_encoder import FeatureEncoder  # noqa: E402
+from sim.interop.sklearn import SpikeTrainClassifier, SpikingClassifier, SpikingRegressor  # noqa: E402
+from sim.training import data  # noqa: E402
+from spiketheory.errors import InputError  # noqa: E402
 
 EXPECTED_TO_FAIL = {
     "check_sample_weight_equivalence_on_dense_data": "a sample of weight 2 is once in one batch, "

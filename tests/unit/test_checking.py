@@ -232,6 +232,7 @@ DAMAGE = (
     {"weights": np.zeros((2, 2))},
     {"moved_index": np.array([7, 7])},
     {"model_file": "no"},
+    {"property": "symmetry", "order": [0], "input_order": [0], "shift": [[0.5]]},
 )
 
 

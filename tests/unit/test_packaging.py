@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import spiketheory
+from tests import extras
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -65,25 +66,13 @@ def test_the_docs_list_the_extras_that_there_are():
         assert set(packages.split(", ")) == wanted, name
 
 
-def test_a_missing_package_is_a_failure_where_all_must_be_there(tmp_path):
-    """The hook of conftest.py, in processes of their own."""
-    folder = tmp_path / "tests" / "unit"
-    folder.mkdir(parents=True)
-    conftest = (ROOT / "tests" / "conftest.py").read_text("utf-8")
-    (folder / "conftest.py").write_text(conftest, "utf-8")
-    (folder / "test_whole.py").write_text("import pytest\npytest.importorskip('not_there')\n")
-    (folder / "test_one.py").write_text(
-        "import pytest\ndef test_it():\n    pytest.importorskip('not_there')\n"
-    )
-    counts = []
-    for required in ("", "all"):
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--continue-on-collection-errors", "tests"],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
-            env=os.environ | {"SPIKETHEORY_EXTRAS": required},
-        )  # fmt: skip
-        counts.append(re.findall(r"(\d+) (skipped|error|failed)", done.stdout.splitlines()[-1]))
-    assert counts == [[("2", "skipped")], [("1", "failed"), ("1", "error")]]
+def test_a_missing_package_is_an_error_where_all_must_run(monkeypatch):
+    with pytest.raises(pytest.skip.Exception, match="needs not_there, which is not installed"):
+        extras.need("not_there", "own")
+    monkeypatch.setattr(extras, "ALL_MUST_RUN", True)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install .\.\[own\]"):
+        extras.need("not_there", "own")
+    extras.need("pytest", "test")
 
 
 BUILD = """
