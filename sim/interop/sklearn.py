@@ -201,9 +201,9 @@ class SpikingRegressor(RegressorMixin, OfFeatures):
     """
 
     def __init__(
-        self, *, hidden: Sequence[int] | int = (50,), model: str = "theta",
+        self, *, hidden: Sequence[int] | int = (100,), model: str = "theta",
         model_parameters: Table = None, readout: str = "leaky_integrator", duration: float = 2.0,
-        steepness: float = 1.0, start_rate: float = 1.0, max_iter: int = 100,
+        steepness: float = 1.0, start_rate: float = 1.0, max_iter: int = 30,
         batch_size: int = 32, learning_rate: float = 0.05, early_stopping: bool = False,
         validation_fraction: float = 0.1, n_iter_no_change: int = 10, tol: float = 1e-4,
         random_state: Any = None,

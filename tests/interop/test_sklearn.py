@@ -237,7 +237,7 @@ def test_defaults_predict_diabetes_about_as_well_as_ridge_regression():
     folds = KFold(5, shuffle=True, random_state=0)
     ridge = cross_val_score(RidgeCV(np.logspace(-3, 3, 13)), X, y, cv=folds).mean()
     own = cross_val_score(SpikingRegressor(random_state=0), X, y, cv=folds).mean()
-    assert own > ridge - 0.08
+    assert own > ridge - 0.06
 
 
 def test_what_the_documentation_says_runs(capsys):
