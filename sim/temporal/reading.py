@@ -38,7 +38,7 @@ class Reading(NamedTuple):
 
 def make_reading(
     stack: TemporalStack, n_trials: int, targets: np.ndarray, readout: LinearReadout,
-    loss: LogitLoss,
+    loss: LogitLoss, sample_weight: np.ndarray | None = None,
 ) -> Reading:  # fmt: skip
     """What a loss wants of the logits of a readout."""
     check_readout(readout, {p.name: p.size for p in stack.network.populations})
@@ -53,5 +53,7 @@ def make_reading(
     return Reading(
         weights=readout.cube, bias=readout.bias, settings=compiled.values,
         n_parameters=len(compiled.parameters), loss_settings=loss.settings, link=link,
-        targets=prepare_logit_targets(loss, targets, n_trials, len(readout.cube)),
+        targets=prepare_logit_targets(
+            loss, targets, n_trials, len(readout.cube), sample_weight=sample_weight
+        ),
     )  # fmt: skip

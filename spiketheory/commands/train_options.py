@@ -85,7 +85,7 @@ TRAIN_OPTIONS = (
     click.option("--dataset", type=DatasetName(DATASET_NAMES),
                  metavar="[digits|mnist|fashion-mnist|kmnist|emnist-SPLIT|yinyang|fsdd|wav|shd|ssc|"
                  "events|FILE.npz]",
-                 help="What to learn: 8x8 digits of scikit-learn, images in torchvision's folders "
+                 help="What to learn: 8x8 digits (come along), images in torchvision's folders "
                  "(MNIST and its like; SPLIT is balanced, byclass, bymerge, digits, letters or "
                  "mnist), points in a yin-yang sign (generated), spoken digits (fsdd: recordings), "
                  "your own recordings (wav), spoken words as spikes (shd, ssc), arrays of events "
