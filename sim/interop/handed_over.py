@@ -14,7 +14,15 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from sim.engine.choose import AUTO
-from sim.engine.predict import choose_reading, list_spikes, predict, pull_back, pull_back_spikes
+from sim.engine.passes import EventPass, LayerPass, Pass
+from sim.engine.predict import (
+    choose_reading,
+    choose_stack,
+    list_spikes,
+    predict,
+    pull_back,
+    pull_back_spikes,
+)
 from sim.events.differentiate import Gradients
 from sim.files.network_file import Learnable
 from sim.inputs.trials import Trials
@@ -24,7 +32,7 @@ from sim.network.layer_stack import LayerStack
 from sim.network.network import Network, Projection
 from sim.network.readouts import LinearReadout
 from sim.training.learner import Learner, find_bounds
-from spiketheory.errors import InputError, check_choice
+from spiketheory.errors import InputError, check_choice, check_finite
 
 LOGITS, FIRST_SPIKES, SPIKES = "logits", "first_spikes", "spikes"
 OUTPUTS = (LOGITS, FIRST_SPIKES, SPIKES)
@@ -59,7 +67,8 @@ class Numbers(NamedTuple):
         return Numbers(self.times.copy(), self.channels.copy(), [a.copy() for a in self.arrays])
 
 
-class Ready(NamedTuple):
+@dataclass(eq=False)
+class Ready:
     """A batch as engines get it; kept, for the way back begins with the same numbers.
 
     Attributes:
@@ -68,6 +77,7 @@ class Ready(NamedTuple):
         network: The network; None where ``stack`` does.
         stack: The network as layers of which first spikes are read; None if it is none.
         events: The batch as these get it.
+        tape: The pass that it made, if one was kept and nobody has gone back through it.
     """
 
     numbers: Numbers
@@ -75,6 +85,7 @@ class Ready(NamedTuple):
     network: Network | None
     stack: LayerStack | None
     events: Events | None
+    tape: Pass | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -190,8 +201,30 @@ class HandedOver:
         object.__setattr__(self, "last", ready)
         return ready
 
-    def run(self, numbers: Numbers) -> tuple[np.ndarray, np.ndarray]:
-        """What comes out, shape (n_trials, ...); of spikes also the neurons."""
+    def make_pass(self, network: Network, trials: Trials) -> Pass | None:
+        """A pass that is kept to go back through; None if that is too large, or not faster."""
+        room = self.room if self.output == SPIKES else None
+        options: dict[str, Any] = {
+            "parameters": self.learner.needs_parameters, "max_spikes": self.max_spikes,
+        }  # fmt: skip
+        engine, stack = self.find_engine(), None
+        if self.output != FIRST_SPIKES:
+            stack = choose_stack(network, engine)
+        elif engine == "layers":
+            return None
+        if stack is None:
+            return EventPass(network, trials, room, **options)
+        made = LayerPass(stack, trials, room, **options)
+        return made.run_forward() if made.run.is_small else None
+
+    def run(self, numbers: Numbers, keeps: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """What comes out, shape (n_trials, ...); of spikes also the neurons.
+
+        Args:
+            numbers: What is handed over.
+            keeps: Whether `pull_back` is going to be called with the same numbers, so that what it
+                takes is kept until then, or until the next batch.
+        """
         ready = self.prepare(numbers)
         nothing = np.empty(0, np.int64)
         options: dict[str, Any] = {"max_spikes": self.max_spikes}
@@ -201,6 +234,11 @@ class HandedOver:
             outcome, _ = run_batch(ready.stack, ready.events, zeros, self.loss, **options)
             return outcome.output_times.reshape(zeros.shape), nothing
         assert ready.network is not None
+        if keeps:
+            ready.tape = self.make_pass(ready.network, ready.trials)
+        if ready.tape is not None:
+            values = ready.tape.values.copy()
+            return values.reshape(len(values), *self.shape), ready.tape.neurons.copy()
         if self.output == SPIKES:
             return list_spikes(
                 ready.network, ready.trials, room=self.room, engine=self.engine, **options
@@ -226,7 +264,12 @@ class HandedOver:
             by_time = [] if found.input_times is None else [found.input_times]
         else:
             assert ready.network is not None
-            gradients = self.pull_back_network(ready.network, ready.trials, slopes, input_times)
+            tape, ready.tape = ready.tape, None
+            if tape is not None:
+                check_finite("slopes", slopes)
+                gradients = tape.pull_back(slopes, input_times=input_times)
+            else:
+                gradients = self.pull_back_network(ready.network, ready.trials, slopes, input_times)
             by_array = self.learner.read_gradients(gradients, ready.network)
             by_time = gradients.input_times if input_times else []
         shaped = [g.reshape(a.shape) for g, a in zip(by_array, numbers.arrays, strict=True)]
@@ -323,6 +366,7 @@ def hand_over(
         output = LOGITS if isinstance(first, LinearReadout) else FIRST_SPIKES
         output = SPIKES if room is not None else output
     check_choice("output", output, OUTPUTS)
+    check_choice("engine", engine, (AUTO, "layers", "events"))
     if (output == LOGITS) != isinstance(first, LinearReadout) and output != SPIKES:
         raise InputError(
             f"Expected a network whose first readout gives {output} but got "
