@@ -17,8 +17,9 @@ from sim.events.recording import Recording
 from sim.inputs.trials import Trials
 from sim.network.network import Network
 from sim.network.readouts import LinearReadout
-from sim.temporal.batch import check_loss, collect, make_reading
+from sim.temporal.batch import check_loss, collect
 from sim.temporal.logit_losses import make_linear_logits
+from sim.temporal.reading import make_reading
 from sim.temporal.spike_lists import read_slopes
 from sim.temporal.stack import TemporalStack
 from sim.temporal.tape import TapedRun

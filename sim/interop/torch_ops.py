@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sim.interop.handed_over import KNOWN, SPIKES, HandedOver, Numbers
+from sim.interop.handed_over import KNOWN, SPIKES, HandedOver
+from sim.interop.numbers import Numbers
 from spiketheory.errors import InputError
 
 

@@ -12,7 +12,7 @@ from sim.kernels.limits import LIMITS
 from sim.status import NO_ROOM, raise_status
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, make_memory
-from sim.temporal.batch import link_model
+from sim.temporal.reading import link_model
 from sim.temporal.records import Batch, DenseLayer
 from sim.temporal.stack import TemporalStack
 

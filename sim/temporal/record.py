@@ -10,7 +10,8 @@ from sim.network.layer_stack import Spikes
 from sim.status import NO_ROOM, Status, raise_status
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory
-from sim.temporal.batch import MAX_SPIKES, MOST_BLOCKS, link_model, make_batch
+from sim.temporal.batch import MAX_SPIKES, MOST_BLOCKS, make_batch
+from sim.temporal.reading import link_model
 from sim.temporal.records import Memory
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads

@@ -7,7 +7,8 @@ import numpy as np
 from sim.events.differentiate import Gradients
 from sim.inputs.trials import Trials
 from sim.temporal import spike_times
-from sim.temporal.batch import Reading, Run, link_model, link_parameters
+from sim.temporal.batch import Run
+from sim.temporal.reading import Reading, link_model, link_parameters
 from sim.temporal.spike_times import keep_slopes
 from sim.temporal.stack import TemporalStack
 from spiketheory.machine.compile import CompiledModel, extend_linker

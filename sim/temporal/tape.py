@@ -15,11 +15,11 @@ from sim.temporal.batch import (
     ROOMS,
     SAMPLES_PER_BLOCK,
     SPARE,
-    Reading,
     Ready,
     Run,
     remember_room,
 )
+from sim.temporal.reading import Reading
 from sim.temporal.records import Sums
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads

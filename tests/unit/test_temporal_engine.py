@@ -10,9 +10,10 @@ from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.network.readouts import LinearReadout
 from sim.temporal import forward
-from sim.temporal.batch import link_model, run_temporal
+from sim.temporal.batch import run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy, make_squared_error
+from sim.temporal.reading import link_model
 from sim.temporal.stack import read_temporal
 from spiketheory.errors import SimulationError
 
