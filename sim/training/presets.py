@@ -124,7 +124,38 @@ READOUT_DEFAULTS = {
 }  # fmt: skip
 """Weights are counted in units of their size at the start, see `sim.training.temporal_train`."""
 
+# What is known to work with exact gradients on the Spiking Heidelberg Digits: T. Nowotny,
+# J. P. Turner and J. C. Knight (arXiv:2212.01232).
+HEIDELBERG = {
+    **SPIKES,
+    "model": "lif",
+    "parameters": {"tau_m": 0.02, "tau_s": 0.005},
+    "learn_parameters": ("tau_m", "tau_s"),
+    "duration": 1.0,
+    "hidden": (256,),
+    "recurrent": True,
+    "readout": "leaky_integrator",
+    "readout_parameters": {"tau_m": 0.02, "tau_s": 0.005},
+    "epochs": 50,
+    "batch": 32,
+    "start_rate": 14.0,
+    "rate_low": 14.0,
+    "rate_high": 14.0,
+    "rate_cost": 1e-5,
+    "augment": {"move": 40, "blend": 0.5},
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
-    name: {"dataset": "mnist", **values}
-    for name, values in (("paper", PAPER), ("best", BEST), ("sparse", SPARSE))
+    **{
+        name: {"dataset": "mnist", **values}
+        for name, values in (("paper", PAPER), ("best", BEST), ("sparse", SPARSE))
+    },
+    "fsdd": {"dataset": "fsdd", **SPEECH},
+    "fsdd-lif": {
+        "dataset": "fsdd",
+        **SPEECH,
+        "model": "lif",
+        "parameters": {"tau_m": 0.03, "tau_s": 0.005},
+    },
+    "shd": {"dataset": "shd", **HEIDELBERG},
 }

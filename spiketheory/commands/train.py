@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 # Long: its options and its help.
 @click.command()
-@click.option("--preset", type=click.Choice(["paper", "best", "sparse"]),
-              help="MNIST. paper: the experiment of Klos & Memmesheimer (2025); best: the most "
-              "accurate network; sparse: few spikes.  [default: values that suit the data set]"
-              )  # fmt: skip
+@click.option("--preset",
+              type=click.Choice(["paper", "best", "sparse", "fsdd", "fsdd-lif", "shd"]),
+              help="MNIST, paper: the experiment of Klos & Memmesheimer (2025), best: the most "
+              "accurate network, sparse: few spikes. Speech, fsdd: spoken digits, fsdd-lif: the "
+              "same with lif, shd: the Spiking Heidelberg Digits.  [default: values that suit the "
+              "data set]")  # fmt: skip
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.toml",
               help="Start from this configuration, such as another run's config.toml, or train "
               "the network that a network file describes.  [default: none]")  # fmt: skip
@@ -70,7 +72,7 @@ def train(
     """  # noqa: D301
     from derivations import compile_model, compile_readout
     from sim.training.config import make_config
-    from sim.training.network_run import is_network_config
+    from sim.training.networks.network_run import is_network_config
     from sim.training.run_folder import CONFIG, resume_run, start_run
     from spiketheory.files import check_apart
 

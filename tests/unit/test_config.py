@@ -157,7 +157,8 @@ def test_the_paper_preset_is_the_experiment_of_the_paper():
 def test_every_preset_is_a_choice_of_train(preset):
     (choices,) = (p.type.choices for p in train.params if p.name == "preset")
     assert preset in choices
-    assert make_config(preset=preset).dataset.name == "mnist"
+    speech = {"fsdd": "fsdd", "fsdd-lif": "fsdd", "shd": "shd"}
+    assert make_config(preset=preset).dataset.name == speech.get(preset, "mnist")
 
 
 def test_without_options_the_dataset_is_digits():
@@ -285,7 +286,8 @@ def test_a_bad_value_is_refused_with_what_was_expected(values, message):
 
 def test_an_unknown_preset_or_dataset_is_refused():
     with pytest.raises(
-        InputError, match="Expected preset to be one of best, paper, sparse but got 'book'"
+        InputError,
+        match="preset to be one of best, fsdd, fsdd-lif, paper, shd, sparse but got 'book'",
     ):
         make_config(preset="book")
     with pytest.raises(InputError, match="Expected dataset to be one of"):

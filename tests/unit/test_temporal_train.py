@@ -44,6 +44,10 @@ LEARNING = {
         "hidden": (4, 3),
     },
     "theta, phases": {"model": "theta", "readout": "windows", "hidden": (4,)},
+    "theta, a centred readout": {
+        "model": "theta", "readout": "windows", "hidden": (4,), "centred": True,
+        "readout_rate": 4.0,
+    },
 }  # fmt: skip
 
 
@@ -67,6 +71,15 @@ def test_gradients_by_what_learns_are_differences_of_the_loss(case):
             ends.append(trainer.run(moved, scales, trials, labels).loss.mean())
         expected = (ends[0] - ends[1]) / 2e-6
         assert abs(gradient[place] - expected) < 1e-6 * largest, name
+
+
+def test_logits_of_a_centred_readout_are_on_average_the_bias_before_training():
+    trainer = make_trainer("theta", "windows", hidden=(4,), centred=True)
+    arrays, scales = trainer.read_state(trainer.start())
+    arrays["bias"] += 0.7
+    logits = trainer.run(arrays, scales, trainer.train_trials, trainer.dataset.train_labels).logits
+    np.testing.assert_allclose(logits.mean(axis=0), 0.7, rtol=1e-12)
+    assert logits.std() == pytest.approx(0.3, rel=0.2)
 
 
 def test_neurons_spike_as_often_as_asked_before_training():
