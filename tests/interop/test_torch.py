@@ -401,10 +401,11 @@ def test_the_example_in_the_page_about_pytorch_learns_mnist(data_dir, monkeypatc
     code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
     assert code.count("60_000") == 1
     monkeypatch.setenv("SPIKETHEORY_DATA", str(data_dir))
-    found: dict[int, float] = {}
+    torch.manual_seed(0)
+    found: list[float] = []
     exec(
         code.replace("60_000", "6_000").replace("split(1000)", "split(200)"),
-        {"print": found.__setitem__},
+        {"print": found.append},
     )
-    assert list(found) == [1, 2, 3, 4, 5, 6]
-    assert found[6] > 0.9
+    assert len(found) == 6
+    assert found[-1] > 0.9
