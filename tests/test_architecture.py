@@ -13,6 +13,7 @@ ORDER = (
     *("spiketheory.errors", "spiketheory.files", "spiketheory.folder_lock"),
     *("spiketheory.interrupts", "spiketheory.time_limit", "spiketheory.workers"),
     *("spiketheory.memory", "spiketheory.reading", "spiketheory.plain_text"),
+    *("spiketheory.shown",),
     *("spiketheory.runtime", "spiketheory.language", "spiketheory.symbolic"),
     *("spiketheory.generation", "spiketheory.reference", "spiketheory.verification"),
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),
@@ -21,7 +22,8 @@ ORDER = (
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
     *("sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "spiketheory.commands"),
+    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.report"),
+    *("sim.cluster", "sim.interop", "spiketheory.commands"),
     *("cli", "benchmarks"),
 )
 """Folders and files, from those that know nothing to those that know all."""
@@ -136,7 +138,8 @@ def test_imports_are_absolute(file):
 
 MAY_TOUCH = {
     "matplotlib": (
-        *("spiketheory.documents", "spiketheory.checking", "sim.analysis", "benchmarks"),
+        *("spiketheory.documents", "spiketheory.checking", "sim.analysis", "sim.report"),
+        "benchmarks",
     ),
     "click": ("spiketheory.commands", "benchmarks"),
     "rich": ("spiketheory.commands", "benchmarks"),
@@ -147,6 +150,7 @@ MAY_TOUCH = {
         *("spiketheory.commands", "spiketheory.testing", "benchmarks"),
     ),
     "numba": ("spiketheory.machine", "benchmarks"),
+    "torch": ("sim.interop", "benchmarks"),
 }
 """Which folders may import what is heavy, or belongs to one face of the program."""
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     Rows = Sequence[Mapping[str, float]]
 
@@ -412,7 +413,8 @@ def _last_time(panel: RasterPanel) -> float:
 
 def _new_figure(width: float, height: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

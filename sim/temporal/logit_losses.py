@@ -33,6 +33,9 @@ class LogitLoss:
     settings: Numbers
     class_weights: Numbers = ()
 
+    def __repr__(self) -> str:
+        return f"LogitLoss({self.name}, settings={self.settings})"
+
 
 def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Cross entropy of the softmax of the logits; settings are (label smoothing,).
@@ -73,6 +76,15 @@ def squared_error(logits: Floats, target: Floats, settings: Numbers, gradient: F
     return float(value)
 
 
+def linear_in_logits(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
+    """Weighted sum of the logits: pulls any given derivatives back through the network."""
+    value = 0.0
+    for o in range(logits.shape[0]):
+        gradient[o] = target[o]
+        value += target[o] * logits[o]
+    return float(value)
+
+
 def make_cross_entropy(
     *, smoothing: float = 0.0, class_weights: Sequence[float] | None = None
 ) -> LogitLoss:
@@ -103,6 +115,11 @@ def make_cross_entropy(
 def make_squared_error() -> LogitLoss:
     """Half the squared distance; targets are numbers, one for each output."""
     return LogitLoss(name="squared_error", function=squared_error, settings=(0.0,))
+
+
+def make_linear_logits() -> LogitLoss:
+    """A weighted sum of the logits; targets are the weights."""
+    return LogitLoss(name="linear_logits", function=linear_in_logits, settings=(0.0,))
 
 
 def prepare_logit_targets(

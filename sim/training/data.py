@@ -21,6 +21,7 @@ from sim.inputs.encoding import check_integer, check_intensities
 from sim.training.yinyang import N_CLASSES, SIZES, draw_yinyang
 from spiketheory.errors import InputError, check_choice, check_shape
 from spiketheory.reading import DamagedError, catch_damage
+from spiketheory.shown import Short
 
 DATA_VARIABLE = "SPIKETHEORY_DATA"
 MOST_PACKING = 1100
@@ -78,8 +79,8 @@ MNIST_FILES = IMAGE_SETS["mnist"].files
 DATASETS = ("digits", *IMAGE_SETS, "yinyang")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Dataset(Short):
     """Labelled samples: a part to train on, one to test on, and perhaps one to choose models with.
 
     Attributes:

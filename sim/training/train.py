@@ -434,6 +434,7 @@ def train_network(
     *,
     on_batch: Callable[[Progress], None] | None = None,
     on_epoch: Callable[[TrainState, Row], None] | None = None,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> TrainState:
     """Train until the configured number of epochs.
 
@@ -442,6 +443,7 @@ def train_network(
         state: Where it stands; changed in place.
         on_batch: Called after every batch.
         on_epoch: Called after every epoch, and for epoch 0 before training.
+        is_enough: Called before every epoch; training ends early if it returns True.
     """
     if not state.rows:
         metrics = trainer.evaluate(state)
@@ -449,7 +451,7 @@ def train_network(
         row["train_loss"] = row["train_accuracy"] = float("nan")
         if on_epoch is not None:
             on_epoch(state, row)
-    while not trainer.is_over(state):
+    while not (trainer.is_over(state) or is_enough()):
         row = trainer.run_epoch(state, on_batch)
         if on_epoch is not None:
             on_epoch(state, row)

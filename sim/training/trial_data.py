@@ -10,6 +10,7 @@ import numpy as np
 from sim.files.trials_file import TrialsFile, read_trials_file
 from sim.inputs.trials import Trials
 from spiketheory.errors import InputError
+from spiketheory.shown import Short
 
 SUFFIX = ".npz"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -17,8 +18,8 @@ TEST_FRACTION = 6
 """One in so many trials, or groups, is held out if the file does not say which: the last ones."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrialDataset:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TrialDataset(Short):
     """Labelled trials: a part to train on, one to test on, and perhaps one to choose models with.
 
     Attributes:

@@ -20,6 +20,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from spiketheory.plain_text import replace_nonfinite
+
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
@@ -34,15 +36,6 @@ if TYPE_CHECKING:
 def format_json(value: Any) -> str:
     """JSON text; a number that is not finite, which JSON does not know, becomes null."""
     return json.dumps(replace_nonfinite(value), indent=2, allow_nan=False)
-
-
-def replace_nonfinite(value: Any) -> Any:
-    """The same plain values with None for NaN and infinities."""
-    if isinstance(value, dict):
-        return {k: replace_nonfinite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [replace_nonfinite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def describe_models(models: Iterable[tuple[Any, Any]]) -> list[dict[str, Any]]:
