@@ -18,6 +18,7 @@ COMMANDS = {
     "codegen": "spiketheory.commands.mathematics",
     "derive": "spiketheory.commands.mathematics",
     "evaluate": "spiketheory.commands.train",
+    "listen": "spiketheory.commands.listen",
     "models": "spiketheory.commands.mathematics",
     "plot": "spiketheory.commands.plot",
     "report": "spiketheory.commands.report",
