@@ -1,6 +1,5 @@
 """The built-in neuron models and the way from a model's name or file to running code."""
 
-import dataclasses
 import importlib
 import pkgutil
 from functools import lru_cache
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from spiketheory.errors import InputError, ModelError, check_choice
 from spiketheory.files import is_file_name
-from spiketheory.machine.compile import CompiledModel, load_compiled, read_number
+from spiketheory.machine.compile import CompiledModel, load_compiled, read_number, with_ports
 from spiketheory.machine.readout import CompiledReadout, load_readout
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def load_once(
     """The compiled model of a module: the same object for the same module, for kernel caches."""
     if ports == ("default",):
         return load_compiled(module, backend=backend)
-    return dataclasses.replace(load_once(module, backend), ports=ports)
+    return with_ports(load_once(module, backend), ports)
 
 
 def import_generated(model: str) -> ModuleType:

@@ -40,6 +40,9 @@ class Loss:
     settings: tuple[float, ...]
     n_required: int = 1
 
+    def __repr__(self) -> str:
+        return f"Loss({self.name}, settings={self.settings}, n_required={self.n_required})"
+
 
 def first_spike_loss(times: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Cross entropy of the softmax of minus the first spike times, plus a bound on the label's.

@@ -11,6 +11,7 @@ class Status(IntEnum):
     OK = 0
     TOO_MANY_SPIKES = 1
     NOT_FINITE = 2
+    NOT_AT_END = 3
 
 
 NO_ROOM = -1
@@ -24,6 +25,11 @@ MESSAGES = {
     Status.NOT_FINITE: (
         "Expected finite states but sample {sample} left the range of the number format; lower "
         "the weights or the number of inputs (coordinates grow with each input between spikes)."
+    ),
+    Status.NOT_AT_END: (
+        "Expected sample {sample} to run until the trial's end but it stopped before, waiting for "
+        "a spike that did not come: time_to_spike and the search for spikes differ; report this "
+        "with the model, and use the engine 'events' meanwhile."
     ),
 }
 

@@ -1,5 +1,6 @@
 """Text from files as it may be shown: nothing in it is a command to a terminal."""
 
+import math
 import re
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
@@ -32,3 +33,12 @@ def _escape(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{f.name: _escape(getattr(value, f.name)) for f in fields(value)})
     return value
+
+
+def replace_nonfinite(value: Any) -> Any:
+    """The same plain values with None for NaN and infinities, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {k: replace_nonfinite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [replace_nonfinite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

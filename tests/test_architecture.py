@@ -13,6 +13,7 @@ ORDER = (
     *("spiketheory.errors", "spiketheory.files", "spiketheory.folder_lock"),
     *("spiketheory.interrupts", "spiketheory.time_limit", "spiketheory.workers"),
     *("spiketheory.memory", "spiketheory.reading", "spiketheory.plain_text"),
+    *("spiketheory.shown",),
     *("spiketheory.runtime", "spiketheory.language", "spiketheory.symbolic"),
     *("spiketheory.generation", "spiketheory.reference", "spiketheory.verification"),
     *("spiketheory.certification", "spiketheory.machine", "spiketheory.route"),
@@ -22,7 +23,7 @@ ORDER = (
     *("sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
     *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.report"),
-    *("spiketheory.commands",),
+    *("sim.cluster", "sim.interop", "spiketheory.commands"),
     *("cli", "benchmarks"),
 )
 """Folders and files, from those that know nothing to those that know all."""
@@ -149,6 +150,7 @@ MAY_TOUCH = {
         *("spiketheory.commands", "spiketheory.testing", "benchmarks"),
     ),
     "numba": ("spiketheory.machine", "benchmarks"),
+    "torch": ("sim.interop", "benchmarks"),
 }
 """Which folders may import what is heavy, or belongs to one face of the program."""
 

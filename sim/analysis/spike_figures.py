@@ -16,7 +16,8 @@ from spiketheory.files import replace_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
 HIGHEST = 50.0
 """Potentials beyond belong to a spike, whose time is known; traces have a gap there."""
@@ -75,7 +76,8 @@ def draw_losses(rows: Sequence[Mapping[str, float]], *, unit: str) -> "Figure":
         unit: What epochs are called.
     """
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.0), layout="constrained")
@@ -100,7 +102,8 @@ def plot_spike_panels(panels: Sequence[SpikePanel], path: str | os.PathLike[str]
 def draw_spike_panels(panels: Sequence[SpikePanel]) -> "Figure":
     """Draw the spikes of all neurons, trial by trial; targets are wide bars behind them."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.4 * len(panels), 4.0), layout="constrained")

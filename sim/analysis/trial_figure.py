@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.analysis.spike_figures import SpikePanel, draw_spike_panels
 from sim.analysis.training_figures import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, STYLE, VERMILION
+from sim.engine.records import BatchRecording
 from sim.events.recording import Recording
 from spiketheory.files import replace_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
 N_TRACES = 3
 N_TIMES = 1000
@@ -22,6 +25,7 @@ MOST_SPIKES = 200_000
 """More would be a black area, and take minutes to draw."""
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE)
 MARGIN = 0.15
+MOST_TRIALS = 3
 
 
 def choose_probes(duration: float, n_neurons: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +49,8 @@ def draw_recording(recording: Recording) -> "Figure":
         recording: A run; its probes become traces.
     """
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     traces = list_traces(recording)
     heights = [2.0, *([1.0] * len(traces))]
@@ -63,9 +68,34 @@ def draw_recording(recording: Recording) -> "Figure":
     return figure
 
 
+def show_recording(recording: Recording) -> bytes:
+    """The figure of a run as a PNG, for notebooks."""
+    return draw_recording(recording)._repr_png_()
+
+
+def show_batch(recording: BatchRecording) -> bytes:
+    """Rasters of the first trials of a batch as a PNG, for notebooks."""
+    return draw_batch(recording)._repr_png_()
+
+
+def draw_batch(recording: BatchRecording) -> "Figure":
+    """Draw the spikes of the first trials of a batch, side by side."""
+    shown = range(min(len(recording), MOST_TRIALS))
+    panels = [
+        SpikePanel(
+            title=f"trial {trial} of {len(recording)}", trains=recording.trains(trial),
+            duration=recording.network.duration,
+        )
+        for trial in shown
+    ]  # fmt: skip
+    return draw_spike_panels(panels)
+
+
 def list_traces(recording: Recording) -> list[tuple[str, np.ndarray]]:
     """Label and values of the first state variable of each probed neuron."""
-    traces = []
+    traces: list[tuple[str, np.ndarray]] = []
+    if not len(recording.probe_times):
+        return traces
     for (population, part), states in zip(
         recording.network.parts, recording.probed_state, strict=True
     ):
@@ -81,6 +111,8 @@ def list_traces(recording: Recording) -> list[tuple[str, np.ndarray]]:
 
 def draw_raster(axes: "Axes", recording: Recording) -> None:
     """Draw each spike as a dot; of very many a regular selection."""
+    from matplotlib.ticker import MaxNLocator
+
     step = -(-len(recording.spike_time) // MOST_SPIKES) or 1
     n = recording.network.n_neurons
     size: Any = 6 if n <= 100 else 1
@@ -91,6 +123,7 @@ def draw_raster(axes: "Axes", recording: Recording) -> None:
     for _, own in recording.network.parts[:-1]:
         axes.axhline(own.stop - 0.5, color=GREY, linewidth=0.8)
     axes.set_ylim(-0.5, n - 0.5)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("neuron")
     shown = f", 1 in {step} shown" if step > 1 else ""
     axes.set_title(f"{len(recording.spike_time)} spikes of {n} neurons{shown}")

@@ -17,6 +17,7 @@ from sim.network.network import Network
 from sim.network.readouts import AnyReadout
 from sim.temporal.batch import TemporalOutcome
 from sim.temporal.logit_losses import LogitLoss
+from spiketheory.shown import shown_by
 
 AnyLoss: TypeAlias = Loss | LogitLoss
 AnyOutcome: TypeAlias = Outcome | TemporalOutcome
@@ -47,6 +48,14 @@ class BatchRecording:
     spike_neuron: np.ndarray
     end_state: list[dict[str, np.ndarray]]
     recordings: tuple[Recording, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"BatchRecording({len(self)} trials, {len(self.spike_time)} spikes of "
+            f"{self.network.n_neurons} neurons, T={self.network.duration:g}, by {self.engine})"
+        )
+
+    _repr_png_ = shown_by("sim.analysis.trial_figure.show_batch")
 
     def __len__(self) -> int:
         return len(self.trials)
@@ -84,9 +93,9 @@ class Engine(Protocol):
     def loss_and_gradient(
         self, network: Network, trials: Trials, targets: np.ndarray, loss: AnyLoss, *,
         readout: AnyReadout | None, gradient: bool, parameters: bool, input_times: bool,
-        max_spikes: int,
+        max_spikes: int, total: bool = ...,
     ) -> tuple[AnyOutcome, Gradients | None]:  # fmt: skip
-        """Loss of a batch of trials, and the derivatives of its mean.
+        """Loss of a batch of trials, and the derivatives of its mean, or of its ``total``.
 
         See `sim.engine.choose.loss_and_gradient`.
         """

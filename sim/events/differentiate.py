@@ -22,13 +22,14 @@ from sim.network.wiring import order_edges
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.memory import check_memory
+from spiketheory.shown import Short
 
 StateSlopes = Sequence[Mapping[str, Given]]
 """Per population by state variable derivatives of a loss, broadcast to the states' shape."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Gradients:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Gradients(Short):
     """Derivatives of a loss by what went into a run.
 
     Attributes:

@@ -5,6 +5,8 @@ event loops is said in `sim.events.interface`, and what their arguments are. Not
 events are found (`sim.events.loop`) or in which order they are undone (`sim.events.backward`).
 """
 
+import numpy as np
+
 from sim.events.interface import ARRIVED, CROSSED, DEFERRED, LOST
 from sim.events.ties import Ties
 from sim.kernels.limits import LARGE_COORDINATE, LARGEST_COORDINATE, SCALING
@@ -68,6 +70,13 @@ def receive(
         after = jump(*before, weight, *constants)
     else:
         after = jump_at(*before, weight, port, *constants)
+    is_large = False
+    for value in after:
+        is_large |= not abs(value) <= LARGE_COORDINATE
+    for value in after:
+        if is_large and not abs(value) < np.inf:  # neither below the threshold nor beyond it
+            store(states, i, *after)
+            return np.inf, LOST, 1.0
     wait = look_ahead(after, constants, rest)
     happened = ARRIVED
     if HAS_THRESHOLD and (wait == 0.0 or is_due) and not pending:
@@ -77,9 +86,6 @@ def receive(
         if wait == 0.0:
             happened = CROSSED
     store(states, i, *after)
-    is_large = False
-    for value in after:
-        is_large |= not abs(value) <= LARGE_COORDINATE
     if not is_large:
         return wait, happened, 1.0
     for value in after:

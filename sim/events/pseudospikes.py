@@ -25,12 +25,13 @@ from sim.events.recording import Recording
 from sim.network.network import Population, stack
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.shown import Short
 
 PSEUDO = -1
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outputs:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Outputs(Short):
     """The first spikes of some neurons.
 
     Attributes:

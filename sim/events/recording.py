@@ -9,6 +9,7 @@ from sim.events.tape import Tape
 from sim.network.network import Network
 from sim.network.wiring import Wiring
 from spiketheory.errors import SimulationError
+from spiketheory.shown import shown_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,15 @@ class Recording:
     under_way: np.ndarray
     tape: Tape | None = None
     cells: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        kept = "" if self.tape is None else ", can be gone back through"
+        return (
+            f"{type(self).__name__}({len(self.spike_time)} spikes of {self.network.n_neurons} "
+            f"neurons, t={self.time:g} of {self.network.duration:g}{kept})"
+        )
+
+    _repr_png_ = shown_by("sim.analysis.trial_figure.show_recording")
 
     @property
     def is_complete(self) -> bool:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, check_positive, check_shape
 from spiketheory.machine.jit import Options, compile_function
+from spiketheory.shown import Short
 
 ROWS_AT_ONCE = 256
 """Samples encoded at once: few enough to stay in the processor's cache."""
@@ -27,8 +28,8 @@ BIN_STEP = 0.01
 """Fraction of the level per bin in the spike times T log(c/(c - BIN_STEP V)); the paper's value."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BinnedInput:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class BinnedInput(Short):
     """At most one input spike per sample and input, at one of V times shared by all samples.
 
     Attributes:
@@ -67,8 +68,8 @@ class BinnedInput:
         return BinnedInput(times=self.times, bins=take_rows(self.bins, indices))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LatencyInput:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LatencyInput(Short):
     """At most one input spike per sample and input, each at its own time.
 
     Attributes:

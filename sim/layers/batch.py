@@ -1,8 +1,8 @@
 """Batches of samples through a feedforward network: forward, loss and backward in one kernel.
 
 Samples are cut into chunks, which threads take one after the other; a chunk keeps its buffers from
-sample to sample and adds its gradients up in its own arrays, which are then added in order: the
-result depends on the number of threads in its last bits, and on nothing else.
+sample to sample and adds its gradients up in its own arrays, which are then added in a fixed tree.
+Chunks depend on the number of samples alone, so that any number of threads gives the same bits.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import numpy as np
 from sim.inputs.encoding import BinnedInput
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
+from sim.kernels.sums import add_in_tree, list_arrays
 from sim.layers import chunk as chunk_kernels
 from sim.layers import sample as sample_kernels
 from sim.layers.allocation import (
@@ -35,12 +36,20 @@ from spiketheory.errors import InputError, SimulationError
 
 MAX_SPIKES = 1_000_000
 CHUNKS_PER_THREAD = 4
-"""So that no thread waits long for another; with gradients, each chunk adds up its own: one."""
+"""So that no thread waits long for another, where chunks have nothing of their own."""
 LEAST_CHUNK = 64
+MOST_SUMS = 4
+"""Chunks with gradients of their own; more threads than these do not help to learn."""
+LEAST_SUM = 100
+"""Samples of one at least, but for the first two."""
+KEPT_SUMS = 2**26
+"""Bytes of gradients that are kept from batch to batch: fresh ones cost as much as the sums."""
 BUFFERS: Shelf[Ready] = Shelf()
 """Buffers of earlier batches."""
 WEIGHTS: Shelf[list[np.ndarray]] = Shelf()
 """Their weights in padded rows."""
+SUMS: Shelf[list[list[LayerGradients]]] = Shelf(KEPT_SUMS)
+"""The gradients of their chunks."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,6 +163,7 @@ def run_batch(
     gradient: bool = False,
     input_times: bool = False,
     max_spikes: int = MAX_SPIKES,
+    total: bool = False,
 ) -> tuple[Outcome, StackGradients | None]:
     """Simulate a batch, and go back through it if ``gradient``.
 
@@ -165,6 +175,7 @@ def run_batch(
         gradient: Whether to compute derivatives of the mean loss.
         input_times: Whether to compute them by the input times, too.
         max_spikes: More spikes of a layer in one sample are an error.
+        total: Whether derivatives are those of the sum over the samples, not of the mean.
 
     Returns:
         The outcome of every sample, and the gradients (None unless asked for).
@@ -183,7 +194,11 @@ def run_batch(
     spare = WEIGHTS.take(kind)
     trial = make_trial(network, events, max_spikes, spare)
     n_chunks = count_chunks(len(events), gradient)
-    work = make_results(network, events, loss, trial, n_gradients=n_chunks if gradient else 0)
+    of_sums = (*kind, n_chunks)
+    sums = SUMS.take(of_sums) if gradient else None
+    work = make_results(
+        network, events, loss, trial, n_gradients=n_chunks if gradient else 0, spare=sums
+    )  # fmt: skip
     chunks = run_chunks(
         network, events, trial, wanted, loss, work, n_chunks=n_chunks, gradient=gradient,
         input_times=input_times,
@@ -196,7 +211,11 @@ def run_batch(
     check_losses(outcome)
     if not gradient:
         return outcome, None
-    return outcome, collect_gradients(network, events, work, input_times)
+    n = 1 if total else len(events)
+    gradients = collect_gradients(network, events, work, input_times, n)
+    own = [results.layers for results in work]
+    SUMS.give_back(of_sums, own, len(own) * count_bytes(own[0]))
+    return outcome, gradients
 
 
 def check_losses(outcome: Outcome) -> None:
@@ -210,9 +229,11 @@ def check_losses(outcome: Outcome) -> None:
 
 
 def count_chunks(n_samples: int, gradient: bool) -> int:
-    """Into how many chunks a batch is cut."""
+    """Into how many chunks a batch is cut; with gradients whatever the number of threads."""
+    if gradient:
+        return min(max(n_samples // LEAST_SUM, 2), MOST_SUMS, n_samples)
     n_threads = get_thread_count()
-    most = n_threads if gradient else min(n_samples // LEAST_CHUNK, n_threads * CHUNKS_PER_THREAD)
+    most = min(n_samples // LEAST_CHUNK, n_threads * CHUNKS_PER_THREAD)
     return min(n_samples, max(n_threads, most))
 
 
@@ -246,6 +267,9 @@ def run_chunks(
 
     def run_samples(c: int, sample: int, last: int) -> tuple[int, int]:
         nonlocal room
+        if gradient:
+            for array in list_arrays(work[c].layers):
+                array.fill(0)
         ready = BUFFERS.take(kind) or make_ready(model, make(room=room))
         while True:
             status, sample = kernels.run_chunk(
@@ -316,16 +340,18 @@ def make_trial(
 
 
 def make_results(
-    network: LayerStack, events: Events, loss: Loss, trial: Trial, *, n_gradients: int
-) -> list[Results]:
-    """Allocate the results of a batch, and for each thread what is its own.
+    network: LayerStack, events: Events, loss: Loss, trial: Trial, *, n_gradients: int,
+    spare: list[list[LayerGradients]] | None = None,
+) -> list[Results]:  # fmt: skip
+    """Allocate the results of a batch, and for each chunk what is its own.
 
     Args:
         network: The network.
         events: The input.
         loss: The loss.
         trial: What `make_trial` made of them.
-        n_gradients: How many threads add up gradients; 0 if none are wanted.
+        n_gradients: How many chunks add up gradients; 0 if none are wanted.
+        spare: Gradients of an earlier batch's chunks, which these may replace.
     """
     n_samples = len(events)
     shared = Results(
@@ -340,16 +366,17 @@ def make_results(
     if n_gradients == 0:
         none = LayerGradients(weights=np.empty((0, 0), network.real), initial=np.empty(0))
         return [shared._replace(layers=[none])]
-    return [
-        shared._replace(layers=[
+    own = spare or [
+        [
             LayerGradients(
                 weights=make_aligned(layer.weights.shape, network.real),
                 initial=np.zeros(layer.width),
             )
             for layer in trial.layers
-        ])
+        ]
         for _ in range(n_gradients)
-    ]  # fmt: skip
+    ]
+    return [shared._replace(layers=layers) for layers in own]
 
 
 def collect_outcome(shared: Results) -> Outcome:
@@ -366,21 +393,15 @@ def collect_outcome(shared: Results) -> Outcome:
 
 
 def collect_gradients(
-    network: LayerStack, events: Events, work: list[Results], input_times: bool
+    network: LayerStack, events: Events, work: list[Results], input_times: bool, n: int
 ) -> StackGradients:
-    """Add up the threads' shares and divide by the number of samples."""
-    n_samples = len(events)
-    layers = list(zip(*(results.layers for results in work), strict=True))
-    weights = [
-        add_chunks([own.weights[:, : len(own.initial)] for own in parts], n_samples)
-        for parts in layers
-    ]
-    by_event = work[0].events / n_samples
+    """Add up the chunks' shares and divide by n."""
+    add_in_tree([list_arrays(results.layers) for results in work], get_thread_count())
+    weights = [own.weights[:, : len(own.initial)] / n for own in work[0].layers]
+    by_event = work[0].events / n
     gradients = StackGradients(
         weights=tuple(weights),
-        initial=np.concatenate(
-            [add_chunks([own.initial for own in parts], n_samples) for parts in layers]
-        ),
+        initial=np.concatenate([own.initial / n for own in work[0].layers]),
         input_times=collect_input_times(events, by_event) if input_times else None,
     )
     for name, values in (
@@ -392,15 +413,6 @@ def collect_gradients(
                 "the range of the number format. Lower the weights."
             )
     return gradients
-
-
-def add_chunks(parts: list[np.ndarray], n_samples: int) -> np.ndarray:
-    """The mean over samples, from the sums of the chunks."""
-    total = parts[0].copy()
-    for part in parts[1:]:
-        total += part
-    total /= n_samples
-    return total
 
 
 def collect_input_times(events: Events, gradient: np.ndarray) -> np.ndarray:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from spiketheory.errors import InputError, check_finite, check_shape
+from spiketheory.shown import Short
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CurrentSteps:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class CurrentSteps(Short):
     """A current that is constant from each of some times on, the same in all channels.
 
     Attributes:

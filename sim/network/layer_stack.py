@@ -16,14 +16,15 @@ from spiketheory.errors import (
     check_shape,
 )
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.shown import Short
 
 LARGEST_WEIGHT = 1e100
 LARGEST_WEIGHTS = {"float64": LARGEST_WEIGHT, "float32": 1e10}
 PRECISIONS = {"float64": np.float64, "float32": np.float32}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LayerStack:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LayerStack(Short):
     """A feedforward network of one neuron model.
 
     Attributes:
@@ -140,8 +141,8 @@ class LayerStack:
 Input = BinnedInput | LatencyInput
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Spikes:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Spikes(Short):
     """Spikes of a batch, sorted by sample, then time, then neuron.
 
     Attributes:
@@ -162,8 +163,8 @@ class Spikes:
         return self.time[first:last], self.neuron[first:last]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Outcome(Short):
     """What a batch did.
 
     Attributes:
@@ -186,8 +187,8 @@ class Outcome:
     active: np.ndarray
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StackGradients:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class StackGradients(Short):
     """Derivatives of the mean loss over a batch.
 
     Attributes:

@@ -26,6 +26,7 @@ from spiketheory.errors import (
     check_shape,
 )
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.shown import Short, shown_by
 
 Sparse: TypeAlias = Any
 """A matrix of `scipy.sparse`, which has no types."""
@@ -35,8 +36,8 @@ Given: TypeAlias = Any
 """A number, or an array of one per neuron."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Population:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Population(Short):
     """Neurons of one model.
 
     Attributes:
@@ -198,8 +199,8 @@ def stack(rows: Sequence[ArrayLike], size: int) -> np.ndarray:
     return np.array(made).reshape(len(made), size)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SpikeTrains:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SpikeTrains(Short):
     """Input spikes.
 
     Attributes:
@@ -243,8 +244,8 @@ class SpikeTrains:
         object.__setattr__(self, "channels", channels.astype(np.int64))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Projection:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Projection(Short):
     """Connections from a population, or from spike trains, to a population.
 
     Attributes:
@@ -415,6 +416,15 @@ class Network:
     currents: Sequence[CurrentSteps] = ()
     duration: float
     precision: str = "float64"
+
+    def __repr__(self) -> str:
+        members = [f"{p.name} ({p.size} {p.model.name})" for p in self.populations]
+        return (
+            f"Network({', '.join(members)}; {self.n_channels} channels, {self.n_connections} "
+            f"connections, T={self.duration:g})"
+        )
+
+    _repr_png_ = shown_by("sim.analysis.network_figure.show_network")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "duration", float(check_positive("duration", self.duration)))

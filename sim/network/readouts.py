@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from spiketheory.errors import InputError, check_finite, check_shape
 from spiketheory.machine.readout import CompiledReadout
+from spiketheory.shown import Short
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,8 +29,8 @@ class Readout:
     neurons: Sequence[int] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LinearReadout:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LinearReadout(Short):
     """What neurons without threshold read from the spikes of the last population.
 
     The logit of output o is bias[o] + sum over spikes (neuron j, time t) and features m of
@@ -65,8 +66,8 @@ class LinearReadout:
             object.__setattr__(self, name, value)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ReadoutGradients:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ReadoutGradients(Short):
     """Derivatives of a loss by what a `LinearReadout` has.
 
     Attributes:

@@ -63,6 +63,15 @@ class Neuron:
     enter: str
     given: State
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Modules do not pickle: the model brings its own again."""
+        own = self.functions is self.model.functions
+        return {**vars(self), "functions": None if own else self.functions}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        given = state["functions"]
+        vars(self).update(state, functions=state["model"].functions if given is None else given)
+
     def call(self, name: str, *arguments: Number) -> State:
         """Call a generated function; one result is a tuple of one."""
         found = getattr(self.functions, name)(*arguments)

@@ -27,7 +27,7 @@ from sim.plain.pseudospikes import Rates
 from spiketheory.errors import check_finite, check_shape
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PlainRecording(Recording):
     """What a run of a network did, and all that it takes to go back.
 

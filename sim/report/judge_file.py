@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def hash_network(arrays: Mapping[str, np.ndarray]) -> str:
 
 def write_judge(path: Path, judge: Judge, arrays: Mapping[str, np.ndarray]) -> None:
     """Keep a judge of a network, whole or not at all."""
-    values = {name: np.asarray(getattr(judge, name)) for name in (*ARRAYS, *NUMBERS)}
+    values: dict[str, Any] = {n: np.asarray(getattr(judge, n)) for n in (*ARRAYS, *NUMBERS)}
     with replace_atomically(path) as draft, draft.open("wb") as file:
         np.savez(file, network=np.array(hash_network(arrays)), **values)
 
@@ -43,7 +44,5 @@ def read_judge(path: Path, arrays: Mapping[str, np.ndarray]) -> Judge | None:
             return None
     except (DamagedError, LookupError, ValueError, TypeError):
         return None
-    return Judge(
-        **{name: values[name] for name in ARRAYS},
-        **{name: float(values[name]) for name in NUMBERS},
-    )
+    made: dict[str, Any] = {name: values[name] for name in ARRAYS}
+    return Judge(**made, **{name: float(values[name]) for name in NUMBERS})

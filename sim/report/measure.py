@@ -114,7 +114,7 @@ class Reader:
 
     def answer(self) -> Answers:
         """Run all held-out samples."""
-        trials, labels = self.trainer.test_trials, self.trainer.dataset.test_labels
+        trials, labels = self.trainer.test.events, self.trainer.dataset.test_labels
         n, most = len(labels), sum(self.widths)
         budgets, right = np.array(BUDGETS), np.zeros(len(self.grid))
         logits, counts = np.zeros((n, len(self.readout.bias))), np.zeros((n, most), np.int64)
@@ -161,7 +161,7 @@ class Reader:
 
     def tell(self, sample: int) -> Story:
         """One held-out sample through the layers."""
-        trials = self.trainer.test_trials.take(np.array([sample]))
+        trials = self.trainer.test.events.take(np.array([sample]))
         spikes = record_spikes(self.stack, trials)
         times, neurons = spikes.select(0)
         train = self.hear(spikes, 0)
@@ -181,7 +181,7 @@ class Reader:
     def count_costs(self, counts: np.ndarray, steps: int) -> list[Costs]:
         """Costs of a sample, then those of dense recurrent networks."""
         trainer, network = self.trainer, self.stack.network
-        trials = trainer.test_trials
+        trials = trainer.test.events
         arrays, _ = trainer.read_state(self.state)
         own = count_spiking(
             counts=counts, n_inputs=len(trials.time) / len(trials), widths=self.widths,

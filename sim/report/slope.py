@@ -82,8 +82,8 @@ def follow_line(
         seed: Draws the direction; the same for every model whose layers have the same sizes.
     """
     arrays, scales = trainer.read_state(state)
-    labels = trainer.dataset.test_labels[:samples]
-    trials = trainer.test_trials.take(np.arange(len(labels)))
+    labels = trainer.watched.labels[:samples]
+    trials = trainer.watched.events.take(np.arange(len(labels)))
     way = np.random.default_rng([seed, 8]).normal(size=arrays["W0"].shape)
     way *= reach * np.linalg.norm(arrays["W0"]) / np.linalg.norm(way)
 

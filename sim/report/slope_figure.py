@@ -19,7 +19,8 @@ WIDTH, HEIGHT = 9.6, 2.9
 def plot_lines(lines: Sequence[LossLine], path: str | os.PathLike[str]) -> None:
     """Write the figure as PNG or SVG: a row for each run."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, HEIGHT * len(lines)), layout="constrained")

@@ -53,7 +53,8 @@ def read_sound(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
         with catch_damage():
             rate, samples = load(Path(path))
     except DamagedError as err:
-        raise InputError(f"Expected a recording in {path} but got: {err}; {REMEDY}.") from err
+        reason = str(err).rstrip(".")
+        raise InputError(f"Expected a recording in {path} but got: {reason}; {REMEDY}.") from err
     if not samples.size:
         raise InputError(f"Expected sound in {path} but it has no samples; record it again.")
     if rate < 1:

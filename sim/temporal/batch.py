@@ -8,26 +8,26 @@ threads.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from threading import Lock
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.events.differentiate import list_constants
+from sim.events.differentiate import Gradients, list_constants
 from sim.inputs.merged import MergedTrials, merge_instants
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
+from sim.kernels.sums import add_in_tree, list_arrays
 from sim.layers.allocation import Shelf
 from sim.network.readouts import LinearReadout, check_readout
 from sim.status import NO_ROOM, raise_status
-from sim.temporal import readout_maximum
+from sim.temporal import clipping, readout_maximum
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, make_sums
 from sim.temporal.gradients import (
     TemporalGradients,
-    add_in_tree,
     collect_network,
-    list_arrays,
 )
 from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
@@ -38,6 +38,7 @@ from spiketheory.generation.interface import INTERFACE
 from spiketheory.machine.compile import CompiledModel, extend_linker, make_linker
 from spiketheory.machine.link import Linker
 from spiketheory.memory import check_memory
+from spiketheory.shown import Short
 
 MOST_BLOCKS = 16
 """Into so many blocks a batch is cut at most; each has gradients of its own."""
@@ -48,19 +49,37 @@ KEPT_BYTES = 2**27
 """More is not kept from batch to batch."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TemporalOutcome:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TemporalOutcome(Short):
     """What a batch did.
 
     Attributes:
         logits: Shape (n_trials, n_outputs).
         loss: Loss of each trial, shape (n_trials,).
         counts: How often each neuron spiked, shape (n_trials, n_neurons).
+        norms: Norm of each trial's gradient before it was shortened, shape (n_trials,); empty
+            unless `Clip` was given.
     """
 
     logits: np.ndarray
     loss: np.ndarray
     counts: np.ndarray
+    norms: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Shortens the gradient of each trial before they are added.
+
+    Attributes:
+        limit: To this norm, at most; inf only measures.
+        units: What derivatives by the weights of each layer, by its recurrent weights, by the
+            weights of the readout and by its bias are multiplied by in the norm: two numbers for
+            each layer, then two. Other derivatives do not count but are shortened alike.
+    """
+
+    limit: float
+    units: tuple[float, ...]
 
 
 @dataclass(eq=False)
@@ -106,8 +125,8 @@ def link_maximum(model: CompiledModel, functions: ModuleType, wants_settings: bo
 def link_kernels(
     model: CompiledModel, functions: ModuleType, loss: Callable[..., float], per_neuron: bool,
     parameters: bool, wants_settings: bool,
-) -> Any:  # fmt: skip
-    """The kernels of `sim.temporal.sample`, bound to a model, a readout and a loss.
+) -> Linker:  # fmt: skip
+    """Links the kernels of a batch with a model, a readout and a loss.
 
     Args:
         model: The model.
@@ -125,9 +144,7 @@ def link_kernels(
         maximum = link_maximum(model, functions, wants_settings)
         further |= {"read_out": maximum.read_maximum, "read_out_vjp": maximum.read_maximum_vjp}
     with_parameters = link_parameters(model, per_neuron, parameters)
-    return extend_linker(with_parameters, {"WANT_READOUT": wants_settings, **further}).link(
-        sample_kernels
-    )
+    return extend_linker(with_parameters, {"WANT_READOUT": wants_settings, **further})
 
 
 @lru_cache(maxsize=64)
@@ -143,11 +160,59 @@ def link_parameters(model: CompiledModel, per_neuron: bool, parameters: bool) ->
     return extend_linker(link_model(model, per_neuron), {"WANT_PARAMETERS": parameters})
 
 
+class Reading(NamedTuple):
+    """What is read from the last population, and what is wanted of it, as kernels get it.
+
+    Attributes:
+        weights: Shape (n_outputs, n_neurons, n_features).
+        bias: Shape (n_outputs,).
+        settings: Values of the readout's parameters and settings.
+        n_parameters: Number of its parameters.
+        targets: One row for each trial.
+        loss_settings: Numbers of the loss.
+        link: Returns what links the kernels, told whether neurons have constants of their own and
+            whether derivatives by parameters are computed.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    settings: tuple[float, ...]
+    n_parameters: int
+    targets: np.ndarray
+    loss_settings: tuple[float, ...]
+    link: Callable[[CompiledModel, bool, bool], Linker]
+
+
+def make_reading(
+    stack: TemporalStack,
+    n_trials: int,
+    targets: np.ndarray,
+    readout: LinearReadout,
+    loss: LogitLoss,
+) -> Reading:  # fmt: skip
+    """What a loss wants of the logits of a readout."""
+    check_readout(readout, {p.name: p.size for p in stack.network.populations})
+    compiled = readout.compiled
+
+    def link(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
+        return link_kernels(
+            model, compiled.functions, loss.function, per_neuron, parameters,
+            parameters and bool(compiled.parameters),
+        )  # fmt: skip
+
+    return Reading(
+        weights=readout.cube, bias=readout.bias, settings=compiled.values,
+        n_parameters=len(compiled.parameters), loss_settings=loss.settings, link=link,
+        targets=prepare_logit_targets(loss, targets, n_trials, len(readout.cube)),
+    )  # fmt: skip
+
+
 # Long: half of it says what it takes and returns.
 def run_temporal(
     stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
     loss: LogitLoss, *, gradient: bool = True, parameters: bool = False,
     input_times: bool = False, activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
+    clip: Clip | None = None, total: bool = False,
 ) -> tuple[TemporalOutcome, TemporalGradients | None]:  # fmt: skip
     """Run a batch, and go back through it if ``gradient``.
 
@@ -163,6 +228,8 @@ def run_temporal(
         activity: Derivatives of a regulariser by each neuron's sum of (T - t)/T over its spikes in
             a trial, shape (n_neurons,), which are added for each trial; None for none.
         max_spikes: More spikes of a layer in one trial are an error.
+        clip: How the gradient of each trial is shortened; None for not at all.
+        total: Whether derivatives are those of the sum over the trials, not of the mean.
 
     Returns:
         What each trial did, and the gradients (None unless asked for).
@@ -171,14 +238,26 @@ def run_temporal(
         InputError: If shapes do not fit, or memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    run = Run(stack, trials, targets, readout, loss, parameters and gradient, activity, max_spikes)
+    reading = make_reading(stack, len(trials), targets, readout, loss)
+    run = Run(
+        stack, trials, reading, parameters and gradient, activity, max_spikes,
+        clip if gradient else None,
+    )  # fmt: skip
     sums = run.run(gradient, input_times)
-    gradients = None if sums is None else run.collect(sums, input_times)
+    n = 1 if total else len(trials)
+    gradients = None if sums is None else collect(run, sums, readout, input_times, n)
     run.give_totals_back()
     found = run.found
     for trial in np.flatnonzero(~np.isfinite(found.losses))[:1]:
         check_loss(int(trial), found.losses[trial])
-    outcome = TemporalOutcome(logits=found.logits, loss=found.losses, counts=found.counts)
+    for trial in np.flatnonzero(~np.isfinite(run.norms))[:1]:
+        raise SimulationError(
+            f"Expected a finite gradient but that of trial {trial} has the norm "
+            f"{run.norms[trial]}; lower the weights or the learning rate."
+        )
+    outcome = TemporalOutcome(
+        logits=found.logits, loss=found.losses, counts=found.counts, norms=run.norms
+    )
     return outcome, gradients
 
 
@@ -220,30 +299,28 @@ class Run:
     """One batch."""
 
     def __init__(
-        self, stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
-        loss: LogitLoss, parameters: bool, activity: np.ndarray | None, max_spikes: int,
+        self, stack: TemporalStack, trials: Trials, reading: Reading, parameters: bool,
+        activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
+        clip: Clip | None = None,
     ) -> None:  # fmt: skip
-        network, self.stack, self.trials, self.readout = stack.network, stack, trials, readout
+        self.stack, self.trials, self.reading = stack, trials, reading
         self.parameters = parameters
-        self.merged: MergedTrials = merge_instants(trials, network.duration)
-        weights = readout.cube
-        check_readout(readout, {p.name: p.size for p in network.populations})
-        wanted = prepare_logit_targets(loss, targets, len(trials), len(weights))
+        self.merged: MergedTrials = merge_instants(trials, stack.network.duration)
         self.layers = stack.layers
         self.batch = make_batch(
-            stack, self.layers, self.merged, max_spikes=max_spikes, targets=wanted,
-            weights=weights, bias=readout.bias, read_settings=readout.compiled.values,
-            loss_settings=loss.settings,
+            stack, self.layers, self.merged, max_spikes=max_spikes, targets=reading.targets,
+            weights=reading.weights, bias=reading.bias, read_settings=reading.settings,
+            loss_settings=reading.loss_settings,
         )  # fmt: skip
-        self.found = self.make_found(len(weights), activity)
+        self.found = self.make_found(len(reading.bias), activity)
         self.varied = list_constants(stack.model) if parameters else []
-        self.kernels = link_kernels(
-            stack.compiled, readout.compiled.functions, loss.function, not stack.is_uniform,
-            parameters, parameters and bool(readout.compiled.parameters),
-        )  # fmt: skip
-        self.max_spikes = max_spikes
+        self.linker = reading.link(stack.compiled, not stack.is_uniform, parameters)
+        self.max_spikes, self.clip = max_spikes, clip
+        self.norms = np.zeros(len(trials) if clip else 0)
         self.instants = int(np.diff(self.merged.instant_offsets).max(initial=0))
         self.taken: list[tuple[Any, Total]] = []
+        self.owns: list[Total] = []  # those of one sample that no thread has
+        self.lock = Lock()
         sizes = tuple((layer.starts.shape, len(layer.recurrent)) for layer in self.layers)
         self.kind = stack.compiled, sizes, self.instants, self.batch.read_weights.shape
 
@@ -268,8 +345,8 @@ class Run:
         return Ready(memory, self.stack.model.pack(memory), room, n_bytes)
 
     def take_total(self, gradient: bool) -> Total:
-        """Sums of a block; without gradients they are never written to."""
-        n_settings = max(1, len(self.readout.compiled.parameters))
+        """Sums of a block, or of a sample; without gradients they are never written to."""
+        n_settings = max(1, self.reading.n_parameters)
         shape, n_varied = self.batch.read_weights.shape, len(self.varied)
         layers = self.layers if gradient else self.layers[:1]
         kind = (gradient, n_varied, n_settings, tuple(len(k.weights) for k in layers), *self.kind)
@@ -277,7 +354,8 @@ class Run:
         if total is None:
             sums = make_sums(layers, n_varied=n_varied, shape=shape, n_settings=n_settings)
             total = Total(sums, self.stack.model.pack(sums), list_arrays(sums))
-        self.taken.append((kind, total))
+        with self.lock:
+            self.taken.append((kind, total))
         return total
 
     def give_totals_back(self) -> None:
@@ -288,11 +366,10 @@ class Run:
 
     def run(self, gradient: bool, input_times: bool) -> Sums | None:
         """Run all samples; returns the sums of their derivatives."""
-        n, kernels = len(self.trials), self.kernels
+        n, step = len(self.trials), self.make_step(gradient, gradient and input_times)
         n_blocks = min(-(-n // SAMPLES_PER_BLOCK), MOST_BLOCKS)
         limits = np.linspace(0, n, n_blocks + 1).astype(np.int64).tolist()
         totals = [self.take_total(gradient) for _ in range(n_blocks if gradient else 1)]
-        batch, found = self.stack.model.pack(self.batch), self.stack.model.pack(self.found)
 
         def run_samples(b: int, first: int, last: int) -> tuple[int, int]:
             total = totals[b if gradient else 0]
@@ -301,17 +378,14 @@ class Run:
                     array.fill(0)
             ready = SPARE.take(self.kind) or self.make_ready(ROOMS.get(self.kind, FIRST_ROOM))
             while True:
-                status, first = kernels.run_block(
-                    batch, ready.packed, first, last, total.packed, found, gradient,
-                    gradient and input_times,
-                )  # fmt: skip
+                status, first = step(ready.packed, first, last, total.packed)
                 if status != NO_ROOM:
                     SPARE.give_back(self.kind, ready, ready.n_bytes)
                     return status, first
                 remember_room(self.kind, 2 * ready.room)
                 ready = self.make_ready(ROOMS[self.kind])
 
-        if not getattr(kernels.run_block, "signatures", True):
+        if not getattr(self.kernel, "signatures", True):
             run_samples(0, 0, 0)  # compiled by this thread, and no other, Ctrl-C ends it
         n_threads = get_thread_count()
         ended = run_on_threads(
@@ -324,9 +398,39 @@ class Run:
         add_in_tree([total.arrays for total in totals], n_threads)
         return totals[0].sums
 
-    def collect(self, sums: Sums, input_times: bool) -> TemporalGradients:
-        """The sums as derivatives of the mean loss."""
-        n = len(self.trials)
+    @property
+    def kernel(self) -> Any:
+        """What runs samples."""
+        if self.clip is None:
+            return self.linker.link(sample_kernels).run_block
+        return self.linker.link(clipping).run_clipped
+
+    def make_step(self, gradient: bool, input_times: bool) -> Callable[..., tuple[int, int]]:
+        """What runs samples with a thread's memory, from one to another, into a block's sums."""
+        kernel, pack = self.kernel, self.stack.model.pack
+        batch, found = pack(self.batch), pack(self.found)
+        if self.clip is None:
+            return lambda memory, first, last, sums: kernel(
+                batch, memory, first, last, sums, found, gradient, input_times
+            )
+        limit, units = float(self.clip.limit), np.array(self.clip.units)
+
+        def run_clipped(memory: Any, first: int, last: int, sums: Any) -> tuple[int, int]:
+            with self.lock:
+                own = self.owns.pop() if self.owns else None
+            own = own or self.take_total(gradient)
+            status, sample = kernel(
+                batch, memory, first, last, sums, own.packed, found, input_times, limit, units,
+                self.norms,
+            )  # fmt: skip
+            with self.lock:
+                self.owns.append(own)
+            return status, sample
+
+        return run_clipped
+
+    def collect(self, sums: Sums, input_times: bool, n: int) -> Gradients:
+        """The sums, divided by n, as derivatives by what belongs to the network."""
         by_channel = None
         if input_times:
             by_channel = np.bincount(
@@ -339,13 +443,20 @@ class Run:
             times = np.zeros(len(self.trials.time))
             times[self.merged.source] = self.found.input_times / n
             gradients = replace(gradients, input_times=[times])
-        by_setting = zip(self.readout.compiled.parameters, sums.read_settings / n, strict=False)
-        return TemporalGradients(
-            network=gradients,
-            weights=np.moveaxis(sums.read_weights, -1, 0).reshape(self.readout.weights.shape) / n,
-            bias=sums.bias / n,
-            settings={name: float(value) for name, value in by_setting},
-        )
+        return gradients
+
+
+def collect(
+    run: Run, sums: Sums, readout: LinearReadout, input_times: bool, n: int
+) -> TemporalGradients:
+    """The sums, divided by n, as derivatives by all that the network and its readout have."""
+    by_setting = zip(readout.compiled.parameters, sums.read_settings / n, strict=False)
+    return TemporalGradients(
+        network=run.collect(sums, input_times, n),
+        weights=np.moveaxis(sums.read_weights, -1, 0).reshape(readout.weights.shape) / n,
+        bias=sums.bias / n,
+        settings={name: float(value) for name, value in by_setting},
+    )
 
 
 ROOMS: dict[Any, int] = {}

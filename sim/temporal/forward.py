@@ -20,8 +20,8 @@ from sim.temporal.segments import (
 from spiketheory.generation.interface import IS_PROJECTIVE
 from spiketheory.machine.link import kernel
 
-OK, TOO_MANY_SPIKES, NOT_FINITE = (
-    int(Status.OK), int(Status.TOO_MANY_SPIKES), int(Status.NOT_FINITE),
+OK, TOO_MANY_SPIKES, NOT_FINITE, NOT_AT_END = (
+    int(Status.OK), int(Status.TOO_MANY_SPIKES), int(Status.NOT_FINITE), int(Status.NOT_AT_END),
 )  # fmt: skip
 SEGMENTS_PER_BLOCK = 32
 """Coordinates are scaled, and looked at, after so many segments."""
@@ -143,8 +143,10 @@ def forward_layer(
         elif next_own <= end:
             n_pending = pop(pending, n_pending)
             memory.event_rows[k], memory.outside[k] = -1 - pending.spikes[n_pending], -1
-        else:
+        elif end >= batch.duration:
             break
+        else:  # cut for an arrival that nothing sent
+            return NOT_AT_END, k, count
     memory.firsts[k] = count
     if is_far(memory.states[k], layer.width, largest):
         return NOT_FINITE, k, count

@@ -1,6 +1,5 @@
 """Sums of derivatives over a batch: adding up those of blocks, and sorting the result."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +9,11 @@ from sim.events.differentiate import Gradients
 from sim.network.network import Projection
 from sim.temporal.records import LayerSums, Sums
 from sim.temporal.stack import TemporalStack
-from sim.threads import run_on_threads
+from spiketheory.shown import Short
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TemporalGradients:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TemporalGradients(Short):
     """Derivatives of the mean loss of a batch.
 
     Attributes:
@@ -28,28 +27,6 @@ class TemporalGradients:
     weights: np.ndarray
     bias: np.ndarray
     settings: dict[str, float]
-
-
-def list_arrays(record: Any) -> list[np.ndarray]:
-    """The arrays of a record and of those in it, in order."""
-    if isinstance(record, np.ndarray):
-        return [record]
-    return [array for part in record for array in list_arrays(part)]
-
-
-def add_in_tree(blocks: Sequence[Sequence[np.ndarray]], n_threads: int) -> None:
-    """Add the arrays of blocks, neighbours first; those of the first one hold the result."""
-    parts = list(blocks)
-    while len(parts) > 1:
-        pairs = list(zip(parts[::2], parts[1::2], strict=False))
-        run_on_threads(lambda k, pairs=pairs: add_to(*pairs[k]), len(pairs), n_threads)  # type: ignore[misc]
-        parts = parts[::2]
-
-
-def add_to(target: Sequence[np.ndarray], source: Sequence[np.ndarray]) -> None:
-    """Add arrays to others."""
-    for a, b in zip(target, source, strict=True):
-        a += b
 
 
 def collect_network(

@@ -25,11 +25,16 @@ class LogitLoss:
         name: Its name.
         function: The function of one trial, see the module's docstring.
         settings: Its numbers, passed to every call.
+        class_weights: Weight of each class, where targets are labels; none for 1.
     """
 
     name: str
     function: Callable[..., float]
     settings: Numbers
+    class_weights: Numbers = ()
+
+    def __repr__(self) -> str:
+        return f"LogitLoss({self.name}, settings={self.settings})"
 
 
 def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
@@ -71,6 +76,15 @@ def squared_error(logits: Floats, target: Floats, settings: Numbers, gradient: F
     return float(value)
 
 
+def linear_in_logits(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
+    """Weighted sum of the logits: pulls any given derivatives back through the network."""
+    value = 0.0
+    for o in range(logits.shape[0]):
+        gradient[o] = target[o]
+        value += target[o] * logits[o]
+    return float(value)
+
+
 def make_cross_entropy(
     *, smoothing: float = 0.0, class_weights: Sequence[float] | None = None
 ) -> LogitLoss:
@@ -93,13 +107,19 @@ def make_cross_entropy(
             f"Expected class weights above 0 but got {min(weights)}; leave a class out by its data."
         )
     return LogitLoss(
-        name="cross_entropy", function=cross_entropy, settings=(float(smoothing), *weights)
-    )
+        name="cross_entropy", function=cross_entropy, settings=(float(smoothing),),
+        class_weights=weights,
+    )  # fmt: skip
 
 
 def make_squared_error() -> LogitLoss:
     """Half the squared distance; targets are numbers, one for each output."""
     return LogitLoss(name="squared_error", function=squared_error, settings=(0.0,))
+
+
+def make_linear_logits() -> LogitLoss:
+    """A weighted sum of the logits; targets are the weights."""
+    return LogitLoss(name="linear_logits", function=linear_in_logits, settings=(0.0,))
 
 
 def prepare_logit_targets(
@@ -123,6 +143,6 @@ def prepare_logit_targets(
             f"Expected labels from 0 to {n_outputs - 1} but got {labels.min()} to "
             f"{labels.max()}; give one output to every class."
         )
-    weights = np.array(loss.settings[1:] or (1.0,) * n_outputs)
+    weights = np.array(loss.class_weights or (1.0,) * n_outputs)
     check_shape("class weights", weights, (n_outputs,))
     return np.column_stack([labels.astype(np.float64), weights[labels]])

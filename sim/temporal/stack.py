@@ -11,10 +11,11 @@ from sim.network.instants import choose_ticks, count_ticks
 from sim.network.network import Network, Population, Projection
 from sim.temporal.records import DenseLayer
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.shown import Short
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TemporalStack:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TemporalStack(Short):
     """A chain of dense layers.
 
     Attributes:

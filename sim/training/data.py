@@ -21,6 +21,7 @@ from sim.inputs.encoding import check_integer, check_intensities
 from sim.training.yinyang import N_CLASSES, SIZES, draw_yinyang
 from spiketheory.errors import InputError, check_choice, check_shape
 from spiketheory.reading import DamagedError, catch_damage
+from spiketheory.shown import Short
 
 DATA_VARIABLE = "SPIKETHEORY_DATA"
 MOST_PACKING = 1100
@@ -78,8 +79,8 @@ MNIST_FILES = IMAGE_SETS["mnist"].files
 DATASETS = ("digits", *IMAGE_SETS, "yinyang")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Dataset(Short):
     """Labelled samples: a part to train on, one to test on, and perhaps one to choose models with.
 
     Attributes:
@@ -163,10 +164,9 @@ def load_dataset(
         seed: Chooses which samples are set aside for validation.
         root: Folder that holds ``MNIST/raw`` or the like; no other is searched. ``digits`` and
             ``yinyang`` need none.
-        validation: If n > 0, n random samples become the test part in place of the real one, out
-            of the validation part (``yinyang``: 1,000), or of the training part, which they leave,
-            where there is none: choose models with them, and keep the real test samples unseen
-            until the end.
+        validation: If n > 0, n random samples are the validation part, out of the data set's own
+            (``yinyang``: 1,000), or of the training part, which they leave, where there is none:
+            choose models with them, and keep the test samples unseen until the end.
 
     Returns:
         The data set.
@@ -185,7 +185,7 @@ def load_dataset(
 
 
 def split_validation(dataset: Dataset, n_samples: int, *, seed: int = 0) -> Dataset:
-    """Let ``n_samples`` random samples of the validation part take the place of the test part.
+    """Let ``n_samples`` random samples of the validation part be the validation part.
 
     Without a validation part they leave the training part. Drawn uniformly without replacement;
     all parts keep their order. 0 changes nothing.
@@ -206,13 +206,15 @@ def split_validation(dataset: Dataset, n_samples: int, *, seed: int = 0) -> Data
     held_out = np.zeros(len(labels), dtype=bool)
     held_out[np.random.default_rng(seed).permutation(len(labels))[:n_samples]] = True
     if own:
-        return replace(dataset, test_inputs=inputs[held_out], test_labels=labels[held_out])
+        return replace(
+            dataset, validation_inputs=inputs[held_out], validation_labels=labels[held_out]
+        )
     return replace(
         dataset,
         train_inputs=inputs[~held_out],
         train_labels=labels[~held_out],
-        test_inputs=inputs[held_out],
-        test_labels=labels[held_out],
+        validation_inputs=inputs[held_out],
+        validation_labels=labels[held_out],
     )
 
 

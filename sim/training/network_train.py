@@ -75,7 +75,10 @@ class NetworkTrainer:
             self.test = self.train
         else:
             self.train = self.make_part(dataset.train_inputs, dataset.train_labels)
-            self.test = self.make_part(dataset.test_inputs, dataset.test_labels)
+            inputs, labels = dataset.validation_inputs, dataset.validation_labels
+            if inputs is None:
+                inputs, labels = dataset.test_inputs, dataset.test_labels
+            self.test = self.make_part(inputs, labels)
         self.is_single = dataset is None
         self.optimiser, self.schedule = settings.make_optimiser(), settings.make_schedule()
 

@@ -22,6 +22,8 @@ from spiketheory.machine.readout import CompiledReadout
 
 LOG_UNIT = 0.1
 """A positive parameter grows by this fraction when its number grows by 1."""
+Units = dict[str, Any]
+"""Units of weights, by name; and the centre of what the readout sums, if it is centred."""
 INPUT, HIDDEN = "input", "hidden"
 RECURRENT_SHARE = 0.3
 """Size of recurrent weights at the start, relative to those of the input, for equal fan-in."""
@@ -113,7 +115,7 @@ class TemporalModel:
                 arrays[f"{name}_{k}"] = np.full(n, self.encode(name, self.find_value(name)))
             arrays[f"initial{k}"] = np.full(n, float(default))
         shape = (self.n_outputs, self.config.network.hidden[-1], self.readout.n_features)
-        arrays["readout"] = rng.normal(0.0, 1.0, shape)
+        arrays["readout"] = rng.normal(0.0, 1.0 / self.config.optimiser.readout_rate, shape)
         arrays["bias"] = np.zeros(self.n_outputs)
         return {name: arrays[name] for name in self.names}
 
@@ -131,9 +133,7 @@ class TemporalModel:
         """A parameter as what learns."""
         return float(np.log(value)) / LOG_UNIT if self.is_positive(name) else value
 
-    def build(
-        self, arrays: dict[str, np.ndarray], scales: dict[str, float]
-    ) -> tuple[Network, LinearReadout]:
+    def build(self, arrays: dict[str, np.ndarray], scales: Units) -> tuple[Network, LinearReadout]:
         """The network and the readout that arrays stand for.
 
         Args:
@@ -175,10 +175,10 @@ class TemporalModel:
             populations=populations, inputs=[channels], projections=projections,
             duration=self.config.network.duration,
         )  # fmt: skip
-        readout = LinearReadout(
-            compiled=self.readout, weights=arrays["readout"] * scales["readout"],
-            bias=arrays["bias"],
-        )  # fmt: skip
+        weights, bias = arrays["readout"] * scales["readout"], arrays["bias"]
+        if "centre" in scales:
+            bias = bias - np.tensordot(weights, scales["centre"], 2)
+        readout = LinearReadout(compiled=self.readout, weights=weights, bias=bias)
         return network, readout
 
     def read_parameters(self, arrays: dict[str, np.ndarray], k: int) -> dict[str, Any]:
@@ -201,7 +201,7 @@ class TemporalModel:
         return fixed[k]
 
     def read_gradients(
-        self, found: TemporalGradients, arrays: dict[str, np.ndarray], scales: dict[str, float]
+        self, found: TemporalGradients, arrays: dict[str, np.ndarray], scales: Units
     ) -> list[np.ndarray]:
         """Derivatives by the arrays, in their order."""
         by: dict[str, np.ndarray] = {}
@@ -227,9 +227,22 @@ class TemporalModel:
             if self.config.network.learn_delays:
                 theta = arrays[f"delay{k}"]
                 by[f"delay{k}"] = by_delay[k] * self.config.network.delay / (1.0 + np.exp(-theta))
-        by["readout"] = found.weights * scales["readout"]
+        by_weight = found.weights
+        if "centre" in scales:
+            by_weight = by_weight - np.multiply.outer(found.bias, scales["centre"])
+        by["readout"] = by_weight * scales["readout"]
         by["bias"] = found.bias
+        if self.config.network.freezes_hidden:
+            by |= {name: np.zeros_like(arrays[name]) for name in self.names[:-2]}
         return [by[name] for name in self.names]
+
+    def list_units(self, scales: Units) -> tuple[float, ...]:
+        """By what derivatives are multiplied in norms, see `sim.temporal.batch.Clip`."""
+        learns = not self.config.network.freezes_hidden
+        found = []
+        for k, _ in enumerate(self.config.network.hidden):
+            found += [scales[f"W{k}"] * learns, scales.get(f"R{k}", 0.0) * learns]
+        return (*found, scales["readout"], 1.0)
 
     def constrain(self, arrays: dict[str, np.ndarray]) -> None:
         """Keep initial phases within their bounds."""

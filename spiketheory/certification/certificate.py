@@ -10,6 +10,7 @@ from spiketheory.certification.refutation.ladder import Ladder
 from spiketheory.certification.refutation.trial import Trial
 from spiketheory.certification.region import Range
 from spiketheory.language.model import NeuronModel
+from spiketheory.shown import shown_by
 
 PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
 SMOOTH, CONTINUOUS = "smooth", "continuous"
@@ -147,6 +148,12 @@ class Certificate:
     regularity: str = ""
     ending: str = ""
     by_name: Mapping[str, Condition] = field(init=False, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        statuses = ", ".join(f"{c.name} {c.status}" for c in self.conditions)
+        return f"Certificate({self.model.name}: {self.verdict}; {statuses})"
+
+    _repr_html_ = shown_by("spiketheory.documents.notebook.show_certificate")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {c.name: c for c in self.conditions})

@@ -92,7 +92,7 @@ def read_arrays(
     if values is not None and (place is None or len(values) != 2 or not np.isfinite(values).all()):
         raise ValueError(f"moved_values are {show(values)}")
     extra = tuple(
-        (name, tuple(found[name].tolist())) for name in EXTRA if name in found
+        (name, tuple(map(float, found[name].tolist()))) for name in EXTRA if name in found
     )  # fmt: skip
     check_extra(str(found["property"]), dict(extra), trial)
     failure = Failure(

@@ -7,7 +7,8 @@ ordered by neuron. Waiting times are carried from event to event, not recomputed
 times.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -17,11 +18,24 @@ from spiketheory.checking.trial import Number, Place, Trial
 from spiketheory.errors import SimulationError
 
 MAX_EVENTS = 120
+BEYOND = 1.001
+"""How far beyond the time that is asked for spikes are looked for, so that rounding loses none."""
 State = tuple[Number, ...]
 
 
 class OutOfRange(SimulationError):
     """A trial has too many events, or numbers that are not finite; it says nothing of the model."""
+
+
+@contextmanager
+def refuse_overflow() -> Iterator[None]:
+    """`OutOfRange` where plain floats overflow or divide by zero; NumPy's would be infinite."""
+    try:
+        yield
+    except (OverflowError, ZeroDivisionError) as err:
+        raise OutOfRange(
+            f"Expected numbers in the range of floats but got others ({err}); choose smaller ones."
+        ) from err
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,13 +124,22 @@ class Loop:
     has_periods: bool = False
     n_ports: int = 1
 
-    def wait(self, state: State) -> Number:
-        """Time to the next spike without input; 0 if the state is beyond the spike."""
-        wait = self.functions.time_to_spike(*state, *self.constants)
+    @refuse_overflow()
+    def wait(self, state: State, *, within: Number = 0.0) -> Number:
+        """Time to the next spike without input; 0 if the state is beyond the spike.
+
+        Where spikes are found by integration, one that is later than ``within``, if that is given,
+        need not be found: it counts as none.
+        """
+        if within > 0 and hasattr(self.functions, "spike_within"):
+            wait = self.functions.spike_within(*state, BEYOND * within, *self.constants)
+        else:
+            wait = self.functions.time_to_spike(*state, *self.constants)
         if wait != wait:
             raise OutOfRange("Expected a spike time but got NaN; choose smaller numbers.")
         return wait if wait > 0 else 0 * wait
 
+    @refuse_overflow()
     def step(self, name: str, state: State, duration: Number, *after: Number) -> State:
         """Call ``flow``, ``fire`` or one of their derivatives over a duration."""
         numbers = self.functions.propagator(duration, *self.constants)
@@ -146,14 +169,15 @@ class Loop:
         arguments = (*state, weight, port, *self.constants, *covector)
         return tuple(self.functions.jump_at_vjp(*arguments))
 
+    @refuse_overflow()
     def run(self, trial: Trial) -> Run:
         """Run a trial.
 
         Raises:
-            OutOfRange: If it has more than ``most_events`` events, or a number is NaN.
+            OutOfRange: If it has more than ``most_events`` events, or a number is NaN or overflows.
         """
         states = [self.enter(s) for s in trial.initial]
-        waits = [self.wait(s) for s in states]
+        waits = [self.wait(s, within=trial.duration) for s in states]
         causes: list[int | None] = [None] * len(states)
         entries = [k for k, t in enumerate(trial.input_times) if t <= trial.duration]
         entries.sort(key=lambda k: trial.input_times[k])
@@ -204,16 +228,16 @@ class Loop:
     ) -> list[State]:
         """Let the last event act on every neuron; updates the waiting times."""
         event = events[-1]
-        after = []
+        after, left = [], trial.duration - event.time
         port = find_source(trial, event) % self.n_ports
         for i, (state, weight) in enumerate(
             zip(event.before, list_weights(trial, event), strict=True)
         ):
             moved = self.jump(state, weight, port)
             if moved != state or i == event.neuron:
-                wait = self.wait(moved)
+                wait = self.wait(moved, within=left)
                 if i == event.neuron:
-                    waits[i] = self.wait(state) if moved != state else wait
+                    waits[i] = self.wait(state, within=left) if moved != state else wait
                 # Beyond the spike now, but not before: this event makes the neuron spike.
                 if not wait and waits[i] > 0:
                     causes[i] = len(events) - 1
@@ -221,6 +245,7 @@ class Loop:
             after.append(moved)
         return after
 
+    @refuse_overflow()
     def pull(self, run: Run, coefficients: Sequence[Number]) -> dict[Place, Number]:
         """Derivatives of the sum of ``coefficients`` times spike times by every parameter.
 

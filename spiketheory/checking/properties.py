@@ -285,14 +285,16 @@ def has_ties(subject: Subject, run: Run) -> bool:
     least = LEAST_MARGIN * subject.scales.time
     if any(run.trial.duration - t < least for t, _ in run.spikes):
         return True
-    if any(subject.loop.wait(state) < least for state in run.ends):  # spikes right after T
+    if any(
+        subject.loop.wait(state, within=least) < least for state in run.ends
+    ):  # spikes right after T
         return True
     for number, event in enumerate(run.events):
         if event.duration < least and number and event.cause != number - 1:
             return True
         # About to spike when another event comes, which may prevent it.
         others = (state for i, state in enumerate(event.before) if i != event.neuron)
-        if any(subject.loop.wait(state) < least for state in others):
+        if any(subject.loop.wait(state, within=least) < least for state in others):
             return True
     return False
 

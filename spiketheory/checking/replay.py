@@ -11,6 +11,7 @@ from spiketheory.checking.gradient_properties import (
     compare_gradients,
     compare_pseudo,
 )
+from spiketheory.checking.loop import OutOfRange
 from spiketheory.checking.paths import JUMP, find_gap
 from spiketheory.checking.properties import Relabelling
 from spiketheory.checking.search import find_law
@@ -30,7 +31,7 @@ def replay(subject: Subject, failure: Failure) -> bool:
         try:
             if failure.values is not None:
                 return differs(subject, failure)
-        except NotApplicable:
+        except (NotApplicable, OutOfRange):
             return False
         extra = dict(failure.extra)
         trial = failure.trial
@@ -53,7 +54,7 @@ def replay(subject: Subject, failure: Failure) -> bool:
                 properties.check_digits(subject, trial)
         except PropertyFailure:
             return True
-        except NotApplicable:  # the property says nothing of such a trial
+        except (NotApplicable, OutOfRange):  # the property says nothing of such a trial
             return False
     return False
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from spiketheory.checking.failure import Failure
 from spiketheory.checking.search import (
@@ -111,6 +111,8 @@ def run_check(
     seed: int = 0,
     workers: int | None = None,
     names: Sequence[str] = NAMES,
+    pool: "Pool | None" = None,
+    journal: "Journal | None" = None,
 ) -> Iterator[tuple[int, Any]]:
     """Check a model.
 
@@ -120,6 +122,8 @@ def run_check(
         seed: Seed of the search.
         workers: Number of processes; None stands for the number of cores.
         names: The properties to check.
+        pool: What runs the batches in place of processes of this machine.
+        journal: What was done before, and what is done is added; None keeps nothing.
 
     Yields:
         How many examples are done, and None; at the end the `Report`.
@@ -127,24 +131,32 @@ def run_check(
     for name in names:
         check_choice("property", name, NAMES)
     workers = workers or os.cpu_count() or 1
-    if isinstance(recipe, Subject) or workers == 1:
-        pool: Pool = OwnProcess(recipe if isinstance(recipe, Subject) else recipe.build())
+    if pool is not None:
+        chosen = pool
+    elif isinstance(recipe, Subject) or workers == 1:
+        chosen = OwnProcess(recipe if isinstance(recipe, Subject) else recipe.build())
     else:
-        pool = Processes(recipe, workers)
-    with pool:
-        yield from work(pool, list(names), examples, seed)
+        chosen = Processes(Workers(workers, start_worker, (recipe,)), workers)
+    with chosen:
+        yield from work(chosen, list(names), examples, seed, journal or NoJournal())
 
 
-def work(pool: "Pool", names: list[str], examples: int, seed: int) -> Iterator[tuple[int, Any]]:
+def work(
+    pool: "Pool", names: list[str], examples: int, seed: int, journal: "Journal"
+) -> Iterator[tuple[int, Any]]:
     """Hand out batches, then shrink what failed."""
     facts = pool.facts()
     names_that_apply = [name for name in names if not facts["excuses"][name]]
     planned = plan_batches(names_that_apply, examples, seed, slow=facts["slow"])
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
     failed: dict[str, int] = {}
-    done = 0
-    for outcome in pool.run(planned, failed):
+    known = [journal.known[batch] for batch in planned if batch in journal.known]
+    for outcome in known:
         outcomes[outcome.batch.name].append(outcome)
+    done = sum(outcome.batch.examples for outcome in known)
+    for outcome in pool.run([b for b in planned if b not in journal.known], failed):
+        outcomes[outcome.batch.name].append(outcome)
+        journal.add(outcome)
         done += outcome.batch.examples
         if outcome.failure is not None:
             number = failed.get(outcome.batch.name, outcome.batch.number)
@@ -221,12 +233,53 @@ class OwnProcess:
         return [shrink(self.subject, outcome) for outcome in outcomes]
 
 
-class Processes:
-    """Batches shared between processes."""
+class Journal(Protocol):
+    """What a check has behind it: `sim.cluster.journal.Journal`, or nothing.
 
-    def __init__(self, recipe: Recipe, workers: int) -> None:
+    Attributes:
+        known: Outcomes of batches that need not be run again.
+    """
+
+    known: dict[Batch, Outcome]
+
+    def add(self, outcome: Outcome) -> None:
+        """Write down what became of a batch."""
+        ...
+
+
+class NoJournal:
+    """Knows nothing, and keeps nothing."""
+
+    def __init__(self) -> None:
+        self.known: dict[Batch, Outcome] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep nothing."""
+
+
+class Executor(Protocol):
+    """What has processes call functions: `Workers`, or those of a cluster."""
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, *error: Any) -> Any: ...
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> "Future[Any]":
+        """Have a process call a function."""
+        ...
+
+
+class Processes:
+    """Batches shared between processes, in each of which `start_worker` was called.
+
+    Args:
+        pool: The processes.
+        workers: How many there are.
+    """
+
+    def __init__(self, pool: Executor, workers: int) -> None:
         self.workers = workers
-        self.pool = Workers(workers, start_worker, (recipe,))
+        self.pool = pool
 
     def __enter__(self) -> "Processes":
         self.pool.__enter__()

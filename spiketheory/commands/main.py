@@ -13,9 +13,10 @@ from spiketheory.commands.group import LazyGroup
 COMMANDS = {
     "accuracy": "spiketheory.commands.mathematics",
     "bench": "spiketheory.commands.bench",
-    "certify": "spiketheory.commands.certify_check",
-    "check": "spiketheory.commands.certify_check",
+    "certify": "spiketheory.commands.certify",
+    "check": "spiketheory.commands.check",
     "codegen": "spiketheory.commands.mathematics",
+    "data": "spiketheory.commands.data",
     "derive": "spiketheory.commands.mathematics",
     "evaluate": "spiketheory.commands.train",
     "listen": "spiketheory.commands.listen",
@@ -23,6 +24,7 @@ COMMANDS = {
     "plot": "spiketheory.commands.plot",
     "report": "spiketheory.commands.report",
     "simulate": "spiketheory.commands.simulate",
+    "sweep": "spiketheory.commands.sweep",
     "train": "spiketheory.commands.train",
 }
 

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 # Long: its options and its help.
 @click.command()
-@click.option("--preset", type=click.Choice(["paper", "best", "sparse"]),
-              help="MNIST. paper: the experiment of Klos & Memmesheimer (2025); best: the most "
-              "accurate network; sparse: few spikes.  [default: values that suit the data set]"
-              )  # fmt: skip
+@click.option("--preset",
+              type=click.Choice(["paper", "best", "sparse", "fsdd", "fsdd-lif", "shd"]),
+              help="MNIST, paper: the experiment of Klos & Memmesheimer (2025), best: the most "
+              "accurate network, sparse: few spikes. Speech, fsdd: spoken digits, fsdd-lif: the "
+              "same with lif, shd: the Spiking Heidelberg Digits.  [default: values that suit the "
+              "data set]")  # fmt: skip
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.toml",
               help="Start from this configuration, such as another run's config.toml, or train "
               "the network that a network file describes.  [default: none]")  # fmt: skip
@@ -175,7 +177,7 @@ def name_program() -> str:
 def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
     """Test the network in RUN, a folder that `spiketheory train` wrote.
 
-    It is tested on the samples that were held out in training; nothing is written.
+    It is tested on the test samples, which it did not learn from; nothing is written.
     """
     from derivations import compile_model, compile_readout
     from sim.training.run_folder import load_run
@@ -197,5 +199,5 @@ def print_metrics(run: "Run", *, as_json: bool) -> None:
     """Print how well a run's network does."""
     from spiketheory.commands.display import describe_metrics, draw_metrics, format_json
 
-    row = describe_metrics(run, run.trainer.evaluate(run.state))
+    row = describe_metrics(run, run.trainer.evaluate(run.state, run.trainer.test))
     print_either(format_json(row) if as_json else draw_metrics(row))

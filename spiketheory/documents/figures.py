@@ -109,7 +109,7 @@ def draw_figures(
 def compile_verified(verified: VerifiedKernel) -> CompiledModel:
     """The code generated from a derivation, interpreted by NumPy."""
     from spiketheory.generation.generate import generate
-    from spiketheory.route.model_cache import import_file
+    from spiketheory.machine.generated_file import import_file
 
     with tempfile.TemporaryDirectory(prefix="spiketheory-") as folder:
         path = Path(folder) / f"figures_{verified.derivation.shown.digest[:16]}.py"

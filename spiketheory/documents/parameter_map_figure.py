@@ -20,9 +20,10 @@ def draw_map(path: Path, found: Map, model: str) -> None:
     """Write the map to a file: a coloured cell for each verdict, a dot at the defaults."""
     from matplotlib import rc_context
     from matplotlib.colors import BoundaryNorm, ListedColormap
-    from matplotlib.figure import Figure
     from matplotlib.patches import Patch
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    from spiketheory.documents.canvas import Figure
 
     legend = {**COLORS, OUTSIDE: "white"}
     numbers = {verdict: k for k, verdict in enumerate(legend)}

@@ -10,6 +10,7 @@ import sympy as sp
 from spiketheory.language.functions import Opaque, exp_dd, lambert_w, sinc_slope, softplus
 from spiketheory.language.printers import is_reciprocal, split_product
 from spiketheory.language.symbols import state_symbol
+from spiketheory.shown import shown_by
 from spiketheory.symbolic.derivation import Branch, Check, Derivation
 
 
@@ -89,6 +90,11 @@ class VerifiedKernel:
 
     ir: KernelIR
     checks: tuple[Check, ...]
+
+    def __repr__(self) -> str:
+        return f"VerifiedKernel({self.derivation!r}, {len(self.checks)} checks hold)"
+
+    _repr_latex_ = shown_by("spiketheory.documents.notebook.show_verified")
 
     @property
     def derivation(self) -> Derivation:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import InitVar, dataclass, field, fields, replace
 from numbers import Real
+from textwrap import shorten
 from typing import Any
 
 import sympy as sp
@@ -20,6 +21,7 @@ from sympy.printing.str import StrPrinter
 
 from spiketheory.errors import ModelError
 from spiketheory.language import symbols
+from spiketheory.shown import shown_by
 
 _NAME_EXAMPLES = {
     "model": "my_neuron",
@@ -28,6 +30,8 @@ _NAME_EXAMPLES = {
     "port": "exc",
 }
 
+LONGEST_TEXT = 100
+"""Letters of the equations in a model's text."""
 DEFAULT_PORT = "default"
 """What the first port of every model may be called."""
 
@@ -141,6 +145,14 @@ class NeuronModel:
     other_inputs: tuple[tuple[str, tuple[sp.Expr, ...]], ...] = ()
     written: InitVar[Mapping[str, str] | None] = None
     source: Mapping[str, str] = field(init=False, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        said = "; ".join(
+            f"d{s.name}/dt = {f}" for s, f in zip(self.state, self.derivatives, strict=True)
+        )
+        return f"NeuronModel({self.name}: {shorten(said, LONGEST_TEXT, placeholder=' ...')})"
+
+    _repr_latex_ = shown_by("spiketheory.documents.notebook.show_model")
 
     def __post_init__(self, written: Mapping[str, str] | None) -> None:
         check_name(self.name, "model")

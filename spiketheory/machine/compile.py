@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from spiketheory.errors import ModelError, check_choice
 from spiketheory.generation.interface import INTERFACE
 from spiketheory.generation.templates import GENERATED_FORMAT
 from spiketheory.machine import jit, link
+from spiketheory.machine.generated_file import find_again
 from spiketheory.machine.jit import (
     Options,
     compile_function,
@@ -27,6 +29,7 @@ from spiketheory.machine.jit import (
 from spiketheory.machine.link import Linker
 from spiketheory.runtime import elementary
 from spiketheory.runtime.branches import loop_over
+from spiketheory.shown import shown_by
 
 BACKENDS = ("numba", "numpy")
 LAYOUT = ("load", "store", "load_constants", "load_propagator", "store_propagator")
@@ -99,6 +102,21 @@ class CompiledModel:
     ports: tuple[str, ...] = ("default",)
     inputs: str = "add"
     has_refractory_period: bool = False
+
+    def __repr__(self) -> str:
+        return f"CompiledModel({self.name}, {self.backend}, digest {self.digest[:12]})"
+
+    _repr_latex_ = shown_by("spiketheory.checking.figures.shown_models.show_equations")
+    _repr_html_ = shown_by("spiketheory.checking.figures.shown_models.show_facts")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By digest and back end: who unpickles it loads the compiled module again."""
+        module = self.module
+        place = module.__name__, str(module.__file__), self.digest
+        return restore_model, (*place, self.backend, self.ports, self.specialised)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "CompiledModel":
+        return self
 
     def at(self, constants: tuple[float, ...]) -> "CompiledModel":
         """The same model, compiled for these constants, where that is faster.
@@ -292,6 +310,44 @@ class CompiledModel:
         return Packed(record)
 
 
+LOADED: WeakValueDictionary[tuple[Any, ...], CompiledModel] = WeakValueDictionary()
+"""Models of this process by module, back end, ports and whether they are specialised."""
+
+
+def remember_model(model: CompiledModel) -> CompiledModel:
+    """The model of this process that is the same; kernels are kept by model."""
+    kind = model.key, model.backend, model.ports, model.specialised
+    known = LOADED.get(kind)
+    if known is not None and known.module is model.module and has_same_functions(known, model):
+        return known
+    LOADED[kind] = model
+    return model
+
+
+def has_same_functions(known: CompiledModel, model: CompiledModel) -> bool:
+    """Whether two models of one module have the very same functions."""
+    functions = vars(model.functions)
+    return all(getattr(known.functions, name, None) is f for name, f in functions.items()
+               if callable(f))  # fmt: skip
+
+
+def with_ports(model: CompiledModel, ports: tuple[str, ...]) -> CompiledModel:
+    """The model with other names of its ports."""
+    return model if ports == model.ports else remember_model(replace(model, ports=ports))
+
+
+def restore_model(
+    name: str, file: str, digest: str, backend: str, ports: tuple[str, ...], specialised: bool
+) -> CompiledModel:
+    """The model that was pickled; see `CompiledModel.__reduce__`.
+
+    Raises:
+        ModelError: If its generated module is not on this machine.
+    """
+    model = with_ports(load_compiled(find_again(name, file, digest), backend=backend), ports)
+    return specialise(model) if specialised and model.backend == "numba" else model
+
+
 @lru_cache(maxsize=64)
 def make_model_linker(
     model: CompiledModel, more: tuple[tuple[str, Callable[..., Any]], ...]
@@ -409,7 +465,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
     if backend == "numba":
         compiled = compile_module(module)
         functions = {name: compiled[name] for name in names}
-    return CompiledModel(
+    model = CompiledModel(
         name=module.NAME,
         digest=module.DIGEST,
         backend=backend,
@@ -431,6 +487,7 @@ def load_compiled(module: ModuleType, *, backend: str = "numba") -> CompiledMode
         inputs=getattr(module, "INPUTS", "add"),
         has_refractory_period=getattr(module, "HAS_REFRACTORY_PERIOD", False),
     )
+    return remember_model(model)
 
 
 def make_module(name: str, functions: Mapping[str, Any]) -> ModuleType:

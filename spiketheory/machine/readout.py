@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 from spiketheory.errors import ModelError, check_choice
 from spiketheory.generation.templates import READOUT_FORMAT
@@ -21,6 +22,7 @@ from spiketheory.machine.compile import (
     make_module,
     read_number,
 )
+from spiketheory.machine.generated_file import find_again
 from spiketheory.machine.jit import hash_texts, is_interpreted
 from spiketheory.runtime import elementary
 
@@ -75,6 +77,20 @@ class CompiledReadout:
     functions: ModuleType
     module: ModuleType
     key: str
+
+    def __repr__(self) -> str:
+        names = (*self.parameters, *self.settings)
+        said = ", ".join(f"{n}={v:g}" for n, v in zip(names, self.values, strict=True))
+        return f"CompiledReadout({self.name}, {said or 'no parameters'}, {self.backend})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By digest and back end, see `spiketheory.machine.compile.CompiledModel`."""
+        module = self.module
+        place = module.__name__, str(module.__file__), self.digest
+        return restore_readout, (*place, self.backend, self.values)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "CompiledReadout":
+        return self
 
     def with_values(self, values: Mapping[str, float]) -> "CompiledReadout":
         """The same readout with other values of some parameters.
@@ -143,6 +159,15 @@ def load_readout(
         module=module,
         key=key,
     )
+
+
+def restore_readout(
+    name: str, file: str, digest: str, backend: str, values: tuple[float, ...]
+) -> CompiledReadout:
+    """The readout that was pickled."""
+    module = find_again(name, file, digest)
+    named = dict(zip((*module.PARAMETERS, *module.SETTINGS), values, strict=True))
+    return load_readout(module, named, backend=backend)
 
 
 @lru_cache(maxsize=64)

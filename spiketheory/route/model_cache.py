@@ -5,12 +5,10 @@ changed, or that does not import, is generated again.
 """
 
 import hashlib
-import importlib.util
 import sys
 import tempfile
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 
 import platformdirs
 
@@ -20,6 +18,7 @@ from spiketheory.generation.generate import generate
 from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.generation.templates import GENERATED_FORMAT
 from spiketheory.language.model import NeuronModel
+from spiketheory.machine.generated_file import import_file, name_module
 from spiketheory.route import versions
 from spiketheory.route.driver import verify_model
 
@@ -77,32 +76,3 @@ def hash_generator() -> str:
     """Hash of all that generated code depends on beside the model: this program, the libraries."""
     source = versions.hash_source(Path(__file__).parents[1], (".",))
     return hashlib.sha256(f"{source} {versions.read_versions(LIBRARIES)}".encode()).hexdigest()
-
-
-def name_module(path: Path) -> str:
-    """The name that a generated file is imported under; the file's name holds its key."""
-    return f"spiketheory_generated_{path.stem}"
-
-
-class TextLoader(SourceFileLoader):
-    """Compiles a file's text at every import: nothing seals the bytecode that Python would keep."""
-
-    def get_code(self, fullname: str) -> CodeType:
-        """The file's code."""
-        return self.source_to_code(self.get_data(self.path), self.path)
-
-
-def import_file(path: Path) -> ModuleType:
-    """Import a generated file; one that fails leaves no half of a module behind."""
-    name = name_module(path)
-    spec = importlib.util.spec_from_file_location(name, path, loader=TextLoader(name, str(path)))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from spiketheory.runtime.taylor import (
+    TAYLOR_CRAWL,
+    TAYLOR_FARTHEST,
     TAYLOR_LARGEST,
     TAYLOR_NARROWEST,
     TAYLOR_ORDER,
@@ -77,12 +79,14 @@ def crossing_integrate(
 
     Returns:
         The time, whether the neuron is above the threshold then, and whether this is a spike. Where
-        the solution leaves the range of floats its coordinates are infinite, and it does not spike.
+        the solution leaves the range of floats, or moves so fast that the limit is out of reach,
+        its coordinates are infinite, and it does not spike.
     """
     rows = size + 1 + columns * size
     time = 0.0
     scale = 0.0
     standstill = 0
+    crawl = 0
     while True:
         height = surface(table, 0, *constants)
         if scale == 0.0:
@@ -90,12 +94,13 @@ def crossing_integrate(
             scale = taylor_guess_scale(table, size)
         scale, step = taylor_expand(series, table, 0, columns, size, scale, time, constants)
         step = taylor_trust(series, table, size, scale, step, False, constants)
+        left = (limit - time) / scale
         standstill = standstill + 1 if time + step * scale == time else 0
-        far = np.max(np.abs(table[:size, 0])) > TAYLOR_LARGEST
+        crawl = crawl + 1 if left > TAYLOR_FARTHEST * step else 0
+        far = np.max(np.abs(table[:size, 0])) > TAYLOR_LARGEST or crawl > TAYLOR_CRAWL
         if step == 0.0 or far or standstill > TAYLOR_STANDSTILL:
             table[:size, 0] = np.inf
             return time, above, False
-        left = (limit - time) / scale
         if above or watch:
             table[size, 0] = height
             if height == 0.0 or (height < 0.0) != above:

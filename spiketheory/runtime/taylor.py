@@ -49,6 +49,12 @@ TAYLOR_HALVINGS = 40
 TAYLOR_STANDSTILL = 200
 """So many steps in a row too short to change the time end at a blow-up, which they creep up to."""
 
+TAYLOR_FARTHEST = 2.0**36
+"""At the pace of a step that is so many of its kind from the limit, it is not reached in days."""
+
+TAYLOR_CRAWL = 500
+"""So many such steps in a row are a standstill: no transient, no way to a blow-up has as many."""
+
 TAYLOR_SHRINK = 2.0**-32
 """Factor of the scale where the coefficients overflow."""
 
@@ -430,13 +436,15 @@ def taylor_integrate(
 
     Returns:
         The time, the final state's chart, and whether this is a spike. Where the solution leaves
-        the range of floats its coordinates are infinite, and it does not spike.
+        the range of floats, or moves so fast that the limit is out of reach, its coordinates are
+        infinite, and it does not spike.
     """
     rows = size + 1 + columns * size
     chart = 0
     time = 0.0
     scale = 0.0
     standstill = 0
+    crawl = 0
     while True:
         chart = switch(table, chart, columns, *constants)
         height = surface(table, chart, *constants)
@@ -450,15 +458,16 @@ def taylor_integrate(
         scale, step = taylor_expand(series, table, chart, columns, size, scale, time, constants)
         if chart == 0:
             step = taylor_trust(series, table, size, scale, step, watch, constants)
+        left = (limit - time) / scale
         standstill = standstill + 1 if time + step * scale == time else 0
-        far = np.max(np.abs(table[:size, 0])) > TAYLOR_LARGEST
+        crawl = crawl + 1 if left > TAYLOR_FARTHEST * step else 0
+        far = np.max(np.abs(table[:size, 0])) > TAYLOR_LARGEST or crawl > TAYLOR_CRAWL
         if step == 0.0 or far or standstill > TAYLOR_STANDSTILL:
             fall = -float(table[size, 1])
             if watch and fall > 0.0 and time + height / fall * scale == time:
                 return time, chart, True  # tangents with log(r) creep up to r = 0, where it spikes
             table[:size, 0] = np.inf
             return time, chart, False
-        left = (limit - time) / scale
         if watch:
             root = taylor_find_event(table, size, step, left)
             if root < np.inf:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from spiketheory.language.model import NeuronModel
+from spiketheory.shown import shown_by
 from spiketheory.symbolic.taylor_system import TaylorSystem
 
 
@@ -345,6 +346,11 @@ class Derivation:
     refractory: HeldPhase | None = None
     written: NeuronModel | None = None
     other_jumps: tuple[tuple[sp.Expr, ...], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Derivation({self.model.name} by {self.method}, {len(self.steps)} steps)"
+
+    _repr_latex_ = shown_by("spiketheory.documents.notebook.show_derivation")
 
     @property
     def jumps(self) -> tuple[tuple[sp.Expr, ...], ...]:

@@ -1,5 +1,7 @@
 """Ctrl-C at many moments of a compilation, each in a forked process, then the same call again.
 
+Moments are counted in processor time: a busy machine does not move them past the end.
+
     python interrupted_compile.py scalar|batch MOMENTS SEED
 
 Prints how often it was interrupted and how often the second call was wrong, as JSON.
@@ -50,16 +52,16 @@ def call_twice(job, moment, folder):
     """What is known of two calls: whether the first was interrupted, the second's answer."""
     os.environ["NUMBA_CACHE_DIR"] = config.CACHE_DIR = tempfile.mkdtemp(dir=folder)
     interrupted = False
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         if moment is not None:
-            signal.signal(signal.SIGALRM, signal.default_int_handler)
-            signal.setitimer(signal.ITIMER_REAL, moment)
+            signal.signal(signal.SIGPROF, signal.default_int_handler)
+            signal.setitimer(signal.ITIMER_PROF, moment)
         job()
     except KeyboardInterrupt:
         interrupted = True
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    return interrupted, time.perf_counter() - begun, job()
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return interrupted, time.process_time() - begun, job()
 
 
 def call_in_child(job, moment, folder):

@@ -6,7 +6,8 @@ fault. What it reads is taken as far as a user's command would take it, if that 
 
 import json
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from sim.training.config import make_config
 from sim.training.data import read_idx
 from sim.training.network_run import is_network_config
 from sim.training.trial_data import load_trial_dataset, suggest_settings
+from spiketheory.certification import recheck as rechecking
 from spiketheory.certification.certify import certify
 from spiketheory.certification.recheck import read_certificate, recheck
 from spiketheory.checking.attack.contradiction import Contradiction, PlainTrial
@@ -168,16 +170,54 @@ def load_digits() -> Any:
     return run_folder.load_dataset("digits")
 
 
-def keep_digits() -> None:
-    """Let checkpoints share one data set: reading it takes longer than all else."""
-    plain = run_folder.load_dataset
+@contextmanager
+def share_work() -> Iterator[None]:
+    """Let inputs share what takes longer than all else, where the damage left it as it was.
 
-    def load(name: str, **options: Any) -> Any:
+    Checkpoints share one data set; certificates what follows from a model, and proofs and trials
+    that were gone through before.
+    """
+    digits, load = load_digits(), run_folder.load_dataset
+
+    def load_shared(name: str, **options: Any) -> Any:
         same = name == "digits" and not options.get("validation")
-        return load_digits() if same else plain(name, **options)
+        return digits if same else load(name, **options)
 
-    load_digits()
-    run_folder.load_dataset = load
+    shared = {
+        "list_obligations": lambda model, *rest: [model.to_toml(), repr(rest)],
+        "check_proof": lambda claim, proof: [
+            repr((claim.written, claim.relation, claim.ranges)), proof
+        ],
+        "check_witness": lambda model, assumptions, told: [
+            model.to_toml(), repr(assumptions), told
+        ],
+    }  # fmt: skip
+    before = {name: getattr(rechecking, name) for name in shared}
+    run_folder.load_dataset = load_shared
+    for name, find_key in shared.items():
+        setattr(rechecking, name, remember(before[name], find_key))
+    try:
+        yield
+    finally:
+        run_folder.load_dataset = load
+        for name, function in before.items():
+            setattr(rechecking, name, function)
+
+
+def remember(function: Callable[..., Any], find_key: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that keeps what it returned, by a key that can be written as JSON."""
+    known: dict[str, Any] = {}
+
+    def call(*arguments: Any) -> Any:
+        try:
+            key = json.dumps(find_key(*arguments))
+        except ValueError:  # more digits than Python writes
+            return function(*arguments)
+        if key not in known:
+            known[key] = function(*arguments)
+        return known[key]
+
+    return call
 
 
 @cache

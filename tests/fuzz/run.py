@@ -2,9 +2,10 @@
 
     python -m tests.fuzz.run network --inputs 20000 --seed 0
 
-The inputs are read in a process of their own, which may use 2 GiB more memory than it starts with
-and `LIMIT` seconds of processor time for each. Faults are tracebacks, hangs, deaths of that
-process, and files left behind; the first input of each kind of fault is kept in `--keep`.
+The inputs are read in processes of their own, `PORTION` in each, the next with the next seed; each
+may use 2 GiB more memory than it starts with, and `LIMIT` seconds of processor time for one input.
+Faults are tracebacks, hangs, deaths of that process, and files left behind; the first input of each
+kind of fault is kept in `--keep`.
 """
 
 import argparse
@@ -29,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import click  # noqa: E402
 import numpy as np  # noqa: E402
-from fuzz.readers import READERS, keep_digits  # noqa: E402
+from fuzz.readers import READERS, share_work  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 
 from spiketheory.errors import SpiketheoryError  # noqa: E402
@@ -39,6 +40,8 @@ LIMIT = 20
 """Seconds for one input."""
 WAITING = 15
 """So many times as long at most, with what it waits for."""
+PORTION = 2500
+"""Inputs of one process: what Hypothesis remembers of them takes memory and time."""
 
 
 class Hang(BaseException):
@@ -114,7 +117,6 @@ def run_child(name: str, inputs: int, start: int, keep: Path) -> None:
     counts: collections.Counter[str] = collections.Counter()
     faults: collections.Counter[str] = collections.Counter()
     warnings.simplefilter("ignore")
-    keep_digits()
     READERS[name].inputs()  # what takes memory to build is built before the limits hold
     mapped = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + ROOM,) * 2)
@@ -138,8 +140,7 @@ def run_child(name: str, inputs: int, start: int, keep: Path) -> None:
         state.write_text(json.dumps(found), "utf-8")
 
     write()
-    with np.errstate(all="ignore"):
-        fuzz(name, inputs=inputs, start=start, on_input=note)
+    fuzz(name, inputs=inputs, start=start, on_input=note)
     write()
 
 
@@ -151,7 +152,8 @@ def run(name: str, *, inputs: int, start: int, keep: Path) -> dict[str, Any]:
     while (left := inputs - sum(total["counts"].values())) > 0:
         state = keep / f"{name}.json"
         state.unlink(missing_ok=True)
-        arguments = [name, "--inputs", str(left), "--seed", str(start), "--keep", str(keep)]
+        portion = str(min(left, PORTION))
+        arguments = [name, "--inputs", portion, "--seed", str(start), "--keep", str(keep)]
         child = [sys.executable, "-m", "tests.fuzz.run", *arguments, "--child"]
         done = subprocess.run(child, cwd=ROOT, check=False)
         if not state.exists():
@@ -160,11 +162,10 @@ def run(name: str, *, inputs: int, start: int, keep: Path) -> dict[str, Any]:
         total["counts"].update(found.get("counts", {}))
         total["faults"].update(found.get("faults", {}))
         peak = max(peak, found.get("peak_gib", 0.0))
-        if done.returncode == 0:
-            break
-        total["counts"]["fault"] += 1
-        total["faults"][f"the process died with {done.returncode}"] += 1
         start += 1
+        if done.returncode != 0:
+            total["counts"]["fault"] += 1
+            total["faults"][f"the process died with {done.returncode}"] += 1
     return {**total, "peak_gib": peak}
 
 
@@ -178,7 +179,8 @@ def main() -> int:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        run_child(options.reader, options.inputs, options.seed, options.keep)
+        with share_work(), np.errstate(all="ignore"):
+            run_child(options.reader, options.inputs, options.seed, options.keep)
         return 0
     faulty = False
     for name in READERS if options.reader == "all" else [options.reader]:

@@ -13,11 +13,9 @@ DEARER = {"certificate": 3, "simulated_network": 30, "failure": 40, "contradicti
 
 
 @pytest.mark.parametrize("name", readers.READERS)
-def test_damaged_files_are_refused_in_words_and_leave_nothing_behind(name, monkeypatch):
-    monkeypatch.setattr(readers.run_folder, "load_dataset", readers.run_folder.load_dataset)
-    readers.keep_digits()
+def test_damaged_files_are_refused_in_words_and_leave_nothing_behind(name):
     counts = collections.Counter()
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with readers.share_work(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         fuzz(
             name, inputs=DEARER.get(name, 100), start=1,

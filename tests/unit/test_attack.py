@@ -1,5 +1,7 @@
 """The parts of the opponent: two simulators that agree, what is drawn, ladders, random models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -7,19 +9,19 @@ from mpmath import mpf
 
 from derivations import read_neuron_model
 from spiketheory.checking.attack.bench import Bench
-from spiketheory.checking.attack.contradiction import PlainTrial, take_trial
+from spiketheory.checking.attack.contradiction import Contradiction, PlainTrial, take_trial
 from spiketheory.checking.attack.equations import find_growth
 from spiketheory.checking.attack.ladder import Ladder, stays
 from spiketheory.checking.attack.limits import read_limits
 from spiketheory.checking.attack.pile_up import measure_ratios
 from spiketheory.checking.attack.precise import PreciseNeuron
 from spiketheory.checking.attack.precise_equations import Lost
-from spiketheory.checking.attack.replay import read_contradiction
+from spiketheory.checking.attack.replay import read_contradiction, write_contradiction
 from spiketheory.checking.attack.sides import find_kinks, resolve
 from spiketheory.checking.attack.swarm import DONE, ESCAPED, FULL, STUCK, Trials, join
 from spiketheory.checking.campaign import Row, summarise
 from spiketheory.checking.random_models import draw_model, write_model
-from spiketheory.errors import InputError
+from spiketheory.errors import InputError, ModelError
 from spiketheory.language.parse import parse_assumption, parse_model
 from tests.models import make_model
 
@@ -224,6 +226,26 @@ def test_a_file_that_is_no_contradiction_is_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(InputError, match="Expected a file that `spiketheory check --attack`"):
             read_contradiction(path)
+
+
+def test_a_contradiction_with_a_parameter_outside_its_domain_is_refused(tmp_path):
+    model = read_neuron_model("lif_delta")
+    trial = PlainTrial(
+        parameters=(1.0, 0.0, 1.0), initial=(0.0,), times=(0.5,), weights=(0.5,), duration=3.0
+    )
+    found = Contradiction(kind="jump", text="", claim="C2", trial=trial)
+    write_contradiction(tmp_path / "x.json", model, (), "smooth", found)
+    assert read_contradiction(tmp_path / "x.json")[2] == found
+    none = replace(found, trial=trial.move(("parameters", 0), 0.0))
+    write_contradiction(tmp_path / "x.json", model, (), "smooth", none)
+    with pytest.raises(ModelError, match=r"Expected tau > 0 in lif_delta but got tau=0\.0"):
+        read_contradiction(tmp_path / "x.json")
+
+
+def test_a_speed_that_is_no_number_loses_a_trial():
+    precise = Bench(read_neuron_model("lif_delta")).get_precise(30)
+    with pytest.raises(Lost, match="finite"):
+        precise.run([0.0, 0.0, 1.0], [0], [(0, 0.5)], 3)
 
 
 def test_too_many_steps_in_many_digits_lose_a_trial():

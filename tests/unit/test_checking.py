@@ -232,6 +232,7 @@ DAMAGE = (
     {"weights": np.zeros((2, 2))},
     {"moved_index": np.array([7, 7])},
     {"model_file": "no"},
+    {"property": "symmetry", "order": [0], "input_order": [0], "shift": [[0.5]]},
 )
 
 
@@ -258,6 +259,17 @@ def test_whether_lif_spikes_and_when_agree_down_to_the_last_digits(power):
             *state, *loop.functions.propagator(100.0, *loop.constants), *loop.constants
         )
         assert bool(said) == (wait < math.inf) == (sign > 0)
+
+
+def test_a_trial_whose_numbers_overflow_says_nothing():
+    """lif squares the current where tau_m = 2 tau_s, and a plain float that overflows raises."""
+    trial = make_trial(initial=((0.0, 1e300),), duration=2.0)
+    subject = prepare("lif")
+    with pytest.raises(NotApplicable):
+        subject.run(trial)
+    extra = (("durations", (0.5, 0.5)),)
+    for name in ("flow", "digits"):
+        assert not replay(subject, Failure(name=name, text="", trial=trial, extra=extra))
 
 
 def test_a_property_that_does_not_exist_is_refused(tmp_path):

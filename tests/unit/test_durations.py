@@ -8,6 +8,7 @@ from sim.engine.choose import differentiate, simulate
 from sim.events.recording import StoppedError
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from spiketheory.errors import InputError, ModelError
+from spiketheory.runtime import taylor
 
 SHORT = (5e-324, 1e-310, 2.3e-308, 1e-307, 1e-300, 1e-200)
 LONG = (1e20, 1e100, 1e300, 1.7e308)
@@ -84,6 +85,22 @@ def test_a_state_that_is_no_number_at_the_end_is_an_error(engine):
         np.errstate(all="ignore"),
         pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .*another unit"),
     ):
+        simulate(network, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["events", "plain"])
+def test_a_neuron_too_fast_for_the_trial_is_an_error(engine, monkeypatch):
+    """V relaxes at a rate of 0.08 sqrt(25e75), so that T is 1e37 steps away."""
+    monkeypatch.setattr(taylor, "TAYLOR_CRAWL", 20)
+    population = Population(
+        name="n", model=compiled("izhikevich"), size=1, parameters={"I0": -1e75}
+    )
+    inputs = [SpikeTrains(name="in", size=1, times=[0.5], channels=[0])]
+    projections = [Projection(pre="in", post="n", weights=[[1.0]])]
+    network = Network(
+        populations=[population], inputs=inputs, projections=projections, duration=2.0
+    )
+    with pytest.raises(StoppedError, match=r"Expected finite states but neuron 0 .* t=0\.5; "):
         simulate(network, engine=engine)
 
 

@@ -33,7 +33,7 @@ def test_at_the_end_all_is_known(name):
     trainer = make_trainer(readout=name)
     reader = Reader(trainer, trainer.start(), None)
     answers = reader.answer()
-    trials, labels = trainer.test_trials, trainer.dataset.test_labels
+    trials, labels = trainer.test.events, trainer.dataset.test_labels
     logits = trainer.run(*trainer.read_state(reader.state), trials, labels).logits
     close = 1e-2 if name == "maximum" else 1e-12  # its maximum is looked for on a grid
     np.testing.assert_allclose(answers.logits, logits, rtol=close, atol=close)

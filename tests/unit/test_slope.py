@@ -41,8 +41,8 @@ def test_the_line_of_lif_jumps_and_that_of_theta_does_not(tmp_path):
     lif, theta = lines
     assert lif.n_jumps > 0
     assert theta.n_jumps == 0
-    middle = trainer.run(*trainer.read_state(state), trainer.test_trials.take(np.arange(4)),
-                         trainer.dataset.test_labels[:4])  # fmt: skip
+    middle = trainer.run(*trainer.read_state(state), trainer.watched.events.take(np.arange(4)),
+                         trainer.watched.labels[:4])  # fmt: skip
     assert theta.losses[60] == pytest.approx(middle.loss.mean(), abs=1e-15)
     plot_lines(lines, tmp_path / "line.svg")
     assert "no jump" in (tmp_path / "line.svg").read_text("utf-8")

@@ -9,10 +9,12 @@ from sim.engine.choose import simulate
 from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.network.readouts import LinearReadout
-from sim.temporal.batch import run_temporal
+from sim.temporal import forward
+from sim.temporal.batch import link_model, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy, make_squared_error
 from sim.temporal.stack import read_temporal
+from spiketheory.errors import SimulationError
 
 CASES = {
     "forward, many in one instant": {"recurrent": False, "delays": False},
@@ -180,3 +182,19 @@ def test_an_input_that_meets_a_delayed_spike_and_carries_the_neuron_across_moves
     # spikes at 0.5 and 1: the logit is 0.75 + 0.5, and each counts 1/2 less if it is later by 1
     assert outcome.logits[0, 0] == 1.25
     assert found.network.input_times[0].tolist() == [-0.625, -0.625]
+
+
+def test_a_layer_that_waits_for_a_spike_that_does_not_come_is_an_error(monkeypatch):
+    rng = np.random.default_rng(2)
+    network = draw_network("lif", [5], rng, varied=True)
+    stack = read_temporal(network)
+    kernels = link_model(stack.compiled, not stack.is_uniform).link(forward)
+
+    def halve_waits(layer, before, weights, chosen, n, waits, duration):
+        find_waits(layer, before, weights, chosen, n, waits, duration)
+        waits[:n] *= 0.5
+
+    find_waits = kernels.find_waits
+    monkeypatch.setattr(kernels, "find_waits", halve_waits)
+    with pytest.raises(SimulationError, match="trial's end but it stopped before"):
+        simulate(network, draw_trials(rng, n_steps=3), engine="layers")

@@ -8,9 +8,9 @@ import sympy as sp
 from mpmath import mpf
 
 from spiketheory.checking.attack.equations import EXPONENTIAL, POWER
-from spiketheory.checking.attack.precise_equations import Lost, PreciseEquations, Vector
+from spiketheory.checking.attack.precise_equations import Lost, PreciseEquations, Vector, read_ball
 from spiketheory.checking.attack.sides import resolve
-from spiketheory.runtime.special_mpmath import from_ball, to_ball
+from spiketheory.runtime.special_mpmath import to_ball
 
 FAR = 16
 STEEP = 3
@@ -103,7 +103,7 @@ def stop_clock(
     guess = step * (left - extended[-1])
     end = extended
     with flint.ctx.workprec(mpmath.mp.prec):
-        speed = from_ball(rate(list(map(to_ball, extended)))[-1])
+        speed = read_ball(rate(list(map(to_ball, extended)))[-1])
     guess = (left - extended[-1]) / speed if speed else step / 2
     for _ in range(MOST_ROUNDS):
         if not min(low, high) < guess < max(low, high):
@@ -117,7 +117,7 @@ def stop_clock(
         else:
             high = guess
         with flint.ctx.workprec(mpmath.mp.prec):
-            speed = from_ball(rate(list(map(to_ball, end)))[-1])
+            speed = read_ball(rate(list(map(to_ball, end)))[-1])
         moved = late / speed
         if abs(moved) <= equations.tolerance * abs(end[equations.voltage]) or low == high:
             break

@@ -16,8 +16,8 @@ from mpmath import mpf
 
 from spiketheory.checking.attack.clock import follow_clock, is_far
 from spiketheory.checking.attack.cuts import find_cut
-from spiketheory.checking.attack.precise_equations import Lost, PreciseEquations, Vector
-from spiketheory.runtime.special_mpmath import from_ball, to_ball
+from spiketheory.checking.attack.precise_equations import Lost, PreciseEquations, Vector, read_ball
+from spiketheory.runtime.special_mpmath import to_ball
 
 LONGEST_AT_KINKS = mpf(1) / 8
 MOST_STEPS = 4000
@@ -147,9 +147,7 @@ class PreciseNeuron(PreciseEquations):
     def guess_step(self, rate: Any, state: Vector) -> mpf:
         """A first step: no coordinate changes by more than a part of its size."""
         with flint.ctx.workprec(mpmath.mp.prec):
-            speeds = [from_ball(v) for v in rate(list(map(to_ball, state)))]
-        if not all(mpmath.isfinite(v) for v in speeds):
-            raise Lost("Expected a finite speed.")
+            speeds = [read_ball(v) for v in rate(list(map(to_ball, state)))]
         steps = [(mpf("0.1") + abs(x)) / (4 * abs(v)) for x, v in zip(state, speeds, strict=True)
                  if v]  # fmt: skip
         return min([mpf(1) / 4, *steps])
@@ -166,7 +164,7 @@ class PreciseNeuron(PreciseEquations):
                 continue
             before = [x / mpf(10) ** 12 if j == i else v for j, v in enumerate(state)]
             with flint.ctx.workprec(mpmath.mp.prec):
-                now, then = (from_ball(rate(list(map(to_ball, s)))[i]) for s in (state, before))
+                now, then = (read_ball(rate(list(map(to_ball, s)))[i]) for s in (state, before))
             if now * x > 0 and abs(now / x) > 10 * abs(then / before[i]) and abs(now) > abs(x):
                 return True
         return False

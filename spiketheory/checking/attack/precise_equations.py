@@ -31,6 +31,18 @@ class Lost(VerificationError):
     """A trial that cannot be followed; it shows nothing."""
 
 
+def read_ball(ball: Any) -> mpf:
+    """The middle of a ball.
+
+    Raises:
+        Lost: If it is not finite.
+    """
+    found = flint.arb(ball)
+    if not found.mid().is_finite():
+        raise Lost("Expected finite numbers.")
+    return from_ball(found)
+
+
 class PreciseEquations:
     """A model as functions of balls, at one set of parameters at a time.
 
@@ -66,7 +78,7 @@ class PreciseEquations:
         function = self.bind(key, values, *([WEIGHT] if more else []))
         with flint.ctx.workprec(mpmath.mp.prec):
             found = function(*map(to_ball, state), *self.numbers, *map(to_ball, more))
-            return [from_ball(flint.arb(v)) for v in found]
+            return [read_ball(v) for v in found]
 
     def take_step(self, rate: Any, state: Vector, step: mpf) -> tuple[Vector, int]:
         """One step, and how many rows it took; 0 if it did not converge.

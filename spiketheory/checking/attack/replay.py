@@ -79,7 +79,10 @@ def read_contradiction(
 
 
 def check_trial(found: Contradiction, model: NeuronModel) -> None:
-    """Raise `ValueError` unless a trial is one of the model, and what is moved is part of it."""
+    """Raise `ValueError` unless a trial is one of the model, and what is moved is part of it.
+
+    A parameter outside its domain is a `ModelError`.
+    """
     trial, numbers = found.trial, found.trial.numbers()
     every = [*(float(v) for values in numbers.values() for v in values), trial.duration]
     fits = (
@@ -97,6 +100,8 @@ def check_trial(found: Contradiction, model: NeuronModel) -> None:
         fits &= len(found.values) == 2 and all(math.isfinite(float(v)) for v in found.values)
     if not fits:
         raise ValueError(f"it is no trial of {model.name}")
+    names = (p.name for p in model.parameters)
+    model.check_parameters(dict(zip(names, map(float, trial.parameters), strict=True)))
 
 
 def read_record(content: dict[str, Any]) -> Contradiction:

@@ -144,7 +144,8 @@ def draw_continuity(path: str | os.PathLike[str], subjects: Sequence[Subject]) -
         What the rows show.
     """
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     with np.errstate(all="ignore"), rc_context({**STYLE, "font.size": 10}):
         panels = [observe_model(subject) for subject in subjects]

@@ -24,7 +24,8 @@ REACH = 2.0
 def draw_failure(path: str | os.PathLike[str], subject: Subject, failure: Failure) -> None:
     """Draw a failure to a file, PNG or SVG by its suffix."""
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     with np.errstate(all="ignore"), rc_context(STYLE):
         canvas = Figure(figsize=(9.0, 3.9), layout="constrained", facecolor="white")

@@ -172,7 +172,8 @@ def draw_landscape(
         What the rows show.
     """
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
+
+    from spiketheory.documents.canvas import Figure
 
     with np.errstate(all="ignore"), rc_context({**STYLE, "font.size": 10}):
         found = [explore(subject, seed=seed, grid=grid) for subject in subjects]

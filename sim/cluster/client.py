@@ -1,0 +1,161 @@
+"""Open a cluster: on this machine, at an address, or one that a queueing system starts.
+
+Dask has the scheduler, the transport and the recovery of lost workers; it is asked for here alone.
+"""
+
+import contextlib
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spiketheory.errors import InputError, SimulationError
+from spiketheory.machine.versions import check_versions, describe_versions
+from spiketheory.reading import DamagedError, parse_toml, read_text, show
+from spiketheory.workers import block_signals
+
+QUEUES = {
+    "htcondor": "HTCondorCluster", "lsf": "LSFCluster", "oar": "OARCluster", "pbs": "PBSCluster",
+    "sge": "SGECluster", "slurm": "SLURMCluster", "kubernetes": "KubeCluster",
+}  # fmt: skip
+"""Kinds of clusters in a cluster file, and the classes of dask-jobqueue and dask-kubernetes."""
+CONNECT_SECONDS = 30
+THREADS = "SPIKETHEORY_THREADS"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """Where work is done.
+
+    Attributes:
+        workers: Processes on this machine; ignored if there is a scheduler or a file.
+        threads: Threads of each of them for its kernels.
+        memory: Memory of each, such as ``4GB``; None for none of its own.
+        scheduler: Address of a scheduler that runs, such as ``tcp://10.0.0.1:8786``.
+        file: A cluster file, see `read_cluster_file`.
+    """
+
+    workers: int = 1
+    threads: int = 1
+    memory: str | None = None
+    scheduler: str | None = None
+    file: Path | None = None
+
+
+def load_distributed() -> Any:
+    """Dask's scheduler; an error that says how to install it."""
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as err:
+        raise InputError(
+            f"Expected Dask for work on several processes but got none ({err}); install it with "
+            "pip install 'spiketheory[cluster]'."
+        ) from err
+
+
+@contextlib.contextmanager
+def open_client(options: ClusterOptions) -> Iterator[Any]:
+    """A client of the cluster that ``options`` describe; one that was started here ends here.
+
+    Yields:
+        A client of `distributed`.
+
+    Raises:
+        InputError: If Dask is missing, the file is none, or nobody answers at the address.
+    """
+    distributed = load_distributed()
+    with contextlib.ExitStack() as stack:
+        if options.scheduler:
+            where: Any = options.scheduler
+        elif options.file is not None:
+            where = stack.enter_context(start_queued(options.file))
+        else:
+            where = stack.enter_context(start_local(distributed, options))
+        try:
+            client = stack.enter_context(distributed.Client(where, timeout=CONNECT_SECONDS))
+        except (OSError, TimeoutError) as err:
+            raise InputError(
+                f"Expected a scheduler at {show(options.scheduler)} but got none "
+                f"({type(err).__name__}); start one with `dask scheduler`, and correct the address."
+            ) from err
+        yield client
+
+
+def start_local(distributed: Any, options: ClusterOptions) -> Any:
+    """Worker processes on this machine, one task each at a time; Ctrl-C does not reach them."""
+    environment = {THREADS: str(options.threads), "MALLOC_TRIM_THRESHOLD_": "65536"}
+    with block_signals():
+        return distributed.LocalCluster(
+            n_workers=options.workers, threads_per_worker=1, processes=True, env=environment,
+            memory_limit=options.memory or 0, dashboard_address=":0", host="127.0.0.1",
+        )  # fmt: skip
+
+
+def start_queued(path: Path) -> Any:
+    """The cluster that a cluster file describes, with as many workers as it says."""
+    name, workers, settings = read_cluster_file(path)
+    package = "dask_kubernetes.operator" if name == "KubeCluster" else "dask_jobqueue"
+    try:
+        made = getattr(importlib.import_module(package), name)(**settings)
+    except ImportError as err:
+        raise InputError(
+            f"Expected {package.split('.')[0]} for the cluster in {path} but got none; install it "
+            f"with pip install {package.split('.')[0].replace('_', '-')}."
+        ) from err
+    except (TypeError, ValueError) as err:
+        raise InputError(
+            f"Expected options of {name} in {path} but it says: {err}; correct [options]."
+        ) from err
+    made.scale(workers)
+    return made
+
+
+def read_cluster_file(path: Path) -> tuple[str, int, Mapping[str, Any]]:
+    """The class, number of workers and options of a cluster file.
+
+    It is TOML with ``kind`` (``slurm``, ``pbs``, ``kubernetes``, ...), ``workers``, and a table
+    ``[options]`` with what the class of dask-jobqueue or dask-kubernetes takes.
+    """
+    try:
+        values = parse_toml(read_text(path))
+    except DamagedError as err:
+        raise InputError(
+            f"Expected a cluster file in {path} but reading it failed: {err}; "
+            "write kind, workers and [options]."
+        ) from err
+    unknown = sorted(set(values) - {"kind", "workers", "options"})
+    kind, workers, settings = (values.get(n) for n in ("kind", "workers", "options"))
+    is_number = isinstance(workers, int) and not isinstance(workers, bool) and workers > 0
+    if unknown or kind not in QUEUES or not is_number or not isinstance(settings or {}, Mapping):
+        came = f"{unknown[0]!r}" if unknown else f"kind = {show(kind)}, workers = {show(workers)}"
+        raise InputError(
+            f"Expected kind (one of {', '.join(QUEUES)}), workers >= 1 and a table [options] in "
+            f"{path} but got {came}; correct the cluster file."
+        )
+    assert isinstance(workers, int)
+    return QUEUES[kind], workers, settings or {}
+
+
+def check_workers(client: Any) -> None:
+    """Raise `InputError` unless all workers that are there compute as this process does.
+
+    Those that join later are looked at by each task.
+    """
+    own = describe_versions()
+    answers = client.run(describe_versions, on_error="return")
+    for where, found in sorted(answers.items()):
+        if isinstance(found, Exception):
+            raise InputError(
+                f"Expected the worker {where} to have spiketheory but it says: {found}; install "
+                f"spiketheory {own['spiketheory']} there."
+            )
+        check_versions(own, whose=f"the worker {where}", own=found)
+
+
+def wait_gone(err: BaseException, folder: Path) -> SimulationError:
+    """What is raised when the scheduler has gone away."""
+    return SimulationError(
+        f"Expected the scheduler to stay but it has gone ({type(err).__name__}: {err}); what was "
+        f"done is in {folder}. Start it again and go on with --resume {folder}."
+    )
