@@ -58,6 +58,7 @@ def is_trial_dataset(name: str) -> bool:
     return name.endswith(SUFFIX)
 
 
+# Long: half of it says what it takes.
 def load_trial_dataset(
     path: Path,
     *,

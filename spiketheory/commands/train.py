@@ -72,7 +72,7 @@ def train(
     """  # noqa: D301
     from derivations import compile_model, compile_readout
     from sim.training.config import make_config
-    from sim.training.network_run import is_network_config
+    from sim.training.networks.network_run import is_network_config
     from sim.training.run_folder import CONFIG, resume_run, start_run
     from spiketheory.files import check_apart
 

@@ -13,14 +13,14 @@ from sim.files.network_file import Learnable, read_network_file
 from sim.files.trials_file import TrialsFile, write_trials_file
 from sim.inputs.trials import Trials
 from sim.training.learner import Learner
-from sim.training.network_config import read_training
-from sim.training.network_run import (
+from sim.training.networks.network_config import read_training
+from sim.training.networks.network_run import (
     draw_network_run,
     load_network_run,
     read_network_checkpoint,
     start_network_run,
 )
-from sim.training.network_train import NetworkTrainer, read_own_trial, train_described
+from sim.training.networks.network_train import NetworkTrainer, read_own_trial, train_described
 from spiketheory.errors import CheckpointError, InputError, SimulationError
 
 ROOT = Path(__file__).resolve().parents[2]
