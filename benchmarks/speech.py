@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.machine import describe_machine, find_load
 from benchmarks.speech_classic import FEATURES, MAKERS, Features, Score, train_classifier
 from benchmarks.speech_data import COPIES, Words, load_words
-from benchmarks.speech_ours import PRESETS, train_ours
+from benchmarks.speech_ours import CASES, train_ours
 from benchmarks.speech_torch import NETWORKS, Hearing, is_there, train_network
 from spiketheory.commands.group import invoke_safely
 
@@ -72,10 +72,10 @@ def measure(plan: Plan) -> Iterator[Entry]:
     if "torch" in plan.methods:
         yield from measure_networks(plan)
     if "ours" in plan.methods:
-        for preset in PRESETS:
+        for case in (c for c in CASES if plan.match in c):
             for fold, seed in ((f, s) for f in plan.folds for s in range(plan.seeds)):
-                score = train_ours(plan.words, preset, fold, seed)
-                yield Entry(method=f"ours: {preset}", fold=fold, seed=seed, score=score)
+                score = train_ours(plan.words, case, fold, seed)
+                yield Entry(method=f"ours: {case}", fold=fold, seed=seed, score=score)
 
 
 def list_classifiers(methods: tuple[str, ...]) -> list[tuple[str, str, str, dict[str, bool]]]:

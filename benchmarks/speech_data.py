@@ -92,7 +92,9 @@ def stretch_frames(images: np.ndarray) -> np.ndarray:
     for image, out in zip(images, found, strict=True):
         sounding = np.flatnonzero(image.max(axis=1) > 0.0)
         n = int(sounding[-1]) + 1 if len(sounding) else len(image)
-        sums = np.vstack([np.zeros((1, image.shape[1])), np.cumsum(image[:n], axis=0)])
+        sums = np.vstack(
+            [np.zeros((1, image.shape[1])), np.cumsum(image[:n], axis=0, dtype=np.float64)]
+        )
         edges = np.linspace(0, n, FRAMES + 1)
         low = np.minimum(edges.astype(int), n - 1)
         at = sums[low] + (edges - low)[:, None] * (sums[low + 1] - sums[low])

@@ -45,4 +45,5 @@ def read_judge(path: Path, arrays: Mapping[str, np.ndarray]) -> Judge | None:
     except (DamagedError, LookupError, ValueError, TypeError):
         return None
     made: dict[str, Any] = {name: values[name] for name in ARRAYS}
-    return Judge(**made, **{name: float(values[name]) for name in NUMBERS})
+    made |= {name: float(values[name]) for name in NUMBERS}
+    return Judge(**made)
