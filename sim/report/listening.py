@@ -4,8 +4,8 @@ Whether a sound is a word is read from the same hidden spikes as the digit, by o
 weighted sum over the spikes of the last layer, each neuron's counted in windows of time. Its
 weights are learned by logistic regression from words of the training part and the sounds made of
 them that are none (reversed, noise, silence). Its threshold is chosen on the validation part, so
-that `WANTED` of each kind of other sound is rejected; the temperature of the digit's probabilities
-too. The test part has no part in any of it.
+that at least `WANTED` of each kind of other sound is rejected; the temperature of the digit's
+probabilities too. The test part has no part in any of it.
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,9 @@ MOST_WORDS = 1200
 """So many words of the training part teach what a word is."""
 WANTED = 0.97
 """Share of each kind of other sound that is rejected on the validation part."""
+SPARED = 0.02
+"""So many words of the validation part are rejected at least: where words and other sounds lie far
+apart, the threshold is nearer to the words."""
 STRENGTH = 0.01
 """Inverse strength of the penalty of the logistic regression."""
 TEMPERATURES = np.geomspace(0.25, 8.0, 61)
@@ -183,15 +186,16 @@ def calibrate(ear: Ear, corpus: Corpus, judge: Judge, rng: np.random.Generator) 
     """Choose threshold and temperature on the validation part."""
     chosen = corpus.split.validation
     words = corpus.read(chosen)
-    threshold = max(
+    others = [
         float(np.quantile(judge.score(ear.hear(make_others(words, kind, rng)).features), WANTED))
         for kind in OTHER_SOUNDS
-    )
-    logits, labels = ear.hear(words).logits, corpus.recordings.labels[chosen]
+    ]
+    heard, labels = ear.hear(words), corpus.recordings.labels[chosen]
+    threshold = max(*others, float(np.quantile(judge.score(heard.features), SPARED)))
     return Judge(
         weights=judge.weights, mean=judge.mean, spread=judge.spread, bias=judge.bias,
         threshold=float(np.nextafter(threshold, np.inf)),
-        temperature=find_temperature(logits, labels),
+        temperature=find_temperature(heard.logits, labels),
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def write_sweeps(root, n=12):
+def write_sweeps(root, n=30):
     """Two classes: tones that rise from low, and from high; played backwards they fall."""
     rng = np.random.default_rng(0)
     time = np.arange(int(0.2 * RATE)) / RATE
@@ -60,8 +60,8 @@ def test_other_sounds_are_rejected_and_words_are_not(ear_and_corpus):
     ear, corpus = ear_and_corpus
     judge = teach(ear, corpus)
     rates = measure_rates(ear, corpus, judge)
-    assert rates.words <= 0.2
-    assert all(rates.others[kind] >= 0.8 for kind in OTHER_SOUNDS)
+    assert rates.words <= 0.4, rates  # of ten
+    assert all(rates.others[kind] >= 0.9 for kind in OTHER_SOUNDS), rates
     blind = Judge(**{**vars(judge), "weights": np.zeros_like(judge.weights)})
     assert measure_rates(ear, corpus, blind).words in (0.0, 1.0)
 
