@@ -110,7 +110,7 @@ def line(
     from sim.report.slope_figure import plot_lines
     from sim.training.temporal_train import TemporalTrainer
     from spiketheory.commands.display import format_json
-    from spiketheory.commands.report import load
+    from spiketheory.commands.trained.report import load
     from spiketheory.errors import InputError, check_choice
 
     check_choice("the suffix of --out", out.suffix.lower(), (".svg", ".png"))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("own_folder")
 def heard(monkeypatch):
     """An ear that hears 7 in everything, and a judge that takes loud beginnings for words."""
     from sim.report.listening import Heard
-    from spiketheory.commands import listen, report
+    from spiketheory.commands.trained import listen, report
 
     class Ear:
         def __init__(self, *_):

@@ -43,7 +43,7 @@ def listen(run: Path, file: Path | None, root: Path | None, check: bool, as_json
         raise click.UsageError("Expected FILE.wav or --check but got neither; give one of them.")
     from sim.report.listening import Ear, find_corpus, measure_rates
     from spiketheory.commands.display import format_json
-    from spiketheory.commands.report import load, make_reader
+    from spiketheory.commands.trained.report import load, make_reader
     from spiketheory.errors import InputError
 
     loaded = load(run, root)
