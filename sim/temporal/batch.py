@@ -30,7 +30,7 @@ from sim.temporal.gradients import (
     collect_network,
 )
 from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
-from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
+from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums, pad_settings
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import SimulationError
@@ -124,7 +124,7 @@ def link_maximum(model: CompiledModel, functions: ModuleType, wants_settings: bo
 @lru_cache(maxsize=64)
 def link_kernels(
     model: CompiledModel, functions: ModuleType, loss: Callable[..., float], per_neuron: bool,
-    parameters: bool, wants_settings: bool,
+    parameters: bool, wants_settings: bool, n_settings: int,
 ) -> Linker:  # fmt: skip
     """Links the kernels of a batch with a model, a readout and a loss.
 
@@ -135,6 +135,7 @@ def link_kernels(
         per_neuron: Whether neurons have constants of their own.
         parameters: Whether derivatives by these are computed.
         wants_settings: Whether those by the readout's parameters are.
+        n_settings: How many numbers the readout has.
     """
     further: dict[str, Any] = {"loss_function": model.jit(loss, allocates=False)}
     if hasattr(functions, "kernel"):
@@ -144,7 +145,8 @@ def link_kernels(
         maximum = link_maximum(model, functions, wants_settings)
         further |= {"read_out": maximum.read_maximum, "read_out_vjp": maximum.read_maximum_vjp}
     with_parameters = link_parameters(model, per_neuron, parameters)
-    return extend_linker(with_parameters, {"WANT_READOUT": wants_settings, **further})
+    facts = {"WANT_READOUT": wants_settings, "N_SETTINGS": n_settings}
+    return extend_linker(with_parameters, {**facts, **further})
 
 
 @lru_cache(maxsize=64)
@@ -197,7 +199,7 @@ def make_reading(
     def link(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
         return link_kernels(
             model, compiled.functions, loss.function, per_neuron, parameters,
-            parameters and bool(compiled.parameters),
+            parameters and bool(compiled.parameters), len(compiled.values),
         )  # fmt: skip
 
     return Reading(
@@ -290,7 +292,7 @@ def make_batch(
         targets=targets,
         read_weights=np.ascontiguousarray(np.moveaxis(weights, 0, -1)),
         bias=bias,
-        read_settings=read_settings,
+        read_settings=pad_settings(read_settings),
         loss_settings=loss_settings,
     )
 

@@ -13,7 +13,7 @@ from sim.status import NO_ROOM, raise_status
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, make_memory
 from sim.temporal.batch import link_model
-from sim.temporal.records import Batch, DenseLayer
+from sim.temporal.records import Batch, DenseLayer, pad_settings
 from sim.temporal.stack import TemporalStack
 
 Train = tuple[np.ndarray, np.ndarray]
@@ -60,7 +60,8 @@ class Line:
                 instant_times=self.merged.instant_time,
                 instant_offsets=self.merged.instant_offsets, channels=self.merged.channel,
                 spike_offsets=self.merged.spike_offsets, targets=empty,
-                read_weights=np.zeros((1, 1, 1)), bias=np.zeros(1), read_settings=(0.0,),
+                read_weights=np.zeros((1, 1, 1)), bias=np.zeros(1),
+                read_settings=pad_settings(()),
                 loss_settings=(0.0,),
             )
         )  # fmt: skip

@@ -10,6 +10,8 @@ from spiketheory.machine.link import kernel as compiled
 
 WANT_READOUT = False
 """Whether derivatives by the parameters of the readout are computed."""
+N_SETTINGS = 0
+"""How many numbers the readout has; the others stand for none, see `records.pad_settings`."""
 
 
 def kernel_and_slope(
@@ -35,7 +37,9 @@ def read_out(batch: Batch, memory: LayerMemory, scratch: Scratch, count: int) ->
     for p in range(count):
         time, i = memory.spikes.times[p], memory.spikes.neurons[p]
         for m in range(n_features):
-            value, slope = kernel_and_slope(time, m, batch.duration, *batch.read_settings)
+            value, slope = kernel_and_slope(
+                time, m, batch.duration, *batch.read_settings[:N_SETTINGS]
+            )
             features[i, m] += value
             scratch.slopes[p, m] = slope
     for o in range(n_outputs):
@@ -70,7 +74,7 @@ def read_out_vjp(
             bar = by_feature[i, m]
             by_time += bar * scratch.slopes[p, m]
             if WANT_READOUT:
-                slopes = kernel_vjp(time, m, batch.duration, *batch.read_settings, bar)
+                slopes = kernel_vjp(time, m, batch.duration, *batch.read_settings[:N_SETTINGS], bar)
                 for s in range(len(slopes)):
                     sums.read_settings[s] += slopes[s]
         memory.by_spike[p] = by_time

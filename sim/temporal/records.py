@@ -53,7 +53,7 @@ class Batch(NamedTuple):
         targets: What is wanted of each sample, shape (n_samples, n_targets).
         read_weights: Of the readout, shape (n_neurons, n_features, n_outputs).
         bias: Of the readout, shape (n_outputs,).
-        read_settings: Numbers of the readout.
+        read_settings: Numbers of the readout, see `pad_settings`.
         loss_settings: Numbers of the loss.
     """
 
@@ -72,6 +72,11 @@ class Batch(NamedTuple):
     bias: Floats
     read_settings: Numbers
     loss_settings: Numbers
+
+
+def pad_settings(settings: Numbers) -> Numbers:
+    """At least two numbers: else kernels that need none would be compiled for each count."""
+    return (*settings, *(0.0,) * (2 - len(settings)))
 
 
 class Events(NamedTuple):
