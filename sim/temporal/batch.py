@@ -28,8 +28,7 @@ from sim.temporal.gradients import (
     collect_network,
 )
 from sim.temporal.logit_losses import LogitLoss
-from sim.temporal.margin_settings import check_margin
-from sim.temporal.reading import Reading, make_reading
+from sim.temporal.reading import Reading, check_margin, make_reading
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads
@@ -121,6 +120,7 @@ def run_temporal(
     input_times: bool = False, activity: np.ndarray | None = None,
     margin: tuple[float, float] | None = None, max_spikes: int = MAX_SPIKES,
     clip: Clip | None = None, total: bool = False,
+    sample_weight: np.ndarray | None = None,
 ) -> tuple[TemporalOutcome, TemporalGradients | None]:  # fmt: skip
     """Run a batch, and go back through it if ``gradient``.
 
@@ -140,6 +140,7 @@ def run_temporal(
         max_spikes: More spikes of a layer in one trial are an error.
         clip: How the gradient of each trial is shortened; None for not at all.
         total: Whether derivatives are those of the sum over the trials, not of the mean.
+        sample_weight: What the loss of each trial is multiplied by, shape (n_trials,); None for 1.
 
     Returns:
         What each trial did, and the gradients (None unless asked for).
@@ -148,7 +149,7 @@ def run_temporal(
         InputError: If shapes do not fit, the model has no margin, or memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    reading = make_reading(stack, len(trials), targets, readout, loss)
+    reading = make_reading(stack, len(trials), targets, readout, loss, sample_weight)
     run = Run(
         stack, trials, reading, parameters and gradient, activity,
         check_margin(stack.model, margin) if gradient else None, max_spikes,

@@ -18,12 +18,12 @@ def kernel_and_slope(
     time: float, feature: int, duration: float, *parameters: float
 ) -> tuple[float, float]:
     """The kernel of a feature at a spike time, and its derivative by the time."""
-    raise NotImplementedError("Expected a readout to be linked; see sim.temporal.batch.")
+    raise NotImplementedError("Expected a readout to be linked; see sim.temporal.reading.")
 
 
 def kernel_vjp(time: float, feature: int, duration: float, *parameters: float) -> Numbers:
     """Its derivatives by the parameters, times the last argument."""
-    raise NotImplementedError("Expected a readout to be linked; see sim.temporal.batch.")
+    raise NotImplementedError("Expected a readout to be linked; see sim.temporal.reading.")
 
 
 @compiled()
@@ -82,7 +82,7 @@ def read_out_vjp(
 
 def loss_function(logits: Floats, target: Floats, settings: Floats, gradient: Floats) -> float:
     """The loss of one sample, a stub; see `sim.temporal.logit_losses`."""
-    raise NotImplementedError("Expected a loss to be linked; see sim.temporal.batch.")
+    raise NotImplementedError("Expected a loss to be linked; see sim.temporal.reading.")
 
 
 @compiled()

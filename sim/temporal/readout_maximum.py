@@ -18,7 +18,7 @@ WANT_READOUT = False
 
 
 def response(elapsed: float, *parameters: float) -> float:
-    """The potential a time after a spike of weight 1, a stub; see `sim.temporal.batch`."""
+    """The potential a time after a spike of weight 1, a stub; see `sim.temporal.reading`."""
     raise NotImplementedError("Expected a readout to be linked; see sim.temporal.batch.")
 
 

@@ -282,8 +282,8 @@ class OptimiserPart:
             readout of spike trains; 0 for never.
         readout_rate: How many times faster weights of a readout of spike trains learn than others,
             in units of their size at the start.
-        clip_sample: The same for the gradient of each sample, before they are added: their norms
-            have heavy tails.
+        clip_sample: The same for the gradient of each sample, before they are added, by the norm
+            of its part by hidden weights, which has heavy tails.
     """
 
     name: str = "adabelief"
