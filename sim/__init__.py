@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from sim.engine.choose import find_outputs as find_outputs
     from sim.engine.choose import loss_and_gradient as loss_and_gradient
     from sim.engine.choose import simulate as simulate
+    from sim.engine.predict import Prediction as Prediction
+    from sim.engine.predict import SpikeLists as SpikeLists
+    from sim.engine.predict import list_spikes as list_spikes
+    from sim.engine.predict import predict as predict
+    from sim.engine.predict import pull_back as pull_back
+    from sim.engine.predict import pull_back_spikes as pull_back_spikes
     from sim.engine.records import BatchRecording as BatchRecording
     from sim.events.differentiate import Gradients as Gradients
     from sim.events.differentiate import find_jacobian as find_jacobian
@@ -64,6 +70,12 @@ NAMES = {
     "choose_engine": "sim.engine.choose",
     "loss_and_gradient": "sim.engine.choose",
     "simulate": "sim.engine.choose",
+    "Prediction": "sim.engine.predict",
+    "SpikeLists": "sim.engine.predict",
+    "list_spikes": "sim.engine.predict",
+    "predict": "sim.engine.predict",
+    "pull_back": "sim.engine.predict",
+    "pull_back_spikes": "sim.engine.predict",
     "BatchRecording": "sim.engine.records",
     "Gradients": "sim.events.differentiate",
     "differentiate": "sim.engine.choose",
@@ -126,10 +138,12 @@ __all__ = (
     "Outcome",
     "Outputs",
     "Population",
+    "Prediction",
     "Projection",
     "Readout",
     "ReadoutGradients",
     "Recording",
+    "SpikeLists",
     "SpikeTrains",
     "StoppedError",
     "TemporalOutcome",
@@ -148,6 +162,7 @@ __all__ = (
     "find_lyapunov_exponent",
     "find_outputs",
     "layered",
+    "list_spikes",
     "load_dataset",
     "loss_and_gradient",
     "make_config",
@@ -158,6 +173,9 @@ __all__ = (
     "make_squared_error",
     "make_target_time_loss",
     "measure_statistics",
+    "predict",
+    "pull_back",
+    "pull_back_spikes",
     "record_spikes",
     "run_batch",
     "simulate",

@@ -22,8 +22,8 @@ ORDER = (
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
     *("sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.cluster"),
-    "spiketheory.commands",
+    *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.report"),
+    *("sim.cluster", "sim.interop", "spiketheory.commands"),
     *("cli", "benchmarks"),
 )
 """Folders and files, from those that know nothing to those that know all."""
@@ -31,7 +31,7 @@ ABOVE = ("spiketheory", "derivations.generated", "sim")
 """Packages of which nothing but parts are imported."""
 MAY_IMPORT_DERIVATIONS = (
     *("derivations", "spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("spiketheory.commands", "benchmarks"),
+    *("sim.interop", "spiketheory.commands", "benchmarks"),
 )
 PACKAGES = ("spiketheory", "derivations", "sim", "benchmarks")
 FILES = [
@@ -138,7 +138,8 @@ def test_imports_are_absolute(file):
 
 MAY_TOUCH = {
     "matplotlib": (
-        *("spiketheory.documents", "spiketheory.checking", "sim.analysis", "benchmarks"),
+        *("spiketheory.documents", "spiketheory.checking", "sim.analysis", "sim.report"),
+        "benchmarks",
     ),
     "click": ("spiketheory.commands", "benchmarks"),
     "rich": ("spiketheory.commands", "benchmarks"),
@@ -149,6 +150,8 @@ MAY_TOUCH = {
         *("spiketheory.commands", "spiketheory.testing", "benchmarks"),
     ),
     "numba": ("spiketheory.machine", "benchmarks"),
+    "sklearn": ("sim.interop", "benchmarks"),
+    "torch": ("sim.interop", "benchmarks"),
 }
 """Which folders may import what is heavy, or belongs to one face of the program."""
 

@@ -37,6 +37,7 @@ SETTINGS: dict[str, Any] = {
     "loss": "first_spike",
     "gamma": 0.07,
     "weight_scale": 8.0,
+    "validation": 0,
 }
 """A free neuron spikes at 3; strong weights carry differences through the silent layers."""
 FIRST_LAYER = 0.005
@@ -57,7 +58,7 @@ def make_trainer(epochs: int, seed: int, backend: str) -> tuple[Trainer, TrainSt
 def find_silence(trainer: Trainer, state: TrainState) -> list[float]:
     """Fraction of neurons of each layer, the output's last, that spike in no test sample."""
     network = trainer.network(state)
-    outcome, _ = run_batch(network, trainer.test_events, trainer.dataset.test_labels, trainer.loss)
+    outcome, _ = run_batch(network, trainer.test.events, trainer.dataset.test_labels, trainer.loss)
     layers = split_layers(outcome.active, network.layer_sizes[1:])
     return [float(1.0 - active.mean()) for active in layers]
 
@@ -67,7 +68,7 @@ def count_spikes(trainer: Trainer, state: TrainState) -> int:
     network, dataset = trainer.network(state), trainer.dataset
     parts: tuple[tuple[Events, np.ndarray], ...] = (
         (trainer.train_events, dataset.train_labels),
-        (trainer.test_events, dataset.test_labels),
+        (trainer.test.events, dataset.test_labels),
     )
     outcomes = [run_batch(network, *part, trainer.loss)[0] for part in parts]
     return sum(int(o.hidden_spikes.sum() + o.n_ordinary.sum()) for o in outcomes)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from derivations import compile_model
 from sim.analysis.training_figures import BLUE, GREY, INK, ORANGE, STYLE
 from sim.training.config import make_config
-from sim.training.data import load_dataset, split_validation
+from sim.training.data import load_dataset
 from sim.training.train import Trainer, train_network
 from spiketheory.commands.display import make_progress
 from spiketheory.commands.experiment import open_folder, program, report
@@ -38,7 +38,7 @@ def train_width(width: int, epochs: int, seed: int, backend: str) -> dict[str, A
     config = make_config(
         preset="sparse", hidden=(width,), epochs=epochs, seed=seed, validation=HELD_OUT
     )
-    dataset = split_validation(load_dataset(config.dataset.name), HELD_OUT, seed=seed)
+    dataset = load_dataset(config.dataset.name, validation=HELD_OUT, seed=seed)
     trainer = Trainer(config, dataset, compile_model(config.network.model, backend=backend))
     state = trainer.start()
     trainer.compile(state)
@@ -46,8 +46,8 @@ def train_width(width: int, epochs: int, seed: int, backend: str) -> dict[str, A
     return {
         "width": width,
         "spikes_per_sample": last["spikes_per_hidden_neuron"] * width,
-        "accuracy": last["test_accuracy"],
-        "accuracy_of_spikes_alone": last["test_accuracy_ordinary"],
+        "accuracy": last["validation_accuracy"],
+        "accuracy_of_spikes_alone": last["validation_accuracy_ordinary"],
         "synaptic_operations": last["synaptic_operations"],
     }
 

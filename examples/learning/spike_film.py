@@ -30,7 +30,8 @@ from sim.events.simulate import simulate
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.training.descent import summarise
 from sim.training.learner import read_entries
-from sim.training.optim import AdaBelief, Constant, Exponential, Schedule
+from sim.training.optim import AdaBelief
+from sim.training.schedules import Constant, Exponential, Schedule
 from spiketheory.commands.experiment import open_folder, program, report, show_descent
 from spiketheory.files import replace_atomically
 from spiketheory.machine.compile import CompiledModel

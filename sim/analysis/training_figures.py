@@ -61,6 +61,12 @@ _CURVES = (
     ("test_{}", "test", BLUE, "-"),
     ("test_{}_ordinary", "test without pseudospikes", ORANGE, "--"),
 )
+_WITH_VALIDATION = (
+    ("train_{}", "training", GREY, "-"),
+    ("validation_{}", "validation", BLUE, "-"),
+    ("validation_{}_ordinary", "validation without pseudospikes", ORANGE, "--"),
+    ("test_{}", "test", VERMILION, "o"),
+)
 CURVE_KEYS = (
     *("epoch", "spikes_per_hidden_neuron", "silent_fraction"),
     *(key.format(metric) for metric in ("accuracy", "loss") for key, *_ in _CURVES),
@@ -174,14 +180,17 @@ def _draw_curves(
     The fraction ``headroom`` of the axis stays free above the curves, for the legend.
     """
     epoch = _column(rows, "epoch")
-    shown = []
-    for key, label, color, line in _CURVES:
+    shown: list[np.ndarray] = []
+    has_validation = f"validation_{metric}" in rows[0]
+    for key, label, color, line in _WITH_VALIDATION if has_validation else _CURVES:
         value = _column(rows, key.format(metric))
-        if "ordinary" in key and np.array_equal(value, _column(rows, f"test_{metric}")):
+        plain = key.format(metric).removesuffix("_ordinary")
+        if "ordinary" in key and np.array_equal(value, _column(rows, plain)):
             continue  # there are no pseudospikes
         value = 100 * (1 - value) if metric == "accuracy" else value
         last = f" ({form.format(value[-1])})" if np.isfinite(value[-1]) else ""
-        axes.plot(epoch, value, line, color=color, label=label + last, **_marker(rows))
+        marker = {} if line == "o" else _marker(rows)
+        axes.plot(epoch, value, line, color=color, label=label + last, **marker)
         shown.append(value)
     margin = max(0.5, 0.03 * (epoch[-1] - epoch[0]))
     axes.set_xlim(epoch[0] - margin, epoch[-1] + margin)

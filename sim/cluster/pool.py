@@ -30,13 +30,15 @@ class ClusterPool:
 
 @contextmanager
 def open_pool(
-    options: ClusterOptions, prepare: Callable[..., None], arguments: tuple[Any, ...]
+    options: ClusterOptions,
+    prepare: Callable[..., None] | None = None,
+    arguments: tuple[Any, ...] = (),
 ) -> Iterator[tuple[ClusterPool, int]]:
     """A pool on a cluster, and how many calls it runs at a time.
 
     Args:
         options: Which cluster.
-        prepare: Called once in each worker, also in those that join later.
+        prepare: Called once in each worker, also in those that join later; None for nothing.
         arguments: What it is called with.
     """
     distributed = load_distributed()
@@ -48,7 +50,8 @@ def open_pool(
 
         def setup(self, worker: Any) -> None:
             """Call it; what it raises is told to the client by the first call."""
-            prepare(*arguments)
+            if prepare is not None:
+                prepare(*arguments)
 
     with open_client(options) as client:
         check_workers(client)

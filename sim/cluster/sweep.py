@@ -154,6 +154,11 @@ class SweepRun:
 
     def end(self, point: Point, end: TrainEnd) -> None:
         """Note how a run ended."""
+        if end.rows and self.sweep.metric not in end.rows[-1]:
+            end = dataclasses.replace(end, status=FAILED, reason=(
+                f"Expected the metric {self.sweep.metric} but the run has "
+                f"{', '.join(end.rows[-1])}; correct metric in [compare]."
+            ))  # fmt: skip
         self.ends[point.number] = end
         self.write()
         if self.on_end is not None:
@@ -235,8 +240,12 @@ def start_sweep(
     source = kept if resume else file
     sweep = read_sweep(source)
     points = list_points(sweep, folder, source.parent)
-    if all(point.config is None for point in points):
+    valid = [point.config for point in points if point.config is not None]
+    if not valid:
         raise InputError(points[0].reason)
+    if not sweep.metric:
+        part = "validation" if all(config["validation"] for config in valid) else "test"
+        sweep = dataclasses.replace(sweep, metric=f"{part}_accuracy")
     refuse_sweep(folder, allowed=resume or overwrite)
     lock = FolderLock(folder)
     try:

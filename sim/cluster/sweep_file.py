@@ -54,7 +54,8 @@ class Sweep:
         base: Options that all runs have.
         vary: Values by option, in order.
         search: Runs that are drawn; None for none.
-        metric: What is compared: a column of the runs' metrics, in their last epoch.
+        metric: What is compared: a column of the runs' metrics, in their last epoch; empty for the
+            accuracy on validation samples, or on the test set if there are none.
         goal: ``maximise`` or ``minimise``.
         average_over: Options over which runs are averaged.
     """
@@ -62,7 +63,7 @@ class Sweep:
     base: Mapping[str, Any]
     vary: Mapping[str, list[Any]]
     search: Search | None = None
-    metric: str = "test_accuracy"
+    metric: str = ""
     goal: str = "maximise"
     average_over: tuple[str, ...] = AVERAGED
 
@@ -116,7 +117,7 @@ def parse_sweep(text: str, path: Path) -> Sweep:
         )
     return Sweep(
         base=tables["base"], vary=vary, search=search,
-        metric=str(compare.get("metric", "test_accuracy")),
+        metric=str(compare.get("metric", "")),
         goal=check_choice("goal", str(compare.get("goal", "maximise")), GOALS),
         average_over=tuple(averaged),
     )  # fmt: skip

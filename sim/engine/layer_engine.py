@@ -91,7 +91,7 @@ class LayerEngine:
     def loss_and_gradient(
         self, network: Network, trials: Trials, targets: np.ndarray, loss: AnyLoss, *,
         readout: AnyReadout | None = None, gradient: bool = True, parameters: bool = False,
-        input_times: bool = True, max_spikes: int,
+        input_times: bool = True, max_spikes: int, total: bool = False,
     ) -> tuple[AnyOutcome, Gradients | None]:  # fmt: skip
         """See `sim.engine.choose.loss_and_gradient`."""
         logits = choose_logits(network, loss, readout)
@@ -99,7 +99,7 @@ class LayerEngine:
             assert logits is not None
             return differentiate_in_time(
                 network, trials, targets, loss, logits, gradient=gradient, parameters=parameters,
-                input_times=input_times, max_spikes=max_spikes,
+                input_times=input_times, max_spikes=max_spikes, total=total,
             )  # fmt: skip
         stack = self.read(network)
         if parameters:
@@ -109,7 +109,7 @@ class LayerEngine:
             )
         outcome, found = run_batch(
             stack, trials, targets, loss, gradient=gradient, input_times=gradient and input_times,
-            max_spikes=max_spikes,
+            max_spikes=max_spikes, total=total,
         )  # fmt: skip
         return outcome, None if found is None else collect_gradients(network, stack, found)
 
@@ -123,12 +123,12 @@ def find_stack(network: Network) -> TemporalStack | str:
 def differentiate_in_time(
     network: Network, trials: Trials, targets: np.ndarray, loss: LogitLoss,
     readout: LinearReadout, *, gradient: bool, parameters: bool, input_times: bool,
-    max_spikes: int,
+    max_spikes: int, total: bool,
 ) -> tuple[AnyOutcome, Gradients | None]:  # fmt: skip
     """Loss and gradients by the kernels in time."""
     outcome, found = run_temporal(
         read_stack(network), trials, targets, readout, loss, gradient=gradient,
-        parameters=parameters, input_times=input_times, max_spikes=max_spikes,
+        parameters=parameters, input_times=input_times, max_spikes=max_spikes, total=total,
     )  # fmt: skip
     return outcome, None if found is None else collect_in_time(trials, found, parameters)
 

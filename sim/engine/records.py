@@ -93,9 +93,9 @@ class Engine(Protocol):
     def loss_and_gradient(
         self, network: Network, trials: Trials, targets: np.ndarray, loss: AnyLoss, *,
         readout: AnyReadout | None, gradient: bool, parameters: bool, input_times: bool,
-        max_spikes: int,
+        max_spikes: int, total: bool = ...,
     ) -> tuple[AnyOutcome, Gradients | None]:  # fmt: skip
-        """Loss of a batch of trials, and the derivatives of its mean.
+        """Loss of a batch of trials, and the derivatives of its mean, or of its ``total``.
 
         See `sim.engine.choose.loss_and_gradient`.
         """

@@ -55,7 +55,7 @@ class TrialEngine:
     def loss_and_gradient(
         self, network: Network, trials: Trials, targets: np.ndarray, loss: AnyLoss, *,
         readout: AnyReadout | None = None, gradient: bool = True, parameters: bool = False,
-        input_times: bool = True, max_spikes: int,
+        input_times: bool = True, max_spikes: int, total: bool = False,
     ) -> tuple[AnyOutcome, Gradients | None]:  # fmt: skip
         """See `sim.engine.choose.loss_and_gradient`."""
         logits = choose_logits(network, loss, readout)
@@ -63,12 +63,12 @@ class TrialEngine:
             assert logits is not None
             return differentiate_logits(
                 self, network, trials, targets, loss, logits, gradient=gradient,
-                parameters=parameters, max_spikes=max_spikes,
+                parameters=parameters, max_spikes=max_spikes, n=1 if total else len(trials),
             )  # fmt: skip
         assert not isinstance(readout, LinearReadout)
         return differentiate_trials(
             self, network, trials, targets, loss, readout=readout, gradient=gradient,
-            parameters=parameters, max_spikes=max_spikes,
+            parameters=parameters, max_spikes=max_spikes, n=1 if total else len(trials),
         )  # fmt: skip
 
 
@@ -88,9 +88,9 @@ def simulate_trials(
 
 def differentiate_trials(
     methods: TrialEngine, network: Network, trials: Trials, targets: np.ndarray, loss: Loss, *,
-    readout: Readout | None, gradient: bool, parameters: bool, max_spikes: int,
+    readout: Readout | None, gradient: bool, parameters: bool, max_spikes: int, n: int,
 ) -> tuple[Outcome, Gradients | None]:  # fmt: skip
-    """See `sim.engine.choose.loss_and_gradient`."""
+    """See `sim.engine.choose.loss_and_gradient`; derivatives are divided by n."""
     neurons, _ = network.find_readout(readout)
     wanted = prepare_targets(loss, targets, n_samples=len(trials), n_outputs=len(neurons))
     function = compile_loss(loss, backend=network.populations[0].model.backend)
@@ -115,7 +115,7 @@ def differentiate_trials(
         collected.operations[k] += fan_out[recording.spike_neuron].sum()
         if gradient:
             found = methods.differentiate(
-                recording, outputs=(outputs, slopes / len(trials)), parameters=parameters
+                recording, outputs=(outputs, slopes / n), parameters=parameters
             )
             parts.append(found)
     if not gradient:
@@ -125,20 +125,20 @@ def differentiate_trials(
 
 def differentiate_logits(
     methods: TrialEngine, network: Network, trials: Trials, targets: np.ndarray, loss: LogitLoss,
-    readout: LinearReadout, *, gradient: bool, parameters: bool, max_spikes: int,
+    readout: LinearReadout, *, gradient: bool, parameters: bool, max_spikes: int, n: int,
 ) -> tuple[TemporalOutcome, Gradients | None]:  # fmt: skip
-    """See `sim.engine.choose.loss_and_gradient`."""
-    n, backend = len(trials), network.populations[0].model.backend
-    wanted = prepare_logit_targets(loss, targets, n, len(readout.bias))
+    """See `sim.engine.choose.loss_and_gradient`; derivatives are divided by n."""
+    n_trials, backend = len(trials), network.populations[0].model.backend
+    wanted = prepare_logit_targets(loss, targets, n_trials, len(readout.bias))
     function = compile_function_once(loss.function) if backend == "numba" else loss.function
     reader = make_reader(readout, network, parameters=parameters)
     first = network.slices[network.populations[-1].name].start
     outcome = TemporalOutcome(
-        logits=np.zeros((n, len(readout.bias))), loss=np.zeros(n),
-        counts=np.zeros((n, network.n_neurons), np.int64),
+        logits=np.zeros((n_trials, len(readout.bias))), loss=np.zeros(n_trials),
+        counts=np.zeros((n_trials, network.n_neurons), np.int64), norms=np.zeros(0),
     )  # fmt: skip
     run, parts = methods.prepare(network), []
-    for k in range(n):
+    for k in range(n_trials):
         own = network.with_spikes(*trials.select(k))
         recording = run(own, record=gradient, max_spikes=max_spikes)
         outcome.counts[k] = np.bincount(recording.spike_neuron, minlength=network.n_neurons)

@@ -13,6 +13,10 @@ from sim.speech.settings import EncoderSettings
 from sim.speech.spectrum import read_image
 from spiketheory.errors import InputError
 
+RECORDED = ("fsdd", "wav")
+"""Data sets of recordings."""
+SPEECH_SETS = (*RECORDED, "shd", "ssc", "events")
+"""Those and data sets of spikes."""
 DATA_VARIABLE = "SPIKETHEORY_DATA"
 FSDD = Path("free-spoken-digit-dataset") / "recordings"
 FSDD_SOURCE = "github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0)"

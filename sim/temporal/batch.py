@@ -7,35 +7,33 @@ threads.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from types import ModuleType
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from sim.events.differentiate import list_constants
-from sim.inputs.merged import MergedTrials, merge_instants
+from sim.events.differentiate import Gradients, list_constants
+from sim.inputs.merged import MergedTrials
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
-from sim.kernels.sums import add_in_tree, list_arrays
+from sim.kernels.sums import Blocks, list_arrays, run_blocks
 from sim.layers.allocation import Shelf
-from sim.network.readouts import LinearReadout, check_readout
+from sim.network.readouts import LinearReadout
 from sim.status import NO_ROOM, raise_status
-from sim.temporal import readout_maximum
+from sim.temporal import clipping
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, make_sums
 from sim.temporal.gradients import (
     TemporalGradients,
     collect_network,
 )
-from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
+from sim.temporal.logit_losses import LogitLoss
+from sim.temporal.margin_settings import check_margin
+from sim.temporal.reading import Reading, make_reading
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import SimulationError
-from spiketheory.generation.interface import INTERFACE
-from spiketheory.machine.compile import CompiledModel, extend_linker, make_linker
-from spiketheory.machine.link import Linker
 from spiketheory.memory import check_memory
 from spiketheory.shown import Short
 
@@ -43,6 +41,8 @@ MOST_BLOCKS = 16
 """Into so many blocks a batch is cut at most; each has gradients of its own."""
 SAMPLES_PER_BLOCK = 2
 """At least so many, but for the last: sums of few samples take as long as the samples."""
+MOST_SETTINGS = 4
+"""No readout has more numbers."""
 MAX_SPIKES = 1_000_000
 KEPT_BYTES = 2**27
 """More is not kept from batch to batch."""
@@ -56,11 +56,32 @@ class TemporalOutcome(Short):
         logits: Shape (n_trials, n_outputs).
         loss: Loss of each trial, shape (n_trials,).
         counts: How often each neuron spiked, shape (n_trials, n_neurons).
+        margin: Cost of each trial's maxima near the threshold, which is not in ``loss``; None
+            unless asked for with the gradient.
+        norms: Norm of each trial's gradient before it was shortened, shape (n_trials,); empty
+            unless `Clip` was given.
     """
 
     logits: np.ndarray
     loss: np.ndarray
     counts: np.ndarray
+    norms: np.ndarray
+    margin: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Shortens the gradient of each trial before they are added.
+
+    Attributes:
+        limit: To this norm, at most; inf only measures.
+        units: What derivatives by the weights of each layer, by its recurrent weights, by the
+            weights of the readout and by its bias are multiplied by in the norm: two numbers for
+            each layer, then two. Other derivatives do not count but are shortened alike.
+    """
+
+    limit: float
+    units: tuple[float, ...]
 
 
 @dataclass(eq=False)
@@ -93,61 +114,14 @@ TOTALS: Shelf[Total] = Shelf(KEPT_BYTES)
 """Sums of earlier batches."""
 
 
-@lru_cache(maxsize=64)
-def link_maximum(model: CompiledModel, functions: ModuleType, wants_settings: bool) -> ModuleType:
-    """The kernels of `sim.temporal.readout_maximum`, bound to a readout's functions."""
-    names = ("response", "response_slope", "response_vjp")
-    bound: dict[str, Any] = {name: getattr(functions, name) for name in names}
-    bound["WANT_READOUT"] = wants_settings
-    return make_linker((model,), bound).link(readout_maximum)
-
-
-@lru_cache(maxsize=64)
-def link_kernels(
-    model: CompiledModel, functions: ModuleType, loss: Callable[..., float], per_neuron: bool,
-    parameters: bool, wants_settings: bool,
-) -> Any:  # fmt: skip
-    """The kernels of `sim.temporal.sample`, bound to a model, a readout and a loss.
-
-    Args:
-        model: The model.
-        functions: Those of the readout.
-        loss: The function of the loss.
-        per_neuron: Whether neurons have constants of their own.
-        parameters: Whether derivatives by these are computed.
-        wants_settings: Whether those by the readout's parameters are.
-    """
-    further: dict[str, Any] = {"loss_function": model.jit(loss, allocates=False)}
-    if hasattr(functions, "kernel"):
-        names = ("kernel_and_slope", "kernel_vjp")
-        further |= {name: getattr(functions, name) for name in names}
-    else:
-        maximum = link_maximum(model, functions, wants_settings)
-        further |= {"read_out": maximum.read_maximum, "read_out_vjp": maximum.read_maximum_vjp}
-    with_parameters = link_parameters(model, per_neuron, parameters)
-    return extend_linker(with_parameters, {"WANT_READOUT": wants_settings, **further}).link(
-        sample_kernels
-    )
-
-
-@lru_cache(maxsize=64)
-def link_model(model: CompiledModel, per_neuron: bool) -> Linker:
-    """Links kernels with a model; what needs no more is compiled once for all readouts."""
-    own = {n: getattr(model.functions, n) for n in INTERFACE if hasattr(model.functions, n)}
-    return make_linker((model,), {**own, **model.facts, "PER_NEURON": per_neuron})
-
-
-@lru_cache(maxsize=64)
-def link_parameters(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
-    """The same with what says whether derivatives by parameters are computed."""
-    return extend_linker(link_model(model, per_neuron), {"WANT_PARAMETERS": parameters})
-
-
 # Long: half of it says what it takes and returns.
 def run_temporal(
     stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
     loss: LogitLoss, *, gradient: bool = True, parameters: bool = False,
-    input_times: bool = False, activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
+    input_times: bool = False, activity: np.ndarray | None = None,
+    margin: tuple[float, float] | None = None, max_spikes: int = MAX_SPIKES,
+    clip: Clip | None = None, total: bool = False,
+    sample_weight: np.ndarray | None = None,
 ) -> tuple[TemporalOutcome, TemporalGradients | None]:  # fmt: skip
     """Run a batch, and go back through it if ``gradient``.
 
@@ -162,23 +136,42 @@ def run_temporal(
         input_times: Whether to compute them by the time of each input spike, too.
         activity: Derivatives of a regulariser by each neuron's sum of (T - t)/T over its spikes in
             a trial, shape (n_neurons,), which are added for each trial; None for none.
+        margin: Weight and width of the cost of maxima near the threshold, whose derivatives are
+            added for each trial (`sim.temporal.margin`); None for none.
         max_spikes: More spikes of a layer in one trial are an error.
+        clip: How the gradient of each trial is shortened; None for not at all.
+        total: Whether derivatives are those of the sum over the trials, not of the mean.
+        sample_weight: What the loss of each trial is multiplied by, shape (n_trials,); None for 1.
 
     Returns:
         What each trial did, and the gradients (None unless asked for).
 
     Raises:
-        InputError: If shapes do not fit, or memory does not suffice.
+        InputError: If shapes do not fit, the model has no margin, or memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    run = Run(stack, trials, targets, readout, loss, parameters and gradient, activity, max_spikes)
+    reading = make_reading(stack, len(trials), targets, readout, loss, sample_weight)
+    run = Run(
+        stack, trials, reading, parameters and gradient, activity,
+        check_margin(stack.model, margin) if gradient else None, max_spikes,
+        clip if gradient else None,
+    )  # fmt: skip
     sums = run.run(gradient, input_times)
-    gradients = None if sums is None else run.collect(sums, input_times)
+    n = 1 if total else len(trials)
+    gradients = None if sums is None else collect(run, sums, readout, input_times, n)
     run.give_totals_back()
     found = run.found
     for trial in np.flatnonzero(~np.isfinite(found.losses))[:1]:
         check_loss(int(trial), found.losses[trial])
-    outcome = TemporalOutcome(logits=found.logits, loss=found.losses, counts=found.counts)
+    for trial in np.flatnonzero(~np.isfinite(run.norms))[:1]:
+        raise SimulationError(
+            f"Expected a finite gradient but that of trial {trial} has the norm "
+            f"{run.norms[trial]}; lower the weights or the learning rate."
+        )
+    outcome = TemporalOutcome(
+        logits=found.logits, loss=found.losses, counts=found.counts, norms=run.norms,
+        margin=found.margin if margin and gradient else None,
+    )  # fmt: skip
     return outcome, gradients
 
 
@@ -193,10 +186,11 @@ def check_loss(trial: int, loss: float) -> None:
 
 def make_batch(
     stack: TemporalStack, layers: list[DenseLayer], merged: MergedTrials, *, max_spikes: int,
-    targets: np.ndarray, weights: np.ndarray, bias: np.ndarray, read_settings: tuple[float, ...],
-    loss_settings: tuple[float, ...],
+    reading: Reading | None = None, margin: tuple[float, float] | None = None,
 ) -> Batch:  # fmt: skip
-    """A network and a batch as kernels get them; weights of the readout with outputs first."""
+    """A network and a batch as kernels get them, perhaps with nothing to read and no loss."""
+    weights = np.zeros((1, 1, 1)) if reading is None else reading.weights
+    settings = () if reading is None else reading.settings
     return Batch(
         layers=layers,
         n_layers=len(layers),
@@ -208,11 +202,12 @@ def make_batch(
         instant_offsets=merged.instant_offsets,
         channels=merged.channel,
         spike_offsets=merged.spike_offsets,
-        targets=targets,
+        targets=np.zeros((1, 1)) if reading is None else reading.targets,
         read_weights=np.ascontiguousarray(np.moveaxis(weights, 0, -1)),
-        bias=bias,
-        read_settings=read_settings,
-        loss_settings=loss_settings,
+        bias=np.zeros(1) if reading is None else reading.bias,
+        read_settings=(*settings, *(0.0,) * (MOST_SETTINGS - len(settings))),
+        loss_settings=np.array(() if reading is None else reading.loss_settings, float),
+        margin=margin or (0.0, 1.0),
     )
 
 
@@ -220,30 +215,28 @@ class Run:
     """One batch."""
 
     def __init__(
-        self, stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
-        loss: LogitLoss, parameters: bool, activity: np.ndarray | None, max_spikes: int,
+        self, stack: TemporalStack, trials: Trials, reading: Reading, parameters: bool,
+        activity: np.ndarray | None = None, margin: tuple[float, float] | None = None,
+        max_spikes: int = MAX_SPIKES, clip: Clip | None = None,
     ) -> None:  # fmt: skip
-        network, self.stack, self.trials, self.readout = stack.network, stack, trials, readout
+        self.stack, self.trials, self.reading = stack, trials, reading
         self.parameters = parameters
-        self.merged: MergedTrials = merge_instants(trials, network.duration)
-        weights = readout.cube
-        check_readout(readout, {p.name: p.size for p in network.populations})
-        wanted = prepare_logit_targets(loss, targets, len(trials), len(weights))
+        self.merged: MergedTrials = stack.merge(trials)
         self.layers = stack.layers
         self.batch = make_batch(
-            stack, self.layers, self.merged, max_spikes=max_spikes, targets=wanted,
-            weights=weights, bias=readout.bias, read_settings=readout.compiled.values,
-            loss_settings=loss.settings,
+            stack, self.layers, self.merged, max_spikes=max_spikes, reading=reading, margin=margin
         )  # fmt: skip
-        self.found = self.make_found(len(weights), activity)
+        self.found = self.make_found(len(reading.bias), activity)
         self.varied = list_constants(stack.model) if parameters else []
-        self.kernels = link_kernels(
-            stack.compiled, readout.compiled.functions, loss.function, not stack.is_uniform,
-            parameters, parameters and bool(readout.compiled.parameters),
-        )  # fmt: skip
-        self.max_spikes = max_spikes
+        self.linker = reading.link(
+            stack.compiled, not stack.is_uniform, parameters, margin is not None
+        )
+        self.max_spikes, self.clip = max_spikes, clip
+        self.norms = np.zeros(len(trials) if clip else 0)
         self.instants = int(np.diff(self.merged.instant_offsets).max(initial=0))
         self.taken: list[tuple[Any, Total]] = []
+        self.owns: list[Total] = []  # those of one sample that no thread has
+        self.lock = Lock()
         sizes = tuple((layer.starts.shape, len(layer.recurrent)) for layer in self.layers)
         self.kind = stack.compiled, sizes, self.instants, self.batch.read_weights.shape
 
@@ -256,6 +249,7 @@ class Run:
             counts=np.zeros((n, n_neurons), np.int64),
             input_times=np.zeros(len(self.merged.channel)),
             activity=np.zeros(n_neurons) if activity is None else np.asarray(activity, float),
+            margin=np.zeros(n),
         )
 
     def make_ready(self, room: int) -> Ready:
@@ -268,8 +262,8 @@ class Run:
         return Ready(memory, self.stack.model.pack(memory), room, n_bytes)
 
     def take_total(self, gradient: bool) -> Total:
-        """Sums of a block; without gradients they are never written to."""
-        n_settings = max(1, len(self.readout.compiled.parameters))
+        """Sums of a block, or of a sample; without gradients they are never written to."""
+        n_settings = max(1, self.reading.n_parameters)
         shape, n_varied = self.batch.read_weights.shape, len(self.varied)
         layers = self.layers if gradient else self.layers[:1]
         kind = (gradient, n_varied, n_settings, tuple(len(k.weights) for k in layers), *self.kind)
@@ -277,7 +271,8 @@ class Run:
         if total is None:
             sums = make_sums(layers, n_varied=n_varied, shape=shape, n_settings=n_settings)
             total = Total(sums, self.stack.model.pack(sums), list_arrays(sums))
-        self.taken.append((kind, total))
+        with self.lock:
+            self.taken.append((kind, total))
         return total
 
     def give_totals_back(self) -> None:
@@ -288,11 +283,10 @@ class Run:
 
     def run(self, gradient: bool, input_times: bool) -> Sums | None:
         """Run all samples; returns the sums of their derivatives."""
-        n, kernels = len(self.trials), self.kernels
+        n, step = len(self.trials), self.make_step(gradient, gradient and input_times)
         n_blocks = min(-(-n // SAMPLES_PER_BLOCK), MOST_BLOCKS)
         limits = np.linspace(0, n, n_blocks + 1).astype(np.int64).tolist()
         totals = [self.take_total(gradient) for _ in range(n_blocks if gradient else 1)]
-        batch, found = self.stack.model.pack(self.batch), self.stack.model.pack(self.found)
 
         def run_samples(b: int, first: int, last: int) -> tuple[int, int]:
             total = totals[b if gradient else 0]
@@ -301,32 +295,67 @@ class Run:
                     array.fill(0)
             ready = SPARE.take(self.kind) or self.make_ready(ROOMS.get(self.kind, FIRST_ROOM))
             while True:
-                status, first = kernels.run_block(
-                    batch, ready.packed, first, last, total.packed, found, gradient,
-                    gradient and input_times,
-                )  # fmt: skip
+                status, first = step(ready.packed, first, last, total.packed)
                 if status != NO_ROOM:
                     SPARE.give_back(self.kind, ready, ready.n_bytes)
                     return status, first
                 remember_room(self.kind, 2 * ready.room)
                 ready = self.make_ready(ROOMS[self.kind])
 
-        if not getattr(kernels.run_block, "signatures", True):
+        if not getattr(self.kernel, "signatures", True):
             run_samples(0, 0, 0)  # compiled by this thread, and no other, Ctrl-C ends it
-        n_threads = get_thread_count()
-        ended = run_on_threads(
-            lambda b: run_samples(b, limits[b], limits[b + 1]), n_blocks, n_threads
-        )
+
+        def run_block(b: int) -> tuple[int, int]:
+            return run_samples(b, limits[b], limits[b + 1])
+
+        def list_rows(b: int) -> list[np.ndarray]:
+            own, found = slice(limits[b], limits[b + 1]), self.found
+            arrays = (found.logits, found.losses, found.counts, found.margin, self.norms)
+            return [array[own] for array in arrays]
+
+        if gradient:
+            sums = [total.arrays for total in totals]
+            blocks = Blocks(run=run_block, sums=sums, rows=list_rows)
+            ended = run_blocks(blocks, here=input_times)
+        else:
+            ended = run_on_threads(run_block, n_blocks, get_thread_count())
         for status, sample in ended:
             raise_status(status, sample=sample, limit=self.max_spikes)
-        if not gradient:
-            return None
-        add_in_tree([total.arrays for total in totals], n_threads)
-        return totals[0].sums
+        return totals[0].sums if gradient else None
 
-    def collect(self, sums: Sums, input_times: bool) -> TemporalGradients:
-        """The sums as derivatives of the mean loss."""
-        n = len(self.trials)
+    @property
+    def kernel(self) -> Any:
+        """What runs samples."""
+        if self.clip is None:
+            return self.linker.link(sample_kernels).run_block
+        return self.linker.link(clipping).run_clipped
+
+    def make_step(self, gradient: bool, input_times: bool) -> Callable[..., tuple[int, int]]:
+        """What runs samples with a thread's memory, from one to another, into a block's sums."""
+        kernel, pack = self.kernel, self.stack.model.pack
+        batch, found = pack(self.batch), pack(self.found)
+        if self.clip is None:
+            return lambda memory, first, last, sums: kernel(
+                batch, memory, first, last, sums, found, gradient, input_times
+            )
+        limit, units = float(self.clip.limit), np.array(self.clip.units)
+
+        def run_clipped(memory: Any, first: int, last: int, sums: Any) -> tuple[int, int]:
+            with self.lock:
+                own = self.owns.pop() if self.owns else None
+            own = own or self.take_total(gradient)
+            status, sample = kernel(
+                batch, memory, first, last, sums, own.packed, found, input_times, limit, units,
+                self.norms,
+            )  # fmt: skip
+            with self.lock:
+                self.owns.append(own)
+            return status, sample
+
+        return run_clipped
+
+    def collect(self, sums: Sums, input_times: bool, n: int) -> Gradients:
+        """The sums, divided by n, as derivatives by what belongs to the network."""
         by_channel = None
         if input_times:
             by_channel = np.bincount(
@@ -339,13 +368,20 @@ class Run:
             times = np.zeros(len(self.trials.time))
             times[self.merged.source] = self.found.input_times / n
             gradients = replace(gradients, input_times=[times])
-        by_setting = zip(self.readout.compiled.parameters, sums.read_settings / n, strict=False)
-        return TemporalGradients(
-            network=gradients,
-            weights=np.moveaxis(sums.read_weights, -1, 0).reshape(self.readout.weights.shape) / n,
-            bias=sums.bias / n,
-            settings={name: float(value) for name, value in by_setting},
-        )
+        return gradients
+
+
+def collect(
+    run: Run, sums: Sums, readout: LinearReadout, input_times: bool, n: int
+) -> TemporalGradients:
+    """The sums, divided by n, as derivatives by all that the network and its readout have."""
+    by_setting = zip(readout.compiled.parameters, sums.read_settings / n, strict=False)
+    return TemporalGradients(
+        network=run.collect(sums, input_times, n),
+        weights=np.moveaxis(sums.read_weights, -1, 0).reshape(readout.weights.shape) / n,
+        bias=sums.bias / n,
+        settings={name: float(value) for name, value in by_setting},
+    )
 
 
 ROOMS: dict[Any, int] = {}

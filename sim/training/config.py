@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from sim.training.config_parts import (
+    EQUAL,
     READOUTS,
     ActivityPart,
     AugmentationPart,
@@ -19,6 +20,7 @@ from sim.training.config_parts import (
     OptimiserPart,
     ReadoutPart,
     SchedulePart,
+    SpeechPart,
 )
 from sim.training.plain_values import CONVERTERS, DESCRIPTIONS, check_at_least
 from sim.training.presets import DEFAULTS, PRESETS, READOUT_DEFAULTS
@@ -42,6 +44,7 @@ class TrainConfig:
         optimiser: How gradients become steps.
         schedule: How long training takes, and how the learning rate changes.
         augmentation: Random changes of training samples.
+        speech: How recordings become spikes, and what changes them at random.
         seed: Seed of weights, order and random changes of the samples.
     """
 
@@ -54,16 +57,18 @@ class TrainConfig:
     optimiser: OptimiserPart = field(default_factory=OptimiserPart)
     schedule: SchedulePart = field(default_factory=SchedulePart)
     augmentation: AugmentationPart = field(default_factory=AugmentationPart)
+    speech: SpeechPart = field(default_factory=SpeechPart)
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
+        self.speech.check(self.dataset.name, self.network.duration)
         if self.augmentation.flip and self.encoding.name != "bins":
             raise InputError(
                 "Expected encoding = bins for flip > 0 but got latency; a latency has no opposite. "
                 "Set flip to 0 or use bins."
             )
-        if self.schedule.patience and not self.dataset.validation:
+        if self.schedule.patience and not self.dataset.validates:
             raise InputError(
                 "Expected validation > 0 for patience but got 0; what ends training must not be "
                 "the test set. Set validation to the number of samples to hold out."
@@ -75,7 +80,7 @@ class TrainConfig:
         """Raise `InputError` if something is set that only readouts of spike trains have."""
         values = config_to_dict(self)
         for name in TRAIN_ONLY:
-            if values[name]:
+            if values[name] and values[name] != EQUAL:
                 raise InputError(
                     f"Expected a readout of spike trains for {name} but got first_spike; choose "
                     f"one of {', '.join(READOUTS[1:])}."
@@ -89,7 +94,7 @@ class TrainConfig:
 
 TRAIN_ONLY = (
     *("readout_parameters", "recurrent", "delay", "learn_delays", "learn_parameters"),
-    *("smoothing", "rate_cost", "patience"),
+    *("smoothing", "class_weights", "rate_cost", "margin", "patience", "clip_sample"),
 )
 """What only readouts of spike trains have."""
 
@@ -133,7 +138,7 @@ def make_config(
     """Combine a preset, a file or the data set's defaults with options that override it.
 
     Parameters are merged by name as long as the model stays the same; another model starts from
-    its own defaults.
+    its own defaults. So are the settings of speech.
 
     Args:
         preset: Name of a preset; None takes the defaults of the data set.
@@ -172,6 +177,8 @@ def make_config(
     same_model = given.get("model", base["model"]) == base["model"]
     inherited = base["parameters"] if same_model else {}
     given["parameters"] = {**inherited, **given.get("parameters", {})}
+    for name in ("encoder", "augment"):
+        given[name] = {**base.get(name, {}), **given.get(name, {})}
     return build_config({**base, **given})
 
 

@@ -1,11 +1,10 @@
 """Data sets for training: a frozen record, and the tasks that load by name.
 
-Nothing here is downloaded unless it is asked for: ``digits`` comes with scikit-learn, ``yinyang``
+Nothing here is downloaded unless it is asked for: ``digits`` lies beside this file, ``yinyang``
 is generated, and ``mnist`` and its like are read from IDX files on disk if there are any.
 """
 
 import gzip
-import importlib.util
 import math
 import os
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from spiketheory.reading import DamagedError, catch_damage
 from spiketheory.shown import Short
 
 DATA_VARIABLE = "SPIKETHEORY_DATA"
+DIGITS = Path(__file__).with_name("digits.csv.gz")
 MOST_PACKING = 1100
 """How many times smaller gzip makes anything, at most."""
 MOST_PIXELS = 2**30
@@ -147,7 +147,7 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set by name.
 
-    - ``digits``: 1,797 handwritten digits of 8x8 pixels that come with scikit-learn.
+    - ``digits``: 1,797 handwritten digits of 8x8 pixels; they come with the package.
     - ``mnist``: 70,000 handwritten digits of 28x28 pixels. The IDX files (plain or ``.gz``) are
       looked for under ``MNIST/raw`` in ``root`` alone if it is given, else in
       ``$SPIKETHEORY_DATA`` and in the user data folder; the first folder that holds all four is
@@ -164,10 +164,9 @@ def load_dataset(
         seed: Chooses which samples are set aside for validation.
         root: Folder that holds ``MNIST/raw`` or the like; no other is searched. ``digits`` and
             ``yinyang`` need none.
-        validation: If n > 0, n random samples become the test part in place of the real one, out
-            of the validation part (``yinyang``: 1,000), or of the training part, which they leave,
-            where there is none: choose models with them, and keep the real test samples unseen
-            until the end.
+        validation: If n > 0, n random samples are the validation part, out of the data set's own
+            (``yinyang``: 1,000), or of the training part, which they leave, where there is none:
+            choose models with them, and keep the test samples unseen until the end.
 
     Returns:
         The data set.
@@ -186,7 +185,7 @@ def load_dataset(
 
 
 def split_validation(dataset: Dataset, n_samples: int, *, seed: int = 0) -> Dataset:
-    """Let ``n_samples`` random samples of the validation part take the place of the test part.
+    """Let ``n_samples`` random samples of the validation part be the validation part.
 
     Without a validation part they leave the training part. Drawn uniformly without replacement;
     all parts keep their order. 0 changes nothing.
@@ -207,13 +206,15 @@ def split_validation(dataset: Dataset, n_samples: int, *, seed: int = 0) -> Data
     held_out = np.zeros(len(labels), dtype=bool)
     held_out[np.random.default_rng(seed).permutation(len(labels))[:n_samples]] = True
     if own:
-        return replace(dataset, test_inputs=inputs[held_out], test_labels=labels[held_out])
+        return replace(
+            dataset, validation_inputs=inputs[held_out], validation_labels=labels[held_out]
+        )
     return replace(
         dataset,
         train_inputs=inputs[~held_out],
         train_labels=labels[~held_out],
-        test_inputs=inputs[held_out],
-        test_labels=labels[held_out],
+        validation_inputs=inputs[held_out],
+        validation_labels=labels[held_out],
     )
 
 
@@ -409,21 +410,9 @@ def _load_digits() -> Dataset:
 
 
 def _read_digits() -> tuple[NDArray, NDArray[np.int64]]:
-    """Images (n, 8, 8), pixels 0..16, and labels, from the file that scikit-learn comes with.
-
-    Read here where it is found, since importing scikit-learn takes longer than all else before a
-    training run starts.
-    """
-    found = importlib.util.find_spec("sklearn")
-    for folder in (found and found.submodule_search_locations) or ():
-        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
-        if path.exists():
-            table = np.loadtxt(path, delimiter=",")
-            return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    return bunch.images, bunch.target
+    """Images (n, 8, 8), pixels 0..16, and labels; digits.txt says where they are from."""
+    table = np.loadtxt(DIGITS, delimiter=",")
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
 
 
 def _load_yinyang() -> Dataset:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.training.optim import Optimiser, Schedule
+from sim.training.optim import Optimiser
+from sim.training.schedules import Schedule
 
 
 def descend(

@@ -57,6 +57,15 @@ def convert_list(value: Any) -> tuple[int, ...]:
     return tuple(convert_int(v) for v in value)
 
 
+def convert_weights(value: Any) -> str | tuple[float, ...]:
+    """A text, or numbers."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple):
+        raise TypeError(value)
+    return tuple(convert_float(v) for v in value)
+
+
 def convert_names(value: Any) -> tuple[str, ...]:
     """Texts; refuses a single one, which Python would take apart."""
     if not isinstance(value, list | tuple):
@@ -85,6 +94,7 @@ CONVERTERS: dict[Any, Any] = {
     bool: convert_flag,
     tuple[int, ...]: convert_list,
     tuple[str, ...]: convert_names,
+    str | tuple[float, ...]: convert_weights,
     Mapping[str, float]: convert_table,
 }
 
@@ -95,5 +105,6 @@ DESCRIPTIONS: dict[Any, str] = {
     bool: "true or false",
     tuple[int, ...]: "a list of whole numbers",
     tuple[str, ...]: "a list of texts",
+    str | tuple[float, ...]: "a text or a list of numbers",
     Mapping[str, float]: "a table of numbers",
 }

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch": 50,
         "flip": 0.0,
         "schedule": "cosine",
+        "validation": 237,
     },
     **{name: {**PAPER, "epochs": 10} for name in IMAGE_SETS},
     "yinyang": {
@@ -52,8 +53,43 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch": 50,
         "flip": 0.0,
         "schedule": "cosine",
+        "validation": 1000,
     },
 }
+
+# Spoken digits; times in seconds. Chosen on validation recordings.
+SPEECH = {
+    "model": "theta",
+    "parameters": {"tau": 0.02, "I0": 0.26},
+    "duration": 0.8,
+    "hidden": (128,),
+    "encoding": "latency",
+    "loss": "first_spike_in_time",
+    "readout": "linear_window",
+    "epochs": 30,
+    "batch": 64,
+    "optimiser": "adam",
+    "learning_rate": 0.02,
+    "schedule": "cosine",
+    "warm_up": 1.0,
+    "smoothing": 0.05,
+    "start_rate": 6.0,
+    "rate_low": 1.0,
+    "rate_high": 15.0,
+    "rate_cost": 1e-3,
+    "clip": 5.0,
+    "clip_sample": 2.0,
+    "validation": 300,
+    "readout_rate": 20.0,
+    "centred": True,
+    "count_jumps": 0,
+    "augment": {
+        "shift": 0.75, "warp": 0.015, "time": 0.007, "stretch": 0.05, "gain": 0.015, "phase": 1,
+        "drop": 0.1,
+    },
+}  # fmt: skip
+SPIKES = {**SPEECH, "augment": {}}
+DEFAULTS |= {"fsdd": SPEECH, "wav": SPEECH, "shd": SPIKES, "ssc": SPIKES, "events": SPIKES}
 
 # Found by search on 10,000 training samples held out (docs/mathematics.md, 5). The unit of time
 # decides how sharply first_spike tells times apart: tau and T are six times the paper's in sparse.
@@ -83,10 +119,43 @@ BEST = {
     "precision": "float32",
 }
 
-READOUT_DEFAULTS = {"optimiser": "adam", "learning_rate": 0.05, "schedule": "cosine"}
+READOUT_DEFAULTS = {
+    "optimiser": "adam", "learning_rate": 0.05, "schedule": "cosine", "warm_up": 1.0,
+}  # fmt: skip
 """Weights are counted in units of their size at the start, see `sim.training.temporal_train`."""
 
+# What is known to work with exact gradients on the Spiking Heidelberg Digits: T. Nowotny,
+# J. P. Turner and J. C. Knight (arXiv:2212.01232).
+HEIDELBERG = {
+    **SPIKES,
+    "model": "lif",
+    "parameters": {"tau_m": 0.02, "tau_s": 0.005},
+    "learn_parameters": ("tau_m", "tau_s"),
+    "duration": 1.0,
+    "hidden": (256,),
+    "recurrent": True,
+    "readout": "leaky_integrator",
+    "readout_parameters": {"tau_m": 0.02, "tau_s": 0.005},
+    "epochs": 50,
+    "batch": 32,
+    "start_rate": 14.0,
+    "rate_low": 14.0,
+    "rate_high": 14.0,
+    "rate_cost": 1e-5,
+    "augment": {"move": 40, "blend": 0.5},
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
-    name: {"dataset": "mnist", **values}
-    for name, values in (("paper", PAPER), ("best", BEST), ("sparse", SPARSE))
+    **{
+        name: {"dataset": "mnist", **values}
+        for name, values in (("paper", PAPER), ("best", BEST), ("sparse", SPARSE))
+    },
+    "fsdd": {"dataset": "fsdd", **SPEECH},
+    "fsdd-lif": {
+        "dataset": "fsdd",
+        **SPEECH,
+        "model": "lif",
+        "parameters": {"tau_m": 0.03, "tau_s": 0.005},
+    },
+    "shd": {"dataset": "shd", **HEIDELBERG},
 }

@@ -15,9 +15,11 @@ from sim.analysis.training_figures import (
     plot_rasters,
     write_metrics_csv,
 )
+from sim.speech.recordings import SPEECH_SETS
 from sim.training.checkpoint import check_progress, load_checkpoint, save_checkpoint
 from sim.training.config import TrainConfig, build_config, config_to_dict, write_config
 from sim.training.data import Dataset, load_dataset
+from sim.training.speech_data import load_speech
 from sim.training.temporal_train import TemporalTrainer
 from sim.training.train import Row, Trainer, TrainState, with_epochs
 from sim.training.trial_data import TrialDataset, is_trial_dataset, load_trial_dataset
@@ -102,12 +104,21 @@ def make_trainer(
         ModelError: If the model is unknown or a parameter lies outside its domain.
     """
     compiled = compile_model(config.network.model if model is None else model)
-    options = {"seed": config.seed, "validation": config.dataset.validation}
+    part = config.dataset
+    options: dict[str, Any] = {"seed": config.seed, "validation": part.validation}
     dataset: Dataset | TrialDataset
-    if is_trial_dataset(config.dataset.name):
-        dataset = load_trial_dataset(Path(config.dataset.name), **options)
+    if part.name in SPEECH_SETS:
+        dataset = load_speech(
+            part.name, config.speech, duration=config.network.duration, root=root,
+            validation=bool(part.validation),
+        )  # fmt: skip
+    elif is_trial_dataset(part.name):
+        dataset = load_trial_dataset(
+            Path(part.name), validation_groups=part.validation_groups,
+            test_groups=part.test_groups, **options,
+        )  # fmt: skip
     else:
-        dataset = load_dataset(config.dataset.name, root=root, **options)
+        dataset = load_dataset(part.name, root=root, **options)
     if not config.reads_trains:
         return Trainer(config, dataset, compiled)
     if compile_readout is None:
@@ -436,4 +447,4 @@ def draw_run(folder: Path, trainer: Trainer, state: TrainState) -> list[Path]:
 def choose_sample(trainer: Trainer, state: TrainState) -> int:
     """The first test sample that the trained network classifies correctly, else the first."""
     guesses = trainer.guess(state, 100)
-    return int(np.argmax(guesses == trainer.dataset.test_labels[: len(guesses)]))
+    return int(np.argmax(guesses == trainer.watched.labels[: len(guesses)]))

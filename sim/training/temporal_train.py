@@ -1,6 +1,7 @@
 """Train a network in time: hidden spike trains, read by a readout without spikes of its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,22 +12,26 @@ from sim.inputs.encoding import BinnedInput, LatencyInput
 from sim.inputs.trials import Trials
 from sim.layers.batch import prepare_events
 from sim.network.readouts import LinearReadout
-from sim.temporal.batch import MAX_SPIKES, TemporalOutcome, run_temporal
+from sim.temporal.batch import MAX_SPIKES, Clip, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
+from sim.temporal.margin_settings import check_margin
+from sim.temporal.norms import Kept, find_median, median_above_zero, remember, start_norms
 from sim.temporal.stack import TemporalStack, read_temporal
+from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
+from sim.training.config_parts import BALANCED, EQUAL
 from sim.training.data import Dataset
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
 from sim.training.jumps import count_jumps
-from sim.training.optim import WarmUp
-from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel
-from sim.training.train import Progress, Row, Trainer, TrainState, raise_diverged
+from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel, Units, estimate_run
+from sim.training.train import HeldOut, Progress, Row, Trainer, TrainState, raise_diverged
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.machine.readout import CompiledReadout
+from spiketheory.memory import check_needs
 
 EVALUATION_BATCH = 500
 CALIBRATION_TRIALS = 64
@@ -36,7 +41,6 @@ AVERAGING = 0.1
 """Weight of the last batch in the running average of each neuron's rate."""
 SILENT = 0.02
 """A neuron with fewer spikes per sample is silent, and its input weights are lifted."""
-LATEST_NORMS = 100
 
 
 class TemporalTrainer(Trainer):
@@ -50,18 +54,23 @@ class TemporalTrainer(Trainer):
             config=config, model=model, readout=readout, n_inputs=dataset.n_inputs,
             n_outputs=dataset.n_classes,
         )  # fmt: skip
-        self.logit_loss = make_cross_entropy(smoothing=config.loss.smoothing)
+        self.logit_loss = make_cross_entropy(
+            smoothing=config.loss.smoothing, class_weights=weigh_classes(config, dataset)
+        )
         self.plain_loss = make_cross_entropy()
         self.before_step: list[np.ndarray] | None = None
         self.steps_left = 0
+        wanted = config.activity
+        self.margin = check_margin(
+            model, (wanted.margin, wanted.margin_width) if wanted.margin else None
+        )
         super().__init__(config, dataset, model)
-        if config.schedule.warm_up:
-            self.schedule = WarmUp(schedule=self.schedule, epochs=config.schedule.warm_up)
+        needs = estimate_run(self.temporal, self.train_trials, get_thread_count())
+        check_needs(needs, "a training")
 
-    def prepare_inputs(self) -> None:
+    def prepare_training(self) -> None:
         """Encoded inputs as trials."""
-        self.train_trials = self.make_trials(self.train_inputs)
-        self.test_trials = self.make_trials(self.test_inputs)
+        self.train_trials = self.prepare(self.train_inputs)
         if not isinstance(self.train_inputs, Trials):
             duration = self.config.network.duration
             self.train_events = prepare_events(self.train_inputs, duration=duration)
@@ -69,7 +78,7 @@ class TemporalTrainer(Trainer):
     def check_model(self) -> None:
         """Every model trains: what cannot be run is refused by `read_temporal`."""
 
-    def make_trials(self, inputs: Any) -> Trials:
+    def prepare(self, inputs: Any) -> Trials:
         """Encoded inputs as trials."""
         return inputs if isinstance(inputs, Trials) else Trials.of_compact(inputs)
 
@@ -78,23 +87,22 @@ class TemporalTrainer(Trainer):
         arrays = self.temporal.start(np.random.default_rng([self.config.seed, 0]))
         scales = self.find_scales(arrays)
         parameters = list(arrays.values())
-        n = sum(self.config.network.hidden)
-        rates = np.full(n, self.config.activity.start_rate)
-        kept = {"rates": rates, "norms": np.full(LATEST_NORMS, np.nan)}
-        kept |= {f"scale_{name}": np.array(scale) for name, scale in scales.items()}
+        rates = np.full(sum(self.config.network.hidden), self.config.activity.start_rate)
+        kept = {"rates": rates, **start_norms()}
+        kept |= {f"unit_{name}": np.array(scale) for name, scale in scales.items()}
         if self.config.schedule.patience:
             kept |= {f"best_{name}": array.copy() for name, array in arrays.items()}
         return TrainState(
-            parameters=parameters, optimiser_state=self.optimiser.init(parameters) | kept
+            parameters=parameters, optimiser_state=self.optimiser.init(parameters), kept=kept
         )
 
-    def find_scales(self, arrays: dict[str, np.ndarray]) -> dict[str, float]:
+    def find_scales(self, arrays: dict[str, np.ndarray]) -> Units:
         """Units of weights: layer by layer, by halving, until neurons spike as often as asked."""
         rng = np.random.default_rng([self.config.seed, 2])
         n = len(self.dataset.train_labels)
         chosen = np.sort(rng.choice(n, min(n, CALIBRATION_TRIALS), replace=False))
         trials, hidden = self.train_trials.take(chosen), self.config.network.hidden
-        scales = {name: 0.0 for name in self.temporal.names if name[0] in "WR"}
+        scales: Units = {name: 0.0 for name in self.temporal.names if name[0] in "WR"}
         scales["readout"] = 1.0
         for k, width in enumerate(hidden):
             first = sum(hidden[:k])
@@ -110,13 +118,26 @@ class TemporalTrainer(Trainer):
             if self.config.network.recurrent:
                 share = RECURRENT_SHARE * np.sqrt(fan_in / width)
                 scales[f"R{k}"] = float(min(share, 1.0) * scales[f"W{k}"])
+        if self.config.readout.centred:
+            scales["centre"] = self.find_centre(arrays, scales, trials)
         outcome = self.run(arrays, scales, trials, np.zeros(len(trials), int))
         spread = float(np.std(outcome.logits))
         scales["readout"] = LOGIT_SPREAD / spread if spread > 0 else 1.0
         return scales
 
+    def find_centre(self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials) -> Any:
+        """What the readout sums over each hidden neuron's spikes, on average over trials."""
+        shape = arrays["readout"].shape[1:]
+        stack, readout = self.build(arrays, scales)
+        each = np.eye(int(np.prod(shape))).reshape(-1, *shape)
+        single = replace(readout, weights=each, bias=np.zeros(len(each)))
+        outcome, _ = run_temporal(
+            stack, trials, np.zeros(len(trials), int), single, self.plain_loss, gradient=False
+        )
+        return outcome.logits.mean(axis=0).reshape(shape)
+
     def count_safely(
-        self, arrays: dict[str, np.ndarray], scales: dict[str, float], trials: Trials
+        self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials
     ) -> np.ndarray | None:
         """Spike counts; None if the network fires without bound."""
         most = 100 * (1 + int(self.config.activity.start_rate)) * max(self.config.network.hidden)
@@ -127,7 +148,7 @@ class TemporalTrainer(Trainer):
             return None
 
     def build(
-        self, arrays: dict[str, np.ndarray], scales: dict[str, float]
+        self, arrays: dict[str, np.ndarray], scales: Units
     ) -> tuple[TemporalStack, LinearReadout]:
         """The network as its engine takes it."""
         network, readout = self.temporal.build(arrays, scales)
@@ -140,7 +161,7 @@ class TemporalTrainer(Trainer):
         return stack, readout
 
     def run(
-        self, arrays: dict[str, np.ndarray], scales: dict[str, float], trials: Trials,
+        self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials,
         labels: np.ndarray, **options: Any,
     ) -> TemporalOutcome:  # fmt: skip
         """What the network does with trials."""
@@ -150,10 +171,13 @@ class TemporalTrainer(Trainer):
         )
         return outcome
 
-    def read_state(self, state: TrainState) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def read_state(self, state: TrainState) -> tuple[dict[str, np.ndarray], Units]:
         """Arrays and units of a state."""
-        kept = state.optimiser_state
-        scales = {n.removeprefix("scale_"): float(a) for n, a in kept.items() if "scale_" in n}
+        units = {n: a for n, a in state.kept.items() if n.startswith("unit_")}
+        scales = {
+            name.removeprefix("unit_"): float(unit) if unit.ndim == 0 else unit
+            for name, unit in units.items()
+        }
         return dict(zip(self.temporal.names, state.parameters, strict=True)), scales
 
     def compile(self, state: TrainState) -> None:
@@ -169,22 +193,16 @@ class TemporalTrainer(Trainer):
         """Whether derivatives by the neurons' parameters are needed."""
         return bool(self.config.network.learn_parameters)
 
-    def add_row(
-        self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
-    ) -> Row:
-        """Test the network and append a row of metrics to ``state``."""
-        row = super().add_row(state, loss, accuracy, rate, seconds)
+    def finish_epoch(self, state: TrainState, row: Row) -> None:
+        """Count jumps, and keep the best epoch."""
         if self.config.activity.count_jumps:
             row |= self.describe_jumps(state)
         if self.config.schedule.patience:
             self.keep_best(state)
-        return row
 
     def keep_best(self, state: TrainState) -> None:
         """Keep the arrays of the best epoch so far, and go back to them when training ends."""
-        accuracies = [row["test_accuracy"] for row in state.rows]
-        best = int(np.argmax(accuracies))
-        kept = state.optimiser_state
+        best, kept = find_best(state), state.kept
         for name, array in zip(self.temporal.names, state.parameters, strict=True):
             if best == state.epoch:
                 kept[f"best_{name}"] = array.copy()
@@ -195,8 +213,8 @@ class TemporalTrainer(Trainer):
         """Whether training ends with this epoch."""
         if not self.config.schedule.patience:
             return super().is_over(state)
-        best = int(np.argmax([row["test_accuracy"] for row in state.rows]))
-        return super().is_over(state) or state.epoch - best >= self.config.schedule.patience
+        patience = self.config.schedule.patience
+        return super().is_over(state) or state.epoch - find_best(state) >= patience
 
     def describe_jumps(self, state: TrainState) -> Row:
         """Spikes that appeared or vanished in the last step, on some training samples."""
@@ -235,23 +253,50 @@ class TemporalTrainer(Trainer):
             self.before_step = [array.copy() for array in state.parameters]
         labels = self.dataset.train_labels[indices]
         arrays, scales = self.read_state(state)
-        kept = state.optimiser_state
         try:
             stack, readout = self.build(arrays, scales)
+            batch = stack, self.draw_trials(indices, rng), labels, readout, self.logit_loss
             outcome, found = run_temporal(
-                stack, self.draw_trials(indices, rng), labels, readout, self.logit_loss,
-                parameters=self.wants_parameters, activity=self.find_costs(kept["rates"]),
+                *batch, parameters=self.wants_parameters,
+                activity=self.find_costs(state.kept["rates"]), margin=self.margin,
+                clip=self.choose_clip(state.kept, scales, batch),
+                sample_weight=self.find_sample_weights(indices),
             )  # fmt: skip
             assert found is not None
+            remember(state.kept, "sample_norms", outcome.norms)
             gradients = self.temporal.read_gradients(found, arrays, scales)
             self.optimiser.update(
-                state.parameters, self.shorten(gradients, kept["norms"]), moments_of(kept), rate
+                state.parameters, self.shorten(gradients, state.kept), state.optimiser_state, rate
             )
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
         self.after_step(state, arrays, outcome)
-        hits = np.count_nonzero(outcome.logits.argmax(axis=1) == labels)
-        return float(outcome.loss.mean()), int(hits)
+        return float(outcome.loss.mean()), self.count_hits(outcome.logits, labels)
+
+    def find_sample_weights(self, indices: np.ndarray) -> np.ndarray | None:
+        """What the losses of training samples are multiplied by; None for 1."""
+        return None
+
+    def count_hits(self, logits: np.ndarray, labels: np.ndarray) -> int:
+        """How many samples are right."""
+        return int(np.count_nonzero(logits.argmax(axis=1) == labels))
+
+    def choose_clip(self, kept: Kept, scales: Units, batch: Any) -> Clip | None:
+        """How the gradient of each sample is shortened.
+
+        Before the first step the norms of its own samples are measured.
+        """
+        times = self.config.optimiser.clip_sample
+        if not times:
+            return None
+        units, median = self.temporal.list_units(scales), find_median(kept, "sample_norms")
+        if median is None:
+            measured, _ = run_temporal(
+                *batch, parameters=self.wants_parameters, activity=self.find_costs(kept["rates"]),
+                clip=Clip(limit=np.inf, units=units),
+            )  # fmt: skip
+            median = median_above_zero(measured.norms)
+        return Clip(limit=np.inf if median is None else times * median, units=units)
 
     def find_costs(self, rates: np.ndarray) -> np.ndarray | None:
         """Derivatives of the cost of too few or too many spikes, by each neuron's activity."""
@@ -261,25 +306,23 @@ class TemporalTrainer(Trainer):
         off = np.minimum(rates - wanted.rate_low, 0.0) + np.maximum(rates - wanted.rate_high, 0.0)
         return np.asarray(2.0 * wanted.rate_cost * off)
 
-    def shorten(self, gradients: list[np.ndarray], norms: np.ndarray) -> list[np.ndarray]:
+    def shorten(self, gradients: list[np.ndarray], kept: Kept) -> list[np.ndarray]:
         """Gradients, shortened if they are far longer than the last ones usually were."""
         norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradients)))
-        known = norms[~np.isnan(norms)]
-        median = float(np.median(known)) if len(known) else norm
-        norms[:-1], norms[-1] = norms[1:].copy(), norm
-        longest = self.config.optimiser.clip * median
-        if not self.config.optimiser.clip or norm <= longest or not np.isfinite(norm):
+        median, times = find_median(kept, "norms"), self.config.optimiser.clip
+        remember(kept, "norms", np.array([norm]))
+        if not times or median is None or norm <= times * median or not np.isfinite(norm):
             return gradients
-        return [g * (longest / norm) for g in gradients]
+        return [g * (times * median / norm) for g in gradients]
 
     def after_step(
         self, state: TrainState, arrays: dict[str, np.ndarray], outcome: TemporalOutcome
     ) -> None:
         """Keep parameters in their bounds, follow the rates, lift the silent."""
         self.temporal.constrain(arrays)
-        rates = state.optimiser_state["rates"]
+        rates = state.kept["rates"]
         rates += AVERAGING * (outcome.counts.mean(axis=0) - rates)
-        if self.config.activity.lift:
+        if self.config.activity.lift and not self.config.network.freezes_hidden:
             first = 0
             for k, width in enumerate(self.config.network.hidden):
                 silent = rates[first : first + width] < SILENT
@@ -290,6 +333,10 @@ class TemporalTrainer(Trainer):
 
     def draw_trials(self, indices: np.ndarray, rng: np.random.Generator) -> Trials:
         """Inputs of the samples at ``indices``, changed at random."""
+        draw = getattr(self.dataset, "draw", None)
+        if draw is not None:
+            found: Trials = draw(indices, rng)
+            return found
         if not (self.config.augmentation.moves_images or self.config.augmentation.flip):
             return self.train_trials.take(indices)
         events = self.augment(indices, rng)
@@ -302,19 +349,19 @@ class TemporalTrainer(Trainer):
             times[row, channels[:n]] = own[:n]
         return Trials.of_compact(LatencyInput(times=times))
 
-    def evaluate(self, state: TrainState) -> Metrics:
-        """Metrics of the network on the test samples."""
+    def evaluate(self, state: TrainState, part: HeldOut | None = None) -> Metrics:
+        """Metrics of the network on samples that are held out; None for those that are watched."""
+        part = part or self.watched
         arrays, scales = self.read_state(state)
-        labels = self.dataset.test_labels
-        parts = []
+        labels, parts = part.labels, []
         for first in range(0, len(labels), EVALUATION_BATCH):
             chosen = np.arange(first, min(first + EVALUATION_BATCH, len(labels)))
-            parts.append(self.run(arrays, scales, self.test_trials.take(chosen), labels[chosen]))
+            parts.append(self.run(arrays, scales, part.events.take(chosen), labels[chosen]))
         logits = np.concatenate([part.logits for part in parts])
         counts = np.concatenate([part.counts for part in parts])
         loss = float(np.concatenate([part.loss for part in parts]).mean())
         accuracy = float((logits.argmax(axis=1) == labels).mean())
-        n_inputs = len(self.test_trials.time) / len(labels)
+        n_inputs = len(part.events.time) / len(labels)
         return Metrics(
             loss=loss, accuracy=accuracy, loss_ordinary=loss, accuracy_ordinary=accuracy,
             spikes_per_hidden_neuron=float(counts.mean()),
@@ -342,18 +389,18 @@ class TemporalTrainer(Trainer):
         return self.temporal.names
 
     def guess(self, state: TrainState, count: int) -> np.ndarray:
-        """What the network takes the first test samples for."""
-        labels = self.dataset.test_labels[:count]
-        trials = self.test_trials.take(np.arange(len(labels)))
+        """What the network takes the first samples for that are held out."""
+        labels = self.watched.labels[:count]
+        trials = self.watched.events.take(np.arange(len(labels)))
         logits = self.run(*self.read_state(state), trials, labels).logits
         return np.asarray(logits.argmax(axis=1))
 
     def draw_sample(self, state: TrainState, sample: int, title: str) -> RasterPanel:
-        """What the network does with a test sample."""
+        """What the network does with a sample that is held out."""
         stack, _ = self.build(*self.read_state(state))
-        trials = self.test_trials.take(np.array([sample]))
+        trials = self.watched.events.take(np.array([sample]))
         recording = simulate(stack.network, trials)
-        label = self.dataset.test_labels[[sample]]
+        label = self.watched.labels[[sample]]
         logits = self.run(*self.read_state(state), trials, label).logits[0]
         likely = np.exp(logits - logits.max())
         return RasterPanel(
@@ -369,7 +416,33 @@ class TemporalTrainer(Trainer):
         )
 
 
-def moments_of(kept: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the optimiser keeps, of all that is kept from step to step."""
-    own = ("rates", "norms", "scale_", "best_")
-    return {name: array for name, array in kept.items() if not name.startswith(own)}
+def find_best(state: TrainState) -> int:
+    """The first epoch with the highest accuracy on the validation samples."""
+    return int(np.argmax([row["validation_accuracy"] for row in state.rows]))
+
+
+def weigh_classes(config: TrainConfig, dataset: Dataset | TrialDataset) -> tuple[float, ...] | None:
+    """Weight of each class in the loss; None for 1.
+
+    Raises:
+        InputError: If there is not one for each class, or a class without samples is to be
+            balanced.
+    """
+    wanted, n = config.loss.class_weights, dataset.n_classes
+    if wanted == EQUAL:
+        return None
+    if wanted == BALANCED:
+        counts = np.bincount(dataset.train_labels, minlength=n)
+        if not counts.all():
+            raise InputError(
+                f"Expected training samples of every class for class_weights = {BALANCED} but "
+                f"class {int(np.argmin(counts))} of {dataset.name} has none; give a list of "
+                f"{n} weights."
+            )
+        return tuple((len(dataset.train_labels) / (n * counts)).tolist())
+    if len(wanted) != n:
+        raise InputError(
+            f"Expected {n} class_weights, one for each class of {dataset.name}, but got "
+            f"{len(wanted)}; give all."
+        )
+    return tuple(float(weight) for weight in wanted)

@@ -12,8 +12,6 @@ from sim.analysis.training_figures import RasterPanel
 from sim.inputs.encoding import (
     BinnedInput,
     LatencyInput,
-    encode_bins,
-    encode_latency,
     flip_bins,
     shift_images,
     transform_images,
@@ -21,19 +19,19 @@ from sim.inputs.encoding import (
 from sim.inputs.trials import Trials
 from sim.layers.batch import Events, prepare_events, record_spikes, run_batch
 from sim.layers.pseudospikes import check_pseudospikes
-from sim.losses import (
-    LOSSES_OF_LABELS,
-    Loss,
-    make_first_spike_in_time_loss,
-    make_first_spike_loss,
-    make_target_time_loss,
-)
-from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, Input, LayerStack
+from sim.network.layer_stack import LARGEST_WEIGHTS, PRECISIONS, LayerStack
 from sim.threads import get_thread_count
+from sim.training.choices import choose_schedule, encode_inputs, make_loss, make_targets
 from sim.training.config import TrainConfig, change_config
 from sim.training.data import Dataset
-from sim.training.evaluate import Metrics, evaluate_network
-from sim.training.optim import Optimiser, make_optimiser, make_schedule
+from sim.training.evaluate import (
+    Metrics,
+    Row,
+    evaluate_network,
+    name_metrics,
+    separate_validation,
+)
+from sim.training.optim import Optimiser, make_optimiser
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import CheckpointError, InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
@@ -41,8 +39,6 @@ from spiketheory.memory import check_memory
 
 COPIES_OF_WEIGHTS = 6
 """Weights, the same in one piece, two moments, gradient, optimiser step; then one per thread."""
-
-Row = dict[str, float]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -52,12 +48,14 @@ class TrainState:
     Attributes:
         parameters: Weights of all layers, then the initial coordinates; changed in place.
         optimiser_state: Named arrays of the optimiser; changed in place.
+        kept: What else a trainer keeps from step to step, by name; changed in place.
         epoch: Completed epochs.
         rows: Metrics of the untrained network (epoch 0) and after every epoch.
     """
 
     parameters: list[np.ndarray]
     optimiser_state: dict[str, np.ndarray]
+    kept: dict[str, np.ndarray] = field(default_factory=dict)
     epoch: int = 0
     rows: list[Row] = field(default_factory=list)
 
@@ -74,8 +72,31 @@ class Progress:
     accuracy: float
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeldOut:
+    """Samples that are not learned from.
+
+    Attributes:
+        name: ``validation`` or ``test``.
+        inputs: As the data set has them.
+        labels: Their classes.
+        events: Encoded, as the engine takes them.
+    """
+
+    name: str
+    inputs: Any
+    labels: np.ndarray
+    events: Any
+
+
 class Trainer:
-    """One training run: data, network and optimiser, advanced epoch by epoch."""
+    """One training run: data, network and optimiser, advanced epoch by epoch.
+
+    Attributes:
+        test: The test set.
+        watched: What is looked at after every epoch: the validation part, or the test set if there
+            is none.
+    """
 
     def __init__(
         self, config: TrainConfig, dataset: Dataset | TrialDataset, model: CompiledModel
@@ -87,18 +108,33 @@ class Trainer:
         self.loss = make_loss(config)
         self.check_feasible()
         self.optimiser: Optimiser = make_optimiser(config.optimiser.name)
-        settings: dict[str, Any] = {"rate": config.optimiser.learning_rate}
-        if config.schedule.name == "exponential":
-            settings["decay_epochs"] = config.schedule.decay_epochs
-        self.schedule = make_schedule(config.schedule.name, **settings)
+        self.schedule = choose_schedule(config)
         self.train_inputs = encode_inputs(config, dataset.train_inputs)
-        self.test_inputs = encode_inputs(config, dataset.test_inputs)
-        self.prepare_inputs()
+        self.prepare_training()
+        self.test = self.hold_out("test", dataset.test_inputs, dataset.test_labels)
+        self.watched = self.test
+        if config.dataset.validates:
+            if dataset.validation_inputs is None or dataset.validation_labels is None:
+                raise InputError(
+                    f"Expected a validation part of {dataset.name} but it has none; load the data "
+                    "set with validation, or set it to 0."
+                )
+            self.watched = self.hold_out(
+                "validation", dataset.validation_inputs, dataset.validation_labels
+            )
 
-    def prepare_inputs(self) -> None:
+    def prepare_training(self) -> None:
+        """Bring what is learned from to the form that the engine takes."""
+        self.train_events = self.prepare(self.train_inputs)
+
+    def prepare(self, inputs: Any) -> Any:
         """Bring encoded inputs to the form that the engine takes."""
-        self.train_events = prepare_events(self.train_inputs, duration=self.config.network.duration)
-        self.test_events = prepare_events(self.test_inputs, duration=self.config.network.duration)
+        return prepare_events(inputs, duration=self.config.network.duration)
+
+    def hold_out(self, name: str, inputs: Any, labels: np.ndarray) -> HeldOut:
+        """Samples that are not learned from."""
+        events = self.prepare(encode_inputs(self.config, inputs))
+        return HeldOut(name=name, inputs=inputs, labels=labels, events=events)
 
     def check_feasible(self) -> None:
         """Find out now, not in an epoch, what cannot be trained.
@@ -161,8 +197,7 @@ class Trainer:
 
     def compile(self, state: TrainState) -> None:
         """Compile the kernels on one sample, so that no epoch's time includes it."""
-        events = self.test_events.take(np.arange(1))
-        labels = self.dataset.test_labels[:1]
+        events, labels = self.train_events.take(np.arange(1)), self.dataset.train_labels[:1]
         targets = make_targets(self.config, labels, self.dataset.n_classes)
         run_batch(self.network(state), events, targets, self.loss, gradient=True)
 
@@ -183,9 +218,9 @@ class Trainer:
         rng = np.random.default_rng([self.config.seed, 1, state.epoch])
         losses, hits, seen = 0.0, 0, 0
         batches = list(self.split_batches(rng))
-        rate = 0.0
+        rate, schedule = 0.0, self.schedule.adapt(self.list_losses(state))
         for k, indices in enumerate(batches):
-            rate = self.schedule(state.epoch + k / len(batches), self.config.schedule.epochs)
+            rate = schedule(state.epoch + k / len(batches), self.config.schedule.epochs)
             loss, correct = self.run_step(state, indices, rate, rng)
             losses, hits, seen = losses + loss * len(indices), hits + correct, seen + len(indices)
             if on_batch is not None:
@@ -203,6 +238,12 @@ class Trainer:
         seconds = time.perf_counter() - started
         return self.add_row(state, losses / seen, hits / seen, rate, seconds)
 
+    def list_losses(self, state: TrainState) -> list[float]:
+        """The losses of the epochs behind, as a schedule looks at them."""
+        if self.watched is not self.test:
+            return [row["validation_loss"] for row in state.rows]
+        return [row["train_loss"] for row in state.rows[1:]]
+
     def run_step(
         self, state: TrainState, indices: np.ndarray, rate: float, rng: np.random.Generator
     ) -> tuple[float, int]:
@@ -215,10 +256,10 @@ class Trainer:
                 network, self.augment(indices, rng), targets, self.loss, gradient=True
             )
             assert gradients is not None
-            self.optimiser.update(
-                state.parameters, [*gradients.weights, gradients.initial],
-                state.optimiser_state, rate,
-            )  # fmt: skip
+            slopes = [*gradients.weights, gradients.initial]
+            if self.config.network.freezes_hidden:
+                freeze(slopes, network.n_hidden)
+            self.optimiser.update(state.parameters, slopes, state.optimiser_state, rate)
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
         largest = LARGEST_WEIGHTS[self.config.network.precision]
@@ -273,16 +314,16 @@ class Trainer:
     def add_row(
         self, state: TrainState, loss: float, accuracy: float, rate: float, seconds: float
     ) -> Row:
-        """Test the network and append a row of metrics to ``state``."""
+        """Test the network and append a row of metrics to ``state``.
+
+        What was not measured in this epoch is NaN.
+        """
         metrics = self.evaluate(state)
-        row = {
-            "epoch": state.epoch,
-            "train_loss": loss,
-            "train_accuracy": accuracy,
-            "test_loss": metrics.loss,
-            "test_accuracy": metrics.accuracy,
-            "test_loss_ordinary": metrics.loss_ordinary,
-            "test_accuracy_ordinary": metrics.accuracy_ordinary,
+        row = {"epoch": state.epoch, "train_loss": loss, "train_accuracy": accuracy}
+        row |= name_metrics(self.watched.name, metrics)
+        if self.watched is not self.test:
+            row |= dict.fromkeys(name_metrics(self.test.name, metrics), float("nan"))
+        row |= {
             "spikes_per_hidden_neuron": metrics.spikes_per_hidden_neuron,
             "silent_fraction": metrics.silent_fraction,
             "synaptic_operations": metrics.energy.synaptic_operations,
@@ -290,14 +331,21 @@ class Trainer:
             "seconds": seconds,
         }
         state.rows.append(row)
+        self.finish_epoch(state, row)
+        every = self.config.dataset.test_every
+        due = self.is_over(state) or (every and state.epoch % every == 0)
+        if self.watched is not self.test and due:
+            row |= name_metrics(self.test.name, self.evaluate(state, self.test))
         return row
 
-    def evaluate(self, state: TrainState) -> Metrics:
-        """Metrics of the network on the test samples."""
-        targets = make_targets(self.config, self.dataset.test_labels, self.dataset.n_classes)
-        return evaluate_network(
-            self.network(state), self.test_events, self.dataset.test_labels, targets, self.loss
-        )
+    def finish_epoch(self, state: TrainState, row: Row) -> None:
+        """What else is to be done before an epoch is over."""
+
+    def evaluate(self, state: TrainState, part: HeldOut | None = None) -> Metrics:
+        """Metrics of the network on samples that are held out; None for those that are watched."""
+        part = part or self.watched
+        targets = make_targets(self.config, part.labels, self.dataset.n_classes)
+        return evaluate_network(self.network(state), part.events, part.labels, targets, self.loss)
 
     @property
     def array_names(self) -> tuple[str, ...]:
@@ -305,18 +353,16 @@ class Trainer:
         return (*(f"W{i}" for i in range(len(self.sizes) - 1)), "initial")
 
     def draw_sample(self, state: TrainState, sample: int, title: str) -> RasterPanel:
-        """What the network does with a test sample."""
-        events = self.test_events.take(np.array([sample]))
-        targets = make_targets(
-            self.config, self.dataset.test_labels[[sample]], self.dataset.n_classes
-        )
+        """What the network does with a sample that is held out."""
+        events, labels = self.watched.events.take(np.array([sample])), self.watched.labels[[sample]]
+        targets = make_targets(self.config, labels, self.dataset.n_classes)
         network = self.network(state)
         outcome, _ = run_batch(network, events, targets, self.loss)
         times, neurons = record_spikes(network, events).select(0)
         return RasterPanel(
             title=title,
             input_image=self.find_image(sample),
-            label=int(self.dataset.test_labels[sample]),
+            label=int(labels[0]),
             spike_time=times,
             spike_neuron=neurons,
             layer_sizes=network.layer_sizes[1:],
@@ -325,17 +371,17 @@ class Trainer:
         )
 
     def find_image(self, sample: int) -> np.ndarray | None:
-        """A test sample as an image; None if it is none."""
-        dataset = self.dataset
-        if dataset.image_shape is None or not isinstance(dataset, Dataset):
+        """A sample that is held out as an image; None if it is none."""
+        shape, inputs = self.dataset.image_shape, self.watched.inputs
+        if shape is None or isinstance(inputs, Trials):
             return None
-        return np.asarray(dataset.test_inputs[sample].reshape(dataset.image_shape))
+        return np.asarray(inputs[sample].reshape(shape))
 
     def guess(self, state: TrainState, count: int) -> np.ndarray:
-        """What the network takes the first test samples for."""
-        labels = self.dataset.test_labels[:count]
+        """What the network takes the first samples for that are held out."""
+        labels = self.watched.labels[:count]
         targets = make_targets(self.config, labels, self.dataset.n_classes)
-        events = self.test_events.take(np.arange(len(labels)))
+        events = self.watched.events.take(np.arange(len(labels)))
         outcome, _ = run_batch(self.network(state), events, targets, self.loss)
         return np.asarray(outcome.output_times[:, :, 0].argmin(axis=1))
 
@@ -343,7 +389,7 @@ class Trainer:
         """The arrays of a checkpoint."""
         arrays = dict(zip(self.array_names, state.parameters, strict=True))
         arrays |= {f"optimiser_{name}": a for name, a in state.optimiser_state.items()}
-        return arrays
+        return arrays | {f"kept_{name}": a for name, a in state.kept.items()}
 
     def from_arrays(
         self, arrays: dict[str, np.ndarray], *, epoch: int, rows: list[Row]
@@ -371,9 +417,12 @@ class Trainer:
                 )
         parameters = [arrays[name].copy() for name in self.array_names]
         optimiser = {name: arrays[f"optimiser_{name}"].copy() for name in state.optimiser_state}
+        kept = {name: arrays[f"kept_{name}"].copy() for name in state.kept}
+        if self.watched is not self.test:
+            rows = [separate_validation(row) for row in rows]
         return TrainState(
-            parameters=parameters, optimiser_state=optimiser, epoch=epoch, rows=rows
-        )  # fmt: skip
+            parameters=parameters, optimiser_state=optimiser, kept=kept, epoch=epoch, rows=rows
+        )
 
 
 def raise_diverged(state: TrainState, reason: str, err: Exception | None = None) -> NoReturn:
@@ -382,38 +431,6 @@ def raise_diverged(state: TrainState, reason: str, err: Exception | None = None)
         f"Expected training to stay in the range of numbers but in epoch {state.epoch + 1} "
         f"{reason}; lower the learning rate."
     ) from err
-
-
-def make_loss(config: TrainConfig) -> Loss:
-    """The loss that a configuration names."""
-    loss, duration = config.loss, config.network.duration
-    if loss.name == "first_spike":
-        return make_first_spike_loss(gamma=loss.gamma, duration=duration)
-    if loss.name == "first_spike_in_time":
-        return make_first_spike_in_time_loss(sharpness=loss.sharpness, duration=duration)
-    return make_target_time_loss()
-
-
-def make_targets(config: TrainConfig, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Labels, or the target times that stand for them."""
-    loss, duration = config.loss, config.network.duration
-    if loss.name in LOSSES_OF_LABELS:
-        return labels
-    targets = np.full((len(labels), n_classes), loss.target_other * duration)
-    targets[np.arange(len(labels)), labels] = loss.target_label * duration
-    return targets
-
-
-def encode_inputs(config: TrainConfig, inputs: np.ndarray | Trials) -> Input | Trials:
-    """Turn intensities into input spikes; trials are spikes already."""
-    if isinstance(inputs, Trials):
-        return inputs
-    how = config.encoding
-    if how.name == "bins":
-        return encode_bins(inputs, n_bins=how.n_bins, T=config.network.duration)
-    return encode_latency(
-        inputs, t_first=how.first_input, t_last=how.last_input, threshold=how.threshold
-    )
 
 
 def train_network(
@@ -449,3 +466,10 @@ def train_network(
 def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
     """The same configuration with another number of epochs."""
     return change_config(config, epochs=epochs)
+
+
+def freeze(gradients: list[np.ndarray], n_hidden: int) -> None:
+    """No slopes but those by the weights to the outputs and by how these begin."""
+    for weights in gradients[:-2]:
+        weights[...] = 0.0
+    gradients[-1][:n_hidden] = 0.0

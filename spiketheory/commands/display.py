@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sim.training.evaluate import Metrics
     from sim.training.run_folder import Run
     from sim.training.train import Progress as BatchProgress
-    from sim.training.train import Row, TrainState
+    from sim.training.train import Row, Trainer, TrainState
 
 
 def format_json(value: Any) -> str:
@@ -222,7 +222,17 @@ def format_start(run: "Run") -> str:
     return (
         f"Training {'-'.join(map(str, trainer.sizes))} {trainer.model.name} neurons on "
         f"{trainer.config.dataset.name}: {len(trainer.dataset.train_labels)} samples, "
-        f"{len(trainer.dataset.test_labels)} held out."
+        f"{count_held_out(trainer)}."
+    )
+
+
+def count_held_out(trainer: "Trainer") -> str:
+    """How many samples are held out, and what for."""
+    if trainer.watched is trainer.test:
+        return f"{len(trainer.test.labels)} held out"
+    return (
+        f"{len(trainer.watched.labels)} for validation, {len(trainer.test.labels)} held out until "
+        "the end"
     )
 
 
@@ -238,7 +248,12 @@ def count_epochs(number: int) -> str:
 
 def format_row(row: "Row", *, hidden: bool = True) -> str:
     """One line of progress; without hidden neurons nothing about them."""
-    text = f"epoch {int(row['epoch']):3d}: {row['test_accuracy']:6.2%} of held-out samples correct"
+    from sim.training.evaluate import find_watched
+
+    watched = find_watched(row)
+    what = "held-out" if watched == "test" else "validation"
+    accuracy = row[f"{watched}_accuracy"]
+    text = f"epoch {int(row['epoch']):3d}: {accuracy:6.2%} of {what} samples correct"
     if not hidden:
         return text
     text = (
@@ -267,7 +282,7 @@ def describe_metrics(run: "Run", metrics: "Metrics") -> dict[str, Any]:
         "model": run.trainer.model.name,
         "layer_sizes": list(run.trainer.sizes),
         "epochs": run.state.epoch,
-        "samples": len(run.trainer.dataset.test_labels),
+        "samples": len(run.trainer.test.labels),
         "accuracy": metrics.accuracy,
         "loss": metrics.loss,
         "accuracy_ordinary": metrics.accuracy_ordinary,
@@ -278,7 +293,24 @@ def describe_metrics(run: "Run", metrics: "Metrics") -> dict[str, Any]:
         "spiking_pj": metrics.energy.spiking_pj,
         "dense_pj": metrics.energy.dense_pj,
         "training_seconds": sum(row["seconds"] for row in run.state.rows),
+        **describe_validation(run),
     }
+
+
+def describe_validation(run: "Run") -> dict[str, Any]:
+    """The same of the validation samples, as far as they are told apart; nothing without any."""
+    trainer = run.trainer
+    if trainer.watched is trainer.test:
+        return {}
+    metrics = trainer.evaluate(run.state)
+    found = {
+        "samples": len(trainer.watched.labels),
+        "accuracy": metrics.accuracy,
+        "loss": metrics.loss,
+        "accuracy_ordinary": metrics.accuracy_ordinary,
+        "loss_ordinary": metrics.loss_ordinary,
+    }
+    return {"validation": found}
 
 
 def draw_metrics(row: dict[str, Any]) -> Table:
@@ -289,6 +321,11 @@ def draw_metrics(row: dict[str, Any]) -> Table:
     table.add_row("  by ordinary spikes alone", f"{row['accuracy_ordinary']:.2%}")
     table.add_row("loss", f"{row['loss']:.4f}")
     table.add_row("  by ordinary spikes alone", f"{row['loss_ordinary']:.4f}")
+    if "validation" in row:
+        own = row["validation"]
+        table.add_row(
+            f"{own['samples']} validation samples classified correctly", f"{own['accuracy']:.2%}"
+        )
     if len(row["layer_sizes"]) > 2:
         spikes = f"{row['spikes_per_hidden_neuron']:.3f}"
         table.add_row("spikes per hidden neuron and sample", spikes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketheory.commands.cluster_options import CLUSTER_OPTION, SCHEDULER_OPTION, read_place
 from spiketheory.commands.common import (
     DERIVE_TIMEOUT_OPTION,
     JSON_OPTION,
@@ -52,6 +53,22 @@ class EngineChoice(click.Choice[str]):
     "with the network's own inputs]",
 )
 @click.option(
+    "--scan",
+    multiple=True,
+    metavar="NAME=FROM:TO:COUNT",
+    help="Networks: run it for every value of a number in FILE, such as "
+    "populations.cells.parameters.tau_m=0.5:2:20 (:log behind it spaces them by factors); "
+    "repeatable.  [default: one run]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes for --scan, or for a folder.  [default: one per core]",
+)
+@SCHEDULER_OPTION
+@CLUSTER_OPTION
+@click.option(
     "--plot",
     type=click.Path(path_type=Path),
     metavar="FILE.png",
@@ -92,6 +109,10 @@ def simulate(
     file: Path,
     out: Path,
     trials: Path | None,
+    scan: tuple[str, ...],
+    workers: int | None,
+    scheduler: str | None,
+    cluster: Path | None,
     plot: Path | None,
     model: str | None,
     backend: str,
@@ -106,7 +127,9 @@ def simulate(
     .npz files are written by numpy.savez. docs/formats.md describes them; in short:
 
     Network: populations, inputs, projections and the duration. Results: spike_time, spike_neuron,
-    the states at the end; with --trials also spike_trial, and the states trial by trial.
+    the states at the end; with --trials also spike_trial, and the states trial by trial. With
+    --scan, or if FILE is a folder of networks and trials, all runs in one file: .npz, or .h5, which
+    xarray reads with its axes.
 
     Trial: model (its name), the model's parameters by name (defaults fill in), T (the trial's end),
     weights[post, pre], and if you like input_weights[post, channel], input_times, input_neurons,
@@ -141,6 +164,24 @@ def simulate(
 
     check_apart(out, trials, plot)
     check_apart(plot, file, trials)
+    if scan or file.is_dir():
+        from spiketheory.commands.scan import run_scan
+
+        if trials or plot or model:
+            raise click.UsageError(
+                "Expected --trials, --plot and --model with a single run; leave them out."
+            )
+        check_apart(out, file)
+        where = read_place(workers=workers, scheduler=scheduler, cluster=cluster)
+        compile_quickly = partial(compile_model, backend=backend)
+        run_scan(file, out, scan, engine=engine, max_spikes=max_spikes, workers=workers,
+                 where=where, as_json=as_json, compile_model=compile_quickly,
+                 compile_readout=compile_readout)  # fmt: skip
+        return
+    if workers or scheduler or cluster:
+        raise click.UsageError(
+            "Expected --workers, --scheduler and --cluster with --scan or a folder; leave them out."
+        )
 
     compile_in_limit = compile_in_time(partial(compile_model, backend=backend), timeout)
 

@@ -3,11 +3,14 @@
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketheory.commands.cluster_options import add_cluster_options, read_cluster_options
 from spiketheory.commands.common import (
     DATA_OPTION,
     DERIVE_TIMEOUT_OPTION,
@@ -19,19 +22,23 @@ from spiketheory.commands.common import (
 from spiketheory.commands.train_options import add_train_options
 
 if TYPE_CHECKING:
+    from sim.cluster.client import ClusterOptions
     from sim.training.run_folder import Run
 
 
 # Long: its options and its help.
 @click.command()
-@click.option("--preset", type=click.Choice(["paper", "best", "sparse"]),
-              help="MNIST. paper: the experiment of Klos & Memmesheimer (2025); best: the most "
-              "accurate network; sparse: few spikes.  [default: values that suit the data set]"
-              )  # fmt: skip
+@click.option("--preset",
+              type=click.Choice(["paper", "best", "sparse", "fsdd", "fsdd-lif", "shd"]),
+              help="MNIST, paper: the experiment of Klos & Memmesheimer (2025), best: the most "
+              "accurate network, sparse: few spikes. Speech, fsdd: spoken digits, fsdd-lif: the "
+              "same with lif, shd: the Spiking Heidelberg Digits.  [default: values that suit the "
+              "data set]")  # fmt: skip
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.toml",
               help="Start from this configuration, such as another run's config.toml, or train "
               "the network that a network file describes.  [default: none]")  # fmt: skip
 @add_train_options
+@add_cluster_options
 @DATA_OPTION
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
               help="Folder of the run.  [default: runs/DATASET-MODEL-seedSEED, with -2, -3, ... "
@@ -54,11 +61,16 @@ def train(
     timeout: float,
     as_json: bool,
     log_json: bool,
+    workers: int | None,
+    threads: int | None,
+    memory: str | None,
+    scheduler: str | None,
+    cluster: Path | None,
     **options: Any,
 ) -> None:
     """Train a network of spiking neurons by exact gradient descent.
 
-    Without options it learns scikit-learn's 8x8 digits in a few seconds. Every option overrides
+    Without options it learns 8x8 digits in a few seconds. Every option overrides
     the default of the data set, preset or configuration file.
 
     \b
@@ -67,20 +79,27 @@ def train(
       spiketheory train --preset paper --data FOLDER
       spiketheory train --resume runs/digits-theta-seed0 --epochs 60
       spiketheory train --config examples/learning/recurrent_network.toml
+      spiketheory train --preset fsdd --workers 4
     """  # noqa: D301
     from derivations import compile_model, compile_readout
     from sim.training.config import make_config
-    from sim.training.network_run import is_network_config
+    from sim.training.networks.network_run import is_network_config
     from sim.training.run_folder import CONFIG, resume_run, start_run
     from spiketheory.files import check_apart
 
     compile_for = compile_in_time(compile_model, timeout)
     file = options["file"]
+    place = None
+    if workers or threads or memory or scheduler or cluster:
+        place = read_cluster_options(
+            workers=workers, threads=threads, memory=memory, scheduler=scheduler, cluster=cluster
+        )
     if out is not None and not overwrite:  # a run may be trained anew from its own configuration
         check_apart(out / CONFIG, file)
     if resume is None and file is not None and is_network_config(file):
         from spiketheory.commands import train_network
 
+        refuse_cluster(place)
         others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
         described = train_network.start_described(
             file,
@@ -113,6 +132,7 @@ def train(
             epochs=options["epochs"],
         )
         if found is not None:
+            refuse_cluster(place)
             train_network.train_run(found, as_json=as_json, program=name_program())
             return
         run = resume_run(
@@ -122,7 +142,37 @@ def train(
             root=root,
             epochs=options["epochs"],
         )
-    train_run(run, as_json=as_json, log_json=log_json)
+    with work_together(run, place, root):
+        train_run(run, as_json=as_json, log_json=log_json)
+
+
+def refuse_cluster(place: "ClusterOptions | None") -> None:
+    """Raise `click.UsageError` if a network file is to be trained on a cluster."""
+    if place is not None:
+        raise click.UsageError(
+            "Expected a data set for --workers, --scheduler or --cluster but got a network file, "
+            "which is trained in this process; leave them out."
+        )
+
+
+@contextmanager
+def work_together(run: "Run", place: "ClusterOptions | None", root: Path | None) -> Iterator[None]:
+    """Have the steps of a run done by a cluster; without one by this process."""
+    if place is None:
+        yield
+        return
+    from derivations import compile_model, compile_readout
+    from sim.cluster.client import check_workers, open_client
+    from sim.cluster.data_parallel import train_on_cluster
+
+    try:
+        with open_client(place) as client:
+            check_workers(client)
+            with train_on_cluster(run, client, root=root, compile_model=compile_model,
+                                  compile_readout=compile_readout):  # fmt: skip
+                yield
+    finally:
+        run.close()
 
 
 def check_resume_options(options: dict[str, Any]) -> None:
@@ -175,7 +225,7 @@ def name_program() -> str:
 def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
     """Test the network in RUN, a folder that `spiketheory train` wrote.
 
-    It is tested on the samples that were held out in training; nothing is written.
+    It is tested on the test samples, which it did not learn from; nothing is written.
     """
     from derivations import compile_model, compile_readout
     from sim.training.run_folder import load_run
@@ -197,5 +247,5 @@ def print_metrics(run: "Run", *, as_json: bool) -> None:
     """Print how well a run's network does."""
     from spiketheory.commands.display import describe_metrics, draw_metrics, format_json
 
-    row = describe_metrics(run, run.trainer.evaluate(run.state))
+    row = describe_metrics(run, run.trainer.evaluate(run.state, run.trainer.test))
     print_either(format_json(row) if as_json else draw_metrics(row))

@@ -24,6 +24,7 @@ from derivations import read_neuron_model
 from sim.training.checkpoint import load_checkpoint
 from spiketheory.commands.train import name_program
 
+READ = ("--readout", "leaky_integrator")
 RUN_FILES = {"config.toml", "metrics.csv", "checkpoint.npz", "learning_curves.png", "rasters.png"}
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -31,7 +32,8 @@ pytestmark = pytest.mark.usefixtures("own_folder")
 def test_training_writes_a_run_that_evaluate_reproduces():
     result = run_ok("train", *SMALL, "--out", "run")
     assert {f"run/{name}" for name in RUN_FILES} == list_files()
-    assert "Training 64-10-10 theta neurons on digits: 1437 samples" in result.stderr
+    assert "Training 64-10-10 theta neurons on digits: 1200 samples" in result.stderr
+    assert "237 for validation, 360 held out until the end." in result.stderr
     assert "spiketheory evaluate run" in result.stdout
     rows = read_metrics("run")
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
@@ -40,7 +42,9 @@ def test_training_writes_a_run_that_evaluate_reproduces():
     assert metrics["accuracy"] == float(last["test_accuracy"])
     assert metrics["loss"] == float(last["test_loss"])
     assert metrics["accuracy_ordinary"] == float(last["test_accuracy_ordinary"])
-    assert metrics["spikes_per_hidden_neuron"] == float(last["spikes_per_hidden_neuron"])
+    assert metrics["validation"]["accuracy"] == float(last["validation_accuracy"])
+    assert metrics["validation"]["samples"] == 237
+    assert [row["test_accuracy"] for row in rows[:2]] == ["nan", "nan"]
     text = run_ok("evaluate", "run/checkpoint.npz").stdout
     assert f"{metrics['accuracy']:.2%}" in text
     assert text.strip().splitlines()[0].strip() in result.stdout
@@ -157,6 +161,17 @@ def test_a_folder_that_holds_a_run_is_refused_without_overwrite(trained):
         (("--duration", "inf"), "Expected duration > 0 but got duration=inf"),
         (("--learning-rate", "nan"), "Expected learning_rate > 0 but got learning_rate=nan"),
         (("--validation", "1437"), "Expected validation to be .* from 0 to 1436 but got"),
+        (("--test-every", "-1"), "Expected test_every to be a whole number of at least 0 but got"),
+        (("--validation-groups", "ann"), "Expected a trials file .* for validation_groups but got"),
+        (("--test-groups", "ann"), "Expected a trials file .* for test_groups but got"),
+        (("--warm-up", "-1"), "Expected a finite 0 <= warm_up but got warm_up=-1.0"),
+        (("--smoothing", "0.1"), "Expected a readout of spike trains for smoothing but got first"),
+        (("--clip-sample", "2"), "Expected a readout of spike trains for clip_sample but got"),
+        ((*READ, "--clip-sample", "nan"), "Expected a finite 0 <= clip_sample but got"),
+        (("--class-weights", "balanced"), "Expected a readout of spike trains for class_weights"),
+        ((*READ, "--class-weights", "1,2"), "Expected 10 class_weights, one for each class of di"),
+        ((*READ, "--class-weights", "1;2"), "Expected balanced or numbers such as 1,2.5,1 but got"),
+        (("--freeze", "hidden", "--hidden", ""), "Expected hidden layers for freeze = hidden but"),
         (("--model", "hodgkin"), "Expected a built-in model .* but got 'hodgkin'"),
         (("--model", "nowhere.toml"), "Expected .*nowhere.toml"),
         (("--config", "nowhere.toml"), "Expected a training configuration in nowhere.toml but"),

@@ -55,11 +55,24 @@ UNUSUAL = {
     "rate_low": 0.25,
     "rate_high": 3.0,
     "rate_cost": 0.5,
+    "margin": 0.125,
+    "margin_width": 0.25,
     "lift": 0.03,
     "clip": 3.0,
     "warm_up": 0.5,
     "patience": 4,
     "count_jumps": 5,
+    "readout_rate": 4.0,
+    "centred": True,
+    "fold": "",
+    "encoder": {},
+    "augment": {},
+    "test_every": 3,
+    "freeze": "hidden",
+    "class_weights": (1.0, 2.5, 0.1 + 0.2),
+    "clip_sample": 2.0,
+    "plateau_epochs": 7,
+    "plateau_factor": 0.25,
 }
 
 
@@ -68,7 +81,37 @@ def test_a_config_survives_toml_bit_for_bit(tmp_path):
     write_config(config, tmp_path / "config.toml")
     assert read_config(tmp_path / "config.toml") == config
     unset = set(SETTINGS) - set(UNUSUAL)
-    assert unset == {"flip"}  # which needs bins
+    assert unset == {"flip", "validation_groups", "test_groups"}  # which need bins, or trials
+
+
+def test_settings_of_speech_are_merged_by_name_and_survive_toml(tmp_path):
+    config = make_config(dataset="fsdd", encoder={"bands": 32}, augment={"drop": 0.2}, fold="theo")
+    write_config(config, tmp_path / "config.toml")
+    assert read_config(tmp_path / "config.toml") == config
+    assert config.speech.augment["shift"] == 0.75
+    assert config.speech.augment["drop"] == 0.2
+    again = make_config(file=tmp_path / "config.toml", encoder={"rate": 100.0})
+    assert again.speech.encoder == {"bands": 32.0, "rate": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fold": "theo"}, r"Expected a data set of speech .* for fold but got digits"),
+        (
+            {"augment": {"drop": 0.1}},
+            r"Expected a data set of speech .* for augment",
+        ),
+        ({"dataset": "shd", "encoder": {"bands": 3}}, r"Expected recordings .* for encoder"),
+        ({"dataset": "fsdd", "encoder": {"duration": 2}}, "Expected the duration of recordings"),
+        ({"dataset": "fsdd", "encoder": {"bands": 0}}, "Expected 1 <= bands"),
+        ({"dataset": "fsdd", "augment": {"blend": 1}}, "Expected augmentation that recordings"),
+        ({"readout_rate": 0.0}, "Expected readout_rate > 0"),
+    ],
+)
+def test_settings_of_speech_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        make_config(**options)
 
 
 @pytest.mark.parametrize("dataset", DEFAULTS)
@@ -116,7 +159,8 @@ def test_the_paper_preset_is_the_experiment_of_the_paper():
 def test_every_preset_is_a_choice_of_train(preset):
     (choices,) = (p.type.choices for p in train.params if p.name == "preset")
     assert preset in choices
-    assert make_config(preset=preset).dataset.name == "mnist"
+    speech = {"fsdd": "fsdd", "fsdd-lif": "fsdd", "shd": "shd"}
+    assert make_config(preset=preset).dataset.name == speech.get(preset, "mnist")
 
 
 def test_without_options_the_dataset_is_digits():
@@ -244,7 +288,8 @@ def test_a_bad_value_is_refused_with_what_was_expected(values, message):
 
 def test_an_unknown_preset_or_dataset_is_refused():
     with pytest.raises(
-        InputError, match="Expected preset to be one of best, paper, sparse but got 'book'"
+        InputError,
+        match="preset to be one of best, fsdd, fsdd-lif, paper, shd, sparse but got 'book'",
     ):
         make_config(preset="book")
     with pytest.raises(InputError, match="Expected dataset to be one of"):

@@ -1,5 +1,6 @@
 import dataclasses
 import gzip
+import hashlib
 import os
 import re
 import subprocess
@@ -10,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
-import sklearn.datasets
 
+from sim.speech.recordings import SPEECH_SETS
 from sim.training import data
 from sim.training.data import (
     DATASETS,
@@ -26,6 +27,7 @@ from spiketheory.commands.train_options import DATASET_NAMES
 from spiketheory.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
+DIGITS_DIGEST = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
 REAL_FOLDERS = [os.environ.get("SPIKETHEORY_DATA"), REPOSITORY / ".." / "shared" / "data"]
 
 
@@ -165,35 +167,39 @@ def test_the_seed_changes_neither_training_nor_test_part(name):
         np.testing.assert_array_equal(getattr(first, field), getattr(second, field))
 
 
-def test_validation_samples_leave_the_training_part_and_replace_the_test_part():
+def test_validation_samples_leave_the_training_part_and_the_test_part_stays():
     whole = load_dataset("digits")
     split = load_dataset("digits", validation=137, seed=3)
     assert len(split.train_labels) == 1300
-    assert len(split.test_labels) == 137
-    together = np.concatenate([split.train_inputs, split.test_inputs])
+    assert len(split.validation_labels) == 137
+    np.testing.assert_array_equal(split.test_inputs, whole.test_inputs)
+    together = np.concatenate([split.train_inputs, split.validation_inputs])
     np.testing.assert_array_equal(
         np.unique(together, axis=0), np.unique(whole.train_inputs, axis=0)
     )
 
 
-def test_a_validation_part_of_its_own_replaces_the_test_part_and_leaves_the_training_part():
+def test_validation_samples_are_drawn_from_a_validation_part_if_there_is_one():
     inputs = np.array([[0.25, 0.0], [0.5, 0.0], [0.75, 0.0]])
     whole = make_dataset(n_classes=3, validation_inputs=inputs, validation_labels=[2, 0, 1])
     split = split_validation(whole, 2, seed=1)
     np.testing.assert_array_equal(split.train_inputs, whole.train_inputs)
     labels = {0.25: 2, 0.5: 0, 0.75: 1}
-    assert [labels[x] for x in split.test_inputs[:, 0].tolist()] == split.test_labels.tolist()
-    assert len(split.test_labels) == 2
+    drawn = [labels[x] for x in split.validation_inputs[:, 0].tolist()]
+    assert drawn == split.validation_labels.tolist()
+    assert len(drawn) == 2
+    np.testing.assert_array_equal(split.test_inputs, whole.test_inputs)
     everything = split_validation(whole, 3)
-    assert everything.test_labels.tolist() == [2, 0, 1]
+    assert everything.validation_labels.tolist() == [2, 0, 1]
     with pytest.raises(InputError, match=r"from 0 to 3 but got .*so many samples has the valid"):
         split_validation(whole, 4)
 
 
 def test_the_seed_chooses_the_validation_samples():
     splits = [load_dataset("digits", validation=50, seed=seed) for seed in (1, 1, 2)]
-    np.testing.assert_array_equal(splits[0].test_inputs, splits[1].test_inputs)
-    assert not np.array_equal(splits[0].test_inputs, splits[2].test_inputs)
+    first, again, other = (split.validation_inputs for split in splits)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 def test_no_validation_leaves_the_dataset_as_it_is():
@@ -229,15 +235,11 @@ def test_digits_are_scaled_to_one_and_keep_their_labels():
     assert dataset.test_labels[0] == 0
 
 
-@pytest.mark.parametrize("found", [True, False])
-def test_digits_are_those_of_scikit_learn_wherever_its_file_is(found, monkeypatch):
-    if not found:
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+def test_digits_are_the_file_that_scikit_learn_has():
     images, labels = data._read_digits()
-    bunch = sklearn.datasets.load_digits()
-    assert images.tolist() == bunch.images.tolist()
-    assert labels.tolist() == bunch.target.tolist()
-    assert labels.dtype == np.int64
+    assert hashlib.sha256(data.DIGITS.read_bytes()).hexdigest() == DIGITS_DIGEST
+    assert (images.shape, images.sum(), labels.dtype) == ((1797, 8, 8), 561718, np.int64)
+    assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
 def test_digits_are_read_without_importing_scikit_learn():
@@ -480,7 +482,7 @@ def test_labels_of_another_set_are_named_with_what_can_be_done_about_it(tmp_path
 
 
 def test_the_command_line_knows_all_data_sets():
-    assert DATASET_NAMES == DATASETS
+    assert (*DATASETS, *SPEECH_SETS) == DATASET_NAMES
 
 
 def test_an_idx_file_that_promises_more_than_it_can_hold_is_not_unpacked(tmp_path):

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,29 @@ def test_every_public_name_can_be_imported_and_is_documented(package):
         found = getattr(face, name)
         assert found.__doc__ or isinstance(found, tuple), name
         assert name in dir(face)
+
+
+@pytest.mark.parametrize("package", FACES)
+def test_every_public_name_stands_in_the_page_for_users_of_python(package):
+    page = (Path(sim.__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    tables = page[page.index("## All public names") :]
+    own = tables[tables.index(f"| of `{package}` |") :].split("\n\n")[0]
+    listed = re.findall(r"`(\w+)`", own.split("\n", 2)[2])
+    assert set(FACES[package].__all__) - set(listed) == set()
+
+
+def test_the_code_in_the_page_for_users_of_python_runs():
+    page = (Path(sim.__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    code = "\n".join(blocks).replace(
+        'compile_model("theta")', 'compile_model("theta", backend="numpy")'
+    )
+    names: dict[str, object] = {"print": lambda *values: None}
+    exec(code, names)
+    exact, own = names["gradients"], names["by_time"]
+    assert own.shape == (8, 3)
+    assert exact.weights[0].shape == (50, 20)
 
 
 @pytest.mark.parametrize("package", ["spiketheory", "sim"])

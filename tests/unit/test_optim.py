@@ -7,12 +7,9 @@ from sim.training.optim import (
     SGD,
     AdaBelief,
     Adam,
-    Constant,
-    Cosine,
-    Exponential,
     make_optimiser,
-    make_schedule,
 )
+from sim.training.schedules import Constant, Cosine, Exponential, WarmUp, make_schedule
 from spiketheory.errors import InputError, SimulationError
 
 ALL = [AdaBelief(), Adam(), SGD(), SGD(momentum=0.9), SGD(momentum=0.9, nesterov=True)]
@@ -228,7 +225,8 @@ def test_wrong_settings_of_an_optimiser_are_explained(name, settings, message):
         ("cosine", {"rate": math.nan}, r"Expected rate > 0 but got rate=nan"),
         ("cosine", {"rate": 1.0, "warmup_epochs": -1.0}, r"Expected warmup_epochs >= 0 but got"),
         ("cosine", {"rate": 1.0, "final_fraction": 2.0}, r"final_fraction between 0 and 1 but"),
-        ("steps", {}, r"Expected schedule to be one of constant, cosine, exponential but got"),
+        ("plateau", {"rate": 1.0, "factor": 1.0}, r"Expected a plateau's factor between 0 and 1"),
+        ("steps", {}, r"Expected schedule to be one of constant, cosine, exponential, plateau but"),
     ],
 )
 def test_wrong_settings_of_a_schedule_are_explained(name, settings, message):
@@ -268,3 +266,21 @@ def test_cosine_schedule_rises_falls_and_stays():
 def test_cosine_schedule_needs_a_training_longer_than_its_warm_up():
     with pytest.raises(InputError, match=r"^Expected total_epochs > warmup_epochs=5 .*; train lon"):
         Cosine(rate=1.0, warmup_epochs=5)(0, 5)
+
+
+def test_the_rate_falls_after_epochs_without_a_smaller_loss():
+    schedule = make_schedule("plateau", rate=0.8, epochs=2, factor=0.25)
+    losses = [5.0, 4.0, 4.0, 4.5, 3.0, 3.5, 3.25, 3.0, 3.0]
+    falls = [0, 0, 0, 1, 1, 1, 2, 2, 3]  # after 4.0, 4.5; after 3.5, 3.25; after 3.0, 3.0
+    for n, drops in enumerate(falls, start=1):
+        assert schedule.adapt(losses[:n])(7.5, 10.0) == 0.8 * 0.25**drops
+    assert schedule.adapt([])(0.0, 1.0) == 0.8
+    constant = make_schedule("constant", rate=0.8)
+    assert constant.adapt(losses) is constant
+
+
+def test_a_warm_up_rises_to_the_rate_of_its_schedule_and_follows_it():
+    schedule = WarmUp(schedule=make_schedule("plateau", rate=0.8, epochs=1), epochs=2.0)
+    assert [schedule(p, 10.0) for p in (0.5, 1.0, 2.0, 3.0)] == [0.2, 0.4, 0.8, 0.8]
+    assert 0.0 < schedule(0.0, 10.0) < 0.05  # never 0: the first step would be wasted
+    assert schedule.adapt([1.0, 1.0])(1.0, 10.0) == 0.2

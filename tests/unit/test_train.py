@@ -216,7 +216,7 @@ def test_augmentation_changes_training_inputs_only_and_leaves_the_data_alone():
     assert not np.array_equal(events.bins, before[indices])
     np.testing.assert_array_equal(trainer.train_events.bins, before)
     plain = make_trainer(encoding="bins", n_bins=3)
-    np.testing.assert_array_equal(trainer.test_events.bins, plain.test_events.bins)
+    np.testing.assert_array_equal(trainer.test.events.bins, plain.test.events.bins)
     unchanged = plain.augment(indices, np.random.default_rng(0))
     np.testing.assert_array_equal(unchanged.bins, before[indices])
 
@@ -308,3 +308,33 @@ def test_arrays_of_another_configuration_are_refused(damage, message):
     damage(arrays)
     with pytest.raises(CheckpointError, match=f"{message}.*; it belongs to another configuration"):
         trainer.from_arrays(arrays, epoch=0, rows=[])
+
+
+@pytest.mark.parametrize("optimiser", ["adabelief", "adam", "sgd"])
+def test_frozen_hidden_layers_stay_and_the_outputs_learn(optimiser):
+    trainer = make_trainer(hidden=(4, 3), freeze="hidden", optimiser=optimiser)
+    before = trainer.start()
+    state = train_network(trainer, trainer.start())
+    for old, new in zip(before.parameters[:2], state.parameters[:2], strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert not np.array_equal(before.parameters[2], state.parameters[2])
+    np.testing.assert_array_equal(before.parameters[3][:7], state.parameters[3][:7])
+    assert not np.array_equal(before.parameters[3][7:], state.parameters[3][7:])
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_its_validation_metrics_apart():
+    toy = make_toy()
+    dataset = dataclasses.replace(
+        toy, validation_inputs=toy.test_inputs[:4], validation_labels=toy.test_labels[:4]
+    )
+    trainer = make_trainer(dataset=dataset, validation=4)
+    state = train_network(trainer, trainer.start())
+    old = [
+        {n.replace("validation_", "test_"): v for n, v in r.items() if not n.startswith("test_")}
+        for r in state.rows
+    ]
+    found = trainer.from_arrays(trainer.to_arrays(state), epoch=3, rows=old)
+    for row, wanted in zip(found.rows, state.rows, strict=True):
+        assert row.keys() == wanted.keys()
+        assert row["validation_accuracy"] == wanted["validation_accuracy"]
+        assert np.isnan(row["test_accuracy"])

@@ -48,6 +48,8 @@ def test_a_file_is_read_as_it_was_written(path, groups):
         assert found.groups.tolist() == groups.tolist()
 
 
+PARTS = np.repeat(["test", "train", "validation"], 4)
+SPEAKERS = np.repeat(["ann", "zoe", "bob"], 4)
 REFUSED = [
     ({"time": None}, "Expected the fields time, channel, .* but time is missing; add them"),
     ({"time": np.array(["a"] * 6)}, r"Expected numbers in time .* \(in .*trials.npz\)\.$"),
@@ -82,20 +84,32 @@ def test_a_malformed_file_is_refused(path, changes, message):
 
 
 @pytest.mark.parametrize(
-    ("groups", "validation", "train", "test"),
+    ("groups", "options", "train", "validation", "test"),
     [
-        (None, 0, range(10), [10, 11]),
-        (np.repeat(["test", "train", "validation"], 4), 0, range(4, 8), range(4)),
-        (np.repeat(["test", "train", "validation"], 4), 1, range(4, 8), range(8, 12)),
-        (np.repeat([7, 3, 5], 4), 0, range(4, 12), range(4)),
-        (np.repeat(["ann", "zoe", "bob"], 4), 0, [*range(4), *range(8, 12)], range(4, 8)),
+        (None, {}, range(10), None, [10, 11]),
+        (PARTS, {}, range(4, 8), None, range(4)),
+        (PARTS, {"validation": 1}, range(4, 8), range(8, 12), range(4)),
+        (np.repeat([7, 3, 5], 4), {}, range(4, 12), None, range(4)),
+        (np.repeat([7, 3, 5], 4), {"test_groups": ["3"]}, [*range(4), *range(8, 12)], None,
+         range(4, 8)),
+        (SPEAKERS, {}, [*range(4), *range(8, 12)], None, range(4, 8)),
+        (SPEAKERS, {"validation_groups": ["ann"]}, range(8, 12), range(4), range(4, 8)),
+        (SPEAKERS, {"validation_groups": ["zoe"]}, range(4), range(4, 8), range(8, 12)),
+        (SPEAKERS, {"validation_groups": ["zoe"], "test_groups": ["ann"]}, range(8, 12),
+         range(4, 8), range(4)),
     ],
-)
-def test_groups_say_what_is_trained_on(path, groups, validation, train, test):
+)  # fmt: skip
+def test_groups_say_what_is_trained_on(path, groups, options, train, validation, test):
     content = make_file(groups=groups)
     write_trials_file(path, content)
-    found = load_trial_dataset(path, validation=validation)
-    for part, wanted in ((found.train_inputs, train), (found.test_inputs, test)):
+    found = load_trial_dataset(path, **options)
+    parts = [(found.train_inputs, train), (found.test_inputs, test)]
+    if validation is None:
+        assert found.validation_inputs is found.validation_labels is None
+    else:
+        parts.append((found.validation_inputs, validation))
+        assert found.validation_labels.tolist() == [k % 2 for k in validation]
+    for part, wanted in parts:
         assert part.time.tolist() == content.trials.take(np.array(wanted)).time.tolist()
     assert found.test_labels.tolist() == [k % 2 for k in test]
     assert (found.n_inputs, found.n_classes, found.name) == (2, 2, "trials")
@@ -104,24 +118,58 @@ def test_groups_say_what_is_trained_on(path, groups, validation, train, test):
 def test_trials_may_be_set_aside_at_random(path):
     write_trials_file(path, make_file())
     found = load_trial_dataset(path, validation=3, seed=5)
-    assert (len(found.train_labels), len(found.test_labels)) == (7, 3)
+    parts = found.train_inputs, found.validation_inputs, found.test_inputs
+    assert [len(part) for part in parts] == [7, 3, 2]
     again = load_trial_dataset(path, validation=3, seed=5)
-    assert again.test_inputs.time.tolist() == found.test_inputs.time.tolist()
+    assert again.validation_inputs.time.tolist() == found.validation_inputs.time.tolist()
+    whole = sorted(time for part in parts for time in part.time.tolist())
+    assert whole == sorted(make_file().trials.time.tolist())
 
 
 @pytest.mark.parametrize(
-    ("changes", "validation", "message"),
+    ("changes", "options", "message"),
     [
-        ({"labels": None}, 0, "Expected labels of the trials in .* but it has none"),
-        ({"groups": np.repeat(["train", "validation"], 6)}, 0, "Expected trials to test on in"),
-        ({"groups": np.repeat(["test"], 12)}, 0, "Expected trials to train on in"),
-        ({}, 10, "Expected validation below 10, the number of training trials, but got 10"),
+        ({}, {"test_groups": ["ann"]}, "Expected groups of the trials in .* but it has none"),
+        (
+            {"groups": np.repeat([7, 3, 5], 4)},
+            {"validation_groups": ["8"]},
+            r"Expected groups of .* \(such as 3, 5, 7\) but got '8'",
+        ),
+        (
+            {"groups": np.repeat([7, 3], 6)},
+            {"test_groups": ["7", "3"]},
+            "Expected trials to train on",
+        ),
+        ({"labels": None}, {}, "Expected labels of the trials in .* but it has none"),
+        ({"groups": np.repeat(["train", "validation"], 6)}, {}, "Expected trials to test on in"),
+        ({"groups": np.repeat(["test"], 12)}, {}, "Expected trials to train on in"),
+        (
+            {},
+            {"validation": 10},
+            "Expected validation below 10, the number of training trials, but got 10",
+        ),
     ],
 )
-def test_a_file_that_cannot_be_trained_on_is_refused(path, changes, validation, message):
+def test_a_file_that_cannot_be_trained_on_is_refused(path, changes, options, message):
     write_trials_file(path, make_file(**changes))
     with pytest.raises(InputError, match=message):
-        load_trial_dataset(path, validation=validation)
+        load_trial_dataset(path, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"validation": 2, "validation_groups": ["a"]}, "Expected validation or validation_groups"),
+        (
+            {"validation_groups": ["a", "b"], "test_groups": ["b"]},
+            "Expected other groups in validation_groups than in test_groups but got b in both",
+        ),
+    ],
+)
+def test_what_chooses_is_not_what_is_tested_on(path, options, message):
+    write_trials_file(path, make_file())
+    with pytest.raises(InputError, match=message):
+        make_config(dataset=str(path), **options)
 
 
 def test_a_trainer_learns_trials_with_several_spikes_per_channel(path, tmp_path):

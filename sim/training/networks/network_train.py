@@ -16,7 +16,7 @@ from sim.network.network import Network
 from sim.network.readouts import LinearReadout
 from sim.temporal.batch import TemporalOutcome
 from sim.training.learner import Learner
-from sim.training.network_config import NetworkTraining
+from sim.training.networks.network_config import NetworkTraining
 from sim.training.train import Row, TrainState
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import CheckpointError, InputError, ModelError, SimulationError
@@ -75,7 +75,10 @@ class NetworkTrainer:
             self.test = self.train
         else:
             self.train = self.make_part(dataset.train_inputs, dataset.train_labels)
-            self.test = self.make_part(dataset.test_inputs, dataset.test_labels)
+            inputs, labels = dataset.validation_inputs, dataset.validation_labels
+            if inputs is None:
+                inputs, labels = dataset.test_inputs, dataset.test_labels
+            self.test = self.make_part(inputs, labels)
         self.is_single = dataset is None
         self.optimiser, self.schedule = settings.make_optimiser(), settings.make_schedule()
 

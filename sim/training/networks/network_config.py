@@ -8,15 +8,9 @@ import numpy as np
 
 from sim.engine.choose import AUTO, ENGINES
 from sim.files.tables import Table
-from sim.training.optim import (
-    OPTIMISERS,
-    SCHEDULES,
-    Optimiser,
-    Schedule,
-    make_optimiser,
-    make_schedule,
-)
+from sim.training.optim import OPTIMISERS, Optimiser, make_optimiser
 from sim.training.plain_values import CONVERTERS, DESCRIPTIONS, check_at_least, check_range
+from sim.training.schedules import SCHEDULES, Schedule, make_schedule
 from spiketheory.errors import InputError, check_choice, check_positive
 from spiketheory.reading import show
 
@@ -62,7 +56,7 @@ class NetworkTraining:
     def __post_init__(self) -> None:
         for name, choices in (
             ("optimiser", tuple(OPTIMISERS)),
-            ("schedule", tuple(SCHEDULES)),
+            ("schedule", tuple(name for name in SCHEDULES if name != "plateau")),
             ("engine", (AUTO, *ENGINES)),
         ):
             check_choice(name, getattr(self, name), choices)

@@ -1,0 +1,1 @@
+"""What a trained network does: when it knows, how sure it is, what it costs."""

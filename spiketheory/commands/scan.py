@@ -1,0 +1,85 @@
+"""The inside of ``simulate --scan`` and of ``simulate FOLDER``: many runs, one file of results."""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from sim.cluster.client import ClusterOptions
+
+TASKS_PER_WORKER = 4
+"""So that no worker waits long for another."""
+
+
+# Long: it says what to do, step by step.
+def run_scan(
+    file: Path,
+    out: Path,
+    texts: tuple[str, ...],
+    *,
+    engine: str,
+    max_spikes: int,
+    workers: int | None,
+    where: "ClusterOptions | None",
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Run a network for every combination of values, or every file of a folder."""
+    from sim.files.scan import (
+        check_settings,
+        check_suffix,
+        collect_scan,
+        cut_tasks,
+        list_settings,
+        parse_axis,
+        run_scan_task,
+        write_scan,
+    )
+    from sim.threads import get_thread_count
+    from spiketheory.commands.display import format_json, make_progress, say_what_was_written
+    from spiketheory.commands.terminal import make_console
+
+    check_suffix(out)
+    axes = [parse_axis(text) for text in texts]
+    settings = list_settings(file, axes)
+    check_settings(file, axes)
+    number = workers or get_thread_count()
+    with open_pool_of(where, number) as (pool, n_workers):
+        tasks = cut_tasks(file, settings, TASKS_PER_WORKER * n_workers, engine=engine,
+                          max_spikes=max_spikes, **how)  # fmt: skip
+        console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+        with make_progress(console) as bar:
+            line = bar.add_task("Runs", total=len(settings), note="")
+            futures = {pool.submit(run_scan_task, task): task for task in tasks}
+            for future in as_completed(futures):
+                future.result()
+                bar.update(line, advance=len(futures[future].settings))
+        results = [one for future in futures for one in future.result()]
+    arrays, dims = collect_scan(file, axes, results)
+    write_scan(out, arrays, dims)
+    summary = {
+        "runs": len(results), "axes": {a.name: len(a.values) for a in axes},
+        "spikes": int(arrays["n_spikes"].sum()), "fields": list(arrays), "out": str(out),
+    }  # fmt: skip
+    said = [f"{summary['runs']} runs: {summary['spikes']} spikes."]
+    click.echo(format_json(summary) if as_json else say_what_was_written(said, summary))
+
+
+@contextmanager
+def open_pool_of(where: "ClusterOptions | None", workers: int) -> Iterator[tuple[Any, int]]:
+    """Processes of this machine, or of a cluster."""
+    if where is None:
+        from spiketheory.workers import Workers
+
+        with Workers(workers) as pool:
+            yield pool, workers
+        return
+    from sim.cluster.pool import open_pool
+
+    with open_pool(where) as found:
+        yield found
