@@ -12,8 +12,8 @@ from sim.network.readouts import (
     ReadoutGradients,
     check_linear_readout,
 )
+from sim.temporal.linking import link_maximum
 from sim.temporal.logit_losses import LogitLoss
-from sim.temporal.reading import link_maximum
 from spiketheory.errors import InputError
 
 

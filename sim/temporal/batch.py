@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from sim.events.differentiate import Gradients, list_constants
-from sim.inputs.merged import MergedTrials, merge_instants
+from sim.inputs.merged import MergedTrials
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
-from sim.kernels.sums import add_in_tree, list_arrays
+from sim.kernels.sums import Blocks, list_arrays, run_blocks
 from sim.layers.allocation import Shelf
 from sim.network.readouts import LinearReadout
 from sim.status import NO_ROOM, raise_status
@@ -28,6 +28,7 @@ from sim.temporal.gradients import (
     collect_network,
 )
 from sim.temporal.logit_losses import LogitLoss
+from sim.temporal.margin_settings import check_margin
 from sim.temporal.reading import Reading, make_reading
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
 from sim.temporal.stack import TemporalStack
@@ -40,6 +41,8 @@ MOST_BLOCKS = 16
 """Into so many blocks a batch is cut at most; each has gradients of its own."""
 SAMPLES_PER_BLOCK = 2
 """At least so many, but for the last: sums of few samples take as long as the samples."""
+MOST_SETTINGS = 4
+"""No readout has more numbers."""
 MAX_SPIKES = 1_000_000
 KEPT_BYTES = 2**27
 """More is not kept from batch to batch."""
@@ -53,6 +56,8 @@ class TemporalOutcome(Short):
         logits: Shape (n_trials, n_outputs).
         loss: Loss of each trial, shape (n_trials,).
         counts: How often each neuron spiked, shape (n_trials, n_neurons).
+        margin: Cost of each trial's maxima near the threshold, which is not in ``loss``; None
+            unless asked for with the gradient.
         norms: Norm of each trial's gradient before it was shortened, shape (n_trials,); empty
             unless `Clip` was given.
     """
@@ -61,6 +66,7 @@ class TemporalOutcome(Short):
     loss: np.ndarray
     counts: np.ndarray
     norms: np.ndarray
+    margin: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +118,10 @@ TOTALS: Shelf[Total] = Shelf(KEPT_BYTES)
 def run_temporal(
     stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
     loss: LogitLoss, *, gradient: bool = True, parameters: bool = False,
-    input_times: bool = False, activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
+    input_times: bool = False, activity: np.ndarray | None = None,
+    margin: tuple[float, float] | None = None, max_spikes: int = MAX_SPIKES,
     clip: Clip | None = None, total: bool = False,
+    sample_weight: np.ndarray | None = None,
 ) -> tuple[TemporalOutcome, TemporalGradients | None]:  # fmt: skip
     """Run a batch, and go back through it if ``gradient``.
 
@@ -128,20 +136,24 @@ def run_temporal(
         input_times: Whether to compute them by the time of each input spike, too.
         activity: Derivatives of a regulariser by each neuron's sum of (T - t)/T over its spikes in
             a trial, shape (n_neurons,), which are added for each trial; None for none.
+        margin: Weight and width of the cost of maxima near the threshold, whose derivatives are
+            added for each trial (`sim.temporal.margin`); None for none.
         max_spikes: More spikes of a layer in one trial are an error.
         clip: How the gradient of each trial is shortened; None for not at all.
         total: Whether derivatives are those of the sum over the trials, not of the mean.
+        sample_weight: What the loss of each trial is multiplied by, shape (n_trials,); None for 1.
 
     Returns:
         What each trial did, and the gradients (None unless asked for).
 
     Raises:
-        InputError: If shapes do not fit, or memory does not suffice.
+        InputError: If shapes do not fit, the model has no margin, or memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    reading = make_reading(stack, len(trials), targets, readout, loss)
+    reading = make_reading(stack, len(trials), targets, readout, loss, sample_weight)
     run = Run(
-        stack, trials, reading, parameters and gradient, activity, max_spikes,
+        stack, trials, reading, parameters and gradient, activity,
+        check_margin(stack.model, margin) if gradient else None, max_spikes,
         clip if gradient else None,
     )  # fmt: skip
     sums = run.run(gradient, input_times)
@@ -157,8 +169,9 @@ def run_temporal(
             f"{run.norms[trial]}; lower the weights or the learning rate."
         )
     outcome = TemporalOutcome(
-        logits=found.logits, loss=found.losses, counts=found.counts, norms=run.norms
-    )
+        logits=found.logits, loss=found.losses, counts=found.counts, norms=run.norms,
+        margin=found.margin if margin and gradient else None,
+    )  # fmt: skip
     return outcome, gradients
 
 
@@ -173,10 +186,11 @@ def check_loss(trial: int, loss: float) -> None:
 
 def make_batch(
     stack: TemporalStack, layers: list[DenseLayer], merged: MergedTrials, *, max_spikes: int,
-    targets: np.ndarray, weights: np.ndarray, bias: np.ndarray, read_settings: tuple[float, ...],
-    loss_settings: tuple[float, ...],
+    reading: Reading | None = None, margin: tuple[float, float] | None = None,
 ) -> Batch:  # fmt: skip
-    """A network and a batch as kernels get them; weights of the readout with outputs first."""
+    """A network and a batch as kernels get them, perhaps with nothing to read and no loss."""
+    weights = np.zeros((1, 1, 1)) if reading is None else reading.weights
+    settings = () if reading is None else reading.settings
     return Batch(
         layers=layers,
         n_layers=len(layers),
@@ -188,11 +202,12 @@ def make_batch(
         instant_offsets=merged.instant_offsets,
         channels=merged.channel,
         spike_offsets=merged.spike_offsets,
-        targets=targets,
+        targets=np.zeros((1, 1)) if reading is None else reading.targets,
         read_weights=np.ascontiguousarray(np.moveaxis(weights, 0, -1)),
-        bias=bias,
-        read_settings=read_settings,
-        loss_settings=loss_settings,
+        bias=np.zeros(1) if reading is None else reading.bias,
+        read_settings=(*settings, *(0.0,) * (MOST_SETTINGS - len(settings))),
+        loss_settings=np.array(() if reading is None else reading.loss_settings, float),
+        margin=margin or (0.0, 1.0),
     )
 
 
@@ -201,21 +216,21 @@ class Run:
 
     def __init__(
         self, stack: TemporalStack, trials: Trials, reading: Reading, parameters: bool,
-        activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
-        clip: Clip | None = None,
+        activity: np.ndarray | None = None, margin: tuple[float, float] | None = None,
+        max_spikes: int = MAX_SPIKES, clip: Clip | None = None,
     ) -> None:  # fmt: skip
         self.stack, self.trials, self.reading = stack, trials, reading
         self.parameters = parameters
-        self.merged: MergedTrials = merge_instants(trials, stack.network.duration)
+        self.merged: MergedTrials = stack.merge(trials)
         self.layers = stack.layers
         self.batch = make_batch(
-            stack, self.layers, self.merged, max_spikes=max_spikes, targets=reading.targets,
-            weights=reading.weights, bias=reading.bias, read_settings=reading.settings,
-            loss_settings=reading.loss_settings,
+            stack, self.layers, self.merged, max_spikes=max_spikes, reading=reading, margin=margin
         )  # fmt: skip
         self.found = self.make_found(len(reading.bias), activity)
         self.varied = list_constants(stack.model) if parameters else []
-        self.linker = reading.link(stack.compiled, not stack.is_uniform, parameters)
+        self.linker = reading.link(
+            stack.compiled, not stack.is_uniform, parameters, margin is not None
+        )
         self.max_spikes, self.clip = max_spikes, clip
         self.norms = np.zeros(len(trials) if clip else 0)
         self.instants = int(np.diff(self.merged.instant_offsets).max(initial=0))
@@ -234,6 +249,7 @@ class Run:
             counts=np.zeros((n, n_neurons), np.int64),
             input_times=np.zeros(len(self.merged.channel)),
             activity=np.zeros(n_neurons) if activity is None else np.asarray(activity, float),
+            margin=np.zeros(n),
         )
 
     def make_ready(self, room: int) -> Ready:
@@ -288,16 +304,24 @@ class Run:
 
         if not getattr(self.kernel, "signatures", True):
             run_samples(0, 0, 0)  # compiled by this thread, and no other, Ctrl-C ends it
-        n_threads = get_thread_count()
-        ended = run_on_threads(
-            lambda b: run_samples(b, limits[b], limits[b + 1]), n_blocks, n_threads
-        )
+
+        def run_block(b: int) -> tuple[int, int]:
+            return run_samples(b, limits[b], limits[b + 1])
+
+        def list_rows(b: int) -> list[np.ndarray]:
+            own, found = slice(limits[b], limits[b + 1]), self.found
+            arrays = (found.logits, found.losses, found.counts, found.margin, self.norms)
+            return [array[own] for array in arrays]
+
+        if gradient:
+            sums = [total.arrays for total in totals]
+            blocks = Blocks(run=run_block, sums=sums, rows=list_rows)
+            ended = run_blocks(blocks, here=input_times)
+        else:
+            ended = run_on_threads(run_block, n_blocks, get_thread_count())
         for status, sample in ended:
             raise_status(status, sample=sample, limit=self.max_spikes)
-        if not gradient:
-            return None
-        add_in_tree([total.arrays for total in totals], n_threads)
-        return totals[0].sums
+        return totals[0].sums if gradient else None
 
     @property
     def kernel(self) -> Any:

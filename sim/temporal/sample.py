@@ -160,7 +160,7 @@ def backward_sample(
         take_back(batch, memory, k, first_neuron, sums, found)
         clear(layer)
         gradient = drive_gradient if k == 0 else sums.layers[k].weights
-        backward_layer(
+        found.margin[sample] += backward_layer(
             batch, batch.layers[k], layer, scratch, view_outside(batch, memory, k), gradient,
             memory.n_segments[k], sums.layers[k], k == 0, want_inputs and k == 0, first_instant,
             found.input_times,

@@ -204,7 +204,7 @@ def test_samples_are_shortened_to_some_medians_of_the_norms_before():
         trials, labels = trainer.train_trials.take(np.array([k])), trainer.dataset.train_labels[[k]]
         found = run_temporal(stack, trials, labels, readout, trainer.logit_loss)[1]
         gradients = trainer.temporal.read_gradients(found, *trainer.read_state(state))
-        wanted = [g for n, g in zip(trainer.temporal.names, gradients, strict=True) if n[0] != "i"]
+        wanted = [g for n, g in zip(trainer.temporal.names, gradients, strict=True) if n[0] == "W"]
         norms.append(np.sqrt(sum(np.vdot(g, g) for g in wanted)))
     batch = stack, trainer.train_trials.take(indices), None, readout, trainer.logit_loss
     labels = trainer.dataset.train_labels[indices]
@@ -288,3 +288,25 @@ def test_what_first_spikes_do_not_have_is_refused():
         make_config(recurrent=True)
     config = make_config(readout="count")
     assert change_config(config, readout="maximum").reads_trains
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"hidden": (3000,), "recurrent": True},
+            r"Expected a training that fits into 0\.1 GiB of memory but it needs about 0\.9 GiB: "
+            r"0\.5 GiB for 9,021,000 weights, .*, 0\.\d GiB for the states .*; choose fewer",
+        ),
+        (
+            {"hidden": (900, 900), "start_rate": 30.0},
+            r"GiB for the states of hidden neurons at up to 5 instants of input, on each of 3 ",
+        ),
+    ],
+)
+def test_a_training_that_does_not_fit_is_refused_before_it_starts(options, message, monkeypatch):
+    monkeypatch.setattr("spiketheory.memory.get_memory_size", lambda: 2**27)
+    monkeypatch.setenv("SPIKETHEORY_THREADS", "3")
+    make_trainer(hidden=(30,))
+    with pytest.raises(InputError, match=message):
+        make_trainer(**options)
