@@ -28,8 +28,7 @@ from sim.temporal.gradients import (
     collect_network,
 )
 from sim.temporal.logit_losses import LogitLoss
-from sim.temporal.margin_settings import check_margin
-from sim.temporal.reading import Reading, make_reading
+from sim.temporal.reading import Reading, check_margin, make_reading
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads

@@ -15,8 +15,8 @@ from sim.network.readouts import LinearReadout
 from sim.temporal.batch import MAX_SPIKES, Clip, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
-from sim.temporal.margin_settings import check_margin
 from sim.temporal.norms import Kept, find_median, median_above_zero, remember, start_norms
+from sim.temporal.reading import check_margin
 from sim.temporal.stack import TemporalStack, read_temporal
 from sim.threads import get_thread_count
 from sim.training.config import TrainConfig

@@ -16,7 +16,7 @@ from temporal_bridge import (
 from derivations import compile_model
 from sim.temporal.batch import run_temporal
 from sim.temporal.logit_losses import make_cross_entropy
-from sim.temporal.margin_settings import check_margin
+from sim.temporal.reading import check_margin
 from sim.temporal.stack import read_temporal
 from spiketheory.errors import InputError
 
