@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from spiketheory.errors import InputError
 
@@ -44,6 +46,38 @@ def find_group_limit() -> int | None:
         with contextlib.suppress(OSError, ValueError):  # not there, or "max"
             return int(Path(path).read_text("ascii"))
     return None
+
+
+class Need(NamedTuple):
+    """Part of the memory that something needs.
+
+    Attributes:
+        n_bytes: How much, roughly.
+        what: What for, in the plural.
+        instead: What to change for less.
+    """
+
+    n_bytes: float
+    what: str
+    instead: str
+
+
+def check_needs(needs: Sequence[Need], whole: str) -> None:
+    """Raise `InputError` if the parts of something need more memory than there is.
+
+    Args:
+        needs: The parts.
+        whole: What they are parts of.
+    """
+    size, total = get_memory_size(), sum(need.n_bytes for need in needs)
+    if size is None or total <= size:
+        return
+    largest = sorted(needs, key=lambda need: -need.n_bytes)
+    parts = ", ".join(f"{need.n_bytes / 2**30:,.1f} GiB for {need.what}" for need in largest)
+    raise InputError(
+        f"Expected {whole} that fits into {size / 2**30:.1f} GiB of memory but it needs about "
+        f"{total / 2**30:,.1f} GiB: {parts}; {largest[0].instead}."
+    )
 
 
 def check_memory(n_bytes: float, what: str) -> None:

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -61,16 +61,19 @@ class Workers:
 
 
 @contextmanager
-def block_signals() -> Iterator[None]:
+def block_signals(numbers: Iterable[int] = ASKING) -> Iterator[None]:
     """In the block no signal that asks to end interrupts the start of a process, or reaches it.
 
     What is blocked here is blocked there until it is ready.
+
+    Args:
+        numbers: The signals.
     """
     with deliver_signals_after():
         if not hasattr(signal, "pthread_sigmask"):
             yield
             return
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         try:
             yield
         finally:

@@ -35,12 +35,12 @@ def hear_signals():
         signal.signal(number, signal.SIG_DFL)
 
 
-def start_process(*arguments, code=None):
+def start_process(*arguments, code=None, **environment):
     """Start the program, or the given code, in a process of its own."""
     program = ["-c", code] if code else [str(ROOT / "cli.py")]
     return subprocess.Popen(
         [sys.executable, *program, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -48,9 +48,9 @@ def start_process(*arguments, code=None):
     )
 
 
-def run_process(*arguments, code=None):
+def run_process(*arguments, code=None, **environment):
     """Exit code, stdout and stderr of a process of its own."""
-    process = start_process(*arguments, code=code)
+    process = start_process(*arguments, code=code, **environment)
     stdout, stderr = process.communicate(timeout=120)
     return process.returncode, stdout, stderr
 

@@ -5,6 +5,7 @@ Dask has the scheduler, the transport and the recovery of lost workers; it is as
 
 import contextlib
 import importlib
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def open_client(options: ClusterOptions) -> Iterator[Any]:
 def start_local(distributed: Any, options: ClusterOptions) -> Any:
     """Worker processes on this machine, one task each at a time; Ctrl-C does not reach them."""
     environment = {THREADS: str(options.threads), "MALLOC_TRIM_THRESHOLD_": "65536"}
-    with block_signals():
+    with block_signals([signal.SIGINT]):  # they end by others
         return distributed.LocalCluster(
             n_workers=options.workers, threads_per_worker=1, processes=True, env=environment,
             memory_limit=options.memory or 0, dashboard_address=":0", host="127.0.0.1",

@@ -61,7 +61,7 @@ class NetworkFile:
         network: The network.
         learn: What learns, projections first.
         loss: What is wanted of it; None if the file does not say.
-        training: The table ``training`` as it is; `sim.training.network_config` reads it.
+        training: The table ``training`` as it is; `sim.training.networks.network_config` reads it.
         tables: The whole file as plain values, another that it names included.
     """
 

@@ -13,7 +13,7 @@ import numpy as np
 from sim.inputs.encoding import BinnedInput
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
-from sim.kernels.sums import add_in_tree, list_arrays
+from sim.kernels.sums import Blocks, list_arrays, run_blocks
 from sim.layers import chunk as chunk_kernels
 from sim.layers import sample as sample_kernels
 from sim.layers.allocation import (
@@ -284,9 +284,24 @@ def run_chunks(
 
     if not getattr(kernels.run_chunk, "signatures", True):
         run_samples(0, 0, 0)  # compiled by this thread, and no other, Ctrl-C ends it
-    return run_on_threads(
-        lambda c: run_samples(c, int(limits[c]), int(limits[c + 1])), n_chunks, get_thread_count()
-    )
+
+    def run_chunk(c: int) -> tuple[int, int]:
+        return run_samples(c, int(limits[c]), int(limits[c + 1]))
+
+    if not gradient:
+        return run_on_threads(run_chunk, n_chunks, get_thread_count())
+
+    def list_rows(c: int) -> list[np.ndarray]:
+        own = slice(int(limits[c]), int(limits[c + 1]))
+        shared = work[0]
+        return [
+            array[own]
+            for array in (shared.output_times, shared.n_ordinary, shared.losses, shared.counters)
+        ]
+
+    sums = [list_arrays(results.layers) for results in work]
+    blocks = Blocks(run=run_chunk, sums=sums, rows=list_rows, flags=[work[0].active])
+    return run_blocks(blocks, here=input_times)
 
 
 def check_inputs(network: LayerStack, events: Events) -> None:
@@ -395,8 +410,7 @@ def collect_outcome(shared: Results) -> Outcome:
 def collect_gradients(
     network: LayerStack, events: Events, work: list[Results], input_times: bool, n: int
 ) -> StackGradients:
-    """Add up the chunks' shares and divide by n."""
-    add_in_tree([list_arrays(results.layers) for results in work], get_thread_count())
+    """The chunks' shares, which are added up in those of the first, divided by n."""
     weights = [own.weights[:, : len(own.initial)] / n for own in work[0].layers]
     by_event = work[0].events / n
     gradients = StackGradients(

@@ -18,7 +18,7 @@ from sim.events.differentiate import Gradients, list_constants
 from sim.inputs.merged import MergedTrials, merge_instants
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
-from sim.kernels.sums import add_in_tree, list_arrays
+from sim.kernels.sums import Blocks, list_arrays, run_blocks
 from sim.layers.allocation import Shelf
 from sim.network.readouts import LinearReadout, check_readout
 from sim.status import NO_ROOM, raise_status
@@ -392,16 +392,23 @@ class Run:
 
         if not getattr(self.kernel, "signatures", True):
             run_samples(0, 0, 0)  # compiled by this thread, and no other, Ctrl-C ends it
-        n_threads = get_thread_count()
-        ended = run_on_threads(
-            lambda b: run_samples(b, limits[b], limits[b + 1]), n_blocks, n_threads
-        )
+
+        def run_block(b: int) -> tuple[int, int]:
+            return run_samples(b, limits[b], limits[b + 1])
+
+        def list_rows(b: int) -> list[np.ndarray]:
+            own, found = slice(limits[b], limits[b + 1]), self.found
+            return [array[own] for array in (found.logits, found.losses, found.counts, self.norms)]
+
+        if gradient:
+            sums = [total.arrays for total in totals]
+            blocks = Blocks(run=run_block, sums=sums, rows=list_rows)
+            ended = run_blocks(blocks, here=input_times)
+        else:
+            ended = run_on_threads(run_block, n_blocks, get_thread_count())
         for status, sample in ended:
             raise_status(status, sample=sample, limit=self.max_spikes)
-        if not gradient:
-            return None
-        add_in_tree([total.arrays for total in totals], n_threads)
-        return totals[0].sums
+        return totals[0].sums if gradient else None
 
     @property
     def kernel(self) -> Any:

@@ -10,6 +10,8 @@ from sim.network.layer_stack import LayerStack
 from sim.training.energy import EnergyEstimate, estimate_energy
 
 EVALUATION_BATCH = 2000
+Row = dict[str, float]
+"""Metrics of an epoch by name; what was not measured in it is NaN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,3 +73,28 @@ def evaluate_network(
             synaptic_operations=float(operations.mean()), layer_sizes=network.layer_sizes
         ),
     )
+
+
+def name_metrics(part: str, metrics: Metrics) -> Row:
+    """Loss and accuracy under their names in rows of metrics."""
+    return {
+        f"{part}_loss": metrics.loss,
+        f"{part}_accuracy": metrics.accuracy,
+        f"{part}_loss_ordinary": metrics.loss_ordinary,
+        f"{part}_accuracy_ordinary": metrics.accuracy_ordinary,
+    }
+
+
+def separate_validation(row: Row) -> Row:
+    """Metrics of a run with validation, which earlier versions called those of the test."""
+    if "validation_loss" in row:
+        return row
+    found: Row = {}
+    for name, value in row.items():
+        found[name.replace("test_", "validation_")] = value
+    return found | {name: float("nan") for name in row if name.startswith("test_")}
+
+
+def find_watched(row: Row) -> str:
+    """Whether validation or test samples are looked at after every epoch."""
+    return "validation" if "validation_loss" in row else "test"

@@ -12,14 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.network.readouts import LinearReadout
-from sim.temporal.batch import TemporalGradients
+from sim.temporal.allocation import FIRST_ROOM
+from sim.temporal.batch import MOST_BLOCKS, SAMPLES_PER_BLOCK, TemporalGradients
 from sim.training.config import TrainConfig
 from spiketheory.errors import InputError
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.machine.readout import CompiledReadout
+from spiketheory.memory import Need
 
+COPIES_OF_WEIGHTS = 6
+"""Weights, the same as the engine takes them, two moments, gradient, optimiser step."""
 LOG_UNIT = 0.1
 """A positive parameter grows by this fraction when its number grows by 1."""
 Units = dict[str, Any]
@@ -258,6 +263,47 @@ class TemporalModel:
             ]  # fmt: skip
             lower, upper, _ = self.model.module.initial_bounds(*values)
             np.clip(arrays[f"initial{k}"], lower, upper, out=arrays[f"initial{k}"])
+
+
+def estimate_run(model: TemporalModel, trials: Trials, n_threads: int) -> list[Need]:
+    """What memory a training needs, roughly.
+
+    Args:
+        model: What is trained.
+        trials: What is learned from.
+        n_threads: Number of threads.
+    """
+    config, recurrent = model.config, model.config.network.recurrent
+    pairs = list(pairwise(model.sizes))
+    n_weights = sum(n_pre * n + (n * n if recurrent else 0) for n_pre, n in pairs)
+    n_weights += pairs[-1][1] * model.readout.n_features * model.n_outputs
+    blocks = min(-(-config.optimiser.batch // SAMPLES_PER_BLOCK), MOST_BLOCKS)
+    copies = COPIES_OF_WEIGHTS + bool(config.schedule.patience) + blocks
+    copies += n_threads if config.optimiser.clip_sample else 0
+    busiest = int(np.argmax(np.diff(trials.offsets)))
+    begin, end = trials.offsets[busiest], trials.offsets[busiest + 1]
+    n_instants = len(np.unique(trials.time[begin:end]))
+    n_coordinates, states, outside = len(model.model.coordinates), 0.0, n_instants
+    for _, n in pairs:
+        spikes = max(FIRST_ROOM, round(config.activity.start_rate * n))
+        segments = outside + (spikes if recurrent else 0)
+        states += segments * n_coordinates * n
+        outside = spikes
+    states += 2 * n_instants * pairs[0][1]
+    return [
+        Need(
+            8.0 * copies * n_weights,
+            f"{n_weights:,} weights, their moments, and their sums over the blocks of a batch",
+            "choose fewer neurons with hidden, or a smaller batch",
+        ),
+        Need(
+            8.0 * n_threads * states,
+            f"the states of hidden neurons at up to {n_instants:,} instants of input, on each of "
+            f"{n_threads} threads",
+            "choose fewer neurons with hidden, trials with fewer instants, or fewer threads with "
+            "SPIKETHEORY_THREADS",
+        ),
+    ]
 
 
 def spread(delays: np.ndarray | None, n_post: int) -> np.ndarray | None:

@@ -15,20 +15,22 @@ from sim.network.readouts import LinearReadout
 from sim.temporal.batch import MAX_SPIKES, Clip, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
+from sim.temporal.norms import Kept, find_median, median_above_zero, remember, start_norms
 from sim.temporal.stack import TemporalStack, read_temporal
+from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
 from sim.training.config_parts import BALANCED, EQUAL
 from sim.training.data import Dataset
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
 from sim.training.jumps import count_jumps
-from sim.training.norms import Kept, find_median, median_above_zero, remember, start_norms
-from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel, Units
+from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel, Units, estimate_run
 from sim.training.train import HeldOut, Progress, Row, Trainer, TrainState, raise_diverged
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.machine.readout import CompiledReadout
+from spiketheory.memory import check_needs
 
 EVALUATION_BATCH = 500
 CALIBRATION_TRIALS = 64
@@ -58,6 +60,8 @@ class TemporalTrainer(Trainer):
         self.before_step: list[np.ndarray] | None = None
         self.steps_left = 0
         super().__init__(config, dataset, model)
+        needs = estimate_run(self.temporal, self.train_trials, get_thread_count())
+        check_needs(needs, "a training")
 
     def prepare_training(self) -> None:
         """Encoded inputs as trials."""

@@ -24,9 +24,14 @@ from sim.threads import get_thread_count
 from sim.training.choices import choose_schedule, encode_inputs, make_loss, make_targets
 from sim.training.config import TrainConfig, change_config
 from sim.training.data import Dataset
-from sim.training.evaluate import Metrics, evaluate_network
+from sim.training.evaluate import (
+    Metrics,
+    Row,
+    evaluate_network,
+    name_metrics,
+    separate_validation,
+)
 from sim.training.optim import Optimiser, make_optimiser
-from sim.training.rows import Row, name_metrics, separate_validation
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import CheckpointError, InputError, SimulationError
 from spiketheory.machine.compile import CompiledModel

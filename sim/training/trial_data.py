@@ -58,6 +58,7 @@ def is_trial_dataset(name: str) -> bool:
     return name.endswith(SUFFIX)
 
 
+# Long: half of it says what it takes.
 def load_trial_dataset(
     path: Path,
     *,
@@ -100,18 +101,10 @@ def load_trial_dataset(
                 f"Expected trials {what} in {path} but got none; name groups train and test, or "
                 f"give at least {TEST_FRACTION} trials or two groups."
             )
-    inputs = {name: content.trials.take(chosen[name]) for name in (TRAIN, TEST)}
-    validates = bool(validation or validation_groups)
-    return TrialDataset(
-        name=path.stem,
-        train_inputs=inputs[TRAIN],
-        train_labels=labels[chosen[TRAIN]],
-        test_inputs=inputs[TEST],
-        test_labels=labels[chosen[TEST]],
-        n_classes=int(labels.max()) + 1,
-        validation_inputs=content.trials.take(chosen[VALIDATION]) if validates else None,
-        validation_labels=labels[chosen[VALIDATION]] if validates else None,
-    )
+    used = (TRAIN, TEST, *((VALIDATION,) if validation or validation_groups else ()))
+    parts: dict[str, Any] = {f"{name}_inputs": content.trials.take(chosen[name]) for name in used}
+    parts |= {f"{name}_labels": labels[chosen[name]] for name in used}
+    return TrialDataset(name=path.stem, n_classes=int(labels.max()) + 1, **parts)
 
 
 def draw_validation(part: np.ndarray, n_trials: int, seed: int) -> None:

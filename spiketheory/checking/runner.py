@@ -8,9 +8,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
+from derivations import compile_model, generate_cached, import_generated, read_neuron_model
 from spiketheory.checking.failure import Failure
+from spiketheory.checking.journal import Journal
 from spiketheory.checking.search import (
     NAMES,
     Batch,
@@ -21,8 +24,9 @@ from spiketheory.checking.search import (
     run_batch,
     shrink,
 )
-from spiketheory.checking.subject import Subject, make_subject
+from spiketheory.checking.subject import Subject, choose_backend, make_subject
 from spiketheory.errors import check_choice
+from spiketheory.files import is_file_name
 from spiketheory.language.model import NeuronModel
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.workers import Workers
@@ -54,6 +58,28 @@ class Recipe:
         return make_subject(
             self.neuron, self.compile_model(), parameters=self.parameters, assume=self.assume
         )
+
+
+def make_recipe(model: str, *, parameters: dict[str, float], assume: tuple[str, ...]) -> Recipe:
+    """The `Recipe` of a model.
+
+    Args:
+        model: Name of a built-in model, or path of a TOML file.
+        parameters: Values that are kept fixed, by name.
+        assume: Assumptions, as text.
+    """
+    return Recipe(
+        neuron=read_neuron_model(model),
+        compile_model=partial(compile_to_check, model),
+        parameters=parameters,
+        assume=assume,
+    )
+
+
+def compile_to_check(model: str) -> CompiledModel:
+    """`compile_model` with the backend that is faster for a few small networks."""
+    module = generate_cached(model) if is_file_name(model) else import_generated(model)
+    return compile_model(model, backend=choose_backend(module))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +138,7 @@ def run_check(
     workers: int | None = None,
     names: Sequence[str] = NAMES,
     pool: "Pool | None" = None,
-    journal: "Journal | None" = None,
+    journal: Journal | None = None,
 ) -> Iterator[tuple[int, Any]]:
     """Check a model.
 
@@ -138,11 +164,11 @@ def run_check(
     else:
         chosen = Processes(Workers(workers, start_worker, (recipe,)), workers)
     with chosen:
-        yield from work(chosen, list(names), examples, seed, journal or NoJournal())
+        yield from work(chosen, list(names), examples, seed, journal or Journal(None, {}))
 
 
 def work(
-    pool: "Pool", names: list[str], examples: int, seed: int, journal: "Journal"
+    pool: "Pool", names: list[str], examples: int, seed: int, journal: Journal
 ) -> Iterator[tuple[int, Any]]:
     """Hand out batches, then shrink what failed."""
     facts = pool.facts()
@@ -231,30 +257,6 @@ class OwnProcess:
     def shrink(self, outcomes: list[Outcome]) -> list[Failure]:
         """Shrink failures."""
         return [shrink(self.subject, outcome) for outcome in outcomes]
-
-
-class Journal(Protocol):
-    """What a check has behind it: `sim.cluster.journal.Journal`, or nothing.
-
-    Attributes:
-        known: Outcomes of batches that need not be run again.
-    """
-
-    known: dict[Batch, Outcome]
-
-    def add(self, outcome: Outcome) -> None:
-        """Write down what became of a batch."""
-        ...
-
-
-class NoJournal:
-    """Knows nothing, and keeps nothing."""
-
-    def __init__(self) -> None:
-        self.known: dict[Batch, Outcome] = {}
-
-    def add(self, outcome: Outcome) -> None:
-        """Keep nothing."""
 
 
 class Executor(Protocol):

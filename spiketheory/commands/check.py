@@ -175,9 +175,8 @@ def search_failures(
     where: "ClusterOptions | None",
 ) -> bool:
     """Check a model and print the report; True if it is broken."""
-    from spiketheory.checking.recipe import make_recipe
     from spiketheory.checking.report import describe_report, format_report, write_failures
-    from spiketheory.checking.runner import run_check
+    from spiketheory.checking.runner import make_recipe, run_check
     from spiketheory.commands.display import format_json, track
     from spiketheory.commands.terminal import make_console
     from spiketheory.time_limit import limit_time
@@ -191,7 +190,7 @@ def search_failures(
             "assume": list(assume), "seed": seed, "examples": examples}  # fmt: skip
     journal = None
     if resume is not None:
-        from sim.cluster.journal import Journal
+        from spiketheory.checking.journal import Journal
 
         hold_folder(resume.absolute().parent, f".{resume.name}.lock")
         journal = Journal(resume, head)

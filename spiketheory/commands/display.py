@@ -248,7 +248,7 @@ def count_epochs(number: int) -> str:
 
 def format_row(row: "Row", *, hidden: bool = True) -> str:
     """One line of progress; without hidden neurons nothing about them."""
-    from sim.training.rows import find_watched
+    from sim.training.evaluate import find_watched
 
     watched = find_watched(row)
     what = "held-out" if watched == "test" else "validation"

@@ -79,7 +79,7 @@ def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:
 
 def build_subjects(models: tuple[str, ...], out: Path) -> list[Any]:
     """The models of a figure, once its file name is known to be one of a figure."""
-    from spiketheory.checking.recipe import make_recipe
+    from spiketheory.checking.runner import make_recipe
     from spiketheory.errors import check_choice
     from spiketheory.files import check_apart
 

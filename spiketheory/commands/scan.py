@@ -16,6 +16,7 @@ TASKS_PER_WORKER = 4
 """So that no worker waits long for another."""
 
 
+# Long: it says what to do, step by step.
 def run_scan(
     file: Path,
     out: Path,

@@ -3,11 +3,14 @@
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketheory.commands.cluster_options import add_cluster_options, read_cluster_options
 from spiketheory.commands.common import (
     DATA_OPTION,
     DERIVE_TIMEOUT_OPTION,
@@ -19,6 +22,7 @@ from spiketheory.commands.common import (
 from spiketheory.commands.train_options import add_train_options
 
 if TYPE_CHECKING:
+    from sim.cluster.client import ClusterOptions
     from sim.training.run_folder import Run
 
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
               help="Start from this configuration, such as another run's config.toml, or train "
               "the network that a network file describes.  [default: none]")  # fmt: skip
 @add_train_options
+@add_cluster_options
 @DATA_OPTION
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
               help="Folder of the run.  [default: runs/DATASET-MODEL-seedSEED, with -2, -3, ... "
@@ -56,6 +61,11 @@ def train(
     timeout: float,
     as_json: bool,
     log_json: bool,
+    workers: int | None,
+    threads: int | None,
+    memory: str | None,
+    scheduler: str | None,
+    cluster: Path | None,
     **options: Any,
 ) -> None:
     """Train a network of spiking neurons by exact gradient descent.
@@ -69,20 +79,27 @@ def train(
       spiketheory train --preset paper --data FOLDER
       spiketheory train --resume runs/digits-theta-seed0 --epochs 60
       spiketheory train --config examples/learning/recurrent_network.toml
+      spiketheory train --preset fsdd --workers 4
     """  # noqa: D301
     from derivations import compile_model, compile_readout
     from sim.training.config import make_config
-    from sim.training.network_run import is_network_config
+    from sim.training.networks.network_run import is_network_config
     from sim.training.run_folder import CONFIG, resume_run, start_run
     from spiketheory.files import check_apart
 
     compile_for = compile_in_time(compile_model, timeout)
     file = options["file"]
+    place = None
+    if workers or threads or memory or scheduler or cluster:
+        place = read_cluster_options(
+            workers=workers, threads=threads, memory=memory, scheduler=scheduler, cluster=cluster
+        )
     if out is not None and not overwrite:  # a run may be trained anew from its own configuration
         check_apart(out / CONFIG, file)
     if resume is None and file is not None and is_network_config(file):
         from spiketheory.commands import train_network
 
+        refuse_cluster(place)
         others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
         described = train_network.start_described(
             file,
@@ -115,6 +132,7 @@ def train(
             epochs=options["epochs"],
         )
         if found is not None:
+            refuse_cluster(place)
             train_network.train_run(found, as_json=as_json, program=name_program())
             return
         run = resume_run(
@@ -124,7 +142,37 @@ def train(
             root=root,
             epochs=options["epochs"],
         )
-    train_run(run, as_json=as_json, log_json=log_json)
+    with work_together(run, place, root):
+        train_run(run, as_json=as_json, log_json=log_json)
+
+
+def refuse_cluster(place: "ClusterOptions | None") -> None:
+    """Raise `click.UsageError` if a network file is to be trained on a cluster."""
+    if place is not None:
+        raise click.UsageError(
+            "Expected a data set for --workers, --scheduler or --cluster but got a network file, "
+            "which is trained in this process; leave them out."
+        )
+
+
+@contextmanager
+def work_together(run: "Run", place: "ClusterOptions | None", root: Path | None) -> Iterator[None]:
+    """Have the steps of a run done by a cluster; without one by this process."""
+    if place is None:
+        yield
+        return
+    from derivations import compile_model, compile_readout
+    from sim.cluster.client import check_workers, open_client
+    from sim.cluster.data_parallel import train_on_cluster
+
+    try:
+        with open_client(place) as client:
+            check_workers(client)
+            with train_on_cluster(run, client, root=root, compile_model=compile_model,
+                                  compile_readout=compile_readout):  # fmt: skip
+                yield
+    finally:
+        run.close()
 
 
 def check_resume_options(options: dict[str, Any]) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.training.network_run import (
+from sim.training.networks.network_run import (
     NetworkRun,
     draw_network_run,
     load_network_run,
     read_network_checkpoint,
     start_network_run,
 )
-from sim.training.network_train import train_described
+from sim.training.networks.network_train import train_described
 from sim.training.run_folder import lock_run, open_folder
 from spiketheory.commands.common import end_stopped
 from spiketheory.commands.display import format_json, make_progress

@@ -45,7 +45,7 @@ LIBRARIES = (
 """Modules whose functions generated code calls, compiled with it."""
 LARGEST_PARAMETER = 1e75
 """Its fourth power is a float; closed forms and their derivatives have such powers."""
-ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed", "function_values")
+ADDED_TO_NUMBA = ("instructions", "disk_cache", "packed", "function_values", "wrappers")
 """Modules of this package that teach Numba what it lacks; imported when something is compiled."""
 
 
@@ -544,6 +544,7 @@ def rebind_module(
     import numba
 
     from spiketheory.machine.function_values import tell_by_type
+    from spiketheory.machine.wrappers import leave_out_wrappers
 
     names = {**vars(module), **replaced}
     names["np"] = make_choice() if module is elementary else make_numpy(inlines=inlines)
@@ -568,7 +569,7 @@ def rebind_module(
             options["forceinline"] = True
         compile_it = numba.njit(error_model="numpy", nogil=True, **options)
         names[name] = tell_by_type(compile_it(rebound))
-        compile_undisturbed(names[name])
+        leave_out_wrappers(compile_undisturbed(names[name]))
     return names
 
 

@@ -13,7 +13,6 @@ import hashlib
 import pickle
 import re
 import sys
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -80,27 +79,36 @@ class KeyedCache(FunctionCache):
     """The machine code of a function, for all types of arguments.
 
     Attributes:
-        full_key: Hash of all texts that it depends on.
+        dispatcher: The function, compiled; its ``full_key`` is the hash of all texts that it
+            depends on.
+        wrapped: Whether the machine code meant is that which Python can call.
     """
 
-    def __init__(self, function: Callable[..., Any], version: str, full_key: str) -> None:
-        super().__init__(function)
+    def __init__(self, dispatcher: Any, version: str) -> None:
+        super().__init__(dispatcher.py_func)
         self._cache_file = KeyedFiles(self._cache_path, self._impl.filename_base, version)
-        self.full_key = full_key
+        self.dispatcher = dispatcher
+        self.wrapped = True
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return (sig, codegen.magic_tuple(), self.full_key)
+        return (sig, codegen.magic_tuple(), self.dispatcher.full_key, self.wrapped)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Read machine code; None if there is none that is of use."""
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # damaged, or of a module that is gone: compile and write it anew
-            return None
+        for wrapped in (False, True) if self.dispatcher.asked_by_kernel else (True,):
+            self.wrapped = wrapped
+            try:
+                found = super().load_overload(sig, target_context)
+            except Exception:  # damaged, or of a module that is gone: compile and write it anew
+                continue
+            if found is not None:
+                return found
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Write machine code, if it can be used by another process."""
         if data.library.has_dynamic_globals:  # holds addresses: it passes functions as values
             return
+        self.wrapped = not self.dispatcher.asked_by_kernel
         with contextlib.suppress(OSError, InputError):  # a full disk costs time, not the result
             super().save_overload(sig, data)

@@ -66,6 +66,7 @@ def compile_function(
     import numba
 
     from spiketheory.machine.disk_cache import KeyedCache
+    from spiketheory.machine.wrappers import leave_out_wrappers
 
     if is_interpreted():
         return function
@@ -79,7 +80,7 @@ def compile_function(
     if options.disjoint:
         flags["pipeline_class"] = make_disjoint()
     dispatcher: Any = numba.njit(**flags)(function)
-    compile_undisturbed(dispatcher)
+    leave_out_wrappers(compile_undisturbed(dispatcher))
     forget_literals(dispatcher)
     kept = linked or function.__closure__ is not None
     text = hash_package(inspect.getfile(function)) if kept else read_text(function)
@@ -88,7 +89,7 @@ def compile_function(
     dispatcher.full_key = hash_texts(key, version, name, read_closed_values(function), str(options))
     if kept:
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
-            dispatcher._cache = KeyedCache(function, version[:12], dispatcher.full_key)
+            dispatcher._cache = KeyedCache(dispatcher, version[:12])
     compiled: Callable[..., Any] = dispatcher
     return compiled
 

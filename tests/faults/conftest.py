@@ -29,9 +29,15 @@ def nobody_left():
 
 
 @pytest.fixture
-def trained(own_folder, tmp_path_factory):
-    """A run of two epochs in the folder ``run``."""
+def trained_once(own_folder, tmp_path_factory):
+    """A run of two epochs, not to be changed; its machine code is on disk then."""
     folder = tmp_path_factory.getbasetemp() / "trained_for_faults"
     if not folder.exists():
         run_ok("train", *SMALL, "--out", folder)
-    return Path(shutil.copytree(folder, "run"))
+    return folder
+
+
+@pytest.fixture
+def trained(trained_once):
+    """A copy of it in the folder ``run``."""
+    return Path(shutil.copytree(trained_once, "run"))

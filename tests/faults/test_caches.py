@@ -20,6 +20,12 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
 from spiketheory.commands.main import main
 main()
 """
+COMPILES = """
+from spiketheory.machine.jit import compile_function
+def make(offset):
+    return compile_function(lambda x: x + offset, key="full")
+print(make(2.0)(1.0))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +99,7 @@ def test_an_unreadable_document_of_the_future_is_made_anew(monkeypatch):
         ("train", "--hidden", "3", "--epochs", "1", "--out", "run"),
     ],
 )
+@pytest.mark.usefixtures("trained_once")
 def test_a_disk_that_is_full_is_one_paragraph_and_leaves_nothing(arguments):
     """A file-size limit stands for it: it is met in the middle of writing, not at its beginning."""
     pytest.importorskip("resource")
@@ -103,6 +110,16 @@ def test_a_disk_that_is_full_is_one_paragraph_and_leaves_nothing(arguments):
     assert "Traceback" not in stderr
     assert {f for f in list_files() - before if f != "run/config.toml"} == set()
     assert list_cache() == []
+
+
+def test_machine_code_that_a_full_disk_does_not_take_is_run_all_the_same(tmp_path):
+    pytest.importorskip("resource")
+    Path("program.py").write_text(COMPILES)
+    for start, n_kept in ((LIMITED, 0), ("", 1)):
+        code = start.split("from")[0] + "import runpy; runpy.run_path('program.py')"
+        done = run_process(code=code, NUMBA_CACHE_DIR=str(tmp_path / "code"))
+        assert done == (0, "3.0\n", "")
+        assert len([p for p in (tmp_path / "code").rglob("*") if p.is_file()]) == n_kept
 
 
 @pytest.mark.parametrize("library", ["python", *versions.MATHEMATICS])

@@ -1,6 +1,7 @@
 """`kill -9` at any moment: nothing that was written is lost, and the next call is as the first."""
 
 import logging
+import os
 import random
 import shutil
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run_process, start_process, write_batch
+from commands import run_ok, run_process, start_process, write_batch
 from leftovers import MODEL
 
 from sim.training.checkpoint import load_checkpoint
@@ -18,6 +19,15 @@ pytestmark = [pytest.mark.usefixtures("own_folder"), pytest.mark.timeout(3600)]
 
 LOG = logging.getLogger(__name__)
 TRAIN = ("train", "--hidden", "10", "--epochs", "60", "--batch", "100", "--json")
+IN_TIME = (
+    *("train", "--readout", "leaky_integrator", "--model", "lif", "--hidden", "10", "--recurrent"),
+    *("--batch", "100", "--epochs", "25", "--learning-rate", "0.005", "--delay", "0.2"),
+    *("--learn-delays", "--clip-sample", "2", "--patience", "20", "--schedule", "plateau"),
+    *("--optimiser", "adabelief", "--warm-up", "2", "--class-weights", "balanced"),
+    *("--count-jumps", "8", "--json"),
+)
+CACHE = os.environ.get("XDG_CACHE_HOME")
+"""Where the kernels of `IN_TIME` are: compiling them takes minutes."""
 
 
 def kill_after(seconds, *arguments):
@@ -38,18 +48,28 @@ def time_command(*arguments):
     return time.monotonic() - begun, stdout
 
 
+@pytest.fixture
+def known_kernels(own_folder, monkeypatch):
+    """Kernels that were compiled before, for what would wait for them."""
+    if CACHE is None:
+        monkeypatch.delenv("XDG_CACHE_HOME")
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", CACHE)
+    run_ok(*IN_TIME, "--epochs", "1", "--out", "first")
+
+
 def read_arrays(folder):
     """What was learned, and in how many epochs."""
     found = load_checkpoint(Path(folder) / "checkpoint.npz")
     return found.meta["epoch"], {name: a.tobytes() for name, a in found.arrays.items()}
 
 
-def kill_training(seconds, whole, *, since_first):
+def kill_training(seconds, whole, *, since_first, train=TRAIN):
     """Kill a training, continue it, and compare with one that was left alone.
 
     Seconds count from the first checkpoint, or from the start.
     """
-    process = start_process(*TRAIN, "--out", "run")
+    process = start_process(*train, "--out", "run")
     while since_first and not Path("run/checkpoint.npz").exists() and process.poll() is None:
         time.sleep(0.005)
     time.sleep(seconds)
@@ -62,7 +82,7 @@ def kill_training(seconds, whole, *, since_first):
         assert code == 0, stderr
     else:
         before = -1
-        code, _, stderr = run_process(*TRAIN, "--out", "run")
+        code, _, stderr = run_process(*train, "--out", "run")
         assert code == 0, stderr
     assert read_arrays("run") == whole
     expected = {"config.toml", "metrics.csv", "checkpoint.npz"}
@@ -71,9 +91,10 @@ def kill_training(seconds, whole, *, since_first):
     return running, before, left - {"learning_curves.png", "rasters.png"}
 
 
-def test_a_training_that_was_killed_goes_on_to_the_same_bits():
-    run_process(*TRAIN, "--out", "whole")
-    process = start_process(*TRAIN, "--out", "run")
+def kill_once(train):
+    """Kill a training after its first checkpoint, and go on to the bits of one that was not."""
+    run_process(*train, "--out", "whole")
+    process = start_process(*train, "--out", "run")
     while not Path("run/checkpoint.npz").exists() and process.poll() is None:
         time.sleep(0.01)
     process.kill()
@@ -82,24 +103,57 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits():
     assert read_arrays("run") == read_arrays("whole")
 
 
+def test_a_training_that_was_killed_goes_on_to_the_same_bits():
+    kill_once(TRAIN)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("known_kernels")
+def test_a_training_in_time_that_was_killed_goes_on_to_the_same_bits():
+    kill_once(IN_TIME)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("known_kernels")
+def test_a_training_in_time_has_the_same_bits_on_any_number_of_threads(monkeypatch):
+    found = []
+    for threads in ("1", "2", "4"):
+        monkeypatch.setenv("SPIKETHEORY_THREADS", threads)
+        code, _, stderr = run_process(*IN_TIME, "--epochs", "5", "--out", f"run{threads}")
+        assert code == 0, stderr
+        found.append(read_arrays(f"run{threads}"))
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.slow
 def test_no_moment_of_a_training_loses_anything():
-    run_process(*TRAIN, "--out", "warm")
-    seconds, _ = time_command(*TRAIN, "--out", "whole")
+    kill_often(TRAIN, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("known_kernels")
+def test_no_moment_of_a_training_in_time_loses_anything():
+    kill_often(IN_TIME, 40)
+
+
+def kill_often(train, moments):
+    """Kill a training at random moments, again and again."""
+    run_process(*train, "--out", "warm")
+    seconds, _ = time_command(*train, "--out", "whole")
     whole = read_arrays("whole")
     rng = random.Random(0)
     training = sum(row["seconds"] for row in load_checkpoint("whole/checkpoint.npz").meta["rows"])
     # Most where it trains and writes checkpoints, the others all over.
     found = [
-        kill_training(rng.uniform(0, training), whole, since_first=True)
-        if k % 5 else kill_training(rng.uniform(0, seconds), whole, since_first=False)
-        for k in range(100)
+        kill_training(rng.uniform(0, training), whole, since_first=True, train=train)
+        if k % 5 else kill_training(rng.uniform(0, seconds), whole, since_first=False, train=train)
+        for k in range(moments)
     ]  # fmt: skip
     running, kept, left = zip(*found, strict=True)
     strays = [names for names in left if names]
     LOG.info("%d of %d killed while running; epochs kept %s; left over %s",
              sum(running), len(found), sorted(kept), strays)  # fmt: skip
-    assert sum(running) > 50
+    assert sum(running) > moments / 2
     assert not any(left)
 
 

@@ -25,7 +25,7 @@ from sim.training import run_folder
 from sim.training.checkpoint import load_checkpoint, save_checkpoint
 from sim.training.config import make_config
 from sim.training.data import read_idx
-from sim.training.network_run import is_network_config
+from sim.training.networks.network_run import is_network_config
 from sim.training.trial_data import load_trial_dataset, suggest_settings
 from spiketheory.certification import recheck as rechecking
 from spiketheory.certification.certify import certify
@@ -38,8 +38,8 @@ from spiketheory.checking.attack.replay import (
 )
 from spiketheory.checking.failure import Failure
 from spiketheory.checking.failure_file import read_failure, write_failure
-from spiketheory.checking.recipe import make_recipe
 from spiketheory.checking.replay import replay
+from spiketheory.checking.runner import make_recipe
 from spiketheory.checking.trial import Place, Trial
 from spiketheory.commands.main import main
 from spiketheory.documents.certificate import write_certificate

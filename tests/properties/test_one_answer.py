@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import mark_slow
 from networks import compiled
 from one_answer import (
     GRADIENTS,
@@ -35,6 +36,8 @@ STRENGTHS = {"qif": 6.0, "lif": 4.0, "lif_alpha": 8.0, "lif_delta": 0.6, "nlif":
 DURATIONS = {"izhikevich": 30.0, "adex": 6.0}
 SLOW = ("adex", "eif", "izhikevich")
 """Models that are integrated, interpreted here."""
+OTHERS = mark_slow(list_models(), "adex")
+"""One trial of adex takes as long as all of eif and izhikevich, which are integrated like it."""
 
 
 @st.composite
@@ -99,7 +102,7 @@ def recurrent(draw, name):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", OTHERS)
 def test_recurrent_networks_have_one_answer_in_both_event_loops(name):
     @given(recurrent(name))
     @settings(max_examples=4 if name in SLOW else 60)
@@ -159,10 +162,10 @@ def in_time(draw, name):
     return network, Trials.from_trains(trains)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", OTHERS)
 def test_layers_in_time_give_the_answer_of_the_plain_loop(name):
     @given(in_time(name))
-    @settings(max_examples=3 if name in SLOW else 40)
+    @settings(max_examples={"lif_alpha": 20}.get(name, 3 if name in SLOW else 40))
     def run(drawn):
         network, trials = drawn
         by_time, by_gradient = compare_in_time(network, trials, np.zeros((2, 2)))

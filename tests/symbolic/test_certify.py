@@ -58,9 +58,10 @@ NOTED = {
 """Smooth but for the times of two simultaneous inputs."""
 LONG = {
     "adex", "eif_afterhyperpolarisation", "eif_delta", "eif_steep", "quartic_finite_reset",
-    "lif_refractory", "logistic_refractory", "threshold_refractory",
+    "lif_refractory", "logistic_refractory", "threshold_refractory", "lif_excitatory",
 }  # fmt: skip
-"""Their trials take long in 50 digits, up to 15 s; others show the same."""
+"""Their trials take long in 50 digits, up to 15 s; others show the same: lif_excitatory is lif
+with weights of one sign, below."""
 BREAKS = {
     "lif_driven": "C1", "resonator_current": "C1", "loses_charge": "C4", "scaled_jump": "C4",
     "threshold_adapts": "C3", "qif_forgets_current": "C4", "self_exciting": "C5",

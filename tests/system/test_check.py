@@ -11,8 +11,7 @@ import pytest
 from commands import ROOT, run
 
 from derivations import compile_model, list_models, read_neuron_model
-from spiketheory.checking.recipe import make_recipe
-from spiketheory.checking.runner import run_check
+from spiketheory.checking.runner import make_recipe, run_check
 from spiketheory.testing import assert_spikes_only_shift, check_model, load_subject
 
 SMOOTH = ("theta", "qif_delta", "qif", "rapid_theta")

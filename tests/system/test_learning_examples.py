@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from derivations import compile_model
-from sim.training.network_run import start_network_run
-from sim.training.network_train import train_described
+from sim.training.networks.network_run import start_network_run
+from sim.training.networks.network_train import train_described
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("single_neuron", "spike_film", "deep_silent_network")

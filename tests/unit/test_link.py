@@ -101,15 +101,11 @@ def test_kernels_of_other_modules_are_linked_by_any_name(backend, outer):
 def test_a_branch_on_a_fact_that_does_not_hold_is_not_compiled(tmp_path, monkeypatch):
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))  # what is read is not built
     make_model_linker.cache_clear()
-    for name, does, does_not in (
-        ("theta", "run_crossings", "run_rounds"),
-        ("rapid_theta", "run_rounds", "run_crossings"),
-    ):
-        built = network([[[1.0]]], duration=2.0, model=name, backend="numba")
-        record_spikes(built, latencies([1.0]))
-        linked = built.model.at(built.constants).link(forward)
-        assert len(getattr(linked, does).overloads) == 1
-        assert len(getattr(linked, does_not).overloads) == 0
+    built = network([[[1.0]]], duration=2.0, model="theta", backend="numba")
+    record_spikes(built, latencies([1.0]))
+    linked = built.model.at(built.constants).link(forward)
+    assert len(linked.run_crossings.overloads) == 1
+    assert len(linked.run_rounds.overloads) == 0
 
 
 def test_a_module_is_linked_once_with_a_model_and_what_needs_no_loss_once_for_all_losses():

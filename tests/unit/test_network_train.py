@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from derivations import compile_model
+from derivations import compile_model, read_neuron_model
 from sim.engine.choose import choose_engine
 from sim.files.network_file import Learnable, read_network_file
 from sim.files.trials_file import TrialsFile, write_trials_file
 from sim.inputs.trials import Trials
 from sim.training.learner import Learner
-from sim.training.network_config import read_training
-from sim.training.network_run import (
+from sim.training.networks.network_config import read_training
+from sim.training.networks.network_run import (
     draw_network_run,
     load_network_run,
     read_network_checkpoint,
     start_network_run,
 )
-from sim.training.network_train import NetworkTrainer, read_own_trial, train_described
+from sim.training.networks.network_train import NetworkTrainer, read_own_trial, train_described
 from spiketheory.errors import CheckpointError, InputError, SimulationError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -223,7 +223,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(tmp_path):
 
 
 def test_a_run_keeps_its_model_file(tmp_path):
-    text = (ROOT / "tests" / "models" / "qif_two_currents.toml").read_text()
+    text = read_neuron_model("qif_delta").to_toml()
     (tmp_path / "in").mkdir()
     write(tmp_path / "in" / "mine.toml", text)
     changed = TEXT.replace('"qif"', '"mine.toml"').replace('"I", "tau_m", "tau_s"', "")
@@ -237,7 +237,7 @@ def test_a_run_keeps_its_model_file(tmp_path):
     folder = tmp_path / "run"
     found = load_network_run(folder, read_network_checkpoint(folder), compile_model=compile_numpy)
     np.testing.assert_array_equal(found.state.parameters[0], run.state.parameters[0])
-    write(folder / "model0.toml", text.replace("I - K", "I - 2*K"))
+    write(folder / "model0.toml", text.replace("V - 1", "V - 2"))
     with pytest.raises(CheckpointError, match="their equations have changed"):
         load_network_run(folder, read_network_checkpoint(folder), compile_model=compile_numpy)
 

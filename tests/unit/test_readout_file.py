@@ -10,9 +10,13 @@ from derivations import compile_readout
 from sim.files.network_file import Learnable, read_network_file
 from sim.inputs.trials import Trials
 from sim.network.readouts import LinearReadout
-from sim.training.network_config import read_training
-from sim.training.network_run import load_network_run, read_network_checkpoint, start_network_run
-from sim.training.network_train import NetworkTrainer, train_described
+from sim.training.networks.network_config import read_training
+from sim.training.networks.network_run import (
+    load_network_run,
+    read_network_checkpoint,
+    start_network_run,
+)
+from sim.training.networks.network_train import NetworkTrainer, train_described
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import InputError
 

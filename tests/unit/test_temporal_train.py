@@ -288,3 +288,25 @@ def test_what_first_spikes_do_not_have_is_refused():
         make_config(recurrent=True)
     config = make_config(readout="count")
     assert change_config(config, readout="maximum").reads_trains
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"hidden": (3000,), "recurrent": True},
+            r"Expected a training that fits into 0\.1 GiB of memory but it needs about 0\.9 GiB: "
+            r"0\.5 GiB for 9,021,000 weights, .*, 0\.\d GiB for the states .*; choose fewer",
+        ),
+        (
+            {"hidden": (900, 900), "start_rate": 30.0},
+            r"GiB for the states of hidden neurons at up to 5 instants of input, on each of 3 ",
+        ),
+    ],
+)
+def test_a_training_that_does_not_fit_is_refused_before_it_starts(options, message, monkeypatch):
+    monkeypatch.setattr("spiketheory.memory.get_memory_size", lambda: 2**27)
+    monkeypatch.setenv("SPIKETHEORY_THREADS", "3")
+    make_trainer(hidden=(30,))
+    with pytest.raises(InputError, match=message):
+        make_trainer(**options)

@@ -17,7 +17,7 @@ class Journal:
     A batch with a failure is not written down: it is searched again, and fails again.
 
     Args:
-        path: The file.
+        path: The file; None for none.
         head: What the check is of; a journal of another one is refused.
 
     Attributes:
@@ -27,9 +27,11 @@ class Journal:
         InputError: If the file cannot be read, or is of another check.
     """
 
-    def __init__(self, path: Path, head: dict[str, Any]) -> None:
+    def __init__(self, path: Path | None, head: dict[str, Any]) -> None:
         self.path, self.known = path, dict[Batch, Outcome]()
         self.head = json.loads(json.dumps({"version": 1, **head}))
+        if path is None:
+            return
         if path.exists():
             self.read(path)
         else:
@@ -66,7 +68,7 @@ class Journal:
 
     def add(self, outcome: Outcome) -> None:
         """Write down what became of a batch."""
-        if outcome.failure is not None:
+        if self.path is None or outcome.failure is not None:
             return
         b = outcome.batch
         line = json.dumps([b.name, b.number, b.examples, b.seed, outcome.examples, outcome.seconds])

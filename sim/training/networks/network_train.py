@@ -16,7 +16,7 @@ from sim.network.network import Network
 from sim.network.readouts import LinearReadout
 from sim.temporal.batch import TemporalOutcome
 from sim.training.learner import Learner
-from sim.training.network_config import NetworkTraining
+from sim.training.networks.network_config import NetworkTraining
 from sim.training.train import Row, TrainState
 from sim.training.trial_data import TrialDataset
 from spiketheory.errors import CheckpointError, InputError, ModelError, SimulationError

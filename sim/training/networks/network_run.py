@@ -16,8 +16,8 @@ from sim.files.tables import Table, TomlValue, read_toml
 from sim.network.network import Network
 from sim.network.readouts import LinearReadout
 from sim.training.checkpoint import Checkpoint, check_progress, load_checkpoint, save_checkpoint
-from sim.training.network_config import read_training
-from sim.training.network_train import NetworkTrainer
+from sim.training.networks.network_config import read_training
+from sim.training.networks.network_train import NetworkTrainer
 from sim.training.run_folder import (
     CHECKPOINT,
     CONFIG,

@@ -1,0 +1,1 @@
+"""Networks that a file describes, and what of them learns."""
