@@ -150,7 +150,7 @@ MAY_TOUCH = {
         *("spiketheory.commands", "spiketheory.testing", "benchmarks"),
     ),
     "numba": ("spiketheory.machine", "benchmarks"),
-    "sklearn": ("sim.interop", "benchmarks"),
+    "sklearn": ("sim.interop", "sim.report", "benchmarks"),
     "torch": ("sim.interop", "benchmarks"),
 }
 """Which folders may import what is heavy, or belongs to one face of the program."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.inputs.trials import Trials
 from sim.network.layer_stack import Spikes
 from sim.network.readouts import LinearReadout
 from sim.report.costs import GATES, Costs, count_dense, count_spiking
@@ -16,6 +17,7 @@ from sim.report.evidence import (
     soften,
     trace_potentials,
 )
+from sim.temporal.batch import run_temporal
 from sim.temporal.record import record_spikes
 from sim.temporal.stack import TemporalStack
 from sim.training.temporal_train import EVALUATION_BATCH, TemporalTrainer
@@ -138,6 +140,12 @@ class Reader:
             heard=heard / n, settled=settled, budgets=budgets[:shown],
             accuracy_by_spikes=right_by_spikes[:shown] / n,
         )  # fmt: skip
+
+    def run(self, trials: Trials) -> np.ndarray:
+        """Logits of any trials, shape (n_trials, n_outputs)."""
+        labels, loss = np.zeros(len(trials), int), self.trainer.plain_loss
+        outcome, _ = run_temporal(self.stack, trials, labels, self.readout, loss, gradient=False)
+        return outcome.logits
 
     def hear(self, spikes: Spikes, sample: int) -> Train:
         """What the readout hears of a sample."""

@@ -13,6 +13,7 @@ References:
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def log_mel(samples: np.ndarray, rate: int, settings: EncoderSettings) -> np.nda
     n = settings.n_frames * settings.n_hop
     samples = np.pad(samples[:n], (0, max(0, n - len(samples))))
     emphasised = samples - settings.emphasis * np.append(samples[:1], samples[:-1])
-    powers = find_powers(emphasised, settings) @ make_filters(settings).T
+    powers = (make_sparse_filters(settings) @ find_powers(emphasised, settings).T).T
     full = float(np.quantile(powers, settings.loudness)) or float(powers.max())
     if full <= 0.0:
         raise InputError(
@@ -84,6 +85,14 @@ def make_filters(settings: EncoderSettings) -> np.ndarray:
     made = list_gammatones if settings.gammatone else list_triangles
     responses = made(frequencies, settings)
     return np.asarray(responses / responses.sum(axis=1, keepdims=True))
+
+
+@lru_cache(maxsize=16)
+def make_sparse_filters(settings: EncoderSettings) -> Any:
+    """The same as a sparse matrix: few frequencies for each band, and no threads of a library."""
+    from scipy.sparse import csr_array
+
+    return csr_array(make_filters(settings))
 
 
 def list_triangles(frequencies: np.ndarray, settings: EncoderSettings) -> np.ndarray:

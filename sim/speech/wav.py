@@ -17,6 +17,26 @@ REMEDY = "give a WAV file of whole numbers (8, 16, 24 or 32 bits) or floats"
 
 
 def read_wav(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
+    """Read a recording as `read_sound` does, and refuse silence.
+
+    Raises:
+        InputError: As `read_sound`, or if all samples are equal.
+    """
+    mono, rate = read_sound(path)
+    if is_silent(mono):
+        raise InputError(
+            f"Expected sound in {path} but all of its {len(mono):,} samples are equal; record it "
+            "again, or leave the file out."
+        )
+    return mono, rate
+
+
+def is_silent(samples: np.ndarray) -> bool:
+    """Whether all samples are equal."""
+    return bool(np.ptp(samples) == 0.0)
+
+
+def read_sound(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
     """Read a recording; several channels are averaged.
 
     Args:
@@ -27,13 +47,14 @@ def read_wav(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
         second [Hz].
 
     Raises:
-        InputError: If it cannot be read, is no such file, or has no samples or no sound.
+        InputError: If it cannot be read, is no such file, or has no samples.
     """
     try:
         with catch_damage():
             rate, samples = load(Path(path))
     except DamagedError as err:
-        raise InputError(f"Expected a recording in {path} but got: {err}; {REMEDY}.") from err
+        reason = str(err).rstrip(".")
+        raise InputError(f"Expected a recording in {path} but got: {reason}; {REMEDY}.") from err
     if not samples.size:
         raise InputError(f"Expected sound in {path} but it has no samples; record it again.")
     if rate < 1:
@@ -41,11 +62,6 @@ def read_wav(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
     mono = scale(samples).reshape(len(samples), -1).mean(axis=1)
     if not np.isfinite(mono).all():
         raise InputError(f"Expected finite samples in {path} but got others; record it again.")
-    if np.ptp(mono) == 0.0:
-        raise InputError(
-            f"Expected sound in {path} but all of its {len(mono):,} samples are equal; record it "
-            "again, or leave the file out."
-        )
     return mono, rate
 
 

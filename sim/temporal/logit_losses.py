@@ -15,6 +15,7 @@ from spiketheory.errors import InputError, check_finite, check_shape
 
 Floats: TypeAlias = NDArray[np.floating]
 Numbers: TypeAlias = tuple[float, ...]
+Settings: TypeAlias = Numbers | Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class LogitLoss:
         return f"LogitLoss({self.name}, settings={self.settings})"
 
 
-def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
+def cross_entropy(logits: Floats, target: Floats, settings: Settings, gradient: Floats) -> float:
     """Cross entropy of the softmax of the logits; settings are (label smoothing,).
 
     Target is (label, weight of its class); with smoothing s the wanted probabilities are s / n, and
@@ -67,7 +68,7 @@ def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: F
     return float(weight * value)
 
 
-def squared_error(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
+def squared_error(logits: Floats, target: Floats, settings: Settings, gradient: Floats) -> float:
     """Half the squared distance of the logits to the targets; target ends with a weight."""
     value, weight = 0.0, target[logits.shape[0]]
     for o in range(logits.shape[0]):

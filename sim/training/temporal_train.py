@@ -16,6 +16,7 @@ from sim.temporal.batch import MAX_SPIKES, Clip, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
 from sim.temporal.norms import Kept, find_median, median_above_zero, remember, start_norms
+from sim.temporal.reading import check_margin
 from sim.temporal.stack import TemporalStack, read_temporal
 from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
@@ -59,6 +60,10 @@ class TemporalTrainer(Trainer):
         self.plain_loss = make_cross_entropy()
         self.before_step: list[np.ndarray] | None = None
         self.steps_left = 0
+        wanted = config.activity
+        self.margin = check_margin(
+            model, (wanted.margin, wanted.margin_width) if wanted.margin else None
+        )
         super().__init__(config, dataset, model)
         needs = estimate_run(self.temporal, self.train_trials, get_thread_count())
         check_needs(needs, "a training")
@@ -253,7 +258,7 @@ class TemporalTrainer(Trainer):
             batch = stack, self.draw_trials(indices, rng), labels, readout, self.logit_loss
             outcome, found = run_temporal(
                 *batch, parameters=self.wants_parameters,
-                activity=self.find_costs(state.kept["rates"]),
+                activity=self.find_costs(state.kept["rates"]), margin=self.margin,
                 clip=self.choose_clip(state.kept, scales, batch),
                 sample_weight=self.find_sample_weights(indices),
             )  # fmt: skip

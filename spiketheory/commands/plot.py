@@ -1,12 +1,15 @@
-"""The commands of ``plot``: continuity, landscape."""
+"""The commands of ``plot``: continuity, landscape, line."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import show_progress
+from spiketheory.commands.common import DATA_OPTION, JSON_OPTION, show_progress
 from spiketheory.commands.group import Group
+
+if TYPE_CHECKING:
+    from sim.report.slope import LossLine
 
 
 @click.group(cls=Group)
@@ -75,6 +78,77 @@ def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:
         jumps = len(one.jumps)
         click.echo(f"{one.subject.neuron.name}: {jumps or 'no'} jump{'s' * (jumps != 1)}")
     click.echo(f"Wrote {out}.", err=True)
+
+
+@plot.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@FIGURE_OPTION
+@DATA_OPTION
+@click.option("--steps", type=click.IntRange(min=2), default=2000, show_default=True,
+              help="Steps of the line.")  # fmt: skip
+@click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True,
+              help="The loss is the mean over so many held-out samples.")  # fmt: skip
+@click.option("--reach", type=click.FloatRange(min=0, min_open=True), default=0.1,
+              show_default=True,
+              help="Length of either half of the line, relative to the weights.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Draws the direction.")
+@JSON_OPTION
+def line(
+    runs: tuple[Path, ...], out: Path, root: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Draw the loss of trained networks along a line of weights: jumps, and steep places.
+
+    Each of RUNS, folders that `spiketheory train --readout ...` wrote, gets a row. Steps in which
+    the loss changes by more than 20 times the median are halved down to 1e-13 of the line: what
+    still changes there jumps. The others are steep, which is not the same.
+
+    \b
+    Example:
+      spiketheory plot line runs/fsdd-qif-seed0 runs/fsdd-lif-seed0 --out line.png
+    """  # noqa: D301
+    from sim.report.slope import follow_line
+    from sim.report.slope_figure import plot_lines
+    from sim.training.temporal_train import TemporalTrainer
+    from spiketheory.commands.display import format_json
+    from spiketheory.commands.trained.report import load
+    from spiketheory.errors import InputError, check_choice
+
+    check_choice("the suffix of --out", out.suffix.lower(), (".svg", ".png"))
+    found = []
+    with show_progress() as show:
+        for folder in runs:
+            loaded = load(folder, root)
+            if not isinstance(loaded.trainer, TemporalTrainer):
+                raise InputError(
+                    f"Expected networks with a readout of spike trains but the outputs of {folder} "
+                    "spike themselves; train with --readout."
+                )
+            show(f"Following the loss of {folder}")
+            found.append(follow_line(loaded.trainer, loaded.state, **options))
+    plot_lines(found, out)
+    rows = [describe_line(run, one) for run, one in zip(runs, found, strict=True)]
+    click.echo(format_json(rows) if as_json else "\n".join(map(write_line, rows)))
+    click.echo(f"Wrote {out}.", err=True)
+
+
+def describe_line(run: Path, found: "LossLine") -> dict[str, Any]:
+    """Jumps and steep places of a line, as plain values."""
+    smooth = [one for one in found.steep if not one.jumps]
+    return {
+        "run": str(run), "model": found.model, "steps": len(found.places) - 1,
+        "samples": found.n_samples, "reach": found.reach, "median_change": found.median,
+        "steep_steps": len(found.steep), "steps_with_jumps": len(found.steep) - len(smooth),
+        "jumps": found.n_jumps, "largest_slope": max((one.slope for one in smooth), default=0.0),
+    }  # fmt: skip
+
+
+def write_line(row: dict[str, Any]) -> str:
+    """The same in words."""
+    slope = f", slope up to {row['largest_slope']:.2g}" if row["largest_slope"] else ""
+    return (
+        f"{row['model']}: {row['steep_steps']} of {row['steps']} steps change the loss by more "
+        f"than 20 medians; it jumps in {row['steps_with_jumps']} of them{slope}."
+    )
 
 
 def build_subjects(models: tuple[str, ...], out: Path) -> list[Any]:

@@ -65,7 +65,9 @@ class Lowering:
         self.constants += self.find_direct_parameters()
         self.varied = Sensitivities(derivation, self.constants).constants
         self.covector = self.name_derivatives(f"l_{c}" for c in self.coordinates)
-        self.spike_time_bar, self.port = self.name_derivatives(["g_time", "port"])
+        self.spike_time_bar, self.port, self.excess_bar = self.name_derivatives(
+            ["g_time", "port", "g_excess"]
+        )
 
     def name_derivatives(self, names: Iterable[str]) -> tuple[sp.Symbol, ...]:
         """Symbols for a loss's derivatives, named apart from everything a function may take."""
@@ -85,6 +87,7 @@ class Lowering:
             d.initial.lower, d.initial.upper, d.initial.default, d.will_spike,
             *(e for b in (*d.closed.time_to_spike, *d.propagator.branches)
               for e in (b.condition, *b.values)),
+            *(e for b in d.closed.time_to_peak for e in (b.condition, *b.values)),
         ]  # fmt: skip
         if d.pseudospike is not None:
             expressions += [d.pseudospike.delay, d.pseudospike.period, d.pseudospike.rate]
@@ -105,6 +108,7 @@ class Lowering:
             *self.lower_chart(),
             *self.lower_propagator(),
             *(() if d.is_integrated else (*self.lower_flow(), *self.lower_spike())),
+            *(() if d.is_integrated else self.lower_peak()),
             *self.lower_jump(),
             *self.lower_reset(),
             *self.lower_pseudospike(),
@@ -362,6 +366,42 @@ class Lowering:
                     Branch(condition=sp.true, values=tuple(self.pull_back_spike())),
                 ),
                 calls=self.slope_calls,
+            ),
+        ]
+
+    def lower_peak(self) -> list[KernelFunction]:
+        """The next maximum of what has the threshold, and how far it is beyond that."""
+        d = self.derivation
+        if not d.closed.time_to_peak:
+            return []
+        voltage, arguments = d.model.spike.variable, (*self.coordinates, *self.constants)
+        return [
+            build_branches(
+                "time_to_peak",
+                f"Time to the next maximum of {voltage} without further input, if it did not "
+                "spike; inf if there is none.",
+                describe_branches(d.closed.time_to_peak),
+                arguments,
+                ["duration"],
+                d.closed.time_to_peak,
+                scalar=True,
+            ),
+            build_function(
+                "excess",
+                f"How far {voltage} is beyond the threshold.",
+                (f"excess = {print_plain(-d.chart.surface)}",),
+                arguments,
+                ["excess"],
+                [-d.chart.surface],
+                scalar=True,
+            ),
+            build_function(
+                "excess_constants_vjp",
+                "Derivatives of a loss by the constants, at fixed coordinates, from that by it.",
+                (),
+                (*arguments, self.excess_bar),
+                [f"d_{c.name}" for c in self.varied],
+                [-self.excess_bar * d.chart.surface.diff(c) for c in self.varied],
             ),
         ]
 

@@ -197,12 +197,15 @@ class ClosedForm:
         time_to_spike_gradient: Its derivatives with respect to the coordinates; may hold the
             propagator's values over the time to the spike.
         numbers: Numbers of the flow that depend on the state; None if there are none.
+        time_to_peak: Time to the next maximum of what has the threshold, without further input
+            and spikes, ``oo`` if there is none; no branches if the model has no such maximum.
     """
 
     flow: tuple[sp.Expr, ...]
     time_to_spike: tuple[Branch, ...]
     time_to_spike_gradient: tuple[sp.Expr, ...]
     numbers: Numbers | None = None
+    time_to_peak: tuple[Branch, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from sim.report.evidence import Train, find_decision, read_at, trace_potentials
 from sim.report.figures import draw_confusion, draw_knowing, draw_story
 from sim.report.measure import Reader, choose_potential, choose_sample, confuse
 from sim.training.train import train_network
-from spiketheory.commands.report_page import bound_share
+from spiketheory.commands.trained.report_page import bound_share
 
 READOUTS = ("leaky_integrator", "windows", "linear_window", "potential_at_end", "count", "maximum")
 

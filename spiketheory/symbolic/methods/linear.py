@@ -32,8 +32,10 @@ from spiketheory.symbolic.derivation import (
     RootSearch,
     Step,
 )
+from spiketheory.symbolic.methods.peaks import find_peak
 from spiketheory.symbolic.methods.shared import (
     Names,
+    clear,
     differentiate_implicitly,
     dot,
     explain_crossing,
@@ -194,9 +196,12 @@ def solve(model: NeuronModel) -> Derivation:
     descent = build_descent(model, cascade)
     jacobian = sp.Matrix(flow).jacobian(state)
     branches, how = find_spike(model, descent)
+    peak = find_peak(model, descent, [simplify_height(h) for h in descent.heights])
     elapsed = propagator.symbols[-1]
     gradient = differentiate_implicitly(surface, model.derivatives, flow, jacobian, state)
-    solution = ClosedForm(flow=flow, time_to_spike=branches, time_to_spike_gradient=gradient)
+    solution = ClosedForm(
+        flow=flow, time_to_spike=branches, time_to_spike_gradient=gradient, time_to_peak=peak
+    )
     if model.is_crossing or any(b.values[0].has(first_zero) for b in branches):
         solution = RootSearch(**vars(solution), descent=descent)
     return Derivation(
@@ -213,7 +218,7 @@ def solve(model: NeuronModel) -> Derivation:
         reset=model.reset,
         initial=start_at_potential(model),
         pseudospike=None,
-        steps=explain(model, descent, propagator, how),
+        steps=explain(model, descent, propagator, how, bool(peak)),
         references=REFERENCES,
         without_pseudospikes=(
             "a neuron with a finite threshold that has not spiked by the trial's end need not be "
@@ -384,12 +389,6 @@ def solve_lambert(heights: list[sp.Expr], rates: tuple[sp.Expr, ...]) -> list[Br
     return [Branch(condition=soon, values=((start - angle) / rate,)), never]
 
 
-def clear(expression: sp.Expr) -> sp.Expr:
-    """Multiply by the positive denominator of an expression."""
-    above, below = sp.fraction(sp.factor(sp.together(expression)))
-    return above if below.is_positive else above / below
-
-
 def explain_choice(cascade: Cascade, how: str) -> str:
     """Why this method, and what it does."""
     single = len(cascade.state) == 1
@@ -402,7 +401,7 @@ def explain_choice(cascade: Cascade, how: str) -> str:
 
 # Long: the text of the steps.
 def explain(
-    model: NeuronModel, descent: Descent, propagator: Propagator, how: str
+    model: NeuronModel, descent: Descent, propagator: Propagator, how: str, peak: bool
 ) -> tuple[Step, ...]:
     """The derivation in steps."""
     distance = sp.Symbol("f_0")
@@ -451,6 +450,17 @@ def explain(
                 ),
             )
         )  # fmt: skip
+    if peak:
+        steps.append(
+            Step(
+                title="Next maximum",
+                text=(
+                    f"{model.spike.variable} stops rising where f_1, minus its slope, rises "
+                    "through zero. How high it gets says how far the neuron is from grazing the "
+                    "threshold, and changes with the state as if the time were fixed."
+                ),
+            )
+        )
     steps.append(
         Step(
             title="Gradient of the spike time",

@@ -53,7 +53,7 @@ def build_page(run: "Run", reader: Reader | None, *, steps: int = STEPS) -> list
     trainer, rows = run.trainer, run.state.rows
     title = f"{trainer.config.dataset.name}, {trainer.model.name}, seed {trainer.config.seed}"
     if reader is None:
-        labels = trainer.dataset.test_labels
+        labels = trainer.watched.labels
         guesses = trainer.guess(run.state, len(labels))
         middle = [*list_missing(), *tell_layers(run, guesses)]
     else:
@@ -67,7 +67,7 @@ def build_page(run: "Run", reader: Reader | None, *, steps: int = STEPS) -> list
         ]
     return [
         Heading(text=title, level=1),
-        summarise(run, labels, guesses),
+        summarise(run, labels, guesses, part=trainer.watched.name if reader is None else "test"),
         *tell_learning(rows),
         *tell_errors(labels, guesses, trainer.dataset.n_classes),
         *middle,
@@ -75,12 +75,12 @@ def build_page(run: "Run", reader: Reader | None, *, steps: int = STEPS) -> list
     ]
 
 
-def summarise(run: "Run", labels: np.ndarray, guesses: np.ndarray) -> Summary:
+def summarise(run: "Run", labels: np.ndarray, guesses: np.ndarray, *, part: str) -> Summary:
     """The box at the top."""
     trainer, hits = run.trainer, int(np.count_nonzero(labels == guesses))
     config = trainer.config
     low, high = bound_share(hits, len(labels))
-    held_out = "validation samples" if config.dataset.validation else "held-out samples"
+    held_out = "held-out samples" if part == "test" else "validation samples"
     seconds = sum(row["seconds"] for row in run.state.rows)
     return Summary(
         rows=(
@@ -261,7 +261,7 @@ def list_missing() -> list[Block]:
 def tell_layers(run: "Run", guesses: np.ndarray) -> list[Block]:
     """A sample and the costs of a network whose outputs spike."""
     trainer, state = run.trainer, run.state
-    labels = trainer.dataset.test_labels
+    labels = trainer.watched.labels
     sample = int(np.argmax(guesses == labels))
     panel = trainer.draw_sample(state, sample, f"after {state.epoch} epochs")
     energy = trainer.evaluate(state).energy

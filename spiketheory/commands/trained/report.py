@@ -33,7 +33,7 @@ def report(run: Path, root: Path | None, out: Path | None, steps: int) -> None:
     Example:
       spiketheory report runs/digits-theta-seed0
     """  # noqa: D301
-    from spiketheory.commands.report_page import build_page
+    from spiketheory.commands.trained.report_page import build_page
     from spiketheory.documents.html import render_html
     from spiketheory.files import write_text_atomically
 

@@ -1,0 +1,1 @@
+"""Commands about networks that were trained: pages, and listening."""
