@@ -28,7 +28,8 @@ RUNS = Path("runs")
 @click.option("--overwrite", is_flag=True,
               help="Replace a sweep that is in the folder.  [default: keep it]")  # fmt: skip
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR",
-              help="Do what is missing in the sweep of this folder.  [default: begin one]")  # fmt: skip
+              help="Do what is missing in the sweep of this folder.  "
+              "[default: begin one]")  # fmt: skip
 @JSON_OPTION
 def sweep(
     file: Path | None,
