@@ -6,6 +6,8 @@ Names are imported when they are first asked for: running a compiled model does 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from spiketheory.certification.certify import certify as certify
     from spiketheory.certification.recheck import recheck as recheck

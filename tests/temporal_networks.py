@@ -23,7 +23,11 @@ def draw_network(
     model, sizes, rng, *, recurrent=True, delays=True, varied=False, backend="numpy", duration=2.0,
     n_channels=6,
 ):  # fmt: skip
-    """A network with random weights; with ``varied`` every neuron has parameters of its own."""
+    """A network with random weights.
+
+    With ``varied`` every neuron has parameters of its own; with ``delays`` neurons have some, and
+    channels of the input if it is ``"all"``.
+    """
     compiled, scale = compile_model(model, backend=backend), SCALES[model]
     populations, projections, pre, n_pre = [], [], "input", n_channels
     for k, n in enumerate(sizes):
@@ -36,7 +40,7 @@ def draw_network(
         populations.append(Population(name=name, model=compiled, size=n, parameters=parameters))
         projections.append(Projection(
             pre=pre, post=name, weights=rng.normal(0.3, 1, (n, n_pre)) * scale,
-            delays=delay_axons(rng, n_pre, n, 0.1) if delays and k else None,
+            delays=delay_axons(rng, n_pre, n, 0.1) if delays and (k or delays == "all") else None,
         ))  # fmt: skip
         if recurrent:
             projections.append(Projection(

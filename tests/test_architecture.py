@@ -31,7 +31,7 @@ ABOVE = ("spiketheory", "derivations.generated", "sim")
 """Packages of which nothing but parts are imported."""
 MAY_IMPORT_DERIVATIONS = (
     *("derivations", "spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
-    *("spiketheory.commands", "benchmarks"),
+    *("sim.interop", "spiketheory.commands", "benchmarks"),
 )
 PACKAGES = ("spiketheory", "derivations", "sim", "benchmarks")
 FILES = [
@@ -150,6 +150,7 @@ MAY_TOUCH = {
         *("spiketheory.commands", "spiketheory.testing", "benchmarks"),
     ),
     "numba": ("spiketheory.machine", "benchmarks"),
+    "sklearn": ("sim.interop", "sim.report", "benchmarks"),
     "torch": ("sim.interop", "benchmarks"),
 }
 """Which folders may import what is heavy, or belongs to one face of the program."""

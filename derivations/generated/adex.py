@@ -24,7 +24,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 6
+FORMAT = 7
 NAME = "adex"
 DIGEST = "7a9a0d1bcdf31f988b6c721d9e20523d3e0a839c36edce218ef5b8ea3c3ac21b"
 PARAMETERS = ("tau_m", "tau_u", "Delta", "V_T", "a", "b", "V_r", "V_peak", "I0")

@@ -24,7 +24,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 6
+FORMAT = 7
 NAME = "eif"
 DIGEST = "b68396a15ee203ab461bc014757dab321af96b1692c2e266f3ab9137bf2f94e7"
 PARAMETERS = ("tau_m", "tau_s", "V_r")

@@ -18,7 +18,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 6
+FORMAT = 7
 NAME = "izhikevich"
 DIGEST = "bfb37fd8fa28d682b6d4876dee2ca348f13ca248d37de18f5b833167a7ce4dd3"
 PARAMETERS = ("a", "b", "c", "d", "I0", "V_peak")

@@ -15,7 +15,7 @@ from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.roots import first_zero
 from spiketheory.runtime.special import exp_dd, lambert_w
 
-FORMAT = 6
+FORMAT = 7
 NAME = "lif"
 DIGEST = "913736d4cc3337a4fb88fae6ad52fc1d86f3b4ceba7894e63e1f1f6f9720dbb1"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -249,10 +249,16 @@ def time_to_spike(V, I, tau_m, tau_s, V_th):
 def will_spike(V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th):
     """Whether a spike comes within the propagator's duration.
 
+    no if max(V, P_V_V * (V - max(0, I)) + max(0, I)) < V_th - max(max(I, V_th), abs(V)) /
+        1099511627776
     time_to_spike() < elapsed
 
     Returns spikes. Operations: 1 compare, 1 time_to_spike.
     """
+    if (
+        np.maximum(V, P_V_V * (V - np.maximum(0, I)) + np.maximum(0, I)) < V_th - np.maximum(np.maximum(I, V_th), np.abs(V)) / 1099511627776
+    ):
+        return False
     return time_to_spike(V, I, tau_m, tau_s, V_th) < elapsed
 
 
@@ -301,6 +307,69 @@ def fire_vjp_array(V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, 
         (branch_1, branch_2),
         (V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th, l_V, l_I, g_time),
     )
+
+
+def time_to_peak(V, I, tau_m, tau_s, V_th):
+    """Time to the next maximum of V without further input, if it did not spike; inf if there is none.
+
+    tau_s * (I - V) / I if tau_s - tau_m = 0 and I > 0 and V - I < 0
+    -tau_m * tau_s * log1p(-(I - V) * (tau_m - tau_s) / (I * tau_m)) / (tau_m - tau_s) if I > 0
+        and I * tau_m - (I - V) * (tau_m - tau_s) > 0 and V - I < 0
+    inf otherwise
+
+    Returns duration. Operations: 2 add, 4 multiply, 2 divide, 1 log1p.
+    """
+    if (tau_s - tau_m == 0) & (I > 0) & (V - I < 0):
+        return tau_s * (I - V) / I
+    if (I > 0) & (I * tau_m - (I - V) * (tau_m - tau_s) > 0) & (V - I < 0):
+        t0 = tau_m - tau_s
+        return -tau_m * tau_s * np.log1p(-t0 * (I - V) / (I * tau_m)) / t0
+    return np.inf
+
+
+def time_to_peak_array(V, I, tau_m, tau_s, V_th):
+    """Time to the next maximum of V without further input, if it did not spike; inf if there is none.
+
+    For arrays: every element is computed by its own branch.
+    """
+
+    def branch_1(V, I, tau_m, tau_s, V_th):
+        return tau_s * (I - V) / I
+
+    def branch_2(V, I, tau_m, tau_s, V_th):
+        t0 = tau_m - tau_s
+        return -tau_m * tau_s * np.log1p(-t0 * (I - V) / (I * tau_m)) / t0
+
+    def branch_3(V, I, tau_m, tau_s, V_th):
+        return np.inf
+
+    return choose_branches(
+        (
+            (tau_s - tau_m == 0) & (I > 0) & (V - I < 0),
+            (I > 0) & (I * tau_m - (I - V) * (tau_m - tau_s) > 0) & (V - I < 0),
+            True,
+        ),
+        (branch_1, branch_2, branch_3),
+        (V, I, tau_m, tau_s, V_th),
+    )
+
+
+def excess(V, I, tau_m, tau_s, V_th):
+    """How far V is beyond the threshold.
+
+    excess = V - V_th
+
+    Returns excess. Operations: 1 add.
+    """
+    return V - V_th
+
+
+def excess_constants_vjp(V, I, tau_m, tau_s, V_th, g_excess):
+    """Derivatives of a loss by the constants, at fixed coordinates, from that by it.
+
+    Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, -g_excess
 
 
 def jump(V, I, w, tau_m, tau_s, V_th):

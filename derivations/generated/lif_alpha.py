@@ -12,10 +12,10 @@ Operations per call: propagator 15, flow 9, flow_vjp 9, time_to_spike 5, will_sp
 import numpy as np
 
 from spiketheory.runtime.branches import choose_branches
-from spiketheory.runtime.roots import first_zero
+from spiketheory.runtime.roots import first_peak, first_zero
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 6
+FORMAT = 7
 NAME = "lif_alpha"
 DIGEST = "bfec7fc3b1bf213750c7d0dc6a8949f0b07e12101a4b1f368c72018cf8bffbb3"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -35,6 +35,7 @@ LOOPED = (
     "heights",
     "time_to_spike",
     "will_spike",
+    "time_to_peak",
     "flow_constants_vjp",
     "fire_constants_vjp",
 )
@@ -248,10 +249,16 @@ def time_to_spike(V, I, J, tau_m, tau_s, V_th):
 def will_spike(V, I, J, P_V_V, P_V_I, P_V_J, P_I_I, P_I_J, P_J_J, elapsed, tau_m, tau_s, V_th):
     """Whether a spike comes within the propagator's duration.
 
+    no if max(V, P_V_V * (V - max(max(0, I), J)) + max(max(0, I), J)) < V_th - max(max(max(I,
+        J), V_th), abs(V)) / 1099511627776
     time_to_spike() < elapsed
 
     Returns spikes. Operations: 1 compare, 1 time_to_spike.
     """
+    if (
+        np.maximum(V, P_V_V * (V - np.maximum(np.maximum(0, I), J)) + np.maximum(np.maximum(0, I), J)) < V_th - np.maximum(np.maximum(np.maximum(I, J), V_th), np.abs(V)) / 1099511627776
+    ):
+        return False
     return time_to_spike(V, I, J, tau_m, tau_s, V_th) < elapsed
 
 
@@ -396,6 +403,38 @@ def fire_vjp_array(
             g_time,
         ),
     )
+
+
+def time_to_peak(V, I, J, tau_m, tau_s, V_th):
+    """Time to the next maximum of V without further input, if it did not spike; inf if there is none.
+
+    first_peak((0.0, -1 / tau_m, -1 / tau_s, -1 / tau_s), 600 * max(tau_m, tau_s), (V, I, J,
+        tau_m, tau_s, V_th))
+
+    Returns duration. Operations: 1 multiply, 2 divide, 1 first_peak, 1 max.
+    """
+    t0 = -1 / tau_s
+    return (
+        first_peak(heights, (0.0, -1 / tau_m, t0, t0), 600 * np.maximum(tau_m, tau_s), (V, I, J, tau_m, tau_s, V_th))
+    )
+
+
+def excess(V, I, J, tau_m, tau_s, V_th):
+    """How far V is beyond the threshold.
+
+    excess = V - V_th
+
+    Returns excess. Operations: 1 add.
+    """
+    return V - V_th
+
+
+def excess_constants_vjp(V, I, J, tau_m, tau_s, V_th, g_excess):
+    """Derivatives of a loss by the constants, at fixed coordinates, from that by it.
+
+    Returns d_tau_m, d_tau_s, d_V_th. Operations: none.
+    """
+    return 0.0, 0.0, -g_excess
 
 
 def jump(V, I, J, w, tau_m, tau_s, V_th):

@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 6
+FORMAT = 7
 NAME = "lif_delta"
 DIGEST = "a0faceff19315895f00e6bdec45f8103fb0d735bd57ac1b22aaa41ea8e729454"
 PARAMETERS = ("tau", "I0", "V_th")

@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 6
+FORMAT = 7
 NAME = "nlif"
 DIGEST = "3163e0fb4391349d822d4b8cb06e7b0d0abeaf2b67af88efb37ce0a8d6ac8c94"
 PARAMETERS = ("tau_m", "tau_s", "V_th")

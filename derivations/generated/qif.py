@@ -19,7 +19,7 @@ from spiketheory.runtime.special import (
     decay_wait,
 )
 
-FORMAT = 6
+FORMAT = 7
 NAME = "qif"
 DIGEST = "84f465b827aa300c4bd48b463f9b50de364b4775246a20b5a9438b403a0c5c61"
 PARAMETERS = ("tau_m", "tau_s")

@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import sinc_slope
 
-FORMAT = 6
+FORMAT = 7
 NAME = "qif_delta"
 DIGEST = "70b456054078a5f07f4ba1048e72497bc7b5d9b436b04d4e7dd778dadb232771"
 PARAMETERS = ("tau", "I0")

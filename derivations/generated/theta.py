@@ -11,7 +11,7 @@ Operations per call: propagator 4, flow 6, flow_vjp 6, time_to_spike 2, will_spi
 
 import numpy as np
 
-FORMAT = 6
+FORMAT = 7
 NAME = "theta"
 DIGEST = "d467622da0252c2fe766f326a56b6a05f4e3c14313162eba821cd4c6c4bf3785"
 PARAMETERS = ("tau", "I0")

@@ -12,7 +12,7 @@ from sim.network.readouts import (
     ReadoutGradients,
     check_linear_readout,
 )
-from sim.temporal.batch import link_maximum
+from sim.temporal.linking import link_maximum
 from sim.temporal.logit_losses import LogitLoss
 from spiketheory.errors import InputError
 

@@ -209,12 +209,17 @@ def list_spikes(
         neurons = np.where(np.isfinite(times), neurons, NO_CHANNEL).astype(np.int64)
     else:
         times, neurons, counts = spike_lists.list_spikes(stack, batch, room, max_spikes=max_spikes)
+    check_room(network.populations[-1].name, counts, room)
+    return SpikeLists(times, neurons)
+
+
+def check_room(population: str, counts: np.ndarray, room: int) -> None:
+    """Raise `InputError` if a trial has more spikes than there is room for."""
     for trial in np.flatnonzero(counts > room)[:1]:
         raise InputError(
-            f"Expected at most {room} spikes of {network.populations[-1].name} in a trial but "
-            f"trial {trial} has {counts[trial]}; make room for {counts.max()} or more."
+            f"Expected at most {room} spikes of {population} in a trial but trial {trial} has "
+            f"{counts[trial]}; make room for {counts.max()} or more."
         )
-    return SpikeLists(times, neurons)
 
 
 def pull_back_spikes(

@@ -18,7 +18,7 @@ class MergedTrials:
         channel: Channel of each spike, by trial, time and channel, shape (n_spikes,); a channel
             that spikes k times at once is there k times.
         spike_offsets: First spike of each instant, and the end, shape (n_instants + 1,).
-        source: Where each spike is in `Trials.time`, rising, shape (n_spikes,).
+        source: Where each spike is in `Trials.time`, shape (n_spikes,).
         n_channels: Number of channels.
     """
 
@@ -33,7 +33,9 @@ class MergedTrials:
         return len(self.instant_offsets) - 1
 
 
-def merge_instants(trials: Trials, duration: float) -> MergedTrials:
+def merge_instants(
+    trials: Trials, duration: float, arrival: np.ndarray | None = None
+) -> MergedTrials:
     """Group the spikes of each trial by their times; those after the trial's end are left out.
 
     Times are one instant only if they are equal to the last bit.
@@ -41,15 +43,18 @@ def merge_instants(trials: Trials, duration: float) -> MergedTrials:
     Args:
         trials: The spikes, sorted by trial, time and channel as trials are.
         duration: The trial's end T [time]; spikes at T are kept.
+        arrival: The times to group by; None for those of the spikes [time].
 
     Raises:
         InputError: If ``duration`` is not positive.
     """
     check_positive("duration", duration)
-    source = np.flatnonzero(trials.time <= duration)
-    n_trials = len(trials)
-    trial = np.repeat(np.arange(n_trials), np.diff(trials.offsets))[source]
-    time = trials.time[source]
+    when, n_trials = trials.time if arrival is None else arrival, len(trials)
+    owner = np.repeat(np.arange(n_trials), np.diff(trials.offsets))
+    source = np.flatnonzero(when <= duration)
+    if arrival is not None:
+        source = source[np.lexsort((trials.channel[source], when[source], owner[source]))]
+    trial, time = owner[source], when[source]
     is_new = np.ones(len(source), dtype=bool)
     is_new[1:] = (time[1:] != time[:-1]) | (trial[1:] != trial[:-1])
     first = np.flatnonzero(is_new)

@@ -7,24 +7,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from sim.engine.choose import AUTO
-from sim.engine.predict import choose_reading, list_spikes, predict, pull_back, pull_back_spikes
+from sim.engine.passes import EventPass, LayerPass, Pass
+from sim.engine.predict import (
+    choose_reading,
+    choose_stack,
+    list_spikes,
+    predict,
+    pull_back,
+    pull_back_spikes,
+)
 from sim.events.differentiate import Gradients
 from sim.files.network_file import Learnable
 from sim.inputs.trials import Trials
+from sim.interop.numbers import Numbers, list_learnable, name_learnable, place_times, read_numbers
 from sim.layers.batch import Events, prepare_events, run_batch
 from sim.losses import make_linear_loss
 from sim.network.layer_stack import LayerStack
-from sim.network.network import Network, Projection
+from sim.network.network import Network
 from sim.network.readouts import LinearReadout
 from sim.training.learner import Learner, find_bounds
-from spiketheory.errors import InputError, check_choice
+from spiketheory.errors import InputError, check_choice, check_finite
 
 LOGITS, FIRST_SPIKES, SPIKES = "logits", "first_spikes", "spikes"
 OUTPUTS = (LOGITS, FIRST_SPIKES, SPIKES)
@@ -34,32 +43,8 @@ KNOWN: WeakValueDictionary[str, "HandedOver"] = WeakValueDictionary()
 """Those of this process by key."""
 
 
-class Numbers(NamedTuple):
-    """What is handed over with a batch.
-
-    Attributes:
-        times: Of input spikes: shape (n_trials, room), inf where there is none; (n_trials,
-            n_channels), inf for never, without ``channels``; or those of bins, shape (n_bins,).
-        channels: Of each spike, -1 where there is none; the bin of each channel, uint8, shape
-            (n_trials, n_channels); or of no size.
-        arrays: In the order of `HandedOver.names`.
-    """
-
-    times: np.ndarray
-    channels: np.ndarray
-    arrays: Sequence[np.ndarray]
-
-    def equals(self, other: "Numbers") -> bool:
-        """Whether others are the same, to the last bit."""
-        pairs = zip((*self[:2], *self.arrays), (*other[:2], *other.arrays), strict=True)
-        return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
-
-    def copy(self) -> "Numbers":
-        """The same in memory of their own."""
-        return Numbers(self.times.copy(), self.channels.copy(), [a.copy() for a in self.arrays])
-
-
-class Ready(NamedTuple):
+@dataclass(eq=False)
+class Ready:
     """A batch as engines get it; kept, for the way back begins with the same numbers.
 
     Attributes:
@@ -68,6 +53,7 @@ class Ready(NamedTuple):
         network: The network; None where ``stack`` does.
         stack: The network as layers of which first spikes are read; None if it is none.
         events: The batch as these get it.
+        tape: The pass that it made, if one was kept and nobody has gone back through it.
     """
 
     numbers: Numbers
@@ -75,6 +61,7 @@ class Ready(NamedTuple):
     network: Network | None
     stack: LayerStack | None
     events: Events | None
+    tape: Pass | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -112,7 +99,9 @@ class HandedOver:
     @cached_property
     def learner(self) -> Learner:
         """Puts arrays in their places."""
-        return Learner(self.network, list_learnable(self.network, self.output, self.learn))
+        return Learner(
+            self.network, list_learnable(self.network, self.output == LOGITS, self.learn)
+        )
 
     @cached_property
     def names(self) -> list[str]:
@@ -190,8 +179,30 @@ class HandedOver:
         object.__setattr__(self, "last", ready)
         return ready
 
-    def run(self, numbers: Numbers) -> tuple[np.ndarray, np.ndarray]:
-        """What comes out, shape (n_trials, ...); of spikes also the neurons."""
+    def make_pass(self, network: Network, trials: Trials) -> Pass | None:
+        """A pass that is kept to go back through; None if that is too large, or not faster."""
+        room = self.room if self.output == SPIKES else None
+        options: dict[str, Any] = {
+            "parameters": self.learner.needs_parameters, "max_spikes": self.max_spikes,
+        }  # fmt: skip
+        engine, stack = self.find_engine(), None
+        if self.output != FIRST_SPIKES:
+            stack = choose_stack(network, engine)
+        elif engine == "layers":
+            return None
+        if stack is None:
+            return EventPass(network, trials, room, **options)
+        made = LayerPass(stack, trials, room, **options)
+        return made.run_forward() if made.run.is_small else None
+
+    def run(self, numbers: Numbers, keeps: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """What comes out, shape (n_trials, ...); of spikes also the neurons.
+
+        Args:
+            numbers: What is handed over.
+            keeps: Whether `pull_back` is going to be called with the same numbers, so that what it
+                takes is kept until then, or until the next batch.
+        """
         ready = self.prepare(numbers)
         nothing = np.empty(0, np.int64)
         options: dict[str, Any] = {"max_spikes": self.max_spikes}
@@ -201,6 +212,11 @@ class HandedOver:
             outcome, _ = run_batch(ready.stack, ready.events, zeros, self.loss, **options)
             return outcome.output_times.reshape(zeros.shape), nothing
         assert ready.network is not None
+        if keeps:
+            ready.tape = self.make_pass(ready.network, ready.trials)
+        if ready.tape is not None:
+            values = ready.tape.values.copy()
+            return values.reshape(len(values), *self.shape), ready.tape.neurons.copy()
         if self.output == SPIKES:
             return list_spikes(
                 ready.network, ready.trials, room=self.room, engine=self.engine, **options
@@ -226,7 +242,12 @@ class HandedOver:
             by_time = [] if found.input_times is None else [found.input_times]
         else:
             assert ready.network is not None
-            gradients = self.pull_back_network(ready.network, ready.trials, slopes, input_times)
+            tape, ready.tape = ready.tape, None
+            if tape is not None:
+                check_finite("slopes", slopes)
+                gradients = tape.pull_back(slopes, input_times=input_times)
+            else:
+                gradients = self.pull_back_network(ready.network, ready.trials, slopes, input_times)
             by_array = self.learner.read_gradients(gradients, ready.network)
             by_time = gradients.input_times if input_times else []
         shaped = [g.reshape(a.shape) for g, a in zip(by_array, numbers.arrays, strict=True)]
@@ -323,6 +344,7 @@ def hand_over(
         output = LOGITS if isinstance(first, LinearReadout) else FIRST_SPIKES
         output = SPIKES if room is not None else output
     check_choice("output", output, OUTPUTS)
+    check_choice("engine", engine, (AUTO, "layers", "events"))
     if (output == LOGITS) != isinstance(first, LinearReadout) and output != SPIKES:
         raise InputError(
             f"Expected a network whose first readout gives {output} but got "
@@ -337,58 +359,3 @@ def hand_over(
     for what in learn:
         check_choice("learn", what, LEARNABLE)
     return restore(network, output, room or 0, tuple(learn), engine, max_spikes, uuid4().hex)
-
-
-def list_learnable(network: Network, output: str, learn: Sequence[str]) -> list[Learnable]:
-    """What is handed over, projections first."""
-    found = [
-        Learnable(kind, place)
-        for kind in ("weights", "delays")
-        for place, _ in enumerate(network.projections)
-        if kind in learn
-    ]
-    for place, population in enumerate(network.populations):
-        if "initial" in learn and population.initial_coordinate is not None:
-            name = population.model.initial
-            own = name if population.starts_at_phase else name.removesuffix("0")
-            found.append(Learnable("initial", place, own))
-        if "parameters" in learn:
-            found += [Learnable("parameter", place, name) for name in population.model.parameters]
-    if output == LOGITS and "readout" in learn:
-        found += [Learnable("readout", 0, name) for name in ("weights", "bias")]
-    return found
-
-
-def name_learnable(network: Network, one: Learnable) -> str:
-    """A name for an array."""
-    if one.kind in ("weights", "delays"):
-        projection: Projection = network.projections[one.place]
-        name = f"{one.kind}_{projection.pre}_{projection.post}"
-    elif one.kind == "readout":
-        name = f"readout_{one.name}"
-    else:
-        name = f"{one.kind}_{network.populations[one.place].name}_{one.name}"
-    return name.replace(".", "_")
-
-
-def read_numbers(numbers: Numbers, n_channels: int) -> Trials:
-    """Trials of what was handed over."""
-    times, channels = np.asarray(numbers.times, np.float64), numbers.channels
-    if not channels.size and times.ndim == 2 and channels.ndim == 1:
-        return Trials.from_latencies(times)
-    if times.ndim == 1:
-        return Trials.from_bins(times, channels)
-    return Trials.from_padded(times, channels, n_channels=n_channels)
-
-
-def place_times(values: np.ndarray, numbers: Numbers, trials: Trials) -> np.ndarray:
-    """Derivatives by the times where these stand, 0 where there is no spike."""
-    if trials.compact is not None:
-        return values
-    placed = np.zeros(numbers.times.shape)
-    rows, columns = np.nonzero(numbers.channels >= 0)
-    order = np.lexsort(
-        (numbers.channels[rows, columns], np.asarray(numbers.times, float)[rows, columns], rows)
-    )
-    placed[rows[order], columns[order]] = values
-    return placed

@@ -83,7 +83,9 @@ class SpikingNetwork(nn.Module):
         """
         if channels is None:
             channels = torch.empty(0, dtype=torch.int64)
-        values, neurons = run(self.handed_over.key, times, channels, self.list_parameters())
+        parameters = self.list_parameters()
+        keeps = torch.is_grad_enabled() and any(t.requires_grad for t in (times, *parameters))
+        values, neurons = run(self.handed_over.key, times, channels, parameters, keeps)
         return (values, neurons) if self.handed_over.output == SPIKES else values
 
     def list_parameters(self) -> list[Tensor]:

@@ -2,8 +2,8 @@
 
 Both are functions of tensors alone, so that `torch.compile`, checkpointing and whoever else runs a
 part of a graph again may do so. What a network is made of is no tensor: it is found by a key, which
-modules hold on to. The way back runs each trial forward once more, trial by trial, for a tape that
-fits into the processor's cache is written faster than one of a whole batch is read.
+modules hold on to. The tape of the last forward pass is kept until it is gone back through; whoever
+goes back twice, or through an earlier pass, runs it once more, with the same result.
 """
 
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sim.interop.handed_over import KNOWN, SPIKES, HandedOver, Numbers
+from sim.interop.handed_over import KNOWN, SPIKES, HandedOver
+from sim.interop.numbers import Numbers
 from spiketheory.errors import InputError
 
 
@@ -50,19 +51,24 @@ def count_trials(times: Tensor, channels: Tensor) -> Any:
 
 @torch.library.custom_op("spiketheory::run", mutates_args=())
 def run(
-    key: str, times: Tensor, channels: Tensor, parameters: list[Tensor]
+    key: str, times: Tensor, channels: Tensor, parameters: list[Tensor], keeps: bool
 ) -> tuple[Tensor, Tensor]:
-    """What comes out of a batch of trials; of spikes also the neurons, else nothing."""
+    """What comes out of a batch of trials; of spikes also the neurons, else nothing.
+
+    With ``keeps`` its tape is kept for `pull_back`.
+    """
     own = find(key)
     numbers = read(times, channels, parameters)
     own.check_bounds(numbers.arrays)
-    values, neurons = own.run(numbers)
+    values, neurons = own.run(numbers, keeps)
     made = write(values, give_type(times, parameters))
     return made, torch.from_numpy(neurons).to(made.device)
 
 
 @run.register_fake
-def _(key: str, times: Tensor, channels: Tensor, parameters: list[Tensor]) -> tuple[Tensor, Tensor]:
+def _(
+    key: str, times: Tensor, channels: Tensor, parameters: list[Tensor], keeps: bool
+) -> tuple[Tensor, Tensor]:
     own = find(key)
     shape = (count_trials(times, channels), *own.shape)
     made = give_type(times, parameters).new_empty(shape)
@@ -94,7 +100,7 @@ def _(
 
 def keep(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     """Keep what went in."""
-    ctx.key, times, channels, parameters = inputs
+    ctx.key, times, channels, parameters, _ = inputs
     ctx.n_parameters = len(parameters)
     ctx.save_for_backward(times, channels, *parameters)
     ctx.mark_non_differentiable(output[1])
@@ -106,7 +112,7 @@ def go_back(ctx: Any, slopes: Tensor, _: Tensor | None) -> tuple[Any, ...]:
     wants_times = ctx.needs_input_grad[1]
     found = pull_back(ctx.key, times, channels, parameters, slopes, wants_times)
     by_time, by_parameter = (found[0], found[1:]) if wants_times else (None, found)
-    return None, by_time, None, by_parameter
+    return None, by_time, None, by_parameter, None
 
 
 run.register_autograd(go_back, setup_context=keep)

@@ -237,6 +237,7 @@ def count_chunks(n_samples: int, gradient: bool) -> int:
     return min(n_samples, max(n_threads, most))
 
 
+# Long: it hands the arrays on that blocks share.
 def run_chunks(
     network: LayerStack,
     events: Events,

@@ -164,7 +164,13 @@ def make_others(
 
 def teach(ear: Ear, corpus: Corpus, *, seed: int = 0) -> Judge:
     """Learn what a word is; see this module."""
-    from sklearn.svm import SVC
+    try:
+        from sklearn.svm import SVC
+    except ImportError as err:
+        raise InputError(
+            f"Expected scikit-learn for telling words from other sounds but got none ({err}); "
+            "install it with pip install 'spiketheory[sklearn]'."
+        ) from err
 
     rng = np.random.default_rng([seed, 6])
     train = corpus.split.train

@@ -120,7 +120,7 @@ def find(file: Any, name: str, path: Path) -> Any:
         file.visit(there.append)
         raise InputError(
             f"Expected the data set {name} in {path} but it has {', '.join(there[:8]) or 'none'}; "
-            "write the layout of docs/formats.md, 15, or fetch the file again."
+            "write the layout of docs/speech.md, or fetch the file again."
         )
     return file[name]
 

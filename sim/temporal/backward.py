@@ -8,11 +8,21 @@ goes to whatever sent it: an input spike, a spike of the layer before, or one of
 from sim.kernels.types import Floats, Numbers
 from sim.layers.backward import add_up
 from sim.temporal.forward import SEGMENTS_PER_BLOCK, find_row
+from sim.temporal.margin import (
+    WANT_MARGIN,
+    WANT_PARAMETERS,
+    hand_on_pressed,
+    press_peak,
+    press_segment,
+    press_spike,
+    press_turns,
+)
 from sim.temporal.records import NO_EVENT, Batch, DenseLayer, LayerMemory, LayerSums, Scratch
-from sim.temporal.segments import PER_NEURON, find_constants
-from sim.temporal.ties import add_causes, follows_at_once, give_time, inputs_vjp, ties_vjp
+from sim.temporal.segments import PER_NEURON, add, find_constants, follows_at_once
+from sim.temporal.ties import add_causes, give_time, inputs_vjp, ties_vjp
 from spiketheory.generation.interface import (
     HAS_PARAMETERS,
+    HAS_PEAK,
     HAS_THRESHOLD,
     IS_PROJECTIVE,
     N_COORDINATES,
@@ -36,17 +46,15 @@ from spiketheory.generation.interface import (
 )
 from spiketheory.machine.link import kernel
 
-WANT_PARAMETERS = False
-"""Whether derivatives by the constants are computed."""
 
-
+# Long: half of it says what it takes and returns.
 @kernel()
 def backward_layer(
     batch: Batch, layer: DenseLayer, memory: LayerMemory, scratch: Scratch, outside: Floats,
     outside_gradient: Floats, n_segments: int, sums: LayerSums, is_first: bool,
     want_inputs: bool, first_instant: int, input_times: Floats,
-) -> None:  # fmt: skip
-    """Go back through a layer's trial.
+) -> float:  # fmt: skip
+    """Go back through a layer's trial; returns the cost of maxima near the threshold.
 
     ``memory.by_spike`` holds the derivatives by the spike times, and ``memory.adjoints`` those by
     the states at T, which are replaced by those at the begin.
@@ -65,6 +73,7 @@ def backward_layer(
         first_instant: The batch's number of the first event from outside.
         input_times: Where they are written.
     """
+    cost = 0.0
     known = n_segments  # of events from here on the derivative by their time is known
     for k in range(n_segments - 1, -1, -1):
         if IS_PROJECTIVE and (k + 1) % SEGMENTS_PER_BLOCK == 0:
@@ -74,16 +83,19 @@ def backward_layer(
         weights = find_row(layer, memory, outside, k)
         is_last = k < known and follows_at_once(memory, k)
         wants_time = row < 0 or not is_first
-        undo_segment(
-            layer, memory, scratch, weights, gradient, sums, k, is_last or want_inputs, wants_time
-        )
+        cost += undo_segment(
+            batch, layer, memory, scratch, weights, gradient, sums, k, is_last or want_inputs,
+            wants_time,
+        )  # fmt: skip
+        if WANT_MARGIN and HAS_PEAK and row != NO_EVENT and not follows_at_once(memory, k):
+            cost += press_turns(batch, layer, memory, scratch, outside, sums, k, n_segments)
         if want_inputs and row >= 0:
             inputs_vjp(
                 batch, layer, memory, scratch, outside, weights, k, first_instant, input_times,
                 n_segments,
             )  # fmt: skip
         if is_last:
-            known = ties_vjp(layer, memory, scratch, outside, sums, k, n_segments)
+            known = ties_vjp(batch, layer, memory, scratch, outside, sums, k, n_segments)
         elif k < known and row != NO_EVENT and wants_time:
             by_time = add_up(scratch.time_gradients, layer.width)
             give_time(memory, sums, k, by_time + add_causes(memory, k, n_segments))
@@ -91,6 +103,7 @@ def backward_layer(
     for c in range(by_start.shape[0]):
         for i in range(by_start.shape[1]):
             by_start[c, i] += memory.adjoints[c, i]
+    return cost
 
 
 @kernel(inlines=True)
@@ -112,14 +125,16 @@ def unscale(adjoints: Floats, scales: Floats) -> None:
             adjoints[c, i] *= scales[i]
 
 
+# Long: half of it says what it takes and returns.
 @kernel()
 def undo_segment(
-    layer: DenseLayer, memory: LayerMemory, scratch: Scratch, weights: Floats, gradient: Floats,
-    sums: LayerSums, k: int, keeps_after: bool, wants_time: bool,
-) -> None:  # fmt: skip
-    """Go back through segment k and the event before it.
+    batch: Batch, layer: DenseLayer, memory: LayerMemory, scratch: Scratch, weights: Floats,
+    gradient: Floats, sums: LayerSums, k: int, keeps_after: bool, wants_time: bool,
+) -> float:  # fmt: skip
+    """Go back through segment k and the event before it; returns the cost of maxima in it.
 
     Args:
+        batch: The batch.
         layer: The layer.
         memory: What the sample left behind.
         scratch: Memory of the thread.
@@ -132,11 +147,13 @@ def undo_segment(
     """
     states, duration = memory.states[k], memory.durations[k]
     first, last = memory.firsts[k], memory.firsts[k + 1]
-    spikes_vjp(layer, memory, scratch, gradient, sums, k, first, last)
+    cost = spikes_vjp(batch, layer, memory, scratch, gradient, sums, k, first, last)
     if WANT_PARAMETERS and HAS_PARAMETERS:
         add_constants(layer, memory, scratch, weights, sums, k)
     if keeps_after:
         segment_vjp(layer, memory, scratch, weights, k, first, last)
+    if WANT_MARGIN and HAS_PEAK:
+        cost += press_segment(batch, layer, memory, scratch, weights, sums, k)
     if wants_time:
         backward_segment(
             states, weights, layer.table, layer.constants, duration, memory.adjoints, gradient,
@@ -146,6 +163,8 @@ def undo_segment(
         backward_inputs(
             states, weights, layer.table, layer.constants, duration, memory.adjoints, gradient
         )
+    if WANT_MARGIN and HAS_PEAK:
+        hand_on_pressed(layer, memory, scratch, weights, gradient, sums, k)
     for p in range(first, last):
         if memory.spikes.remaining[p] >= 0.0:
             i = memory.spikes.neurons[p]
@@ -156,6 +175,7 @@ def undo_segment(
             gradient[i] = scratch.saved_gradient[i] + slopes[N_COORDINATES]
             scratch.time_gradients[i] = slopes[-1]
             scratch.spiked[i] = 0
+    return cost
 
 
 @kernel(disjoint=True)
@@ -199,11 +219,14 @@ def backward_inputs(
 
 @kernel()
 def spikes_vjp(
-    layer: DenseLayer, memory: LayerMemory, scratch: Scratch, gradient: Floats, sums: LayerSums,
-    k: int, first: int, last: int,
-) -> None:  # fmt: skip
-    """Carry the adjoints of the spiking neurons from a segment's end to its start."""
-    spikes, adjoints = memory.spikes, scratch.spiking_adjoints
+    batch: Batch, layer: DenseLayer, memory: LayerMemory, scratch: Scratch, gradient: Floats,
+    sums: LayerSums, k: int, first: int, last: int,
+) -> float:  # fmt: skip
+    """Carry the adjoints of the spiking neurons from a segment's end to its start.
+
+    Returns the cost of their maxima.
+    """
+    spikes, adjoints, cost = memory.spikes, scratch.spiking_adjoints, 0.0
     for p in range(last - 1, first - 1, -1):
         i = spikes.neurons[p]
         constants = find_constants(layer, i)
@@ -218,6 +241,8 @@ def spikes_vjp(
             store(adjoints, i, *flow_vjp(*fired, *tail, *constants, *adjoint))
             if WANT_PARAMETERS and HAS_PARAMETERS:
                 add(sums, i, flow_constants_vjp(*fired, left, *constants, *adjoint))
+            if WANT_MARGIN and HAS_PEAK:
+                cost += press_peak(batch, scratch, sums, i, constants, fired, left, adjoints, i)
         adjoint = load(adjoints, i)
         if HAS_THRESHOLD and memory.causes[p] >= 0:
             caused_vjp(memory, scratch, sums, constants, p, i)
@@ -225,6 +250,9 @@ def spikes_vjp(
         if WANT_PARAMETERS and HAS_PARAMETERS:
             add(sums, i, fire_constants_vjp(*start, wait, *constants, *adjoint, memory.by_spike[p]))
         store(adjoints, i, *fire_vjp(*start, *step, *constants, *adjoint, memory.by_spike[p]))
+        if WANT_MARGIN and HAS_PEAK:
+            cost += press_spike(batch, memory, scratch, sums, i, p, constants)
+    return cost
 
 
 @kernel()
@@ -287,10 +315,3 @@ def add_constants(
             adjoint = flow_vjp(*after, *step, *constants, *end_adjoint)
         if memory.event_rows[k] != NO_EVENT:
             add(sums, i, jump_constants_vjp(*before, weights[i], *constants, *adjoint))
-
-
-@kernel(inlines=True)
-def add(sums: LayerSums, i: int, values: Numbers) -> None:
-    """Add derivatives by the constants of one neuron."""
-    for c in range(len(values)):
-        sums.constants[c, i] += values[c]

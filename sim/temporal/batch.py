@@ -7,36 +7,32 @@ threads.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from threading import Lock
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from sim.events.differentiate import Gradients, list_constants
-from sim.inputs.merged import MergedTrials, merge_instants
+from sim.inputs.merged import MergedTrials
 from sim.inputs.trials import Trials
 from sim.kernels.limits import LIMITS
 from sim.kernels.sums import Blocks, list_arrays, run_blocks
 from sim.layers.allocation import Shelf
-from sim.network.readouts import LinearReadout, check_readout
+from sim.network.readouts import LinearReadout
 from sim.status import NO_ROOM, raise_status
-from sim.temporal import clipping, readout_maximum
+from sim.temporal import clipping
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory, make_sums
 from sim.temporal.gradients import (
     TemporalGradients,
     collect_network,
 )
-from sim.temporal.logit_losses import LogitLoss, prepare_logit_targets
+from sim.temporal.logit_losses import LogitLoss
+from sim.temporal.reading import Reading, check_margin, make_reading
 from sim.temporal.records import Batch, DenseLayer, Found, Memory, Sums
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import SimulationError
-from spiketheory.generation.interface import INTERFACE
-from spiketheory.machine.compile import CompiledModel, extend_linker, make_linker
-from spiketheory.machine.link import Linker
 from spiketheory.memory import check_memory
 from spiketheory.shown import Short
 
@@ -44,6 +40,8 @@ MOST_BLOCKS = 16
 """Into so many blocks a batch is cut at most; each has gradients of its own."""
 SAMPLES_PER_BLOCK = 2
 """At least so many, but for the last: sums of few samples take as long as the samples."""
+MOST_SETTINGS = 4
+"""No readout has more numbers."""
 MAX_SPIKES = 1_000_000
 KEPT_BYTES = 2**27
 """More is not kept from batch to batch."""
@@ -57,6 +55,8 @@ class TemporalOutcome(Short):
         logits: Shape (n_trials, n_outputs).
         loss: Loss of each trial, shape (n_trials,).
         counts: How often each neuron spiked, shape (n_trials, n_neurons).
+        margin: Cost of each trial's maxima near the threshold, which is not in ``loss``; None
+            unless asked for with the gradient.
         norms: Norm of each trial's gradient before it was shortened, shape (n_trials,); empty
             unless `Clip` was given.
     """
@@ -65,6 +65,7 @@ class TemporalOutcome(Short):
     loss: np.ndarray
     counts: np.ndarray
     norms: np.ndarray
+    margin: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,107 +113,14 @@ TOTALS: Shelf[Total] = Shelf(KEPT_BYTES)
 """Sums of earlier batches."""
 
 
-@lru_cache(maxsize=64)
-def link_maximum(model: CompiledModel, functions: ModuleType, wants_settings: bool) -> ModuleType:
-    """The kernels of `sim.temporal.readout_maximum`, bound to a readout's functions."""
-    names = ("response", "response_slope", "response_vjp")
-    bound: dict[str, Any] = {name: getattr(functions, name) for name in names}
-    bound["WANT_READOUT"] = wants_settings
-    return make_linker((model,), bound).link(readout_maximum)
-
-
-@lru_cache(maxsize=64)
-def link_kernels(
-    model: CompiledModel, functions: ModuleType, loss: Callable[..., float], per_neuron: bool,
-    parameters: bool, wants_settings: bool,
-) -> Linker:  # fmt: skip
-    """Links the kernels of a batch with a model, a readout and a loss.
-
-    Args:
-        model: The model.
-        functions: Those of the readout.
-        loss: The function of the loss.
-        per_neuron: Whether neurons have constants of their own.
-        parameters: Whether derivatives by these are computed.
-        wants_settings: Whether those by the readout's parameters are.
-    """
-    further: dict[str, Any] = {"loss_function": model.jit(loss, allocates=False)}
-    if hasattr(functions, "kernel"):
-        names = ("kernel_and_slope", "kernel_vjp")
-        further |= {name: getattr(functions, name) for name in names}
-    else:
-        maximum = link_maximum(model, functions, wants_settings)
-        further |= {"read_out": maximum.read_maximum, "read_out_vjp": maximum.read_maximum_vjp}
-    with_parameters = link_parameters(model, per_neuron, parameters)
-    return extend_linker(with_parameters, {"WANT_READOUT": wants_settings, **further})
-
-
-@lru_cache(maxsize=64)
-def link_model(model: CompiledModel, per_neuron: bool) -> Linker:
-    """Links kernels with a model; what needs no more is compiled once for all readouts."""
-    own = {n: getattr(model.functions, n) for n in INTERFACE if hasattr(model.functions, n)}
-    return make_linker((model,), {**own, **model.facts, "PER_NEURON": per_neuron})
-
-
-@lru_cache(maxsize=64)
-def link_parameters(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
-    """The same with what says whether derivatives by parameters are computed."""
-    return extend_linker(link_model(model, per_neuron), {"WANT_PARAMETERS": parameters})
-
-
-class Reading(NamedTuple):
-    """What is read from the last population, and what is wanted of it, as kernels get it.
-
-    Attributes:
-        weights: Shape (n_outputs, n_neurons, n_features).
-        bias: Shape (n_outputs,).
-        settings: Values of the readout's parameters and settings.
-        n_parameters: Number of its parameters.
-        targets: One row for each trial.
-        loss_settings: Numbers of the loss.
-        link: Returns what links the kernels, told whether neurons have constants of their own and
-            whether derivatives by parameters are computed.
-    """
-
-    weights: np.ndarray
-    bias: np.ndarray
-    settings: tuple[float, ...]
-    n_parameters: int
-    targets: np.ndarray
-    loss_settings: tuple[float, ...]
-    link: Callable[[CompiledModel, bool, bool], Linker]
-
-
-def make_reading(
-    stack: TemporalStack,
-    n_trials: int,
-    targets: np.ndarray,
-    readout: LinearReadout,
-    loss: LogitLoss,
-) -> Reading:  # fmt: skip
-    """What a loss wants of the logits of a readout."""
-    check_readout(readout, {p.name: p.size for p in stack.network.populations})
-    compiled = readout.compiled
-
-    def link(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
-        return link_kernels(
-            model, compiled.functions, loss.function, per_neuron, parameters,
-            parameters and bool(compiled.parameters),
-        )  # fmt: skip
-
-    return Reading(
-        weights=readout.cube, bias=readout.bias, settings=compiled.values,
-        n_parameters=len(compiled.parameters), loss_settings=loss.settings, link=link,
-        targets=prepare_logit_targets(loss, targets, n_trials, len(readout.cube)),
-    )  # fmt: skip
-
-
 # Long: half of it says what it takes and returns.
 def run_temporal(
     stack: TemporalStack, trials: Trials, targets: np.ndarray, readout: LinearReadout,
     loss: LogitLoss, *, gradient: bool = True, parameters: bool = False,
-    input_times: bool = False, activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
+    input_times: bool = False, activity: np.ndarray | None = None,
+    margin: tuple[float, float] | None = None, max_spikes: int = MAX_SPIKES,
     clip: Clip | None = None, total: bool = False,
+    sample_weight: np.ndarray | None = None,
 ) -> tuple[TemporalOutcome, TemporalGradients | None]:  # fmt: skip
     """Run a batch, and go back through it if ``gradient``.
 
@@ -227,20 +135,24 @@ def run_temporal(
         input_times: Whether to compute them by the time of each input spike, too.
         activity: Derivatives of a regulariser by each neuron's sum of (T - t)/T over its spikes in
             a trial, shape (n_neurons,), which are added for each trial; None for none.
+        margin: Weight and width of the cost of maxima near the threshold, whose derivatives are
+            added for each trial (`sim.temporal.margin`); None for none.
         max_spikes: More spikes of a layer in one trial are an error.
         clip: How the gradient of each trial is shortened; None for not at all.
         total: Whether derivatives are those of the sum over the trials, not of the mean.
+        sample_weight: What the loss of each trial is multiplied by, shape (n_trials,); None for 1.
 
     Returns:
         What each trial did, and the gradients (None unless asked for).
 
     Raises:
-        InputError: If shapes do not fit, or memory does not suffice.
+        InputError: If shapes do not fit, the model has no margin, or memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    reading = make_reading(stack, len(trials), targets, readout, loss)
+    reading = make_reading(stack, len(trials), targets, readout, loss, sample_weight)
     run = Run(
-        stack, trials, reading, parameters and gradient, activity, max_spikes,
+        stack, trials, reading, parameters and gradient, activity,
+        check_margin(stack.model, margin) if gradient else None, max_spikes,
         clip if gradient else None,
     )  # fmt: skip
     sums = run.run(gradient, input_times)
@@ -256,8 +168,9 @@ def run_temporal(
             f"{run.norms[trial]}; lower the weights or the learning rate."
         )
     outcome = TemporalOutcome(
-        logits=found.logits, loss=found.losses, counts=found.counts, norms=run.norms
-    )
+        logits=found.logits, loss=found.losses, counts=found.counts, norms=run.norms,
+        margin=found.margin if margin and gradient else None,
+    )  # fmt: skip
     return outcome, gradients
 
 
@@ -272,10 +185,11 @@ def check_loss(trial: int, loss: float) -> None:
 
 def make_batch(
     stack: TemporalStack, layers: list[DenseLayer], merged: MergedTrials, *, max_spikes: int,
-    targets: np.ndarray, weights: np.ndarray, bias: np.ndarray, read_settings: tuple[float, ...],
-    loss_settings: tuple[float, ...],
+    reading: Reading | None = None, margin: tuple[float, float] | None = None,
 ) -> Batch:  # fmt: skip
-    """A network and a batch as kernels get them; weights of the readout with outputs first."""
+    """A network and a batch as kernels get them, perhaps with nothing to read and no loss."""
+    weights = np.zeros((1, 1, 1)) if reading is None else reading.weights
+    settings = () if reading is None else reading.settings
     return Batch(
         layers=layers,
         n_layers=len(layers),
@@ -287,11 +201,12 @@ def make_batch(
         instant_offsets=merged.instant_offsets,
         channels=merged.channel,
         spike_offsets=merged.spike_offsets,
-        targets=targets,
+        targets=np.zeros((1, 1)) if reading is None else reading.targets,
         read_weights=np.ascontiguousarray(np.moveaxis(weights, 0, -1)),
-        bias=bias,
-        read_settings=read_settings,
-        loss_settings=loss_settings,
+        bias=np.zeros(1) if reading is None else reading.bias,
+        read_settings=(*settings, *(0.0,) * (MOST_SETTINGS - len(settings))),
+        loss_settings=np.array(() if reading is None else reading.loss_settings, float),
+        margin=margin or (0.0, 1.0),
     )
 
 
@@ -300,21 +215,21 @@ class Run:
 
     def __init__(
         self, stack: TemporalStack, trials: Trials, reading: Reading, parameters: bool,
-        activity: np.ndarray | None = None, max_spikes: int = MAX_SPIKES,
-        clip: Clip | None = None,
+        activity: np.ndarray | None = None, margin: tuple[float, float] | None = None,
+        max_spikes: int = MAX_SPIKES, clip: Clip | None = None,
     ) -> None:  # fmt: skip
         self.stack, self.trials, self.reading = stack, trials, reading
         self.parameters = parameters
-        self.merged: MergedTrials = merge_instants(trials, stack.network.duration)
+        self.merged: MergedTrials = stack.merge(trials)
         self.layers = stack.layers
         self.batch = make_batch(
-            stack, self.layers, self.merged, max_spikes=max_spikes, targets=reading.targets,
-            weights=reading.weights, bias=reading.bias, read_settings=reading.settings,
-            loss_settings=reading.loss_settings,
+            stack, self.layers, self.merged, max_spikes=max_spikes, reading=reading, margin=margin
         )  # fmt: skip
         self.found = self.make_found(len(reading.bias), activity)
         self.varied = list_constants(stack.model) if parameters else []
-        self.linker = reading.link(stack.compiled, not stack.is_uniform, parameters)
+        self.linker = reading.link(
+            stack.compiled, not stack.is_uniform, parameters, margin is not None
+        )
         self.max_spikes, self.clip = max_spikes, clip
         self.norms = np.zeros(len(trials) if clip else 0)
         self.instants = int(np.diff(self.merged.instant_offsets).max(initial=0))
@@ -333,6 +248,7 @@ class Run:
             counts=np.zeros((n, n_neurons), np.int64),
             input_times=np.zeros(len(self.merged.channel)),
             activity=np.zeros(n_neurons) if activity is None else np.asarray(activity, float),
+            margin=np.zeros(n),
         )
 
     def make_ready(self, room: int) -> Ready:
@@ -393,7 +309,8 @@ class Run:
 
         def list_rows(b: int) -> list[np.ndarray]:
             own, found = slice(limits[b], limits[b + 1]), self.found
-            return [array[own] for array in (found.logits, found.losses, found.counts, self.norms)]
+            arrays = (found.logits, found.losses, found.counts, found.margin, self.norms)
+            return [array[own] for array in arrays]
 
         if gradient:
             sums = [total.arrays for total in totals]

@@ -15,6 +15,7 @@ from spiketheory.errors import InputError, check_finite, check_shape
 
 Floats: TypeAlias = NDArray[np.floating]
 Numbers: TypeAlias = tuple[float, ...]
+Settings: TypeAlias = Numbers | Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class LogitLoss:
         return f"LogitLoss({self.name}, settings={self.settings})"
 
 
-def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
+def cross_entropy(logits: Floats, target: Floats, settings: Settings, gradient: Floats) -> float:
     """Cross entropy of the softmax of the logits; settings are (label smoothing,).
 
     Target is (label, weight of its class); with smoothing s the wanted probabilities are s / n, and
@@ -67,12 +68,13 @@ def cross_entropy(logits: Floats, target: Floats, settings: Numbers, gradient: F
     return float(weight * value)
 
 
-def squared_error(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
-    """Half the squared distance of the logits to the targets."""
-    value = 0.0
+def squared_error(logits: Floats, target: Floats, settings: Settings, gradient: Floats) -> float:
+    """Half the squared distance of the logits to the targets; target ends with a weight."""
+    value, weight = 0.0, target[logits.shape[0]]
     for o in range(logits.shape[0]):
-        gradient[o] = logits[o] - target[o]
-        value += 0.5 * gradient[o] * gradient[o]
+        distance = logits[o] - target[o]
+        gradient[o] = weight * distance
+        value += 0.5 * weight * distance * distance
     return float(value)
 
 
@@ -123,18 +125,28 @@ def make_linear_logits() -> LogitLoss:
 
 
 def prepare_logit_targets(
-    loss: LogitLoss, targets: np.ndarray, n_trials: int, n_outputs: int
-) -> np.ndarray:
+    loss: LogitLoss, targets: np.ndarray, n_trials: int, n_outputs: int,
+    sample_weight: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """Targets as the loss's function takes them, one row for each trial.
 
+    Args:
+        loss: The loss.
+        targets: Labels, or numbers for each output.
+        n_trials: Number of trials.
+        n_outputs: Number of outputs.
+        sample_weight: What the loss of each trial is multiplied by, shape (n_trials,); None for 1.
+
     Raises:
-        InputError: If shapes or labels do not fit.
+        InputError: If shapes, labels or weights do not fit.
     """
     given = np.asarray(targets)
+    weight_of_trial = check_sample_weight(loss, sample_weight, n_trials)
     if loss.name != "cross_entropy":
-        return np.ascontiguousarray(
-            check_finite("targets", check_shape("targets", given, (n_trials, n_outputs))), float
-        )
+        wanted = check_finite("targets", check_shape("targets", given, (n_trials, n_outputs)))
+        if loss.name == "squared_error":
+            wanted = np.column_stack([wanted, weight_of_trial])
+        return np.ascontiguousarray(wanted, float)
     labels = check_shape("labels", given, (n_trials,))
     if not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"Expected whole numbers as labels but got {labels.dtype}; convert them.")
@@ -145,4 +157,29 @@ def prepare_logit_targets(
         )
     weights = np.array(loss.class_weights or (1.0,) * n_outputs)
     check_shape("class weights", weights, (n_outputs,))
-    return np.column_stack([labels.astype(np.float64), weights[labels]])
+    return np.column_stack([labels.astype(np.float64), weights[labels] * weight_of_trial])
+
+
+def check_sample_weight(
+    loss: LogitLoss, sample_weight: np.ndarray | None, n_trials: int
+) -> np.ndarray:
+    """Weights of the trials, 1 unless they are given.
+
+    Raises:
+        InputError: If they do not fit, one is negative, or the loss has no place for them.
+    """
+    if sample_weight is None:
+        return np.ones(n_trials)
+    if loss.name not in ("cross_entropy", "squared_error"):
+        raise InputError(
+            f"Expected no sample_weight with the loss {loss.name} but got some; write them into "
+            "its targets."
+        )
+    weights = check_finite(
+        "sample_weight", check_shape("sample_weight", sample_weight, (n_trials,))
+    )
+    if np.any(weights < 0):
+        raise InputError(
+            f"Expected sample_weight >= 0 but got {weights.min()}; 0 leaves a trial out."
+        )
+    return np.asarray(weights, np.float64)

@@ -8,6 +8,8 @@ from sim.kernels.types import Floats, Numbers
 from sim.temporal.records import Batch, Found, LayerMemory, Scratch, Sums
 from spiketheory.machine.link import kernel as compiled
 
+N_SETTINGS = 0
+"""How many numbers the readout has, the first of ``read_settings``."""
 WANT_READOUT = False
 """Whether derivatives by the parameters of the readout are computed."""
 
@@ -16,12 +18,12 @@ def kernel_and_slope(
     time: float, feature: int, duration: float, *parameters: float
 ) -> tuple[float, float]:
     """The kernel of a feature at a spike time, and its derivative by the time."""
-    raise NotImplementedError("Expected a readout to be linked; see sim.temporal.batch.")
+    raise NotImplementedError("Expected a readout to be linked; see sim.temporal.reading.")
 
 
 def kernel_vjp(time: float, feature: int, duration: float, *parameters: float) -> Numbers:
     """Its derivatives by the parameters, times the last argument."""
-    raise NotImplementedError("Expected a readout to be linked; see sim.temporal.batch.")
+    raise NotImplementedError("Expected a readout to be linked; see sim.temporal.reading.")
 
 
 @compiled()
@@ -29,13 +31,14 @@ def read_out(batch: Batch, memory: LayerMemory, scratch: Scratch, count: int) ->
     """Write features and logits of a sample's spikes, and the slopes of the kernel."""
     features, logits, weights = scratch.features, scratch.logits, batch.read_weights
     n_neurons, n_features, n_outputs = weights.shape
+    settings = batch.read_settings[:N_SETTINGS]
     for i in range(n_neurons):
         for m in range(n_features):
             features[i, m] = 0.0
     for p in range(count):
         time, i = memory.spikes.times[p], memory.spikes.neurons[p]
         for m in range(n_features):
-            value, slope = kernel_and_slope(time, m, batch.duration, *batch.read_settings)
+            value, slope = kernel_and_slope(time, m, batch.duration, *settings)
             features[i, m] += value
             scratch.slopes[p, m] = slope
     for o in range(n_outputs):
@@ -54,6 +57,7 @@ def read_out_vjp(
     features, by_feature, by_logit = scratch.features, scratch.by_feature, scratch.by_logit
     weights, by_weight = batch.read_weights, sums.read_weights
     n_neurons, n_features, n_outputs = weights.shape
+    settings = batch.read_settings[:N_SETTINGS]
     for o in range(n_outputs):
         sums.bias[o] += by_logit[o]
     for i in range(n_neurons):
@@ -70,15 +74,15 @@ def read_out_vjp(
             bar = by_feature[i, m]
             by_time += bar * scratch.slopes[p, m]
             if WANT_READOUT:
-                slopes = kernel_vjp(time, m, batch.duration, *batch.read_settings, bar)
+                slopes = kernel_vjp(time, m, batch.duration, *settings, bar)
                 for s in range(len(slopes)):
                     sums.read_settings[s] += slopes[s]
         memory.by_spike[p] = by_time
 
 
-def loss_function(logits: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
+def loss_function(logits: Floats, target: Floats, settings: Floats, gradient: Floats) -> float:
     """The loss of one sample, a stub; see `sim.temporal.logit_losses`."""
-    raise NotImplementedError("Expected a loss to be linked; see sim.temporal.batch.")
+    raise NotImplementedError("Expected a loss to be linked; see sim.temporal.reading.")
 
 
 @compiled()

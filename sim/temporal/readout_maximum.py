@@ -18,7 +18,7 @@ WANT_READOUT = False
 
 
 def response(elapsed: float, *parameters: float) -> float:
-    """The potential a time after a spike of weight 1, a stub; see `sim.temporal.batch`."""
+    """The potential a time after a spike of weight 1, a stub; see `sim.temporal.reading`."""
     raise NotImplementedError("Expected a readout to be linked; see sim.temporal.batch.")
 
 
@@ -169,7 +169,7 @@ def read_maximum(batch: Batch, memory: LayerMemory, scratch: Scratch, count: int
     )
     find_peaks(
         spikes.times, spikes.neurons, memory.order, count, batch.read_weights, batch.duration,
-        batch.read_settings, maxima[:3], maxima[3],
+        batch.read_settings[:2], maxima[:3], maxima[3],
     )  # fmt: skip
     for o in range(scratch.logits.shape[0]):
         scratch.logits[o] = batch.bias[o] + maxima[2, o]
@@ -187,6 +187,6 @@ def read_maximum_vjp(
         memory.by_spike[p] = 0.0
     peaks_vjp(
         memory.spikes.times, memory.spikes.neurons, memory.order, count, batch.read_weights,
-        batch.duration, batch.read_settings, scratch.maxima[3], by_logit, sums.read_weights,
+        batch.duration, batch.read_settings[:2], scratch.maxima[3], by_logit, sums.read_weights,
         memory.by_spike, sums.read_settings,
     )  # fmt: skip

@@ -1,19 +1,22 @@
 """Batches of trials through a network in time, forward alone: all spikes, and where they end."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.inputs.merged import merge_instants
+from sim.inputs.merged import MergedTrials
 from sim.inputs.trials import Trials
 from sim.network.layer_stack import Spikes
 from sim.status import NO_ROOM, Status, raise_status
 from sim.temporal import sample as sample_kernels
 from sim.temporal.allocation import FIRST_ROOM, estimate_memory, make_memory
-from sim.temporal.batch import MAX_SPIKES, MOST_BLOCKS, link_model, make_batch
-from sim.temporal.records import Memory
+from sim.temporal.batch import MAX_SPIKES, MOST_BLOCKS, make_batch
+from sim.temporal.linking import link_model
+from sim.temporal.records import DenseLayer
 from sim.temporal.stack import TemporalStack
 from sim.threads import get_thread_count, run_on_threads
+from spiketheory.machine.compile import CompiledModel
 from spiketheory.memory import check_memory
 
 OK = int(Status.OK)
@@ -44,68 +47,83 @@ def record_spikes(stack: TemporalStack, trials: Trials, *, max_spikes: int = MAX
         InputError: If memory does not suffice.
         SimulationError: If a trial fires without bound or leaves the number range.
     """
-    run = Run(stack, trials, max_spikes)
-    n = len(trials)
+    merged = stack.merge(trials)
+    n, model = len(trials), stack.compiled
+    batch = model.pack(make_batch(stack, stack.layers, merged, max_spikes=max_spikes))
     n_blocks = min(n, MOST_BLOCKS)
     limits = np.linspace(0, n, n_blocks + 1).astype(np.int64)
-    if not getattr(run.kernels.forward_sample, "signatures", True):
-        run.run_trials(0, 1)  # compiled by this thread, and no other, Ctrl-C ends it
+    found: dict[int, Trial] = {}
+
+    def run_trials(first: int, last: int) -> tuple[int, int]:
+        """Run the trials ``first`` to ``last``; returns the status and where it ended."""
+        runner = Forward(model, stack.layers, merged, is_uniform=stack.is_uniform)
+        for b in range(first, last):
+            status = runner.run(batch, b)
+            if status != OK:
+                return status, b
+            found[b] = runner.read()
+        return OK, last
+
+    if not getattr(link_forward(model, stack.is_uniform).forward_sample, "signatures", True):
+        run_trials(0, 1)  # compiled by this thread, and no other, Ctrl-C ends it
     ended = run_on_threads(
-        lambda b: run.run_trials(int(limits[b]), int(limits[b + 1])), n_blocks, get_thread_count()
+        lambda b: run_trials(int(limits[b]), int(limits[b + 1])), n_blocks, get_thread_count()
     )
     for status, trial in ended:
         raise_status(status, sample=trial, limit=max_spikes)
-    found = [run.found[b] for b in range(n)]
+    done = [found[b] for b in range(n)]
     return Spikes(
-        sample=np.repeat(np.arange(n), [len(trial.times) for trial in found]),
-        neuron=np.concatenate([trial.neurons for trial in found]),
-        time=np.concatenate([trial.times for trial in found]),
-        end=[np.array(ends) for ends in zip(*(trial.ends for trial in found), strict=True)],
+        sample=np.repeat(np.arange(n), [len(trial.times) for trial in done]),
+        neuron=np.concatenate([trial.neurons for trial in done]),
+        time=np.concatenate([trial.times for trial in done]),
+        end=[np.array(ends) for ends in zip(*(trial.ends for trial in done), strict=True)],
     )
 
 
-class Run:
-    """One batch."""
+def link_forward(model: CompiledModel, is_uniform: bool) -> Any:
+    """The kernels, bound to a model."""
+    return link_model(model, not is_uniform).link(sample_kernels)
 
-    def __init__(self, stack: TemporalStack, trials: Trials, max_spikes: int) -> None:
-        merged = merge_instants(trials, stack.network.duration)
-        self.model, self.layers = stack.compiled, stack.layers
+
+class Forward:
+    """Runs trials forward, one after the other, in memory that grows.
+
+    Args:
+        model: The model of the neurons.
+        layers: The layers, or others of the same shapes.
+        merged: The trials.
+        is_uniform: Whether the neurons of a layer share their constants.
+    """
+
+    def __init__(
+        self, model: CompiledModel, layers: Sequence[DenseLayer], merged: MergedTrials, *,
+        is_uniform: bool,
+    ) -> None:  # fmt: skip
+        self.model, self.layers, self.room = model, layers, FIRST_ROOM
         self.n_instants = int(np.diff(merged.instant_offsets).max(initial=0))
-        n_last = self.layers[-1].width
-        self.batch = self.model.pack(
-            make_batch(
-                stack, self.layers, merged, max_spikes=max_spikes,
-                targets=np.zeros((len(trials), 1)), weights=np.zeros((1, n_last, 1)),
-                bias=np.zeros(1), read_settings=(0.0,), loss_settings=(0.0,),
-            )
-        )  # fmt: skip
-        self.kernels = link_model(self.model, not stack.is_uniform).link(sample_kernels)
-        self.room, self.found = FIRST_ROOM, dict[int, Trial]()
+        self.kernels = link_forward(model, is_uniform)
+        self.make()
 
-    def make_memory(self) -> Memory:
-        """Memory of one thread."""
+    def make(self) -> None:
+        """Allocate memory."""
         n_bytes = estimate_memory(self.layers, self.n_instants, self.room)
         check_memory(get_thread_count() * n_bytes, "the batch")
-        shape = (self.layers[-1].width, 1, 1)
-        return make_memory(self.layers, n_instants=self.n_instants, room=self.room, shape=shape)
+        self.memory = make_memory(
+            self.layers, n_instants=self.n_instants, room=self.room, shape=(1, 1, 1)
+        )
+        self.packed = self.model.pack(self.memory)
 
-    def run_trials(self, first: int, last: int) -> tuple[int, int]:
-        """Run the trials ``first`` to ``last``; returns the status and where it ended."""
-        memory = self.make_memory()
-        packed = self.model.pack(memory)
-        for b in range(first, last):
-            while (status := self.kernels.forward_sample(self.batch, packed, b)) == NO_ROOM:
-                self.room = max(self.room, 2 * len(memory.scratch.spare))
-                memory = self.make_memory()
-                packed = self.model.pack(memory)
-            if status != OK:
-                return status, b
-            self.found[b] = self.read(memory)
-        return OK, last
+    def run(self, batch: Any, trial: int) -> int:
+        """Run a trial of a packed batch; returns the status."""
+        while (status := int(self.kernels.forward_sample(batch, self.packed, trial))) == NO_ROOM:
+            self.room *= 2
+            self.make()
+        return status
 
-    def read(self, memory: Memory) -> Trial:
+    def read(self) -> Trial:
         """What the trial that has just been run left behind."""
         times, neurons, ends, first = [], [], [], 0
+        memory = self.memory
         for k, (layer, own) in enumerate(zip(self.layers, memory.layers, strict=True)):
             count = memory.n_spikes[k]
             times.append(own.spikes.times[:count])

@@ -53,8 +53,10 @@ class Batch(NamedTuple):
         targets: What is wanted of each sample, shape (n_samples, n_targets).
         read_weights: Of the readout, shape (n_neurons, n_features, n_outputs).
         bias: Of the readout, shape (n_outputs,).
-        read_settings: Numbers of the readout.
+        read_settings: Numbers of the readout, and zeros behind them: so many for all readouts that
+            kernels are compiled once for all.
         loss_settings: Numbers of the loss.
+        margin: Weight and width of the cost of maxima near the threshold.
     """
 
     layers: list[DenseLayer]
@@ -71,7 +73,8 @@ class Batch(NamedTuple):
     read_weights: Floats
     bias: Floats
     read_settings: Numbers
-    loss_settings: Numbers
+    loss_settings: Floats
+    margin: tuple[float, float]
 
 
 class Events(NamedTuple):
@@ -164,6 +167,9 @@ class Scratch(NamedTuple):
             spike in it, shape (n_coordinates, length).
         adjoints_after: Derivatives by the states just after an event.
         saved_gradient, time_gradients, totals, spiked: Scratch of one row.
+        pressed: Derivatives of the cost of maxima by the states just after an event.
+        unit, at_spike: Coordinates of one neuron, shape (n_coordinates, 1); the former are 0 but
+            for that with the threshold.
         crossed: When a neuron was carried across its threshold at an instant at which it waits for
             others to spike first, shape (length,) [time].
         crossed_in: In which segment.
@@ -190,6 +196,9 @@ class Scratch(NamedTuple):
     saved_gradient: Floats
     time_gradients: Floats
     totals: Floats
+    pressed: Floats
+    unit: Floats
+    at_spike: Floats
     crossed: Floats
     crossed_in: Ints
     spiked: Flags
@@ -261,6 +270,7 @@ class Found(NamedTuple):
         input_times: Derivatives by the time of each input spike; empty unless wanted.
         activity: Derivatives of the loss by each neuron's spike count that are added to those by
             the readout: every spike counts (T - t)/T, shape (n_neurons,).
+        margin: Cost of maxima near the threshold, shape (n_samples,).
     """
 
     logits: Floats
@@ -268,6 +278,7 @@ class Found(NamedTuple):
     counts: Ints
     input_times: Floats
     activity: Floats
+    margin: Floats
 
 
 NO_EVENT = -(2**62)

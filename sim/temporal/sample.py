@@ -160,7 +160,7 @@ def backward_sample(
         take_back(batch, memory, k, first_neuron, sums, found)
         clear(layer)
         gradient = drive_gradient if k == 0 else sums.layers[k].weights
-        backward_layer(
+        found.margin[sample] += backward_layer(
             batch, batch.layers[k], layer, scratch, view_outside(batch, memory, k), gradient,
             memory.n_segments[k], sums.layers[k], k == 0, want_inputs and k == 0, first_instant,
             found.input_times,
@@ -178,21 +178,45 @@ def clear(layer: LayerMemory) -> None:
 
 
 @kernel()
+def read_sample(batch: Batch, memory: Memory, sample: int, found: Found) -> None:
+    """Read a sample that ran forward, and write down what it did."""
+    final = batch.n_layers - 1
+    read_out(batch, memory.layers[final], memory.scratch, memory.n_spikes[final])
+    for o in range(batch.bias.shape[0]):
+        found.logits[sample, o] = memory.scratch.logits[o]
+    count_spikes(batch, memory, sample, found)
+
+
+@kernel()
+def run_forward(batch: Batch, memory: Memory, sample: int, found: Found) -> int:
+    """Run a sample that is gone back through later; returns the status."""
+    status = forward_sample(batch, memory, sample)
+    if status == OK:
+        read_sample(batch, memory, sample, found)
+    return status
+
+
+@kernel()
+def run_back(
+    batch: Batch, memory: Memory, sample: int, sums: Sums, found: Found, want_inputs: bool
+) -> None:
+    """Go back through a sample that `run_forward` ran with this memory."""
+    lose(batch, memory.scratch, sample)
+    backward_sample(batch, memory, sample, sums, found, want_inputs)
+
+
+@kernel()
 def run_block(
     batch: Batch, memory: Memory, first: int, last: int, sums: Sums, found: Found,
     want_gradient: bool, want_inputs: bool,
 ) -> tuple[int, int]:  # fmt: skip
     """Run the samples ``first`` to ``last``; returns the status and where it ended."""
-    final = batch.n_layers - 1
     for b in range(first, last):
         status = forward_sample(batch, memory, b)
         if status != OK:
             return status, b
-        read_out(batch, memory.layers[final], memory.scratch, memory.n_spikes[final])
-        for o in range(batch.bias.shape[0]):
-            found.logits[b, o] = memory.scratch.logits[o]
+        read_sample(batch, memory, b, found)
         found.losses[b] = lose(batch, memory.scratch, b)
-        count_spikes(batch, memory, b, found)
         if want_gradient:
             backward_sample(batch, memory, b, sums, found, want_inputs)
     return OK, last

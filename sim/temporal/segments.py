@@ -8,7 +8,7 @@ segment ends there.
 from sim.kernels.types import Flags, Floats, Ints, Numbers
 from sim.layers.spike_flags import list_flagged
 from sim.network.instants import find_arrival
-from sim.temporal.records import DenseLayer, LayerMemory, Scratch
+from sim.temporal.records import NO_EVENT, DenseLayer, LayerMemory, LayerSums, Scratch
 from spiketheory.generation.interface import (
     CROSSES_INFINITY,
     HAS_THRESHOLD,
@@ -214,6 +214,29 @@ def find_first_at_once(memory: LayerMemory, k: int) -> int:
     while k > 0 and memory.durations[k - 1] == 0.0:
         k -= 1
     return k
+
+
+@kernel()
+def follows_at_once(memory: LayerMemory, k: int) -> bool:
+    """Whether the event of segment k meets the one before, without a spike between them."""
+    if k < 2 or memory.event_rows[k] == NO_EVENT:
+        return False
+    return memory.durations[k - 1] == 0.0 and memory.firsts[k] == memory.firsts[k - 1]
+
+
+@kernel()
+def find_last_meeting(memory: LayerMemory, k: int, n_segments: int) -> int:
+    """The last of the events that meet that of segment k, counted by segments."""
+    while k + 1 < n_segments and follows_at_once(memory, k + 1):
+        k += 1
+    return k
+
+
+@kernel(inlines=True)
+def add(sums: LayerSums, i: int, values: Numbers) -> None:
+    """Add derivatives by the constants of one neuron."""
+    for c in range(len(values)):
+        sums.constants[c, i] += values[c]
 
 
 @kernel(inlines=True)

@@ -7,7 +7,9 @@ import numpy as np
 from sim.events.differentiate import Gradients
 from sim.inputs.trials import Trials
 from sim.temporal import spike_times
-from sim.temporal.batch import Reading, Run, link_model, link_parameters
+from sim.temporal.batch import Run
+from sim.temporal.linking import link_model, link_parameters
+from sim.temporal.reading import Reading
 from sim.temporal.spike_times import keep_slopes
 from sim.temporal.stack import TemporalStack
 from spiketheory.machine.compile import CompiledModel, extend_linker
@@ -15,7 +17,7 @@ from spiketheory.machine.link import Linker
 
 
 @lru_cache(maxsize=16)
-def link_spikes(model: CompiledModel, per_neuron: bool, parameters: bool) -> Linker:
+def link_spikes(model: CompiledModel, per_neuron: bool, parameters: bool, margin: bool) -> Linker:
     """Links the kernels of a batch so that they read spikes."""
     linked = link_model(model, per_neuron).link(spike_times)
     bound = {
@@ -24,7 +26,7 @@ def link_spikes(model: CompiledModel, per_neuron: bool, parameters: bool) -> Lin
         "loss_function": model.jit(keep_slopes, allocates=False),
         "WANT_READOUT": False,
     }
-    return extend_linker(link_parameters(model, per_neuron, parameters), bound)
+    return extend_linker(link_parameters(model, per_neuron, parameters, margin), bound)
 
 
 def read_slopes(slopes: np.ndarray) -> Reading:

@@ -6,8 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from sim.inputs.merged import MergedTrials, merge_instants
+from sim.inputs.trials import Trials
 from sim.layers.allocation import make_aligned, pad
-from sim.network.instants import choose_ticks, count_ticks
+from sim.network.instants import choose_ticks, count_ticks, find_arrival
 from sim.network.network import Network, Population, Projection
 from sim.temporal.records import DenseLayer
 from spiketheory.machine.compile import CompiledModel
@@ -41,6 +43,18 @@ class TemporalStack(Short):
         kinds = np.unique(np.hstack([p.constants for p in self.network.populations]), axis=1)
         found = {self.model.at(tuple(constants)) for constants in kinds.T.tolist()}
         return found.pop() if len(found) == 1 else self.model
+
+    def merge(self, trials: Trials) -> MergedTrials:
+        """Trials as the first layer gets them, instant by instant."""
+        delays = find_axonal_delays(self.forward[0])
+        assert delays is not None
+        if not delays.any():
+            return merge_instants(trials, self.network.duration)
+        own = count_ticks(delays, self.ticks)[trials.channel]
+        arrival = find_arrival(trials.time, own, self.ticks)  # type: ignore[arg-type]
+        return merge_instants(
+            trials, self.network.duration, np.where(own == 0.0, trials.time, arrival)
+        )
 
     @property
     def is_uniform(self) -> bool:
@@ -127,8 +141,6 @@ def read_temporal(network: Network) -> TemporalStack | str:
     for ends in steps:
         if ends not in by_ends:
             return f"nothing leads from {ends[0]} to {ends[1]}"
-    if np.any(by_ends[steps[0]].edge_delays):
-        return f"{by_ends[steps[0]].label} delays the input"
     for population in populations:
         if population.model is not model:
             return "its populations have different models"

@@ -1,28 +1,21 @@
 """Derivatives by the times of events that meet: the mean of both sides (docs/mathematics.md, 3)."""
 
+from sim.kernels.ties import tie_vjp
 from sim.kernels.types import Floats, Numbers
 from sim.temporal.forward import SEGMENTS_PER_BLOCK, find_row
-from sim.temporal.records import NO_EVENT, Batch, DenseLayer, LayerMemory, LayerSums, Scratch
-from sim.temporal.segments import find_constants
+from sim.temporal.margin import WANT_MARGIN, turn_by_time
+from sim.temporal.records import Batch, DenseLayer, LayerMemory, LayerSums, Scratch
+from sim.temporal.segments import find_constants, find_last_meeting, follows_at_once
 from spiketheory.generation.interface import (
+    HAS_PEAK,
     HAS_THRESHOLD,
     IS_PROJECTIVE,
-    N_COORDINATES,
     SCALED,
     jump,
-    jump_vjp,
     load,
     time_to_spike,
 )
 from spiketheory.machine.link import kernel
-
-
-@kernel()
-def follows_at_once(memory: LayerMemory, k: int) -> bool:
-    """Whether the event of segment k meets the one before, without a spike between them."""
-    if k < 2 or memory.event_rows[k] == NO_EVENT:
-        return False
-    return memory.durations[k - 1] == 0.0 and memory.firsts[k] == memory.firsts[k - 1]
 
 
 @kernel()
@@ -38,21 +31,9 @@ def give_time(memory: LayerMemory, sums: LayerSums, k: int, by_time: float) -> N
 
 
 @kernel()
-def tie_vjp(
-    state: Numbers, weight: float, rest: float, constants: Numbers, adjoint: Numbers
-) -> float:
-    """The mean derivative by the time of an input that meets others of weight ``rest``."""
-    behind = jump_vjp(*jump(*state, rest, *constants), weight, *constants, *adjoint)
-    later = jump_vjp(*jump(*state, weight, *constants), rest, *constants, *adjoint)
-    before = jump_vjp(*state, weight, *constants, *later[:N_COORDINATES])
-    by_time: float = 0.5 * (before[N_COORDINATES + 1] + behind[N_COORDINATES + 1])
-    return by_time
-
-
-@kernel()
 def ties_vjp(
-    layer: DenseLayer, memory: LayerMemory, scratch: Scratch, outside: Floats, sums: LayerSums,
-    last: int, n_segments: int,
+    batch: Batch, layer: DenseLayer, memory: LayerMemory, scratch: Scratch, outside: Floats,
+    sums: LayerSums, last: int, n_segments: int,
 ) -> int:  # fmt: skip
     """Derivatives by the times of the simultaneous events of which that of ``last`` is the last.
 
@@ -79,7 +60,12 @@ def ties_vjp(
         for i in range(layer.width):
             state, adjoint = load(memory.states[first], i), load(adjoints_after, i)
             constants = find_constants(layer, i)
-            by_time += tie_vjp(state, weights[i], totals[i] - weights[i], constants, adjoint)
+            rest = totals[i] - weights[i]
+            by_time += tie_vjp(state, weights[i], rest, constants, adjoint)
+            if WANT_MARGIN and HAS_PEAK:
+                by_time += turn_by_time(
+                    batch, layer, memory, outside, first, last, i, weights[i], rest
+                )
         if HAS_THRESHOLD:
             for p in range(memory.firsts[first], find_last_caused(memory, last, n_segments)):
                 i, cause = memory.spikes.neurons[p], memory.causes[p]
@@ -120,15 +106,35 @@ def inputs_vjp(
             constants = find_constants(layer, i)
             by_time += tie_vjp(state, weights[i], totals[i] - weights[i], constants, adjoint)
         input_times[s] = by_time
+    if WANT_MARGIN and HAS_PEAK:
+        add_turns(batch, layer, memory, outside, k, first, last, input_times, n_segments)
     if HAS_THRESHOLD:
-        end = k  # of the events that meet the inputs
-        while end + 1 < n_segments and follows_at_once(memory, end + 1):
-            end += 1
+        end = find_last_meeting(memory, k, n_segments)
         for p in range(memory.firsts[k], find_last_caused(memory, k, n_segments)):
             i, cause = memory.spikes.neurons[p], memory.causes[p]
             if k <= cause <= end and k == find_crossing_event(layer, memory, outside, k, end, i):
                 s = find_crossing_input(batch, layer, load(memory.states[k], i), first, last, i)
                 input_times[s] += memory.by_cause[p]
+
+
+@kernel()
+def add_turns(
+    batch: Batch, layer: DenseLayer, memory: LayerMemory, outside: Floats, k: int, first: int,
+    last: int, input_times: Floats, n_segments: int,
+) -> None:  # fmt: skip
+    """Add what maxima at the input spikes ``first`` to ``last - 1`` cost by their times."""
+    end = find_last_meeting(memory, k, n_segments)
+    while follows_at_once(memory, k):
+        k -= 1
+    for i in range(layer.width):
+        total = 0.0
+        for m in range(k, end + 1):
+            total += find_row(layer, memory, outside, m)[i]
+        for s in range(first, last):
+            weight = layer.weights[batch.channels[s], i]
+            input_times[s] += turn_by_time(
+                batch, layer, memory, outside, k, end, i, weight, total - weight
+            )
 
 
 @kernel()

@@ -240,6 +240,9 @@ class ActivityPart:
             the weights are scaled.
         rate_low, rate_high: Fewer or more spikes of a neuron per sample cost.
         rate_cost: How much; 0 for nothing.
+        margin: How much maxima of the potential near the threshold cost, which spikes appear and
+            vanish at, in models that have such maxima; 0 for nothing.
+        margin_width: How near they are [unit of the potential].
         lift: By how much of their size the input weights of silent neurons rise in each step.
         count_jumps: On so many training samples appearing and vanishing spikes are counted in each
             epoch; 0 for none.
@@ -249,13 +252,16 @@ class ActivityPart:
     rate_low: float = 0.05
     rate_high: float = 10.0
     rate_cost: float = 0.0
+    margin: float = 0.0
+    margin_width: float = 0.1
     lift: float = 0.01
     count_jumps: int = 64
 
     def __post_init__(self) -> None:
         check_positive("start_rate", self.start_rate)
-        for name in ("rate_low", "rate_high", "rate_cost", "lift"):
+        for name in ("rate_low", "rate_high", "rate_cost", "margin", "lift"):
             check_range(name, getattr(self, name), 0.0, np.inf)
+        check_positive("margin_width", self.margin_width)
         check_at_least("count_jumps", self.count_jumps, 0)
         if self.rate_low > self.rate_high:
             raise InputError(
@@ -276,8 +282,8 @@ class OptimiserPart:
             readout of spike trains; 0 for never.
         readout_rate: How many times faster weights of a readout of spike trains learn than others,
             in units of their size at the start.
-        clip_sample: The same for the gradient of each sample, before they are added: their norms
-            have heavy tails.
+        clip_sample: The same for the gradient of each sample, before they are added, by the norm
+            of its part by hidden weights, which has heavy tails.
     """
 
     name: str = "adabelief"

@@ -1,11 +1,10 @@
 """Data sets for training: a frozen record, and the tasks that load by name.
 
-Nothing here is downloaded unless it is asked for: ``digits`` comes with scikit-learn, ``yinyang``
+Nothing here is downloaded unless it is asked for: ``digits`` lies beside this file, ``yinyang``
 is generated, and ``mnist`` and its like are read from IDX files on disk if there are any.
 """
 
 import gzip
-import importlib.util
 import math
 import os
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from spiketheory.reading import DamagedError, catch_damage
 from spiketheory.shown import Short
 
 DATA_VARIABLE = "SPIKETHEORY_DATA"
+DIGITS = Path(__file__).with_name("digits.csv.gz")
 MOST_PACKING = 1100
 """How many times smaller gzip makes anything, at most."""
 MOST_PIXELS = 2**30
@@ -147,7 +147,7 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set by name.
 
-    - ``digits``: 1,797 handwritten digits of 8x8 pixels that come with scikit-learn.
+    - ``digits``: 1,797 handwritten digits of 8x8 pixels; they come with the package.
     - ``mnist``: 70,000 handwritten digits of 28x28 pixels. The IDX files (plain or ``.gz``) are
       looked for under ``MNIST/raw`` in ``root`` alone if it is given, else in
       ``$SPIKETHEORY_DATA`` and in the user data folder; the first folder that holds all four is
@@ -410,21 +410,9 @@ def _load_digits() -> Dataset:
 
 
 def _read_digits() -> tuple[NDArray, NDArray[np.int64]]:
-    """Images (n, 8, 8), pixels 0..16, and labels, from the file that scikit-learn comes with.
-
-    Read here where it is found, since importing scikit-learn takes longer than all else before a
-    training run starts.
-    """
-    found = importlib.util.find_spec("sklearn")
-    for folder in (found and found.submodule_search_locations) or ():
-        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
-        if path.exists():
-            table = np.loadtxt(path, delimiter=",")
-            return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    return bunch.images, bunch.target
+    """Images (n, 8, 8), pixels 0..16, and labels; digits.txt says where they are from."""
+    table = np.loadtxt(DIGITS, delimiter=",")
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
 
 
 def _load_yinyang() -> Dataset:

@@ -242,12 +242,16 @@ class TemporalModel:
         return [by[name] for name in self.names]
 
     def list_units(self, scales: Units) -> tuple[float, ...]:
-        """By what derivatives are multiplied in norms, see `sim.temporal.batch.Clip`."""
+        """By what derivatives are multiplied in norms, see `sim.temporal.batch.Clip`.
+
+        Those by hidden weights alone count if these learn: their tails are heavy, while those of
+        the readout are bounded and would hide them.
+        """
         learns = not self.config.network.freezes_hidden
         found = []
         for k, _ in enumerate(self.config.network.hidden):
             found += [scales[f"W{k}"] * learns, scales.get(f"R{k}", 0.0) * learns]
-        return (*found, scales["readout"], 1.0)
+        return (*found, 0.0, 0.0) if learns else (*found, scales["readout"], 1.0)
 
     def constrain(self, arrays: dict[str, np.ndarray]) -> None:
         """Keep initial phases within their bounds."""

@@ -15,7 +15,7 @@ from sim.network.readouts import LinearReadout
 from sim.temporal.batch import MAX_SPIKES, Clip, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
-from sim.temporal.norms import Kept, find_median, median_above_zero, remember, start_norms
+from sim.temporal.reading import check_margin
 from sim.temporal.stack import TemporalStack, read_temporal
 from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
@@ -24,6 +24,7 @@ from sim.training.data import Dataset
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
 from sim.training.jumps import count_jumps
+from sim.training.norms import Kept, find_median, median_above_zero, remember, start_norms
 from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel, Units, estimate_run
 from sim.training.train import HeldOut, Progress, Row, Trainer, TrainState, raise_diverged
 from sim.training.trial_data import TrialDataset
@@ -59,6 +60,10 @@ class TemporalTrainer(Trainer):
         self.plain_loss = make_cross_entropy()
         self.before_step: list[np.ndarray] | None = None
         self.steps_left = 0
+        wanted = config.activity
+        self.margin = check_margin(
+            model, (wanted.margin, wanted.margin_width) if wanted.margin else None
+        )
         super().__init__(config, dataset, model)
         needs = estimate_run(self.temporal, self.train_trials, get_thread_count())
         check_needs(needs, "a training")
@@ -253,8 +258,9 @@ class TemporalTrainer(Trainer):
             batch = stack, self.draw_trials(indices, rng), labels, readout, self.logit_loss
             outcome, found = run_temporal(
                 *batch, parameters=self.wants_parameters,
-                activity=self.find_costs(state.kept["rates"]),
+                activity=self.find_costs(state.kept["rates"]), margin=self.margin,
                 clip=self.choose_clip(state.kept, scales, batch),
+                sample_weight=self.find_sample_weights(indices),
             )  # fmt: skip
             assert found is not None
             remember(state.kept, "sample_norms", outcome.norms)
@@ -265,8 +271,15 @@ class TemporalTrainer(Trainer):
         except SimulationError as err:
             raise_diverged(state, f"it broke down ({str(err).split(';')[0]})", err)
         self.after_step(state, arrays, outcome)
-        hits = np.count_nonzero(outcome.logits.argmax(axis=1) == labels)
-        return float(outcome.loss.mean()), int(hits)
+        return float(outcome.loss.mean()), self.count_hits(outcome.logits, labels)
+
+    def find_sample_weights(self, indices: np.ndarray) -> np.ndarray | None:
+        """What the losses of training samples are multiplied by; None for 1."""
+        return None
+
+    def count_hits(self, logits: np.ndarray, labels: np.ndarray) -> int:
+        """How many samples are right."""
+        return int(np.count_nonzero(logits.argmax(axis=1) == labels))
 
     def choose_clip(self, kept: Kept, scales: Units, batch: Any) -> Clip | None:
         """How the gradient of each sample is shortened.

@@ -70,7 +70,7 @@ def train(
 ) -> None:
     """Train a network of spiking neurons by exact gradient descent.
 
-    Without options it learns scikit-learn's 8x8 digits in a few seconds. Every option overrides
+    Without options it learns 8x8 digits in a few seconds. Every option overrides
     the default of the data set, preset or configuration file.
 
     \b

@@ -85,7 +85,7 @@ TRAIN_OPTIONS = (
     click.option("--dataset", type=DatasetName(DATASET_NAMES),
                  metavar="[digits|mnist|fashion-mnist|kmnist|emnist-SPLIT|yinyang|fsdd|wav|shd|ssc|"
                  "events|FILE.npz]",
-                 help="What to learn: 8x8 digits of scikit-learn, images in torchvision's folders "
+                 help="What to learn: 8x8 digits (come along), images in torchvision's folders "
                  "(MNIST and its like; SPLIT is balanced, byclass, bymerge, digits, letters or "
                  "mnist), points in a yin-yang sign (generated), spoken digits (fsdd: recordings), "
                  "your own recordings (wav), spoken words as spikes (shd, ssc), arrays of events "
@@ -102,7 +102,7 @@ TRAIN_OPTIONS = (
                  "speech 128]"),
     click.option("--epochs", type=int,
                  help="Passes through the training set.  [default: 40; mnist 10; yinyang 60; "
-                 "speech 12; paper 100]"),
+                 "speech 30; paper 100]"),
     click.option("--batch", type=int,
                  help="Samples per optimiser step.  [default: 50; mnist 1000; speech 64]"),
     click.option("--seed", type=int,
@@ -157,7 +157,7 @@ TRAIN_OPTIONS = (
     click.option("--optimiser", type=click.Choice(["adabelief", "adam", "sgd"]),
                  help="How gradients become steps.  [default: adabelief; speech adam]"),
     click.option("--learning-rate", type=float,
-                 help="Learning rate at the start.  [default: 0.004; speech 0.03]"),
+                 help="Learning rate at the start.  [default: 0.004; speech 0.02]"),
     click.option("--schedule",
                  type=click.Choice(["constant", "exponential", "cosine", "plateau"]),
                  help="How the learning rate falls.  [default: cosine; mnist exponential]"),

@@ -97,6 +97,8 @@ INPUTS_ADD_UP: bool = True
 """Whether simultaneous inputs are one input of the sum of their weights."""
 HAS_PARAMETERS: bool = False
 """Whether there are functions for derivatives by the constants."""
+HAS_PEAK: bool = False
+"""Whether what has the threshold may have a maximum between two events, which is found."""
 
 
 @generated("parameters -> validity of parameters")
@@ -238,6 +240,26 @@ def spike_within(*arguments: float) -> Any:
 def will_spike(*arguments: float) -> Any:
     """Whether a spike comes within the propagator's duration."""
     return missing("will_spike")
+
+
+@generated("coordinates, constants -> duration", optional=True)
+def time_to_peak(*arguments: float) -> Any:
+    """Time to the next maximum of what has the threshold, without further input and spikes."""
+    return missing("time_to_peak")
+
+
+@generated("coordinates, constants -> excess", optional=True)
+def excess(*arguments: float) -> Any:
+    """How far what has the threshold is beyond it."""
+    return missing("excess")
+
+
+@generated(
+    "coordinates, constants, adjoint of excess -> adjoints of varied constants", optional=True
+)
+def excess_constants_vjp(*arguments: float) -> Any:
+    """Derivatives of a loss by the constants, at fixed coordinates, from that by the excess."""
+    return missing("excess_constants_vjp")
 
 
 @generated("coordinates, propagator, constants -> coordinates")

@@ -65,7 +65,9 @@ class Lowering:
         self.constants += self.find_direct_parameters()
         self.varied = Sensitivities(derivation, self.constants).constants
         self.covector = self.name_derivatives(f"l_{c}" for c in self.coordinates)
-        self.spike_time_bar, self.port = self.name_derivatives(["g_time", "port"])
+        self.spike_time_bar, self.port, self.excess_bar = self.name_derivatives(
+            ["g_time", "port", "g_excess"]
+        )
 
     def name_derivatives(self, names: Iterable[str]) -> tuple[sp.Symbol, ...]:
         """Symbols for a loss's derivatives, named apart from everything a function may take."""
@@ -85,6 +87,8 @@ class Lowering:
             d.initial.lower, d.initial.upper, d.initial.default, d.will_spike,
             *(e for b in (*d.closed.time_to_spike, *d.propagator.branches)
               for e in (b.condition, *b.values)),
+            *(e for b in d.closed.time_to_peak for e in (b.condition, *b.values)),
+            d.closed.stays_silent,
         ]  # fmt: skip
         if d.pseudospike is not None:
             expressions += [d.pseudospike.delay, d.pseudospike.period, d.pseudospike.rate]
@@ -105,6 +109,7 @@ class Lowering:
             *self.lower_chart(),
             *self.lower_propagator(),
             *(() if d.is_integrated else (*self.lower_flow(), *self.lower_spike())),
+            *(() if d.is_integrated else self.lower_peak()),
             *self.lower_jump(),
             *self.lower_reset(),
             *self.lower_pseudospike(),
@@ -330,15 +335,7 @@ class Lowering:
                 d.closed.time_to_spike,
                 scalar=True,
             ),
-            build_function(
-                "will_spike",
-                "Whether a spike comes within the propagator's duration.",
-                (print_plain(d.will_spike),),
-                arguments,
-                ["spikes"],
-                [self.expand_wait(d.will_spike)],
-                scalar=True,
-            ),
+            self.lower_prediction(),
             build_function(
                 "fire",
                 "Coordinates after the spike that ends the propagator's duration.",
@@ -362,6 +359,61 @@ class Lowering:
                     Branch(condition=sp.true, values=tuple(self.pull_back_spike())),
                 ),
                 calls=self.slope_calls,
+            ),
+        ]
+
+    def lower_prediction(self) -> KernelFunction:
+        """Whether a spike comes: a cheap condition may exclude it."""
+        d = self.derivation
+        silent = d.closed.stays_silent
+        branches = [Branch(condition=sp.true, values=(self.expand_wait(d.will_spike),))]
+        details = [print_plain(d.will_spike)]
+        if silent != sp.false:
+            branches.insert(0, Branch(condition=silent, values=(sp.false,)))
+            details.insert(0, f"no if {print_plain(silent)}")
+        return build_branches(
+            "will_spike",
+            "Whether a spike comes within the propagator's duration.",
+            tuple(details),
+            (*self.coordinates, *self.propagator, *self.constants),
+            ["spikes"],
+            branches,
+            scalar=True,
+        )
+
+    def lower_peak(self) -> list[KernelFunction]:
+        """The next maximum of what has the threshold, and how far it is beyond that."""
+        d = self.derivation
+        if not d.closed.time_to_peak:
+            return []
+        voltage, arguments = d.model.spike.variable, (*self.coordinates, *self.constants)
+        return [
+            build_branches(
+                "time_to_peak",
+                f"Time to the next maximum of {voltage} without further input, if it did not "
+                "spike; inf if there is none.",
+                describe_branches(d.closed.time_to_peak),
+                arguments,
+                ["duration"],
+                d.closed.time_to_peak,
+                scalar=True,
+            ),
+            build_function(
+                "excess",
+                f"How far {voltage} is beyond the threshold.",
+                (f"excess = {print_plain(-d.chart.surface)}",),
+                arguments,
+                ["excess"],
+                [-d.chart.surface],
+                scalar=True,
+            ),
+            build_function(
+                "excess_constants_vjp",
+                "Derivatives of a loss by the constants, at fixed coordinates, from that by it.",
+                (),
+                (*arguments, self.excess_bar),
+                [f"d_{c.name}" for c in self.varied],
+                [-self.excess_bar * d.chart.surface.diff(c) for c in self.varied],
             ),
         ]
 

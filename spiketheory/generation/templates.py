@@ -1,6 +1,6 @@
 """Skeletons of generated text; no logic."""
 
-GENERATED_FORMAT = 6
+GENERATED_FORMAT = 7
 """Version of what generated modules contain; `spiketheory.machine.compile` refuses others."""
 
 MODULE = '''"""{title}

@@ -176,6 +176,12 @@ class first_zero_above(Opaque):
     nargs = 3
 
 
+class first_peak(Opaque):
+    """The next maximum: the first time at which the second of ``heights`` rises through zero."""
+
+    nargs = 3
+
+
 class time_to_spike(Opaque):
     """The generated function of that name."""
 
@@ -191,6 +197,7 @@ LIBRARY = {
     "sinc_slope": "special",
     "first_zero": "roots",
     "first_zero_above": "roots",
+    "first_peak": "roots",
     "crossing_integrate": "crossing",
     "crossing_side": "crossing",
 }

@@ -79,7 +79,7 @@ class NumpyPrinter(PythonCodePrinter):
         arguments = ", ".join(self._print(a) for a in expr.args)
         if name == "softplus":
             return f"np.logaddexp(0.0, {arguments})"
-        if name in ("first_zero", "first_zero_above"):
+        if name in ("first_zero", "first_zero_above", "first_peak"):
             return f"{name}(heights, {arguments})"
         if name in LIBRARY or name == "time_to_spike":
             return f"{name}({arguments})"

@@ -287,6 +287,7 @@ class CompiledModel:
             "N_PORTS": self.n_ports,
             "INPUTS_ADD_UP": self.inputs not in ("commute", "ordered"),
             "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),
+            "HAS_PEAK": hasattr(self.functions, "time_to_peak"),
         }
 
     def link(self, module: ModuleType, **more: Any) -> ModuleType:

@@ -73,6 +73,34 @@ def first_zero_above(heights: Callable[..., Any], rates: Any, horizon: Any, argu
     return back, horizon + math.inf
 
 
+def first_peak(heights: Callable[..., Any], rates: Any, horizon: Any, arguments: Any) -> Any:
+    r"""First time in (0, horizon) at which $f_1$ rises through zero: $f_0$ is as low as it gets.
+
+    Args:
+        heights: See `first_zero`, as for the other arguments; n is at least 3.
+        rates: See there.
+        horizon: See there.
+        arguments: See there.
+
+    Returns:
+        The time; ``inf`` if there is none.
+    """
+    start = heights(horizon * 0, *arguments)
+    ends = [horizon * 0, horizon]
+    for level in range(len(start) - 2, 1, -1):
+        ends = insert_zeros(heights, rates, arguments, level, ends)
+    was_rising = start[1] < 0
+    for i in range(1, len(ends)):
+        end = ends[i]
+        if i == len(ends) - 1:
+            end = stay_in_range(heights, arguments, 1, ends[i - 1], end)
+        is_rising = heights(end, *arguments)[1] < 0
+        if was_rising and not is_rising:
+            return find_crossing(heights, rates, arguments, 1, ends[i - 1], end)
+        was_rising = is_rising
+    return horizon + math.inf
+
+
 def insert_zeros(
     heights: Callable[..., Any], rates: Any, arguments: Any, level: int, ends: Any
 ) -> Any:

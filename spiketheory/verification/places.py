@@ -18,7 +18,7 @@ from spiketheory.generation.generate import print_in_digits
 from spiketheory.generation.kernel_ir import KernelFunction, KernelIR
 from spiketheory.language.model import NeuronModel, conjuncts
 from spiketheory.language.printers import order_parts
-from spiketheory.runtime.roots import first_zero
+from spiketheory.runtime.roots import first_peak, first_zero
 from spiketheory.runtime.special_mpmath import FUNCTIONS, numpy_in_digits
 from spiketheory.symbolic.derivation import Derivation
 from spiketheory.verification.cases import (
@@ -72,7 +72,7 @@ class Kernels:
         self.functions: dict[str, Kernel] = {}
         library = {**MPMATH, "first_zero": self.find_zero, "time_to_spike": self.find_spike}
         space = {
-            **FUNCTIONS, "np": numpy_in_digits, "first_zero": first_zero,
+            **FUNCTIONS, "np": numpy_in_digits, "first_zero": first_zero, "first_peak": first_peak,
             "heights": self.find_heights, "time_to_spike": self.find_spike,
         }  # fmt: skip
         chart = ir.derivation.chart

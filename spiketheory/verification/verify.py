@@ -12,6 +12,7 @@ from spiketheory.verification import crossing as verify_crossing
 from spiketheory.verification import gradients as verify_gradients
 from spiketheory.verification import measured as verify_measured
 from spiketheory.verification import numeric as verify_numeric
+from spiketheory.verification import peaks as verify_peaks
 from spiketheory.verification import ports as verify_ports
 from spiketheory.verification import refractory as verify_refractory
 from spiketheory.verification import taylor as verify_taylor
@@ -51,6 +52,7 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
     - *first spike*, *spike prediction*: nothing comes before the time to spike, and
       ``will_spike`` agrees with it.
     - *crossing at spikes*: the surface's function falls there.
+    - *next maximum*: where there is one, the slope falls through zero there, and not before.
     - *initial bounds*, *pseudospike values*: ranges, also of the gradients.
     - *inputs at ports*, *gradient of inputs at ports*: where a model has several.
     - *branch seams*: values and derivatives of neighbouring branches agree where they meet.
@@ -104,6 +106,7 @@ def check_numerically(
     everywhere = [*ordinary, *far]
     yield from verify_numeric.check_first_spike(everywhere)
     yield from verify_numeric.check_integration(ordinary)
+    yield from verify_peaks.check_peaks(everywhere)
     yield from verify_numeric.check_initial(everywhere)
     yield from verify_numeric.check_pseudospike(everywhere)
     yield from verify_numeric.check_seams(ordinary, cases)

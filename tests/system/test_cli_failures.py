@@ -204,16 +204,29 @@ def test_ctrl_c_during_training_leaves_a_checkpoint_and_says_how_to_go_on():
     assert json.loads(run_ok("evaluate", "run", "--json").stdout)["epochs"] == epoch
 
 
-def test_a_foreign_package_of_a_name_of_ours_is_named(tmp_path):
-    foreign = tmp_path / "sim"
-    foreign.mkdir()
-    (foreign / "__init__.py").touch()
+CLASHES = {
+    "sim.py": "sim", "sim/__init__.py": "sim", "derivations.py": "derivations",
+    "cli.py": "", "cli/__init__.py": "", "sim/notes.txt": "",
+}  # fmt: skip
+"""Files of a user's beside which the program runs, and what is said to be in the way."""
+
+
+@pytest.mark.parametrize("file", CLASHES)
+def test_beside_files_of_the_same_names_the_program_runs_or_names_them(file, tmp_path):
+    foreign = tmp_path / file
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_text("raise RuntimeError('imported')\n")
     code = "from spiketheory.commands.main import main; main(['models'])"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False,
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
     )  # fmt: skip
+    if not CLASHES[file]:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "theta" in done.stdout
+        return
     assert done.returncode == 2
     assert done.stdout == ""
-    assert f"Error: Expected the package sim that came with spiketheory in {ROOT}" in done.stderr
+    expected = f"Error: Expected the package {CLASHES[file]} that came with spiketheory in {ROOT}"
+    assert expected in done.stderr
     assert str(foreign) in done.stderr

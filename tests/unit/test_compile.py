@@ -6,9 +6,9 @@ import re
 import subprocess
 import sys
 import types
+from importlib import metadata
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 from models import generate_text, import_text, make_quadratic
@@ -348,14 +348,16 @@ def test_a_function_is_compiled_once_for_numbers_written_out_and_others(tmp_path
     assert len(add.overloads) == 1
 
 
-def test_numba_is_of_a_version_on_which_the_whole_suite_ran():
-    """`spiketheory.machine` uses private parts of Numba, which may change in any minor version."""
+@pytest.mark.parametrize("package", ["numba", "hypothesis"])
+def test_what_is_used_in_private_parts_is_of_a_version_on_which_the_whole_suite_ran(package):
+    """Private parts of Numba and Hypothesis may change in any minor version."""
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-    low, high = re.search(r'"numba>=([\d.]+),<([\d.]+)"', text).groups()
-    version = tuple(map(int, numba.__version__.split(".")[:2]))
+    low, high = re.search(rf'"{package}>=([\d.]+),<([\d.]+)"', text).groups()
+    installed = metadata.version(package)
+    version = tuple(map(int, installed.split(".")[:2]))
     bounds = [tuple(map(int, bound.split("."))) for bound in (low, high)]
     assert bounds[0] <= version < bounds[1], (
-        f"pyproject.toml says numba>={low},<{high} but {numba.__version__} is installed; run the "
+        f"pyproject.toml says {package}>={low},<{high} but {installed} is installed; run the "
         "whole suite with it, mend what fails, and only then widen the bounds"
     )
 

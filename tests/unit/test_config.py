@@ -55,6 +55,8 @@ UNUSUAL = {
     "rate_low": 0.25,
     "rate_high": 3.0,
     "rate_cost": 0.5,
+    "margin": 0.125,
+    "margin_width": 0.25,
     "lift": 0.03,
     "clip": 3.0,
     "warm_up": 0.5,

@@ -259,13 +259,18 @@ def test_sparse_networks_of_several_populations_inputs_and_delays_have_one_answe
                 assert_close(a[key], b[key], 1e-10)
 
 
+def draw_delays(projection):
+    """Every connection has a delay of its own."""
+    return np.linspace(0.1, 0.2, projection.matrix.nnz).reshape(projection.matrix.shape)
+
+
 @pytest.mark.parametrize(
     ("run", "message"),
     [
         (lambda n: choose_engine(n, "lazy"), "Expected engine"),
         (
-            lambda n: choose_engine(change(n, 0, delays=0.1), "layers"),
-            "can run but input -> hidden1 delays the input",
+            lambda n: choose_engine(change(n, 0, delays=draw_delays(n.projections[0])), "layers"),
+            "can run but input -> hidden1 has delays that differ from target to target",
         ),
         (
             lambda n: simulate(n, Trials.from_trains([[[0.1]]])),

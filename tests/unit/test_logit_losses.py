@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from sim.temporal.logit_losses import make_cross_entropy
+from sim.temporal.logit_losses import (
+    LogitLoss,
+    make_cross_entropy,
+    make_squared_error,
+    prepare_logit_targets,
+)
+from spiketheory.errors import InputError
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.25])
@@ -27,3 +33,35 @@ def test_slopes_of_the_cross_entropy_are_differences():
             for s in (1, -1)
         ]
         assert gradient[o] == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [(make_cross_entropy(), np.array([0, 1])), (make_squared_error(), np.eye(2))],
+)
+def test_a_trial_of_weight_3_counts_three_times(loss, targets):
+    logits, found = np.array([0.3, -1.2]), {}
+    for weights in (None, np.array([3.0, 0.0])):
+        rows = prepare_logit_targets(loss, targets, 2, 2, sample_weight=weights)
+        gradients = np.zeros((2, 2))
+        values = [
+            loss.function(logits, row, loss.settings, gradient)
+            for row, gradient in zip(rows, gradients, strict=True)
+        ]
+        found[weights is None] = np.array(values), gradients
+    for plain, weighted in zip(found[True], found[False], strict=True):
+        np.testing.assert_allclose(weighted[0], 3.0 * plain[0], rtol=1e-15)
+        np.testing.assert_array_equal(weighted[1], 0.0 * plain[1])
+    assert np.all(found[True][0] > 0)
+
+
+def test_weights_of_trials_that_do_not_fit_are_refused():
+    for loss, weights, message in (
+        (make_cross_entropy(), [1.0, -2.0], "Expected sample_weight >= 0 but got -2.0"),
+        (LogitLoss(name="own", function=len, settings=()), [1.0, 1.0], "with the loss own"),
+    ):
+        with pytest.raises(InputError, match=message):
+            prepare_logit_targets(
+                loss, np.eye(2) if loss.name == "own" else np.array([0, 1]), 2, 2,
+                sample_weight=np.array(weights),
+            )  # fmt: skip

@@ -117,6 +117,19 @@ def test_all_spikes_of_the_last_population_are_listed_and_pulled_back_by_both_en
     assert all(np.any(values) for values in list_derivatives(a))
 
 
+def test_spikes_that_no_input_parts_are_listed_by_time_and_pulled_back_to_their_neurons():
+    weights = np.random.default_rng(9).normal(0.6, 0.5, (6, 4))
+    model = compile_model("theta", backend="numpy")
+    network = sim.layered(model, [weights], duration=3.0, parameters={"I0": 1.25})
+    trials = sim.Trials.from_latencies(np.full((1, 4), 0.1))
+    times, neurons = sim.list_spikes(network, trials, room=8, engine="layers")
+    assert list(neurons[0]) != sorted(neurons[0])
+    assert np.all(np.diff(times[neurons >= 0]) > 0)
+    slopes = np.arange(1.0, 9.0)[None]
+    a, b = (sim.pull_back_spikes(network, trials, slopes, engine=engine) for engine in ENGINES)
+    assert_equal_derivatives(a, b)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_derivatives_by_listed_spikes_are_slopes(engine):
     network, trials, step = make_network(), make_trials(), 1e-6

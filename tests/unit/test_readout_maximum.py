@@ -9,7 +9,8 @@ from temporal_networks import draw_network, draw_readout, draw_trials
 
 from derivations import compile_model, compile_readout
 from sim.engine.choose import differentiate, simulate
-from sim.temporal.batch import link_maximum, run_temporal
+from sim.temporal.batch import run_temporal
+from sim.temporal.linking import link_maximum
 from sim.temporal.logit_losses import make_squared_error
 from sim.temporal.stack import read_temporal
 

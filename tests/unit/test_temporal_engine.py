@@ -10,9 +10,11 @@ from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.network.readouts import LinearReadout
 from sim.temporal import forward
-from sim.temporal.batch import link_model, run_temporal
+from sim.temporal.batch import Run, run_temporal
 from sim.temporal.line import Line
+from sim.temporal.linking import link_model
 from sim.temporal.logit_losses import make_cross_entropy, make_squared_error
+from sim.temporal.reading import make_reading
 from sim.temporal.stack import read_temporal
 from spiketheory.errors import SimulationError
 
@@ -20,7 +22,12 @@ CASES = {
     "forward, many in one instant": {"recurrent": False, "delays": False},
     "recurrent with delays": {"varied": True},
     "recurrent without delays": {"delays": False},
+    "delays of the input": {"delays": "all", "recurrent": False},
 }
+
+WITH_NEURON = (
+    "count", "leaky_integrator", "linear_window", "maximum", "potential_at_end", "windows",
+)  # fmt: skip
 
 
 def agree(found, expected, what, tolerance=1e-11):
@@ -122,6 +129,19 @@ def test_compiled_kernels_agree_and_have_the_same_bits_on_any_number_of_threads(
     bits = {n: list_bits(result) for n, result in results.items()}
     assert len(bits[1]) > 10
     assert bits[1] == bits[2] == bits[4]
+
+
+def test_kernels_that_need_no_readout_are_compiled_once_for_all():
+    """They are compiled for the type of the batch."""
+    rng = np.random.default_rng(3)
+    stack = read_temporal(draw_network("qif", [6, 5], rng, backend="numba"))
+    trials, labels, kinds = draw_trials(rng), np.zeros(3, int), {}
+    for name in WITH_NEURON:
+        readout = draw_readout(rng, 5, name=name, backend="numba")
+        reading = make_reading(stack, 3, labels, readout, make_cross_entropy())
+        batch = Run(stack, trials, reading, parameters=False).batch
+        kinds.setdefault(stack.compiled.pack(batch).kind, []).append(name)
+    assert len(kinds) == 1, kinds
 
 
 def test_a_batch_of_another_size_after_it_begins_with_clean_sums():

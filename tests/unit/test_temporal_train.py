@@ -204,7 +204,7 @@ def test_samples_are_shortened_to_some_medians_of_the_norms_before():
         trials, labels = trainer.train_trials.take(np.array([k])), trainer.dataset.train_labels[[k]]
         found = run_temporal(stack, trials, labels, readout, trainer.logit_loss)[1]
         gradients = trainer.temporal.read_gradients(found, *trainer.read_state(state))
-        wanted = [g for n, g in zip(trainer.temporal.names, gradients, strict=True) if n[0] != "i"]
+        wanted = [g for n, g in zip(trainer.temporal.names, gradients, strict=True) if n[0] == "W"]
         norms.append(np.sqrt(sum(np.vdot(g, g) for g in wanted)))
     batch = stack, trainer.train_trials.take(indices), None, readout, trainer.logit_loss
     labels = trainer.dataset.train_labels[indices]

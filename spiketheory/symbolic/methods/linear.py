@@ -13,7 +13,7 @@ between two of the next (Rolle's theorem), and then found to the last bit.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import sympy as sp
@@ -32,8 +32,11 @@ from spiketheory.symbolic.derivation import (
     RootSearch,
     Step,
 )
+from spiketheory.symbolic.methods.bounds import stays_below
+from spiketheory.symbolic.methods.peaks import find_peak
 from spiketheory.symbolic.methods.shared import (
     Names,
+    clear,
     differentiate_implicitly,
     dot,
     explain_crossing,
@@ -194,11 +197,18 @@ def solve(model: NeuronModel) -> Derivation:
     descent = build_descent(model, cascade)
     jacobian = sp.Matrix(flow).jacobian(state)
     branches, how = find_spike(model, descent)
+    peak = find_peak(model, descent, [simplify_height(h) for h in descent.heights])
     elapsed = propagator.symbols[-1]
     gradient = differentiate_implicitly(surface, model.derivatives, flow, jacobian, state)
-    solution = ClosedForm(flow=flow, time_to_spike=branches, time_to_spike_gradient=gradient)
+    solution = ClosedForm(
+        flow=flow, time_to_spike=branches, time_to_spike_gradient=gradient, time_to_peak=peak
+    )
     if model.is_crossing or any(b.values[0].has(first_zero) for b in branches):
         solution = RootSearch(**vars(solution), descent=descent)
+        if not model.is_crossing:
+            decay = find_decay(model, cascade, propagator)
+            silent = stays_below(model, cascade.matrix, cascade.drive, decay)
+            solution = replace(solution, stays_silent=silent)
     return Derivation(
         model=model,
         method=NAME,
@@ -213,7 +223,7 @@ def solve(model: NeuronModel) -> Derivation:
         reset=model.reset,
         initial=start_at_potential(model),
         pseudospike=None,
-        steps=explain(model, descent, propagator, how),
+        steps=explain(model, descent, propagator, how, bool(peak)),
         references=REFERENCES,
         without_pseudospikes=(
             "a neuron with a finite threshold that has not spiked by the trial's end need not be "
@@ -221,6 +231,14 @@ def solve(model: NeuronModel) -> Derivation:
             "(Klos & Memmesheimer 2025)"
         ),
     )
+
+
+def find_decay(model: NeuronModel, cascade: Cascade, propagator: Propagator) -> sp.Expr:
+    """What is left of V after the propagator's duration."""
+    index = model.state.index(model.spike.variable)
+    wanted = cascade.propagate(index, index, DURATION)
+    named = dict(zip(propagator.branches[0].values, propagator.symbols, strict=True))
+    return named.get(wanted, wanted)
 
 
 def build_flow(model: NeuronModel, cascade: Cascade) -> tuple[Propagator, tuple[sp.Expr, ...]]:
@@ -384,12 +402,6 @@ def solve_lambert(heights: list[sp.Expr], rates: tuple[sp.Expr, ...]) -> list[Br
     return [Branch(condition=soon, values=((start - angle) / rate,)), never]
 
 
-def clear(expression: sp.Expr) -> sp.Expr:
-    """Multiply by the positive denominator of an expression."""
-    above, below = sp.fraction(sp.factor(sp.together(expression)))
-    return above if below.is_positive else above / below
-
-
 def explain_choice(cascade: Cascade, how: str) -> str:
     """Why this method, and what it does."""
     single = len(cascade.state) == 1
@@ -402,7 +414,7 @@ def explain_choice(cascade: Cascade, how: str) -> str:
 
 # Long: the text of the steps.
 def explain(
-    model: NeuronModel, descent: Descent, propagator: Propagator, how: str
+    model: NeuronModel, descent: Descent, propagator: Propagator, how: str, peak: bool
 ) -> tuple[Step, ...]:
     """The derivation in steps."""
     distance = sp.Symbol("f_0")
@@ -451,6 +463,17 @@ def explain(
                 ),
             )
         )  # fmt: skip
+    if peak:
+        steps.append(
+            Step(
+                title="Next maximum",
+                text=(
+                    f"{model.spike.variable} stops rising where f_1, minus its slope, rises "
+                    "through zero. How high it gets says how far the neuron is from grazing the "
+                    "threshold, and changes with the state as if the time were fixed."
+                ),
+            )
+        )
     steps.append(
         Step(
             title="Gradient of the spike time",

@@ -100,3 +100,9 @@ def start_at_potential(model: NeuronModel) -> InitialCoordinate:
         upper=sp.oo if model.is_crossing else model.spike.value,
         default=model.rest[model.state.index(voltage)],
     )
+
+
+def clear(expression: sp.Expr) -> sp.Expr:
+    """Multiply by the positive denominator of an expression."""
+    above, below = sp.fraction(sp.factor(sp.together(expression)))
+    return above if below.is_positive else above / below
