@@ -110,7 +110,9 @@ def test_a_command_is_imported_without_the_others():
     assert (code, stderr) == (0, "")
     own = [
         f"spiketheory.commands.{name}"
-        for name in ("common", "group", "main", "terminal", "train", "train_options")
+        for name in (
+            *("cluster_options", "common", "group", "main", "terminal", "train", "train_options"),
+        )
     ]
     assert stdout.endswith(f"{own}\n")
 
