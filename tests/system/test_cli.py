@@ -319,7 +319,12 @@ def test_a_file_that_is_no_network_is_refused(content):
         Path("batch.npz").write_bytes(content)
     before = list_files()
     result = run("simulate", "batch.npz", "--out", "out.npz", "--backend", "numpy")
-    assert_refused(result, r"^Error: Expected a NumPy .npz file at batch.npz but .* failed: ")
+    what = (
+        "folder of networks"
+        if content == "folder"
+        else "NumPy .npz file at batch.npz but .* failed: "
+    )
+    assert_refused(result, rf"^Error: Expected a {what}")
     assert list_files() == before
 
 

@@ -21,6 +21,9 @@ from sim.speech.splits import split_recordings
 from sim.training.config import make_config
 from sim.training.run_folder import make_trainer
 from spiketheory.errors import InputError
+from tests.extras import need
+
+need("sklearn", "sklearn")
 
 RATE = 4000
 SETTINGS = {
