@@ -154,7 +154,16 @@ def check_workers(client: Any) -> None:
         check_versions(own, whose=f"the worker {where}", own=found)
 
 
-def wait_gone(err: BaseException, folder: Path) -> ClusterError:
+def list_gone() -> tuple[type[BaseException], ...]:
+    """What is raised when the scheduler or all workers have gone."""
+    distributed = load_distributed()
+    return (
+        OSError, TimeoutError, distributed.comm.CommClosedError,
+        distributed.client.FutureCancelledError,
+    )  # fmt: skip
+
+
+def explain_gone(err: BaseException, folder: Path) -> ClusterError:
     """What is raised when the scheduler has gone away."""
     return ClusterError(
         f"Expected the scheduler to stay but it has gone ({type(err).__name__}: {err}); what was "

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from sim.cluster.client import load_distributed
+from sim.cluster.client import list_gone, load_distributed
 from sim.kernels.sums import Arrays, Blocks, Node, add_nodes, find_top, share_blocks
 from sim.threads import get_thread_count, run_on_threads
 from sim.training.config import build_config, config_to_dict
@@ -224,8 +224,7 @@ class ClusterShare:
                 for place in range(pieces)
             ]  # fmt: skip
             found: list[Part] = self.client.gather(futures)
-        except (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError,
-                OSError, TimeoutError) as err:  # fmt: skip
+        except (*list_gone(), distributed.scheduler.KilledWorker) as err:  # fmt: skip
             raise ClusterError(
                 f"Expected the cluster to stay but it has gone, or its workers died over a step "
                 f"({type(err).__name__}: {err}); go on with --resume."

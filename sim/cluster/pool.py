@@ -54,6 +54,7 @@ def open_pool(
                 prepare(*arguments)
 
     with open_client(options) as client:
+        client.wait_for_workers(1)  # a queueing system may take its time
         check_workers(client)
         client.register_plugin(Prepare())
         yield ClusterPool(client), sum(client.nthreads().values())

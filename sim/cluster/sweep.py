@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sim.cluster.client import check_workers, load_distributed, wait_gone
+from sim.cluster.client import check_workers, explain_gone, list_gone, load_distributed
 from sim.cluster.search import Halving, draw_points
 from sim.cluster.sweep_file import Sweep, read_sweep
 from sim.cluster.sweep_table import Outcome, write_tables
@@ -130,13 +130,12 @@ class SweepRun:
                 continue
             key = f"{point.folder.name}-{task.epochs}"
             todo[client.submit(train_one, task, key=key, pure=False)] = point
-        gone = (OSError, TimeoutError, distributed.comm.CommClosedError)
         try:
             for future in distributed.as_completed(list(todo)):
                 point = todo.pop(future)
                 yield point.number if by_number else point, read_end(future, point.folder)
-        except gone as err:
-            raise wait_gone(err, self.folder) from err
+        except list_gone() as err:
+            raise explain_gone(err, self.folder) from err
         finally:
             with contextlib.suppress(Exception):  # the scheduler may have gone
                 client.cancel(list(todo))
