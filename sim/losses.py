@@ -147,8 +147,8 @@ def spike_trains_loss(times: Floats, target: Floats, settings: Numbers, gradient
 def linear_loss(times: Floats, target: Floats, settings: Numbers, gradient: Floats) -> float:
     """Weighted sum of spike times: pulls any given derivatives back through the network.
 
-    Use it for a loss of your own: simulate, compute the derivatives of your loss by the output
-    times, and pass those as the weights.
+    For a loss of your own use `sim.engine.predict.pull_back`, which takes these derivatives and
+    does not average over the trials once more.
     """
     n_outputs, n_required = times.shape
     total = 0.0

@@ -49,6 +49,10 @@ class SimulationError(SpiketheoryError):
     """A simulation could not be carried to its end."""
 
 
+class ClusterError(SpiketheoryError):
+    """The scheduler or the workers that share the work have gone."""
+
+
 def check_choice(name: str, value: str, choices: Collection[str]) -> str:
     """Return ``value`` if it is one of ``choices``, else raise `InputError`."""
     if value not in choices:

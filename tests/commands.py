@@ -51,7 +51,7 @@ def start_process(*arguments, code=None, **environment):
 def run_process(*arguments, code=None, **environment):
     """Exit code, stdout and stderr of a process of its own."""
     process = start_process(*arguments, code=code, **environment)
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=600)
     return process.returncode, stdout, stderr
 
 

@@ -13,7 +13,7 @@ def make_exact(module):
     """The functions of a generated module on numbers of mpmath."""
     library = special_mpmath.FUNCTIONS | {
         "np": special_mpmath.numpy_in_digits, "exp_dd": special_mpmath.exp_dd,
-        "first_zero": roots.first_zero,
+        "first_zero": roots.first_zero, "first_peak": roots.first_peak,
     }  # fmt: skip
     source = re.sub(r"(?m)^(import numpy as np|from spiketheory\S* import .*)$", "",
                     re.sub(r"import \([^)]*\)", "import x", inspect.getsource(module)))  # fmt: skip

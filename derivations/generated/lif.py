@@ -249,10 +249,16 @@ def time_to_spike(V, I, tau_m, tau_s, V_th):
 def will_spike(V, I, P_V_V, P_V_I, P_I_I, elapsed, tau_m, tau_s, V_th):
     """Whether a spike comes within the propagator's duration.
 
+    no if max(V, P_V_V * (V - max(0, I)) + max(0, I)) < V_th - max(max(I, V_th), abs(V)) /
+        1099511627776
     time_to_spike() < elapsed
 
     Returns spikes. Operations: 1 compare, 1 time_to_spike.
     """
+    if (
+        np.maximum(V, P_V_V * (V - np.maximum(0, I)) + np.maximum(0, I)) < V_th - np.maximum(np.maximum(I, V_th), np.abs(V)) / 1099511627776
+    ):
+        return False
     return time_to_spike(V, I, tau_m, tau_s, V_th) < elapsed
 
 

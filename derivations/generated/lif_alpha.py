@@ -249,10 +249,16 @@ def time_to_spike(V, I, J, tau_m, tau_s, V_th):
 def will_spike(V, I, J, P_V_V, P_V_I, P_V_J, P_I_I, P_I_J, P_J_J, elapsed, tau_m, tau_s, V_th):
     """Whether a spike comes within the propagator's duration.
 
+    no if max(V, P_V_V * (V - max(max(0, I), J)) + max(max(0, I), J)) < V_th - max(max(max(I,
+        J), V_th), abs(V)) / 1099511627776
     time_to_spike() < elapsed
 
     Returns spikes. Operations: 1 compare, 1 time_to_spike.
     """
+    if (
+        np.maximum(V, P_V_V * (V - np.maximum(np.maximum(0, I), J)) + np.maximum(np.maximum(0, I), J)) < V_th - np.maximum(np.maximum(np.maximum(I, J), V_th), np.abs(V)) / 1099511627776
+    ):
+        return False
     return time_to_spike(V, I, J, tau_m, tau_s, V_th) < elapsed
 
 

@@ -70,7 +70,7 @@ def draw_curve(axes: "Axes", points: Sequence[SettingPoint], name: str, metric: 
     means = np.array([point.mean for point in ordered])
     spreads = np.nan_to_num([point.spread for point in ordered])
     for x, point in zip(at, ordered, strict=True):
-        axes.plot([x] * len(point.values), point.values, ".", color=GREY, markersize=4)
+        axes.plot([x] * len(point.values), point.values, ".", color=GREY, markersize=5, zorder=3)
     axes.errorbar(at, means, spreads, color=BLUE, marker="o", markersize=4, capsize=3)
     if at[0] > 0 and at[-1] / at[0] >= 10:
         axes.set_xscale("log")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spiketheory.errors import InputError, SimulationError
+from spiketheory.errors import ClusterError, InputError
 from spiketheory.machine.versions import check_versions, describe_versions
 from spiketheory.reading import DamagedError, parse_toml, read_text, show
 from spiketheory.workers import block_signals
@@ -154,9 +154,9 @@ def check_workers(client: Any) -> None:
         check_versions(own, whose=f"the worker {where}", own=found)
 
 
-def wait_gone(err: BaseException, folder: Path) -> SimulationError:
+def wait_gone(err: BaseException, folder: Path) -> ClusterError:
     """What is raised when the scheduler has gone away."""
-    return SimulationError(
+    return ClusterError(
         f"Expected the scheduler to stay but it has gone ({type(err).__name__}: {err}); what was "
         f"done is in {folder}. Start it again and go on with --resume {folder}."
     )

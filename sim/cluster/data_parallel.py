@@ -21,7 +21,7 @@ from sim.threads import get_thread_count, run_on_threads
 from sim.training.config import build_config, config_to_dict
 from sim.training.run_folder import MODEL, Run, make_trainer
 from sim.training.train import Trainer, TrainState
-from spiketheory.errors import SimulationError
+from spiketheory.errors import ClusterError
 from spiketheory.machine.versions import check_versions, describe_versions
 
 LARGE = 1_000_000
@@ -226,7 +226,7 @@ class ClusterShare:
             found: list[Part] = self.client.gather(futures)
         except (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError,
                 OSError, TimeoutError) as err:  # fmt: skip
-            raise SimulationError(
+            raise ClusterError(
                 f"Expected the cluster to stay but it has gone, or its workers died over a step "
                 f"({type(err).__name__}: {err}); go on with --resume."
             ) from err

@@ -79,7 +79,7 @@ class SweepRun:
 
         Raises:
             InputError: If a worker computes with other versions.
-            SimulationError: If the scheduler goes away.
+            ClusterError: If the scheduler goes away.
         """
         check_workers(client)
         for point in self.points:

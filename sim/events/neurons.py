@@ -10,6 +10,7 @@ import numpy as np
 from sim.events.interface import ARRIVED, CROSSED, DEFERRED, LOST
 from sim.events.ties import Ties
 from sim.kernels.limits import LARGE_COORDINATE, LARGEST_COORDINATE, SCALING
+from sim.kernels.ties import tie_vjp
 from sim.kernels.types import Floats, Numbers
 from spiketheory.generation.interface import (
     HAS_PARAMETERS,
@@ -211,18 +212,6 @@ def ties_vjp(
         ties.by_event[m] = ties.by_arrival[m]
         if other > m + 1:
             ties.by_event[m] = tie_vjp(state, own, total - own, constants, adjoint)
-
-
-@kernel()
-def tie_vjp(
-    state: Numbers, weight: float, rest: float, constants: Numbers, adjoint: Numbers
-) -> float:
-    """The mean derivative by the time of an input that meets others of weight ``rest``."""
-    behind = jump_vjp(*jump(*state, rest, *constants), weight, *constants, *adjoint)
-    later = jump_vjp(*jump(*state, weight, *constants), rest, *constants, *adjoint)
-    before = jump_vjp(*state, weight, *constants, *later[:N_COORDINATES])
-    by_time: float = 0.5 * (before[N_COORDINATES + 1] + behind[N_COORDINATES + 1])
-    return by_time
 
 
 @kernel()

@@ -12,8 +12,8 @@ from spiketheory.files import replace_atomically
 from spiketheory.reading import DamagedError, read_npz
 
 FORMAT = 1
-NUMBERS = ("bias", "threshold", "temperature")
-ARRAYS = ("weights", "mean", "spread")
+NUMBERS = ("gamma", "bias", "threshold", "temperature")
+ARRAYS = ("supports", "weights", "spread")
 
 
 def hash_network(arrays: Mapping[str, np.ndarray]) -> str:
@@ -28,7 +28,7 @@ def write_judge(path: Path, judge: Judge, arrays: Mapping[str, np.ndarray]) -> N
     """Keep a judge of a network, whole or not at all."""
     values: dict[str, Any] = {n: np.asarray(getattr(judge, n)) for n in (*ARRAYS, *NUMBERS)}
     with replace_atomically(path) as draft, draft.open("wb") as file:
-        np.savez(file, network=np.array(hash_network(arrays)), **values)
+        np.savez_compressed(file, network=np.array(hash_network(arrays)), **values)
 
 
 def read_judge(path: Path, arrays: Mapping[str, np.ndarray]) -> Judge | None:
@@ -38,8 +38,9 @@ def read_judge(path: Path, arrays: Mapping[str, np.ndarray]) -> Judge | None:
         if str(kept["network"]) != hash_network(arrays):
             return None
         values = {name: np.asarray(kept[name], np.float64) for name in (*ARRAYS, *NUMBERS)}
-        shapes = {values[name].shape for name in ARRAYS}
-        fits = len(shapes) == 1 and all(values[name].shape == () for name in NUMBERS)
+        shape = values["weights"].shape + values["spread"].shape
+        fits = len(shape) == 2 and values["supports"].shape == shape
+        fits &= all(values[name].shape == () for name in NUMBERS)
         if not fits or not all(np.isfinite(value).all() for value in values.values()):
             return None
     except (DamagedError, LookupError, ValueError, TypeError):

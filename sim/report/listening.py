@@ -1,15 +1,15 @@
 """A trained network that hears recordings: a digit with certainty, or that it is none.
 
-Whether a sound is a word is read from the same hidden spikes as the digit, by one more output: a
-weighted sum over the spikes of the last layer, each neuron's counted in windows of time. Its
-weights are learned by logistic regression from words of the training part and the sounds made of
-them that are none (reversed, noise, silence). Its threshold is chosen on the validation part, so
-that at least `WANTED` of each kind of other sound is rejected; the temperature of the digit's
+Whether a sound is a word is told by the same hidden spikes as the digit: those of the last layer,
+each neuron's counted in windows of time. A support vector machine with Gaussian kernels learns it
+from words of the training part and the sounds made of them that are none (reversed, noise,
+silence); a weighted sum of counts tells far less. Its threshold is chosen on the validation part,
+so that at least `WANTED` of each kind of other sound is rejected; the temperature of the digit's
 probabilities too. The test part has no part in any of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +31,15 @@ from spiketheory.errors import InputError
 
 WINDOWS = 10
 """Into so many windows of time spikes are counted."""
-MOST_WORDS = 1200
+MOST_WORDS = 1600
 """So many words of the training part teach what a word is."""
 WANTED = 0.97
 """Share of each kind of other sound that is rejected on the validation part."""
 SPARED = 0.02
 """So many words of the validation part are rejected at least: where words and other sounds lie far
 apart, the threshold is nearer to the words."""
-STRENGTH = 0.01
-"""Inverse strength of the penalty of the logistic regression."""
+STRENGTH = 3.0
+"""Of the support vector machine: C."""
 TEMPERATURES = np.geomspace(0.25, 8.0, 61)
 BATCH = 250
 
@@ -49,23 +49,28 @@ class Judge:
     """What says whether a sound is a word, and how sure a digit is.
 
     Attributes:
-        weights: Of counts in windows, shape (n_features,).
-        mean, spread: Counts are brought to these, shape as ``weights``.
+        supports: Counts in windows that others are compared with, shape (n_supports, n_features).
+        weights: Of each of them, shape (n_supports,).
+        spread: Counts are divided by it, shape (n_features,).
+        gamma: Inverse squared width of the kernel exp(-gamma |x - y|^2), with x, y divided so.
         bias: Added.
         threshold: Sounds that score less are no words.
         temperature: Logits are divided by it.
     """
 
+    supports: np.ndarray
     weights: np.ndarray
-    mean: np.ndarray
     spread: np.ndarray
+    gamma: float
     bias: float
     threshold: float
     temperature: float
 
     def score(self, features: np.ndarray) -> np.ndarray:
         """How much sounds are like words, shape (n,)."""
-        return np.asarray((features - self.mean) / self.spread @ self.weights + self.bias)
+        x, y = features / self.spread, self.supports / self.spread
+        squares = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1) - 2.0 * x @ y.T
+        return np.asarray(np.exp(-self.gamma * squares) @ self.weights + self.bias)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,7 +165,7 @@ def make_others(
 def teach(ear: Ear, corpus: Corpus, *, seed: int = 0) -> Judge:
     """Learn what a word is; see this module."""
     try:
-        from sklearn.linear_model import LogisticRegression
+        from sklearn.svm import SVC
     except ImportError as err:
         raise InputError(
             f"Expected scikit-learn for telling words from other sounds but got none ({err}); "
@@ -177,13 +182,14 @@ def teach(ear: Ear, corpus: Corpus, *, seed: int = 0) -> Judge:
         groups.append(ear.hear(make_others(words if "words" in kind else few, kind, rng)).features)
     features = np.concatenate(groups)
     is_word = np.arange(len(features)) < len(groups[0])
-    mean, spread = features.mean(axis=0), features.std(axis=0)
+    spread = features.std(axis=0)
     spread[spread == 0.0] = 1.0
-    found = LogisticRegression(C=STRENGTH, max_iter=200, class_weight="balanced")
-    found.fit((features - mean) / spread, is_word)
+    scaled = features / spread
+    gamma = 1.0 / (features.shape[1] * float(scaled.var()))
+    found = SVC(C=STRENGTH, gamma=gamma, class_weight="balanced").fit(scaled, is_word)
     judge = Judge(
-        weights=found.coef_[0], mean=mean, spread=spread, bias=float(found.intercept_[0]),
-        threshold=0.0, temperature=1.0,
+        supports=features[found.support_], weights=found.dual_coef_[0], spread=spread, gamma=gamma,
+        bias=float(found.intercept_[0]), threshold=0.0, temperature=1.0,
     )  # fmt: skip
     return calibrate(ear, corpus, judge, rng)
 
@@ -198,9 +204,8 @@ def calibrate(ear: Ear, corpus: Corpus, judge: Judge, rng: np.random.Generator) 
     ]
     heard, labels = ear.hear(words), corpus.recordings.labels[chosen]
     threshold = max(*others, float(np.quantile(judge.score(heard.features), SPARED)))
-    return Judge(
-        weights=judge.weights, mean=judge.mean, spread=judge.spread, bias=judge.bias,
-        threshold=float(np.nextafter(threshold, np.inf)),
+    return replace(
+        judge, threshold=float(np.nextafter(threshold, np.inf)),
         temperature=find_temperature(heard.logits, labels),
     )  # fmt: skip
 

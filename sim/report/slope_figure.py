@@ -46,7 +46,8 @@ def draw_line(axes: "Axes", line: LossLine) -> None:
     n = line.n_jumps
     said = f"{n} jump{'s' * (n != 1)}" if n else "no jump"
     smooth = sum(not one.jumps for one in line.steep)
-    axes.set_title(f"{line.model}: {said}, {smooth} steep place{'s' * (smooth != 1)} without")
+    steep = f"{smooth or 'no'} steep place{'s' * (smooth != 1)} beside"
+    axes.set_title(f"{line.model}: {said}, {steep}")
 
 
 def draw_changes(axes: "Axes", line: LossLine) -> None:

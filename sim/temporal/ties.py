@@ -1,5 +1,6 @@
 """Derivatives by the times of events that meet: the mean of both sides (docs/mathematics.md, 3)."""
 
+from sim.kernels.ties import tie_vjp
 from sim.kernels.types import Floats, Numbers
 from sim.temporal.forward import SEGMENTS_PER_BLOCK, find_row
 from sim.temporal.margin import WANT_MARGIN, turn_by_time
@@ -9,10 +10,8 @@ from spiketheory.generation.interface import (
     HAS_PEAK,
     HAS_THRESHOLD,
     IS_PROJECTIVE,
-    N_COORDINATES,
     SCALED,
     jump,
-    jump_vjp,
     load,
     time_to_spike,
 )
@@ -29,18 +28,6 @@ def give_time(memory: LayerMemory, sums: LayerSums, k: int, by_time: float) -> N
         p = -1 - row
         memory.by_spike[p] += by_time
         sums.delays[memory.spikes.neurons[p]] += by_time
-
-
-@kernel()
-def tie_vjp(
-    state: Numbers, weight: float, rest: float, constants: Numbers, adjoint: Numbers
-) -> float:
-    """The mean derivative by the time of an input that meets others of weight ``rest``."""
-    behind = jump_vjp(*jump(*state, rest, *constants), weight, *constants, *adjoint)
-    later = jump_vjp(*jump(*state, weight, *constants), rest, *constants, *adjoint)
-    before = jump_vjp(*state, weight, *constants, *later[:N_COORDINATES])
-    by_time: float = 0.5 * (before[N_COORDINATES + 1] + behind[N_COORDINATES + 1])
-    return by_time
 
 
 @kernel()

@@ -15,7 +15,6 @@ from sim.network.readouts import LinearReadout
 from sim.temporal.batch import MAX_SPIKES, Clip, TemporalOutcome, run_temporal
 from sim.temporal.line import Line
 from sim.temporal.logit_losses import make_cross_entropy
-from sim.temporal.norms import Kept, find_median, median_above_zero, remember, start_norms
 from sim.temporal.reading import check_margin
 from sim.temporal.stack import TemporalStack, read_temporal
 from sim.threads import get_thread_count
@@ -25,6 +24,7 @@ from sim.training.data import Dataset
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
 from sim.training.jumps import count_jumps
+from sim.training.norms import Kept, find_median, median_above_zero, remember, start_norms
 from sim.training.temporal_model import RECURRENT_SHARE, TemporalModel, Units, estimate_run
 from sim.training.train import HeldOut, Progress, Row, Trainer, TrainState, raise_diverged
 from sim.training.trial_data import TrialDataset

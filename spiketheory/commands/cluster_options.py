@@ -11,17 +11,13 @@ if TYPE_CHECKING:
 
 SCHEDULER_OPTION = click.option(
     "--scheduler", metavar="ADDRESS",
-    help="A Dask scheduler that runs, such as tcp://10.0.0.1:8786, in place of workers here.",
+    help="A Dask scheduler that runs, such as tcp://10.0.0.1:8786.  [default: workers here]",
 )  # fmt: skip
 CLUSTER_OPTION = click.option(
     "--cluster", type=click.Path(path_type=Path), metavar="FILE.toml",
-    help="A cluster that a queueing system starts (docs/cluster.md), in place of workers here.",
+    help="A cluster that a queueing system starts (docs/cluster.md).  [default: workers here]",
 )  # fmt: skip
-OPTIONS = (
-    click.option(
-        "--workers", type=click.IntRange(min=1), metavar="N",
-        help="Worker processes on this machine.  [default: one per core]",
-    ),
+MORE_OPTIONS = (
     click.option(
         "--threads", type=click.IntRange(min=1), metavar="N",
         help="Threads of each of them.  [default: 1]",
@@ -36,11 +32,23 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def add_cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command, which gets them by name."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+def add_cluster_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options to a command, which gets them by name.
+
+    Args:
+        default: Who works if none of them is given.
+    """
+    workers = click.option(
+        "--workers", type=click.IntRange(min=1), metavar="N",
+        help=f"Worker processes on this machine.  [default: {default}]",
+    )  # fmt: skip
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (*reversed(MORE_OPTIONS), workers):
+            command = option(command)
+        return command
+
+    return add
 
 
 def read_cluster_options(

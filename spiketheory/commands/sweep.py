@@ -21,14 +21,15 @@ RUNS = Path("runs")
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[SWEEP.toml]")
-@add_cluster_options
+@add_cluster_options("one per core")
 @DATA_OPTION
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
               help="Folder of the sweep.  [default: runs/ and the file's name]")  # fmt: skip
 @click.option("--overwrite", is_flag=True,
               help="Replace a sweep that is in the folder.  [default: keep it]")  # fmt: skip
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR",
-              help="Do what is missing in the sweep of this folder.")  # fmt: skip
+              help="Do what is missing in the sweep of this folder.  "
+              "[default: begin one]")  # fmt: skip
 @JSON_OPTION
 def sweep(
     file: Path | None,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
               help="Start from this configuration, such as another run's config.toml, or train "
               "the network that a network file describes.  [default: none]")  # fmt: skip
 @add_train_options
-@add_cluster_options
+@add_cluster_options("this process alone")
 @DATA_OPTION
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
               help="Folder of the run.  [default: runs/DATASET-MODEL-seedSEED, with -2, -3, ... "

@@ -88,6 +88,7 @@ class Lowering:
             *(e for b in (*d.closed.time_to_spike, *d.propagator.branches)
               for e in (b.condition, *b.values)),
             *(e for b in d.closed.time_to_peak for e in (b.condition, *b.values)),
+            d.closed.stays_silent,
         ]  # fmt: skip
         if d.pseudospike is not None:
             expressions += [d.pseudospike.delay, d.pseudospike.period, d.pseudospike.rate]
@@ -334,15 +335,7 @@ class Lowering:
                 d.closed.time_to_spike,
                 scalar=True,
             ),
-            build_function(
-                "will_spike",
-                "Whether a spike comes within the propagator's duration.",
-                (print_plain(d.will_spike),),
-                arguments,
-                ["spikes"],
-                [self.expand_wait(d.will_spike)],
-                scalar=True,
-            ),
+            self.lower_prediction(),
             build_function(
                 "fire",
                 "Coordinates after the spike that ends the propagator's duration.",
@@ -368,6 +361,25 @@ class Lowering:
                 calls=self.slope_calls,
             ),
         ]
+
+    def lower_prediction(self) -> KernelFunction:
+        """Whether a spike comes: a cheap condition may exclude it."""
+        d = self.derivation
+        silent = d.closed.stays_silent
+        branches = [Branch(condition=sp.true, values=(self.expand_wait(d.will_spike),))]
+        details = [print_plain(d.will_spike)]
+        if silent != sp.false:
+            branches.insert(0, Branch(condition=silent, values=(sp.false,)))
+            details.insert(0, f"no if {print_plain(silent)}")
+        return build_branches(
+            "will_spike",
+            "Whether a spike comes within the propagator's duration.",
+            tuple(details),
+            (*self.coordinates, *self.propagator, *self.constants),
+            ["spikes"],
+            branches,
+            scalar=True,
+        )
 
     def lower_peak(self) -> list[KernelFunction]:
         """The next maximum of what has the threshold, and how far it is beyond that."""

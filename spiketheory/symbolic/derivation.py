@@ -199,6 +199,7 @@ class ClosedForm:
         numbers: Numbers of the flow that depend on the state; None if there are none.
         time_to_peak: Time to the next maximum of what has the threshold, without further input
             and spikes, ``oo`` if there is none; no branches if the model has no such maximum.
+        stays_silent: A cheap condition under which no spike comes within the propagator's duration.
     """
 
     flow: tuple[sp.Expr, ...]
@@ -206,6 +207,7 @@ class ClosedForm:
     time_to_spike_gradient: tuple[sp.Expr, ...]
     numbers: Numbers | None = None
     time_to_peak: tuple[Branch, ...] = ()
+    stays_silent: sp.Basic = sp.false
 
 
 @dataclass(frozen=True, kw_only=True)

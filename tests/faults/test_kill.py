@@ -21,8 +21,8 @@ LOG = logging.getLogger(__name__)
 TRAIN = ("train", "--hidden", "10", "--epochs", "60", "--batch", "100", "--json")
 IN_TIME = (
     *("train", "--readout", "leaky_integrator", "--model", "lif", "--hidden", "10", "--recurrent"),
-    *("--batch", "100", "--epochs", "25", "--learning-rate", "0.005", "--delay", "0.2"),
-    *("--learn-delays", "--clip-sample", "2", "--patience", "20", "--schedule", "plateau"),
+    *("--batch", "100", "--epochs", "12", "--learning-rate", "0.005", "--delay", "0.2"),
+    *("--learn-delays", "--clip-sample", "2", "--patience", "10", "--schedule", "plateau"),
     *("--optimiser", "adabelief", "--warm-up", "2", "--class-weights", "balanced"),
     *("--count-jumps", "8", "--json"),
 )

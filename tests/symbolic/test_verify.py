@@ -80,11 +80,11 @@ CONTRACT = {
     "rapid_theta": (EVERY_MODEL | PSEUDOSPIKES) - {
         "simultaneous inputs", "initial coordinate", "pseudospike continuity", "pseudo input",
     },
-    "lif": EVERY_MODEL | {"branch seams"},
+    "lif": EVERY_MODEL | {"branch seams", "next maximum"},
     "lif_delta": EVERY_MODEL | {"branch seams"},
     "nlif": EVERY_MODEL | {"branch seams"},
     # no branch has a closed form
-    "lif_alpha": EVERY_MODEL - {"time to spike", "spike time gradient"},
+    "lif_alpha": (EVERY_MODEL | {"next maximum"}) - {"time to spike", "spike time gradient"},
     "eif": INTEGRATED,
     "izhikevich": INTEGRATED,
     "adex": INTEGRATED,

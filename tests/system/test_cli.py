@@ -110,7 +110,9 @@ def test_a_command_is_imported_without_the_others():
     assert (code, stderr) == (0, "")
     own = [
         f"spiketheory.commands.{name}"
-        for name in ("common", "group", "main", "terminal", "train", "train_options")
+        for name in (
+            *("cluster_options", "common", "group", "main", "terminal", "train", "train_options"),
+        )
     ]
     assert stdout.endswith(f"{own}\n")
 
@@ -325,7 +327,12 @@ def test_a_file_that_is_no_network_is_refused(content):
         Path("batch.npz").write_bytes(content)
     before = list_files()
     result = run("simulate", "batch.npz", "--out", "out.npz", "--backend", "numpy")
-    assert_refused(result, r"^Error: Expected a NumPy .npz file at batch.npz but .* failed: ")
+    what = (
+        "folder of networks"
+        if content == "folder"
+        else "NumPy .npz file at batch.npz but .* failed: "
+    )
+    assert_refused(result, rf"^Error: Expected a {what}")
     assert list_files() == before
 
 

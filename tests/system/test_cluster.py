@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from commands import ROOT, run, run_ok
 
-pytest.importorskip("distributed")
-
 from sim.cluster.client import ClusterOptions, open_client, read_cluster_file
 from spiketheory.errors import InputError
 from spiketheory.machine.versions import check_versions, describe_versions
+from tests.extras import need
+
+need("distributed", "cluster")
 
 pytestmark = [
     pytest.mark.usefixtures("empty_folder"),

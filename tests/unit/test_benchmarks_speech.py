@@ -12,6 +12,9 @@ from benchmarks.speech_data import Words, average_frames, count_spikes, stretch_
 from sim.speech.hair_cells import encode
 from sim.speech.recordings import Recordings
 from sim.speech.settings import EncoderSettings
+from tests.extras import need
+
+need("sklearn", "sklearn")
 
 
 @pytest.fixture(scope="module")

@@ -21,9 +21,14 @@ from spiketheory.commands.display import (
 
 
 def make_run(*, saved_epoch, epochs=5):
-    dataset = SimpleNamespace(train_labels=range(7), test_labels=range(2))
+    dataset = SimpleNamespace(train_labels=range(7))
+    test = SimpleNamespace(labels=range(2))
     trainer = SimpleNamespace(
-        config=SimpleNamespace(epochs=epochs, dataset="toy"),
+        config=SimpleNamespace(
+            schedule=SimpleNamespace(epochs=epochs), dataset=SimpleNamespace(name="toy")
+        ),
+        test=test,
+        watched=test,
         sizes=(6, 5, 3),
         model=SimpleNamespace(name="theta"),
         dataset=dataset,

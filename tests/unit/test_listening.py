@@ -21,6 +21,9 @@ from sim.speech.splits import split_recordings
 from sim.training.config import make_config
 from sim.training.run_folder import make_trainer
 from spiketheory.errors import InputError
+from tests.extras import need
+
+need("sklearn", "sklearn")
 
 RATE = 4000
 SETTINGS = {
@@ -95,9 +98,11 @@ def test_the_temperature_of_probabilities_that_are_true_is_1():
 def test_a_judge_is_kept_with_its_network_and_no_other(tmp_path):
     path, arrays = tmp_path / "listen.npz", {"W0": np.ones(3)}
     kept = Judge(
-        weights=np.array([1.0, -1.0]), mean=np.zeros(2), spread=np.ones(2), bias=0.5,
-        threshold=-0.25, temperature=2.0,
+        supports=np.array([[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]]), weights=np.array([1.0, -1.0, 2.0]),
+        spread=np.array([1.0, 2.0]), gamma=0.5, bias=0.5, threshold=-0.25, temperature=2.0,
     )  # fmt: skip
+    expected = 0.5 + 1.0 - np.exp(-0.5 * 1.25) + 2.0 * np.exp(-0.5 * 5.0)
+    assert kept.score(np.array([[1.0, 2.0]])) == pytest.approx([expected])
     assert read_judge(path, arrays) is None
     write_judge(path, kept, arrays)
     found = read_judge(path, arrays)

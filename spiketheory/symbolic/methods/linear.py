@@ -13,7 +13,7 @@ between two of the next (Rolle's theorem), and then found to the last bit.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import sympy as sp
@@ -32,6 +32,7 @@ from spiketheory.symbolic.derivation import (
     RootSearch,
     Step,
 )
+from spiketheory.symbolic.methods.bounds import stays_below
 from spiketheory.symbolic.methods.peaks import find_peak
 from spiketheory.symbolic.methods.shared import (
     Names,
@@ -204,6 +205,10 @@ def solve(model: NeuronModel) -> Derivation:
     )
     if model.is_crossing or any(b.values[0].has(first_zero) for b in branches):
         solution = RootSearch(**vars(solution), descent=descent)
+        if not model.is_crossing:
+            decay = find_decay(model, cascade, propagator)
+            silent = stays_below(model, cascade.matrix, cascade.drive, decay)
+            solution = replace(solution, stays_silent=silent)
     return Derivation(
         model=model,
         method=NAME,
@@ -226,6 +231,14 @@ def solve(model: NeuronModel) -> Derivation:
             "(Klos & Memmesheimer 2025)"
         ),
     )
+
+
+def find_decay(model: NeuronModel, cascade: Cascade, propagator: Propagator) -> sp.Expr:
+    """What is left of V after the propagator's duration."""
+    index = model.state.index(model.spike.variable)
+    wanted = cascade.propagate(index, index, DURATION)
+    named = dict(zip(propagator.branches[0].values, propagator.symbols, strict=True))
+    return named.get(wanted, wanted)
 
 
 def build_flow(model: NeuronModel, cascade: Cascade) -> tuple[Propagator, tuple[sp.Expr, ...]]:
