@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sim.inputs.encoding import BinnedInput
-from sim.layers.batch import record_spikes, run_batch
+from sim.layers.batch import MAX_SPIKES, record_spikes, run_batch
 from sim.losses import make_first_spike_loss, make_linear_loss
 from sim.network.layer_stack import LayerStack, split_layers
 from spiketheory.errors import InputError, check_positive, check_shape
@@ -172,8 +172,12 @@ def check_numbers(name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
-def simulate_batch(batch: BatchFile) -> dict[str, np.ndarray]:
+def simulate_batch(batch: BatchFile, *, max_spikes: int = MAX_SPIKES) -> dict[str, np.ndarray]:
     """Simulate a batch file; with labels also loss and gradients.
+
+    Args:
+        batch: The batch.
+        max_spikes: More spikes of a layer in one sample are an error.
 
     Returns:
         The result fields of docs/formats.md, 2: ``t_out`` (n_samples, n_outputs), ``spike_sample``,
@@ -190,8 +194,9 @@ def simulate_batch(batch: BatchFile) -> dict[str, np.ndarray]:
         loss = make_first_spike_loss(gamma=batch.gamma, duration=network.duration)
         targets = batch.labels
     outcome, gradients = run_batch(
-        network, batch.inputs, targets, loss, gradient=batch.labels is not None, input_times=True
-    )
+        network, batch.inputs, targets, loss, gradient=batch.labels is not None, input_times=True,
+        max_spikes=max_spikes,
+    )  # fmt: skip
     results["t_out"] = outcome.output_times[:, :, 0]
     if gradients is not None:
         results["loss"] = np.array(outcome.loss.mean())
@@ -199,7 +204,7 @@ def simulate_batch(batch: BatchFile) -> dict[str, np.ndarray]:
         results[f"grad_{network.model.initial}"] = gradients.initial
         assert gradients.input_times is not None
         results["grad_input_times"] = gradients.input_times
-    spikes = record_spikes(network, batch.inputs)
+    spikes = record_spikes(network, batch.inputs, max_spikes=max_spikes)
     results["spike_sample"] = spikes.sample
     results["spike_neuron"] = spikes.neuron
     results["spike_time"] = spikes.time

@@ -1,5 +1,6 @@
 """What must hold of one neuron's flow and of the prediction of its spike; see `properties`."""
 
+import math
 from dataclasses import dataclass
 
 from mpmath import mpf
@@ -44,7 +45,7 @@ def check_prediction(subject: Subject, drawn: Wait, effort: Effort = SEARCH) -> 
     trial = single(subject, drawn)
     subject.run(trial)
     state = loop.jump(loop.enter(drawn.state), drawn.weight)
-    wait = float(loop.wait(state))
+    wait = find_wait(subject, state, sum(drawn.durations))
     noise = measure_wait_noise(subject, state, wait)
     ends = [*drawn.durations, *((wait * (1 - 1e-12), wait * (1 + 1e-12)) if wait < 1e9 else ())]
     for duration in ends:
@@ -58,14 +59,23 @@ def check_prediction(subject: Subject, drawn: Wait, effort: Effort = SEARCH) -> 
             ))  # fmt: skip
 
 
+def find_wait(subject: Subject, state: State, longest: float) -> float:
+    """Time to the spike; one that is found only by integration is not looked for much later."""
+    if math.isinf(subject.loop.wait(state, within=longest)):
+        return math.inf
+    return float(subject.loop.wait(state))
+
+
+def nudge(state: State, size: float) -> State:
+    """Coordinates changed by a relative size, up and down by turns."""
+    return tuple(v * (1 + size * (-1) ** i) for i, v in enumerate(state))
+
+
 def measure_wait_noise(subject: Subject, state: State, wait: float) -> float:
     """How exact a waiting time can be: what changes of the coordinates by rounding do to it."""
     if not wait < 1e9:
         return 0.0
-    moved = [
-        float(subject.loop.wait(tuple(v * (1 + s * (-1) ** i) for i, v in enumerate(state))))
-        for s in (ROUNDED, -ROUNDED)
-    ]
+    moved = [find_wait(subject, nudge(state, s), 2 * wait) for s in (ROUNDED, -ROUNDED)]
     return 1e-13 * wait + max(abs(m - wait) for m in moved)
 
 
@@ -75,7 +85,7 @@ def check_flow(subject: Subject, drawn: Wait, effort: Effort = SEARCH) -> None:
     trial = single(subject, drawn)
     subject.run(trial)
     state = loop.jump(loop.enter(drawn.state), drawn.weight)
-    wait = loop.wait(state)
+    wait = loop.wait(state, within=sum(drawn.durations))
     first, second = (d if d < wait else 0.4 * wait for d in drawn.durations)
     if first + second >= wait:
         first, second = 0.4 * wait, 0.3 * wait

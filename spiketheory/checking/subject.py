@@ -122,7 +122,8 @@ class Subject:
         place, threshold = self.scales.voltage, self.neuron.spike.value
         if self.neuron.spike.is_blowup or not threshold.has(*self.neuron.state):
             return bool(state[place] < self.scales.ceiling)
-        return bool(self.loop.wait(self.loop.enter([float(v) for v in state])) > 0)
+        entered = self.loop.enter([float(v) for v in state])
+        return bool(self.loop.wait(entered, within=self.scales.time) > 0)
 
 
 def meets_release(run: Run) -> bool:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from spiketheory.machine.compile import CompiledModel
 
 
+MOST_SPIKES = 10_000_000
+"""Of a trial or network, if nothing else is asked for."""
 OLD_NAMES = {"lazy": "events", "eager": "plain"}
 """What engines were called in earlier versions."""
 
@@ -99,9 +101,8 @@ class EngineChoice(click.Choice[str]):
 @click.option(
     "--max-spikes",
     type=click.IntRange(min=1),
-    default=10_000_000,
-    show_default=True,
-    help="Trials and networks: stop with an error when there are more spikes.",
+    help="Stop with an error when there are more spikes; of a feedforward batch, in one layer and "
+    "sample.  [default: 10000000, of feedforward batches 1000000]",
 )
 @DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
@@ -117,7 +118,7 @@ def simulate(
     model: str | None,
     backend: str,
     engine: str,
-    max_spikes: int,
+    max_spikes: int | None,
     timeout: float,
     as_json: bool,
 ) -> None:
@@ -159,9 +160,11 @@ def simulate(
         is_trial,
         read_trial_file,
     )
+    from sim.layers.batch import MAX_SPIKES
     from spiketheory.commands.display import describe_simulation, format_json, format_simulation
     from spiketheory.files import check_apart, is_same_file
 
+    most = max_spikes or MOST_SPIKES
     check_apart(out, trials, plot)
     check_apart(plot, file, trials)
     if scan or file.is_dir():
@@ -174,7 +177,7 @@ def simulate(
         check_apart(out, file)
         where = read_place(workers=workers, scheduler=scheduler, cluster=cluster)
         compile_quickly = partial(compile_model, backend=backend)
-        run_scan(file, out, scan, engine=engine, max_spikes=max_spikes, workers=workers,
+        run_scan(file, out, scan, engine=engine, max_spikes=most, workers=workers,
                  where=where, as_json=as_json, compile_model=compile_quickly,
                  compile_readout=compile_readout)  # fmt: skip
         return
@@ -190,7 +193,7 @@ def simulate(
         check_apart(plot, models=[name])
         return compile_in_limit(name)
 
-    options: dict[str, Any] = {"engine": engine, "max_spikes": max_spikes, "as_json": as_json}
+    options: dict[str, Any] = {"engine": engine, "max_spikes": most, "as_json": as_json}
     if file.suffix == ".toml":
         check_apart(out, file)
         from sim.files.network_file import collect_network_results, read_network_file
@@ -222,7 +225,7 @@ def simulate(
             "got a feedforward batch, which layers run; leave them out."
         )
     batch = read_batch_file(file, compile_model=compile_for, model=model, arrays=arrays)
-    results = simulate_batch(batch)
+    results = simulate_batch(batch, max_spikes=max_spikes or MAX_SPIKES)
     kept = drop_answers(arrays) if is_same_file(file, out) else {}
     write_arrays(out, {**kept, **results})
     counts = count_spikes_by_layer(batch.network, results["spike_neuron"])

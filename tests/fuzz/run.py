@@ -84,8 +84,9 @@ def read_once(name: str, content: bytes, folder: Path) -> tuple[str, str]:
 
 
 def find_place(err: BaseException) -> str:
-    """The last line of the project that an error came through."""
-    own = [f for f in traceback.extract_tb(err.__traceback__) if f.filename.startswith(str(ROOT))]
+    """The last line of the project that an error came through, the alarm's own left out."""
+    frames = [f for f in traceback.extract_tb(err.__traceback__) if f.name != on_alarm.__name__]
+    own = [f for f in frames if f.filename.startswith(str(ROOT))]
     return f"{Path(own[-1].filename).relative_to(ROOT)}:{own[-1].lineno}"
 
 

@@ -253,6 +253,14 @@ def test_a_failed_check_is_exit_code_1(monkeypatch):
     assert list_files() == set()
 
 
+def test_a_batch_file_that_fires_more_than_is_asked_for_is_refused():
+    options = ("--backend", "numpy", "--max-spikes", 1)
+    result = run("simulate", write_batch(), "--out", "out.npz", *options)
+    assert result.exit_code == 2
+    assert "Expected at most 1 spikes per layer and sample" in result.stderr
+    assert list_files() == {"batch.npz"}
+
+
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_a_batch_file_is_simulated(backend):
     result = run_ok("simulate", write_batch(), "--out", "results/out.npz", "--backend", backend)

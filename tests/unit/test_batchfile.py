@@ -12,7 +12,7 @@ from sim.files.batch_file import (
     simulate_batch,
     write_arrays,
 )
-from spiketheory.errors import InputError, ModelError
+from spiketheory.errors import InputError, ModelError, SimulationError
 
 COMPILE = partial(compile_model, backend="numpy")
 REMOVED = object()
@@ -276,3 +276,14 @@ def test_every_flipped_byte_is_read_right_or_refused(write):
         except (InputError, ModelError):
             refused += 1
     assert refused > len(whole) / 23 / 2
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1, 1]), REMOVED])
+def test_a_batch_that_fires_without_bound_is_refused_at_the_number_of_spikes_that_is_asked_for(
+    write, labels
+):
+    r"""Without input each of two neurons spikes $T\sqrt{I_0}/(\pi\tau)$ = 42 times."""
+    batch = read(write(I0=1e4, labels=labels, phi0=REMOVED, W0=np.zeros((3, 2))))
+    assert np.sum(simulate_batch(batch, max_spikes=84)["spike_neuron"] < 2) == 3 * 84
+    with pytest.raises(SimulationError, match="at most 50 spikes per layer and sample"):
+        simulate_batch(batch, max_spikes=50)
