@@ -97,7 +97,7 @@ def test_a_disk_that_fills_up_during_training_leaves_the_last_checkpoint(monkeyp
 
 
 def test_running_out_of_memory_is_one_paragraph(monkeypatch):
-    def fail(batch):
+    def fail(batch, **_):
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.setattr("sim.files.batch_file.simulate_batch", fail)
@@ -106,7 +106,7 @@ def test_running_out_of_memory_is_one_paragraph(monkeypatch):
 
 
 def test_an_unforeseen_refusal_of_the_system_is_one_paragraph(monkeypatch):
-    def fail(batch):
+    def fail(batch, **_):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr("sim.files.batch_file.simulate_batch", fail)
@@ -115,7 +115,7 @@ def test_an_unforeseen_refusal_of_the_system_is_one_paragraph(monkeypatch):
 
 
 def test_an_error_of_our_own_keeps_its_traceback(monkeypatch):
-    def fail(batch):
+    def fail(batch, **_):
         raise ValueError("a bug")
 
     monkeypatch.setattr("sim.files.batch_file.simulate_batch", fail)

@@ -313,7 +313,7 @@ def test_a_run_stopped_between_an_epoch_and_its_checkpoint_says_what_is_saved(mo
 
 
 def test_a_command_that_is_stopped_ends_with_130(monkeypatch):
-    def stop(batch):
+    def stop(batch, **_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sim.files.batch_file.simulate_batch", stop)
