@@ -148,7 +148,7 @@ class TableReader:
                 "a number, a list, {normal = [mean, sd]} or {uniform = [low, high]} for " + where,
                 show(value), "write one of these",
             )  # fmt: skip
-        a, b = (self.number(v, where) for v in pair)
+        a, b = (self.number(v, where) + 0.0 for v in pair)  # NumPy takes -0.0 for a negative sd
         if not math.isfinite(b - a):
             raise self.fail(f"finite numbers for {where}", show(pair), "correct them")
         if b < (a if kind == "uniform" else 0):

@@ -262,3 +262,8 @@ TRAINS = "kind = 'spike_trains'\ntargets = "
 def test_a_loss_that_makes_no_sense_is_refused(read, loss, message):
     with pytest.raises(InputError, match=message):
         read(replace_loss(TEXT, loss))
+
+
+def test_an_sd_of_minus_zero_is_zero(read):
+    network = read(TEXT.replace("[0.1, 0.2, 0.3]", "{normal = [0.1, -0.0]}")).network
+    np.testing.assert_array_equal(network.populations[0].initial["V"], [0.1, 0.1, 0.1])
