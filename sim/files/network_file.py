@@ -123,7 +123,8 @@ class Reader(TableReader):
         precision = self.choice(
             network.get("precision", "float64"), "precision of [network]", tuple(PRECISIONS)
         )
-        self.rng = np.random.default_rng(self.whole(network.get("seed", 0), "seed of [network]"))
+        self.seed = self.whole(network.get("seed", 0), "seed of [network]")
+        self.rng = np.random.default_rng(self.seed)
         populations = self.check_group(tables.get("populations", {}), "populations")
         inputs = self.check_group(tables.get("inputs", {}), "inputs")
         readouts = self.check_group(tables.get("readouts", {}), "readouts")
@@ -235,7 +236,7 @@ class Reader(TableReader):
     ) -> Projection:  # fmt: skip
         """One projection, and what of it learns."""
         where = f"[[projections]] {place + 1}"
-        projection = read_projection(self, table, sizes, where, version=self.version)
+        projection = read_projection(self, table, sizes, where, version=self.version, stream=place)
         if "port" in table:
             ports = models[projection.post].ports
             port = self.choice(table["port"], f"port of {where}", ports)

@@ -54,9 +54,7 @@ class Listed(Connections):
                 f"Expected delays >= 0 but got {delays[bad[0]]} for connection {bad[0]}; a spike "
                 "cannot arrive before it was sent."
             )
-        ends, order = sort_by_target(self.targets, self.shape[0])
-        stamps = np.full(self.shape[1], -1, np.int32)
-        twice = link_kernels().find_twice(self.sources, order, ends, stamps)
+        twice = find_twice(self.sources, self.targets, self.shape)
         if twice >= 0:
             raise InputError(
                 f"Expected each connection once but got {self.sources[twice]} -> "
@@ -137,6 +135,15 @@ def sort_by_target(targets: np.ndarray, n_targets: int) -> tuple[np.ndarray, np.
     order = np.empty(len(targets), np.int32)
     link_kernels().order_by_target(targets, ends.copy(), order)
     return ends, order
+
+
+def find_twice(sources: np.ndarray, targets: np.ndarray, shape: tuple[int, int]) -> int:
+    """A connection that is in a list for the second time; -1 if there is none."""
+    sources, targets = (ends.astype(np.int32, copy=False) for ends in (sources, targets))
+    ends, order = sort_by_target(targets, shape[0])
+    stamps = np.full(shape[1], -1, np.int32)
+    found: int = link_kernels().find_twice(sources, order, ends, stamps)
+    return found
 
 
 class ListedPart(Part):

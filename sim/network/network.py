@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from sim.network.connections import Connections
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import LARGEST_WEIGHT, PRECISIONS, LayerStack
+from sim.network.listed import find_twice
 from sim.network.readouts import AnyReadout, Readout, check_readout
 from spiketheory.errors import (
     InputError,
@@ -36,6 +37,8 @@ Matrix: TypeAlias = Any
 """A dense matrix, whatever NumPy makes an array of, or a `Sparse` one."""
 Given: TypeAlias = Any
 """A number, or an array of one per neuron."""
+MANY = 100_000
+"""So many connections are worth loading the kernel that looks for any that is there twice."""
 BYTES_LISTED = 80
 """Bytes of a connection that is made an entry of a matrix, the copies on the way included."""
 
@@ -381,6 +384,8 @@ class Projection(Short):
             )
         matrix = scipy.sparse.coo_array(given).astype(np.float64)
         check_finite(name, matrix.data)
+        if matrix.nnz > MANY and find_twice(matrix.col, matrix.row, matrix.shape) < 0:
+            return matrix
         keys = matrix.col.astype(np.int64) * matrix.shape[0] + matrix.row
         order = np.argsort(keys, kind="stable")
         twice = np.flatnonzero(np.diff(keys[order]) == 0)
@@ -499,8 +504,8 @@ class Network:
     def __repr__(self) -> str:
         members = [f"{p.name} ({p.size} {p.model.name})" for p in self.populations]
         return (
-            f"Network({', '.join(members)}; {self.n_channels} channels, {self.n_connections} "
-            f"connections, T={self.duration:g})"
+            f"Network({', '.join(members)}; {self.n_channels} channels, "
+            f"{self.n_expected:.0f} connections, T={self.duration:g})"
         )
 
     _repr_png_ = shown_by("sim.analysis.network_figure.show_network")
