@@ -47,7 +47,7 @@ class EdgeColumns:
                     f"Expected {' and '.join(ENDS)} in {self.path} but got "
                     f"{', '.join(self.columns) or 'nothing'}; add {name}."
                 )
-        n = len(self.columns["pre"])
+        n = self.columns["pre"].size
         for name, column in self.columns.items():
             kinds = "iu" if name in ENDS else "iuf"
             if column.ndim != 1 or (column.dtype.kind not in kinds and column.size):
