@@ -34,7 +34,7 @@ class Recording:
     Attributes:
         network: The network.
         wiring: The network in flat arrays.
-        spike_time: Sorted, shape (n_spikes,) [time].
+        spike_time: Of the spikes that were kept, sorted, shape (n_spikes,) [time].
         spike_neuron: Neurons are counted through the populations, shape (n_spikes,).
         end: Coordinates at ``time``, shape (width, n_neurons).
         time: How far the run got: T, unless it was stopped [time].
@@ -46,6 +46,8 @@ class Recording:
             per spike.
         tape: What it takes to go back; None unless asked for.
         cells: The neurons at the end (`sim.events.loop`).
+        recorded: Neurons whose spikes were kept, rising; None for all.
+        counted: Spikes of every neuron, shape (n_neurons,); None where all spikes are here.
     """
 
     network: Network
@@ -60,6 +62,8 @@ class Recording:
     under_way: np.ndarray
     tape: Tape | None = None
     cells: np.ndarray | None = None
+    recorded: np.ndarray | None = None
+    counted: np.ndarray | None = None
 
     def __repr__(self) -> str:
         kept = "" if self.tape is None else ", can be gone back through"
@@ -69,6 +73,13 @@ class Recording:
         )
 
     _repr_png_ = shown_by("sim.analysis.trial_figure.show_recording")
+
+    @property
+    def spike_counts(self) -> np.ndarray:
+        """Spikes of every neuron, those that were not kept included, shape (n_neurons,)."""
+        if self.counted is not None:
+            return self.counted
+        return np.bincount(self.spike_neuron, minlength=self.network.n_neurons)
 
     @property
     def is_complete(self) -> bool:

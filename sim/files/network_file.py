@@ -12,15 +12,17 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.events.recording import Recording
+from sim.files.input_table import DRAWN, read_drawn
 from sim.files.loss_table import LossTable, read_loss_table
 from sim.files.network_size import estimate_network
 from sim.files.projection_table import read_projection
 from sim.files.readout_table import CompileReadout, ReadoutReader
 from sim.files.tables import Table, TableReader, TomlValue, read_toml
+from sim.inputs.drawn_trains import DrawnTrains
 from sim.network.connect import draw_poisson
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import PRECISIONS
-from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.network import AnyTrains, Network, Population, Projection, SpikeTrains
 from sim.network.readouts import AnyReadout
 from spiketheory.errors import InputError, check_positive
 from spiketheory.machine.compile import CompiledModel
@@ -123,7 +125,8 @@ class Reader(TableReader):
         precision = self.choice(
             network.get("precision", "float64"), "precision of [network]", tuple(PRECISIONS)
         )
-        self.rng = np.random.default_rng(self.whole(network.get("seed", 0), "seed of [network]"))
+        self.seed = self.whole(network.get("seed", 0), "seed of [network]")
+        self.rng = np.random.default_rng(self.seed)
         populations = self.check_group(tables.get("populations", {}), "populations")
         inputs = self.check_group(tables.get("inputs", {}), "inputs")
         readouts = self.check_group(tables.get("readouts", {}), "readouts")
@@ -142,7 +145,7 @@ class Reader(TableReader):
         ]
         return Network(
             populations=built, duration=duration, precision=precision,
-            inputs=[p for p in read if isinstance(p, SpikeTrains)],
+            inputs=[p for p in read if isinstance(p, SpikeTrains | DrawnTrains)],
             currents=[p for p in read if isinstance(p, CurrentSteps)],
             projections=drawn,
             readouts=self.read_readouts(readouts, built),
@@ -191,11 +194,13 @@ class Reader(TableReader):
             raise self.fail(f"different names in learn of {where}", show(names), "name each once")
         return names
 
-    def read_input(self, name: str, table: Table, duration: float) -> SpikeTrains | CurrentSteps:
+    def read_input(self, name: str, table: Table, duration: float) -> AnyTrains | CurrentSteps:
         """One input: a rate, times and channels; from format 2 on channels alone, or steps."""
         where = f"[inputs.{name}]"
-        self.check(table, where, (*TRAINS, *self.newer("steps")), ("size",))
+        self.check(table, where, (*TRAINS, *self.newer("steps", *DRAWN)), ("size",))
         size = self.whole(table["size"], f"size of {where}")
+        if "process" in table:
+            return read_drawn(self, name, table, size, duration, self.seed)
         kinds = [key for key in ("rate", "times", *self.newer("steps")) if key in table]
         if len(kinds) > 1 or (self.version == 1 and not kinds):
             wanted = "either rate or times" if self.version == 1 else "one of rate, times, steps"

@@ -29,7 +29,9 @@ def estimate_network(tables: Table) -> float:
         for table in (projections if isinstance(projections, list) else ())
     )
     n_spikes = sum(
-        read_rate(table.get("rate"), sizes[name]) * duration for name, table in inputs.items()
+        read_rate(table.get("rate"), sizes[name]) * duration
+        for name, table in inputs.items()
+        if "process" not in table  # those are drawn while the network runs
     )
     return (
         NEURON * sum(sizes[name] for name in populations)
