@@ -17,6 +17,7 @@ from sim.files.loss_table import LossTable, read_loss_table
 from sim.files.network_size import estimate_network
 from sim.files.projection_table import read_projection
 from sim.files.readout_table import CompileReadout, ReadoutReader
+from sim.files.record_table import read_record
 from sim.files.tables import Table, TableReader, TomlValue, read_toml
 from sim.inputs.drawn_trains import DrawnTrains
 from sim.network.connect import draw_poisson
@@ -31,7 +32,7 @@ from spiketheory.reading import show
 
 VERSIONS = (1, 2)
 SECTIONS = ("network", "populations", "inputs", "projections")
-MORE_SECTIONS = ("readouts", "loss", "training")
+MORE_SECTIONS = ("readouts", "loss", "training", "record")
 NETWORK = ("duration", "seed")
 POPULATION = ("model", "size", "parameters", "initial")
 LEARN_ORDER = {"initial": 1, "parameter": 1, "readout": 2}
@@ -65,6 +66,7 @@ class NetworkFile:
         loss: What is wanted of it; None if the file does not say.
         training: The table ``training`` as it is; `sim.training.networks.network_config` reads it.
         tables: The whole file as plain values, another that it names included.
+        recorded: Neurons whose spikes are kept; None for all.
     """
 
     network: Network
@@ -72,6 +74,7 @@ class NetworkFile:
     loss: LossTable | None = None
     training: Table = field(default_factory=dict)
     tables: Table = field(default_factory=dict)
+    recorded: np.ndarray | None = None
 
 
 class Reader(TableReader):
@@ -113,6 +116,7 @@ class Reader(TableReader):
             loss=None if loss is None else read_loss_table(self, loss, network),
             training=training,
             tables=tables,
+            recorded=read_record(self, given["record"], network) if "record" in given else None,
         )
 
     def read_network(self, tables: Table) -> Network:
@@ -336,6 +340,10 @@ def collect_network_results(recording: Recording) -> dict[str, np.ndarray]:
         "population_size": np.array([p.size for p in network.populations]),
         "t_end": np.array(recording.time),
     }
+    if recording.counted is not None:
+        results["spike_count"] = recording.counted
+    if recording.recorded is not None:
+        results["recorded"] = recording.recorded
     for population, state in zip(network.populations, recording.end_state, strict=True):
         results |= {f"{population.name}_{name}_end": value for name, value in state.items()}
     return results
