@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sim.events.checkpoints import Checkpoints
 from sim.events.tape import Tape
 from sim.network.network import Network
 from sim.network.wiring import Wiring
@@ -46,6 +47,7 @@ class Recording:
             per spike.
         tape: What it takes to go back; None unless asked for.
         cells: The neurons at the end (`sim.events.loop`).
+        checkpoints: States from which events can be computed once more; None unless asked for.
         recorded: Neurons whose spikes were kept, rising; None for all.
         counted: Spikes of every neuron, shape (n_neurons,); None where all spikes are here.
     """
@@ -62,11 +64,12 @@ class Recording:
     under_way: np.ndarray
     tape: Tape | None = None
     cells: np.ndarray | None = None
+    checkpoints: Checkpoints | None = None
     recorded: np.ndarray | None = None
     counted: np.ndarray | None = None
 
     def __repr__(self) -> str:
-        kept = "" if self.tape is None else ", can be gone back through"
+        kept = ", can be gone back through" if self.can_go_back else ""
         return (
             f"{type(self).__name__}({len(self.spike_time)} spikes of {self.network.n_neurons} "
             f"neurons, t={self.time:g} of {self.network.duration:g}{kept})"
@@ -80,6 +83,11 @@ class Recording:
         if self.counted is not None:
             return self.counted
         return np.bincount(self.spike_neuron, minlength=self.network.n_neurons)
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether what `sim.events.differentiate.differentiate` needs was kept."""
+        return self.tape is not None or self.checkpoints is not None
 
     @property
     def is_complete(self) -> bool:

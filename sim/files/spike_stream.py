@@ -144,7 +144,7 @@ class SpikeStream:
             finally:
                 os.close(handle)
         except OSError as err:
-            raise self.fail(err.strerror) from err
+            raise self.fail(err.strerror or str(err)) from err
         self.room = wanted
 
     def fail(self, reason: str) -> FullError:

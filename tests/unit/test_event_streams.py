@@ -111,7 +111,7 @@ def test_drawn_inputs_have_gradients(whole):
 def test_neurons_that_do_not_exist_are_not_recorded(network):
     with pytest.raises(InputError, match=r"Expected neurons 0 to 19 in recorded but got.*20"):
         simulate(network, recorded=[20])
-    with pytest.raises(InputError, match=r"Expected all spikes to be kept with record=True"):
+    with pytest.raises(InputError, match=r"Expected all spikes to be kept with record"):
         simulate(network, recorded=[1], record=True)
 
 
