@@ -1,46 +1,24 @@
 """Spikes that ``simulate`` wrote, of one run, from ``.npz`` or HDF5."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sim.analysis.spike_data import SpikeData
 from sim.files.batch_file import read_arrays
 from sim.files.spike_stream import import_h5py
 from spiketheory.errors import InputError
 from spiketheory.memory import check_memory
 from spiketheory.reading import DamagedError, catch_damage
-from spiketheory.shown import Short
 
 NEEDED = ("spike_time", "spike_neuron", "population_name", "population_size", "t_end")
 BYTES_PER_SPIKE = 60
 """Times and neurons, and the copies that statistics make."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SpikeResult(Short):
-    """The spikes of a run.
-
-    Attributes:
-        times: Sorted, shape (n_spikes,) [time].
-        neurons: Counted through the populations, shape (n_spikes,).
-        names: Names of the populations.
-        sizes: Numbers of their neurons.
-        recorded: Neurons whose spikes are here, rising, shape (n_recorded,).
-        time: How far the run got [time].
-    """
-
-    times: np.ndarray
-    neurons: np.ndarray
-    names: tuple[str, ...]
-    sizes: tuple[int, ...]
-    recorded: np.ndarray
-    time: float
-
-
-def read_result(path: Path) -> SpikeResult:
+def read_result(path: Path) -> SpikeData:
     """Read the spikes of a run; also of one that goes on, or was killed, if it writes HDF5.
 
     Raises:
@@ -73,7 +51,7 @@ def read_fields(file: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in found.items()}
 
 
-def check_result(path: Path, fields: Mapping[str, np.ndarray]) -> SpikeResult:
+def check_result(path: Path, fields: Mapping[str, np.ndarray]) -> SpikeData:
     """The spikes of a run from the fields of its file.
 
     Raises:
@@ -106,7 +84,7 @@ def check_result(path: Path, fields: Mapping[str, np.ndarray]) -> SpikeResult:
             f"Expected sorted spike times, and neurons of the populations, in {path} but got "
             "others; simulate the network again."
         )
-    return SpikeResult(
+    return SpikeData(
         times=times.astype(np.float64), neurons=neurons.astype(np.int64),
         names=tuple(map(str, fields["population_name"])), sizes=tuple(map(int, sizes)),
         recorded=recorded.astype(np.int64), time=float(fields["t_end"]),
