@@ -30,7 +30,9 @@ def estimate_network(tables: Table) -> float:
     ]
     n_connections = sum(count_connections(table, sizes) for table in projections)
     n_spikes = sum(
-        read_rate(table.get("rate"), sizes[name]) * duration for name, table in inputs.items()
+        read_rate(table.get("rate"), sizes[name]) * duration
+        for name, table in inputs.items()
+        if "process" not in table  # those are drawn while the network runs
     )
     return (
         NEURON * sum(sizes[name] for name in populations)

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
+from sim.inputs.drawn_trains import DrawnTrains
 from sim.network.connections import Connections
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import LARGEST_WEIGHT, PRECISIONS, LayerStack
@@ -249,6 +250,10 @@ class SpikeTrains(Short):
             )
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "channels", channels.astype(np.int64))
+
+
+AnyTrains: TypeAlias = SpikeTrains | DrawnTrains
+"""Input spikes, listed or drawn."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -494,7 +499,7 @@ class Network:
     """
 
     populations: Sequence[Population]
-    inputs: Sequence[SpikeTrains] = ()
+    inputs: Sequence[AnyTrains] = ()
     projections: Sequence[Projection] = ()
     readouts: Sequence[AnyReadout] = ()
     currents: Sequence[CurrentSteps] = ()
@@ -519,7 +524,7 @@ class Network:
             raise InputError(
                 "Expected at least one population but got an empty network; add neurons."
             )
-        members: list[Population | SpikeTrains | CurrentSteps] = [
+        members: list[Population | AnyTrains | CurrentSteps] = [
             *self.populations, *self.inputs, *self.currents,
         ]  # fmt: skip
         names = [p.name for p in members]
@@ -529,6 +534,12 @@ class Network:
                 f"Expected populations and inputs of different names but got {min(twice)!r} more "
                 "than once; rename one."
             )
+        for trains in self.inputs:
+            if isinstance(trains, DrawnTrains) and trains.duration < self.duration:
+                raise InputError(
+                    f"Expected spikes of {trains.name} up to the trial's end, {self.duration:g}, "
+                    f"but they are drawn up to {trains.duration:g}; give it the network's duration."
+                )
         if len({p.model.backend for p in self.populations}) > 1:
             raise InputError(
                 "Expected models of one backend but got numba and numpy; compile all for the same."
