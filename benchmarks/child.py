@@ -88,9 +88,9 @@ def measure_memory(model: str, hidden: str, batch: str, activity: str) -> dict[s
 
 def measure_building(*case: str) -> dict[str, float]:
     """What building one large network takes; see `benchmarks.large_build`."""
-    from benchmarks.large_build import build
+    from benchmarks.large_networks import build
 
-    return build(*case)
+    return {**build(*case), "peak": find_peak()}
 
 
 def read_status(field: str) -> float | None:
