@@ -6,9 +6,12 @@ from typing import Any
 
 def build(rule: str, weights: str, delays: str, n: str, degree: str) -> dict[str, float]:
     """Build one network in rows of blocks, what is compiled left out."""
-    make(rule, weights, delays, 50, 5)
+    from sim.network.rows import build_rows
+
+    build_rows(make(rule, weights, delays, 50, 5))
+    network = make(rule, weights, delays, int(n), int(degree))
     start, processor = time.perf_counter(), time.process_time()
-    rows = make(rule, weights, delays, int(n), int(degree))
+    rows = build_rows(network)
     return {
         "seconds": time.perf_counter() - start,
         "processor": time.process_time() - processor,
@@ -17,12 +20,11 @@ def build(rule: str, weights: str, delays: str, n: str, degree: str) -> dict[str
 
 
 def make(rule: str, weights: str, delays: str, n: int, degree: int) -> Any:
-    """The rows of a network; one that is listed has its arrays drawn by NumPy."""
+    """A network of one population; one that is listed has its arrays drawn by NumPy."""
     from derivations import compile_model
     from sim.network.distribution import Distribution
     from sim.network.drawn import Drawn
     from sim.network.network import Network, Population, Projection
-    from sim.network.rows import build_rows
 
     if rule == "listed":
         given: Any = make_list(n, degree, weights, delays)
@@ -40,7 +42,7 @@ def make(rule: str, weights: str, delays: str, n: int, degree: int) -> Any:
         )  # fmt: skip
     population = Population(name="cells", model=compile_model("lif_delta", backend="numpy"), size=n)
     projection = Projection(pre="cells", post="cells", weights=given)
-    return build_rows(Network(populations=[population], projections=[projection], duration=1.0))
+    return Network(populations=[population], projections=[projection], duration=1.0)
 
 
 def make_list(n: int, degree: int, weights: str, delays: str) -> Any:
