@@ -1,4 +1,4 @@
-"""Large networks with delays: the window engine, the event engine, and simulators that step in time.
+"""Large networks with delays: our engines, and simulators that step in time.
 
 N neurons hear 100 or 1,000 others each after tau/10, or after three delays, or after one of its own
 for each connection, with one weight or one for each synapse; constant drive, weak inhibition, about

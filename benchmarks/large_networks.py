@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sim.windows.simulate import BLOCK_SIZE, WindowRun
 
+from benchmarks.machine import ROOT
 from derivations import compile_model
 from sim.events.simulate import EventRun
 from sim.network.distribution import Distribution
@@ -15,7 +16,6 @@ from sim.network.drawn import Drawn
 from sim.network.network import Network, Population, Projection
 from sim.network.rows import build_rows
 from sim.network.wiring import wire
-from sim.windows.simulate import BLOCK_SIZE, WindowRun
 
 DELAY = 0.1
 """The shortest [tau]."""
@@ -29,7 +29,7 @@ PARAMETERS: dict[str, dict[str, float]] = {
     "lif_delta": {"I0": 1.35}, "theta": {"I0": 6.6}, "qif_delta": {"I0": 6.6}, "lif": {},
     "qif": {}, "eif": {}, "adex": {},
 }  # fmt: skip
-MODELS = {"lif": str(Path(__file__).with_name("lif_with_drive.toml"))}
+MODELS = {"lif": str(ROOT / "tests/corpus/models/lif_with_drive.toml")}
 """Files of models that are none of the built-in ones."""
 DRIVE = 1.35
 """Of lif neurons, which begin below their threshold."""

@@ -1,4 +1,4 @@
-"""Simulators that step in time, with the networks of `benchmarks.large`, each in its own process."""
+"""Simulators that step in time, with the networks of `benchmarks.large`."""
 
 import json
 import os
