@@ -88,7 +88,7 @@ def measure_memory(model: str, hidden: str, batch: str, activity: str) -> dict[s
 
 def measure_building(*case: str) -> dict[str, float]:
     """What building one large network takes; see `benchmarks.large_build`."""
-    from benchmarks.large_networks import build
+    from benchmarks.built_networks import build
 
     return {**build(*case), "peak": find_peak()}
 
