@@ -13,7 +13,9 @@ from sim.speech.recordings import Recordings, find_fsdd
 from sim.speech.settings import EncoderSettings
 from sim.speech.splits import Split, split_recordings
 
-CHANGE = Augmentation(shift=0.75, warp=0.015, time=0.007, stretch=0.05, phase=1, drop=0.1)
+CHANGE = Augmentation(
+    shift=0.75, warp=0.015, time=0.007, stretch=0.05, gain=0.015, phase=1, drop=0.1
+)
 """How training samples are changed at random, for every method that has such data."""
 FRAMES, BANDS = 20, 40
 COPIES = 2
@@ -72,7 +74,7 @@ def change_images(
     n, kernels = len(images), link_kernels()
     moves = np.tile(STILL, (n, 1))
     for column, spread in ((0, CHANGE.shift), (1, CHANGE.warp), (2, CHANGE.time / settings.hop),
-                           (3, CHANGE.stretch)):  # fmt: skip
+                           (3, CHANGE.stretch), (4, CHANGE.gain)):  # fmt: skip
         moves[:, column] += draw_normal(rng, spread, n)
     found = np.empty(images.shape)
     for image, move, out in zip(images.astype(np.float64), moves, found, strict=True):

@@ -29,6 +29,9 @@ class EncoderSettings:
         rate: Spikes per second of a neuron at full loudness [Hz].
         phase: Where each neuron starts on its way from reset to spike, from 0 to below 1.
         duration: Recordings are cut, or followed by silence, to this length [s].
+        fill: If above 0, silence at both ends is cut off instead, and what is left is stretched or
+            shortened to this length in the middle of the duration: all words are equally long [s].
+        trim: Frames in which no band is so loud are silence, for ``fill``.
         equal_counts: If above 0, each channel's drive is scaled so that it spikes so many times in
             every recording: what is left is timing.
     """
@@ -47,6 +50,8 @@ class EncoderSettings:
     rate: float = 320.0
     phase: float = 0.5
     duration: float = 0.8
+    fill: float = 0.0
+    trim: float = 0.4
     equal_counts: int = 0
 
     def __post_init__(self) -> None:
@@ -75,6 +80,11 @@ class EncoderSettings:
                 f"hop={self.hop:g}, duration={self.duration:g} at {self.sample_rate:g} Hz; give "
                 "longer ones, in seconds."
             )
+        if not 0.0 <= self.fill <= self.duration or 0.0 < self.fill < self.hop:
+            raise InputError(
+                f"Expected fill to be 0, or from hop={self.hop:g} to duration={self.duration:g}, "
+                f"but got {self.fill}; give a length in seconds."
+            )
 
     @property
     def n_window(self) -> int:
@@ -98,6 +108,7 @@ RANGES = {
     "bands": (1, MOST_BANDS),
     "loudness": (0.5, 1.0),
     "phase": (0.0, 0.999),
+    "trim": (0.0, 1.0),
     "equal_counts": (0, 10_000),
 }
 
