@@ -107,3 +107,52 @@ def put(time: float, channel: int, times: Floats, channels: Ints, first: int, co
         times[place], channels[place] = times[place - 1], channels[place - 1]
         place -= 1
     times[place], channels[place] = time, channel
+
+
+@kernel()
+def move_to_grid(times: Floats, channels: Ints, counts: Ints, grid: float) -> None:
+    """Replace times by the numbers of the grid steps that they are in; simultaneous by channel.
+
+    Args:
+        times: In order; afterwards the number of the step that ends with or after each.
+        channels: Their channels, which are put in order within each step.
+        counts: Scratch, shape (n_channels,), all zero before and after.
+        grid: Length of a step [time].
+    """
+    first, n = 0, times.shape[0]
+    while first < n:
+        step, last = np.ceil(times[first] / grid), first
+        while last < n and np.ceil(times[last] / grid) == step:
+            counts[channels[last]] += 1
+            last += 1
+        for c in range(counts.shape[0]):
+            for _ in range(counts[c]):
+                times[first], channels[first] = step, c
+                first += 1
+            counts[c] = 0
+
+
+@kernel()
+def send_on_lines(
+    times: Floats, channels: Ints, delay: float, n_channels: int, nexts: Ints, sent: Floats,
+    owners: Ints,
+) -> None:  # fmt: skip
+    """Send each spike on several lines, each of which takes longer by ``delay`` than the last.
+
+    Args:
+        times: In order, simultaneous ones by channel.
+        channels: Their channels.
+        delay: In the unit of times.
+        n_channels: Channels of each line.
+        nexts: Scratch, the next spike of each line, all zero before.
+        sent: When they arrive, in order, shape (n_lines n_spikes,).
+        owners: Their channels, those of line l from l n_channels on.
+    """
+    n = times.shape[0]
+    for p in range(sent.shape[0]):
+        line, soonest = 0, np.inf
+        for k in range(nexts.shape[0]):
+            if nexts[k] < n and times[nexts[k]] + k * delay < soonest:
+                line, soonest = k, times[nexts[k]] + k * delay
+        sent[p], owners[p] = soonest, line * n_channels + channels[nexts[line]]
+        nexts[line] += 1

@@ -34,6 +34,11 @@ class EncoderSettings:
         trim: Frames in which no band is so loud are silence, for ``fill``.
         equal_counts: If above 0, each channel's drive is scaled so that it spikes so many times in
             every recording: what is left is timing.
+        grid: If above 0, spikes are moved to the ends of steps of this length [s]. Those of one step
+            are one instant for the network, which learns the faster for it.
+        lines: Each band has so many channels: lines on which its spikes travel.
+        line_delay: Each line takes longer by this than the one before it, rounded to steps of the
+            grid [s].
     """
 
     sample_rate: float = 8000.0
@@ -53,11 +58,14 @@ class EncoderSettings:
     fill: float = 0.0
     trim: float = 0.4
     equal_counts: int = 0
+    grid: float = 0.0
+    lines: int = 1
+    line_delay: float = 0.05
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "window", "hop", "decades", "power", "rate", "duration"):
             check_positive(name, getattr(self, name))
-        for name in ("sample_rate", "gammatone", "bands", "equal_counts"):
+        for name in ("sample_rate", "gammatone", "bands", "equal_counts", "lines"):
             if getattr(self, name) != int(getattr(self, name)):
                 raise InputError(
                     f"Expected a whole number for {name} but got {getattr(self, name)}; round it."
@@ -87,6 +95,11 @@ class EncoderSettings:
             )
 
     @property
+    def n_channels(self) -> int:
+        """Channels of all lines."""
+        return self.bands * self.lines
+
+    @property
     def n_window(self) -> int:
         """Samples of a window."""
         return round(self.window * self.sample_rate)
@@ -110,6 +123,9 @@ RANGES = {
     "phase": (0.0, 0.999),
     "trim": (0.0, 1.0),
     "equal_counts": (0, 10_000),
+    "grid": (0.0, 1.0),
+    "lines": (1, 100),
+    "line_delay": (0.0, 10.0),
 }
 
 

@@ -64,6 +64,7 @@ UNUSUAL = {
     "count_jumps": 5,
     "readout_rate": 4.0,
     "centred": True,
+    "decorrelate": 0.03,
     "fold": "",
     "encoder": {},
     "augment": {},
