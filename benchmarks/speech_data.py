@@ -60,10 +60,12 @@ class Words:
         return split_recordings(self.recordings, fold)
 
 
-def load_words(root: Path | None) -> Words:
-    """The data set; see `find_fsdd`."""
+def load_words(root: Path | None, fill: float = 0.0) -> Words:
+    """The data set; see `find_fsdd`, and `EncoderSettings` for ``fill``."""
     return Words(
-        recordings=find_fsdd(root), fine=EncoderSettings(), coarse=EncoderSettings(bands=BANDS)
+        recordings=find_fsdd(root),
+        fine=EncoderSettings(fill=fill),
+        coarse=EncoderSettings(bands=BANDS, fill=fill),
     )
 
 

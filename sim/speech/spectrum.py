@@ -64,8 +64,8 @@ def measure_loudness(samples: np.ndarray, n_frames: int, settings: EncoderSettin
     full = float(np.quantile(powers, settings.loudness)) or float(powers.max())
     if full <= 0.0:
         raise InputError(
-            f"Expected sound in the first {n / settings.sample_rate:g} s but there is silence; cut the "
-            "recording to the word, or raise duration."
+            f"Expected sound in the first {n / settings.sample_rate:g} s but there is silence; cut "
+            "the recording to the word, or raise duration."
         )
     with np.errstate(divide="ignore"):  # no power: loudness 0
         loudness = 1.0 + (np.log10(powers) - np.log10(full)) / settings.decades
