@@ -6,7 +6,7 @@ The frames are inputs: at the beginning of each the weight is by how much the dr
 recording is a network (`describe_encoder`) that any engine runs, with spikes at exact times. What
 encodes here is the same in closed form, as one loop over all channels; a test compares.
 
-From the neurons spikes go on, perhaps at the steps of a grid, on lines of different delays: `send`.
+From there spikes go on, perhaps at the steps of a grid, on lines of different delays (`send`).
 """
 
 from functools import lru_cache

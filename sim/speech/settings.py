@@ -34,8 +34,8 @@ class EncoderSettings:
         trim: Frames in which no band is so loud are silence, for ``fill``.
         equal_counts: If above 0, each channel's drive is scaled so that it spikes so many times in
             every recording: what is left is timing.
-        grid: If above 0, spikes move to the ends of steps of this length [s]. Those of one step
-            are one instant for the network, which learns the faster for it.
+        grid: If above 0, spikes are moved to the ends of steps of this length [s]. Those of one
+            step are one instant for the network, which learns the faster for it.
         lines: Each band has so many channels: lines on which its spikes travel.
         line_delay: Each line takes longer by this than the one before it, rounded to steps of the
             grid [s].

@@ -27,9 +27,13 @@ def decorrelate(features: np.ndarray, floor: float) -> np.ndarray:
 
 
 def mix(weights: np.ndarray, mixing: np.ndarray | None) -> np.ndarray:
-    """Weights of a readout, shape (n_outputs, n_neurons, n_features), times what `decorrelate` says.
+    """Weights of a readout times what `decorrelate` says.
 
     The matrix is symmetric, so that derivatives go back the same way.
+
+    Args:
+        weights: Shape (n_outputs, n_neurons, n_features).
+        mixing: The matrix; None for the identity.
     """
     if mixing is None:
         return weights
