@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.speech.augment import Augmentation, draw_normal, encode_changed
+from sim.speech.augment import Augmentation, draw_normal, encode_changed, tilt_images
 from sim.speech.hair_cells import STILL, encode, link_kernels
 from sim.speech.image_cache import load_images_once
 from sim.speech.recordings import Recordings, find_fsdd
@@ -75,6 +75,8 @@ def change_images(
     """Images, each moved and stretched at random."""
     n, kernels = len(images), link_kernels()
     moves = np.tile(STILL, (n, 1))
+    if CHANGE.tilt or CHANGE.contrast:
+        images = tilt_images(images, CHANGE, rng)
     for column, spread in ((0, CHANGE.shift), (1, CHANGE.warp), (2, CHANGE.time / settings.hop),
                            (3, CHANGE.stretch), (4, CHANGE.gain)):  # fmt: skip
         moves[:, column] += draw_normal(rng, spread, n)
