@@ -149,7 +149,7 @@ class TemporalTrainer(Trainer):
         self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials
     ) -> np.ndarray | None:
         """Spike counts; None if the network fires without bound."""
-        most = 100 * (1 + int(self.config.activity.start_rate)) * max(self.config.network.hidden)
+        most = 10 * (1 + int(self.config.activity.start_rate)) * max(self.config.network.hidden)
         try:
             labels = np.zeros(len(trials), int)
             return self.run(arrays, scales, trials, labels, max_spikes=most).counts

@@ -90,6 +90,25 @@ def test_a_power_a_hundred_times_smaller_is_two_decades_less_loud():
     assert image[40, band] - image[120, band] == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_word_fills_the_same_frames_wherever_it_lies_and_however_long_it_is():
+    settings = EncoderSettings(fill=0.6)
+    rise = np.concatenate([tone(400, 0.2), tone(1500, 0.1)])
+    slow = np.concatenate([tone(400, 1.2), tone(1500, 0.6)])
+    late = np.concatenate([np.zeros(RATE), rise, np.zeros(RATE // 2)])
+    images = [log_mel(wave, RATE, settings) for wave in (rise, late, slow)]
+    for image in images:
+        assert image.shape == (160, 64)
+        assert np.flatnonzero(image.max(axis=1)).tolist() == list(range(20, 140))
+        steps = image[20:140].argmax(axis=1)
+        assert abs(int(np.argmax(steps > steps[:40].max() + 5)) - 80) <= 4  # two thirds of 120
+
+
+@pytest.mark.parametrize("fill", [-0.1, 0.9, 0.001])
+def test_words_fill_at_least_a_frame_and_at_most_the_trial(fill):
+    with pytest.raises(InputError, match=r"Expected fill to be 0, or from hop=0.005 to dur"):
+        EncoderSettings(fill=fill)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
