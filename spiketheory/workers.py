@@ -32,6 +32,7 @@ class Workers:
         arguments: tuple[Any, ...] = (),
     ) -> None:
         context = multiprocessing.get_context("spawn")
+        self.number = number
         self.line, self.end = context.Pipe(duplex=False)
         with block_signals():  # a process of multiprocessing's own is started, which counts locks
             self.pool = ProcessPoolExecutor(
@@ -58,6 +59,10 @@ class Workers:
         """
         with block_signals():
             return self.pool.submit(function, *arguments)
+
+    def count(self) -> int:
+        """How many calls run at a time."""
+        return self.number
 
 
 @contextmanager

@@ -7,11 +7,12 @@ import contextlib
 import importlib
 import signal
 from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spiketheory.errors import ClusterError, InputError
+from spiketheory.errors import ClusterError, InputError, WorkerError
 from spiketheory.machine.versions import check_versions, describe_versions
 from spiketheory.reading import DamagedError, parse_toml, read_text, show
 from spiketheory.workers import block_signals
@@ -139,33 +140,77 @@ def read_cluster_file(path: Path) -> tuple[str, int, Mapping[str, Any]]:
 
 
 def check_workers(client: Any) -> None:
-    """Raise `InputError` unless all workers that are there compute as this process does.
+    """Raise `WorkerError` unless all workers that are there compute as this process does.
 
-    Those that join later are looked at by each task.
+    Those that join later are looked at by each task, see `check_here`.
     """
     own = describe_versions()
-    answers = client.run(describe_versions, on_error="return")
+    answers = client.run(describe_worker, on_error="return")
     for where, found in sorted(answers.items()):
         if isinstance(found, Exception):
-            raise InputError(
-                f"Expected the worker {where} to have spiketheory but it says: {found}; install "
-                f"spiketheory {own['spiketheory']} there."
+            raise WorkerError(
+                f"Expected the worker {where} to have spiketheory {own['spiketheory']} but it "
+                f"says: {found}; install it there with pip install "
+                f"'spiketheory[cluster]=={own['spiketheory']}'."
             )
-        check_versions(own, whose=f"the worker {where}", own=found)
+        versions, threads = found
+        check_versions(own, whose=f"the worker {where}", own=versions)
+        check_threads(threads, whose=f"the worker {where}")
+
+
+def describe_worker(dask_worker: Any = None) -> tuple[dict[str, str], int]:
+    """What a worker computes with, and how many tasks it does at a time."""
+    return describe_versions(), int(dask_worker.state.nthreads)
+
+
+def check_here(wanted: dict[str, str]) -> None:
+    """Raise `WorkerError` unless this process, a worker, computes as its client does.
+
+    Args:
+        wanted: What `describe_versions` says of the client.
+    """
+    try:
+        worker = load_distributed().get_worker()
+    except ValueError:  # no worker: the client itself
+        return
+    check_versions(wanted, whose=f"the worker {worker.address}")
+    check_threads(int(worker.state.nthreads), whose=f"the worker {worker.address}")
+
+
+def check_threads(threads: int, *, whose: str) -> None:
+    """Raise `WorkerError` unless a worker does one task at a time.
+
+    The precision of mpmath, and a trainer's state, are those of a whole process.
+    """
+    if threads != 1:
+        raise WorkerError(
+            f"Expected {whose} to do one task at a time but it does {threads}; start it with "
+            f"--nthreads 1, and say by {THREADS} how many threads its kernels have."
+        )
 
 
 def list_gone() -> tuple[type[BaseException], ...]:
     """What is raised when the scheduler or all workers have gone."""
     distributed = load_distributed()
     return (
-        OSError, TimeoutError, distributed.comm.CommClosedError,
+        OSError, TimeoutError, CancelledError, distributed.comm.CommClosedError,
         distributed.client.FutureCancelledError,
     )  # fmt: skip
 
 
-def explain_gone(err: BaseException, folder: Path) -> ClusterError:
+def explain_gone(err: BaseException, remedy: str) -> ClusterError:
     """What is raised when the scheduler has gone away."""
+    said = f"{type(err).__name__}: {err}" if str(err) else type(err).__name__
     return ClusterError(
-        f"Expected the scheduler to stay but it has gone ({type(err).__name__}: {err}); what was "
-        f"done is in {folder}. Start it again and go on with --resume {folder}."
+        f"Expected the scheduler to stay but it has gone ({said}); start it again. {remedy}"
+    )
+
+
+def explain_killed(err: BaseException) -> str:
+    """Why several workers died over one piece of work, as far as that can be known."""
+    task = getattr(err, "task", "")
+    return (
+        f"Expected the workers to live but several died over the same piece of work ({task}), as "
+        "they do where memory is short; look at their logs, and give them more with --memory, or "
+        "as their cluster does."
     )

@@ -15,15 +15,16 @@ from uuid import uuid4
 
 import numpy as np
 
-from sim.cluster.client import list_gone, load_distributed
+from sim.cluster.client import check_here, explain_gone, explain_killed, list_gone, load_distributed
 from sim.kernels.sums import Arrays, Blocks, Node, add_nodes, find_top, share_blocks
 from sim.threads import get_thread_count, run_on_threads
 from sim.training.config import build_config, config_to_dict
 from sim.training.run_folder import MODEL, Run, make_trainer
 from sim.training.train import Trainer, TrainState
 from spiketheory.errors import ClusterError
-from spiketheory.machine.versions import check_versions, describe_versions
+from spiketheory.machine.versions import describe_versions
 
+REMEDY = "The epochs before are kept; go on with --resume."
 LARGE = 1_000_000
 """Bytes of parameters beyond which all workers get them once, and not with every task."""
 
@@ -142,7 +143,7 @@ def run_part(setup: Setup, step: Step, place: int, pieces: int) -> Part:
     """A worker's part of a step."""
     trainer = TRAINERS.get(setup.key)
     if trainer is None:
-        check_versions(setup.versions, whose="a worker")
+        check_here(setup.versions)
         trainer = make_trainer(
             build_config(setup.config), compile_model=setup.compile_model,
             compile_readout=setup.compile_readout, root=setup.root, model=setup.model,
@@ -224,11 +225,10 @@ class ClusterShare:
                 for place in range(pieces)
             ]  # fmt: skip
             found: list[Part] = self.client.gather(futures)
-        except (*list_gone(), distributed.scheduler.KilledWorker) as err:  # fmt: skip
-            raise ClusterError(
-                f"Expected the cluster to stay but it has gone, or its workers died over a step "
-                f"({type(err).__name__}: {err}); go on with --resume."
-            ) from err
+        except distributed.scheduler.KilledWorker as err:
+            raise ClusterError(f"{explain_killed(err)} {REMEDY}") from err
+        except list_gone() as err:
+            raise explain_gone(err, REMEDY) from err
         return found
 
 

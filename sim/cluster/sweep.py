@@ -10,14 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sim.cluster.client import check_workers, explain_gone, list_gone, load_distributed
+from sim.cluster.client import (
+    check_workers,
+    explain_gone,
+    explain_killed,
+    list_gone,
+    load_distributed,
+)
 from sim.cluster.search import Halving, draw_points
 from sim.cluster.sweep_file import Sweep, read_sweep
 from sim.cluster.sweep_table import Outcome, write_tables
 from sim.cluster.train_task import DONE, FAILED, STOPPED, TrainEnd, TrainTask, find_progress
 from sim.cluster.train_task import train_task as train_one
 from sim.training.config import config_to_dict, make_config
-from spiketheory.errors import InputError, SpiketheoryError
+from spiketheory.errors import InputError, SpiketheoryError, WorkerError
 from spiketheory.files import write_text_atomically
 from spiketheory.folder_lock import FolderLock
 from spiketheory.machine.versions import describe_versions
@@ -78,7 +84,7 @@ class SweepRun:
         """Do what is missing; returns one outcome for each run.
 
         Raises:
-            InputError: If a worker computes with other versions.
+            WorkerError: If a worker computes otherwise than this process.
             ClusterError: If the scheduler goes away.
         """
         check_workers(client)
@@ -134,11 +140,18 @@ class SweepRun:
             for future in distributed.as_completed(list(todo)):
                 point = todo.pop(future)
                 yield point.number if by_number else point, read_end(future, point.folder)
+        except WorkerError as err:
+            raise WorkerError(f"{err} {self.remedy}") from err
         except list_gone() as err:
-            raise explain_gone(err, self.folder) from err
+            raise explain_gone(err, self.remedy) from err
         finally:
             with contextlib.suppress(Exception):  # the scheduler may have gone
                 client.cancel(list(todo))
+
+    @property
+    def remedy(self) -> str:
+        """What to do after a sweep that has not come to its end."""
+        return f"What was done is in {self.folder}; go on with --resume {self.folder}."
 
     def make_task(self, point: Point, most: int | None, versions: dict[str, str]) -> TrainTask:
         """What a worker is asked to do."""
@@ -197,8 +210,14 @@ def find_end(task: TrainTask) -> TrainEnd | None:
 
 
 def read_end(future: Any, folder: Path) -> TrainEnd:
-    """How the training of a future ended; a worker that died three times over it is a failure."""
+    """How the training of a future ended; a worker that died three times over it is a failure.
+
+    Raises:
+        WorkerError: If the worker computes otherwise than the client.
+    """
     error = future.exception() if future.status in ("error", "cancelled", "lost") else None
+    if isinstance(error, WorkerError):
+        raise error
     if error is None:
         end: TrainEnd = future.result()
         return end
@@ -206,10 +225,7 @@ def read_end(future: Any, folder: Path) -> TrainEnd:
         raise OSError(f"its tasks are {future.status}")
     reason = f"{type(error).__name__}: {error}"
     if type(error).__name__ == "KilledWorker":
-        reason = (
-            "Expected the worker to live but several died over this run; look at their logs, and "
-            "give them more memory with --memory."
-        )
+        reason = explain_killed(error)
     found = find_progress(folder)
     return TrainEnd(status=FAILED, reason=reason, rows=found[1] if found else [])
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sim.cluster.client import check_here
 from sim.training.config import TrainConfig, build_config
 from sim.training.run_folder import CHECKPOINT, Run, draw_run, read_run, resume_run, start_run
 from sim.training.train import Row, train_network
 from spiketheory.errors import SpiketheoryError
-from spiketheory.machine.versions import check_versions
 
 DONE, FAILED, STOPPED = "done", "failed", "stopped"
 
@@ -56,9 +56,12 @@ def train_task(task: TrainTask) -> TrainEnd:
     """Train, from the last checkpoint in the folder if there is one.
 
     What a user can cause is a failure of this training; anything else is raised.
+
+    Raises:
+        WorkerError: If this worker computes otherwise than the client.
     """
+    check_here(task.versions)
     try:
-        check_versions(task.versions, whose="a worker")
         return train_on(task)
     except SpiketheoryError as err:
         return TrainEnd(status=FAILED, reason=str(err), rows=read_rows(task.folder))

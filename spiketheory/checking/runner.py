@@ -162,7 +162,7 @@ def run_check(
     elif isinstance(recipe, Subject) or workers == 1:
         chosen = OwnProcess(recipe if isinstance(recipe, Subject) else recipe.build())
     else:
-        chosen = Processes(Workers(workers, start_worker, (recipe,)), workers)
+        chosen = Processes(Workers(workers, start_worker, (recipe,)))
     with chosen:
         yield from work(chosen, list(names), examples, seed, journal or Journal(None, {}))
 
@@ -270,17 +270,19 @@ class Executor(Protocol):
         """Have a process call a function."""
         ...
 
+    def count(self) -> int:
+        """How many of them there are at this time."""
+        ...
+
 
 class Processes:
     """Batches shared between processes, in each of which `start_worker` was called.
 
     Args:
         pool: The processes.
-        workers: How many there are.
     """
 
-    def __init__(self, pool: Executor, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, pool: Executor) -> None:
         self.pool = pool
 
     def __enter__(self) -> "Processes":
@@ -300,7 +302,7 @@ class Processes:
         batches = iter(planned)
         batch = next(batches, None)
         while batch is not None or waiting:
-            while batch is not None and len(waiting) < AHEAD * self.workers:
+            while batch is not None and len(waiting) < AHEAD * self.pool.count():
                 if batch.number < failed.get(batch.name, batch.number + 1):
                     waiting.add(self.pool.submit(call_worker, run_batch, batch))
                 batch = next(batches, None)

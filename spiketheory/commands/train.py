@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.cluster_options import add_cluster_options, read_cluster_options
 from spiketheory.commands.common import (
     DATA_OPTION,
     DERIVE_TIMEOUT_OPTION,
@@ -19,6 +18,7 @@ from spiketheory.commands.common import (
     end_stopped,
     print_either,
 )
+from spiketheory.commands.spread.cluster_options import add_cluster_options, read_cluster_options
 from spiketheory.commands.train_options import add_train_options
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.cluster_options import add_cluster_options, read_cluster_options
 from spiketheory.commands.common import DATA_OPTION, JSON_OPTION, end_stopped, print_either
+from spiketheory.commands.spread.cluster_options import add_cluster_options, read_cluster_options
 
 if TYPE_CHECKING:
     from rich.table import Table
