@@ -53,6 +53,10 @@ class ClusterError(SpiketheoryError):
     """The scheduler or the workers that share the work have gone."""
 
 
+class ProcessError(SpiketheoryError):
+    """A process that did part of the work has died."""
+
+
 class WorkerError(InputError):
     """A worker of a cluster would not compute as its client does."""
 
