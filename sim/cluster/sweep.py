@@ -20,7 +20,15 @@ from sim.cluster.client import (
 from sim.cluster.search import Halving, draw_points
 from sim.cluster.sweep_file import Sweep, read_sweep
 from sim.cluster.sweep_table import Outcome, write_tables
-from sim.cluster.train_task import DONE, FAILED, STOPPED, TrainEnd, TrainTask, find_progress
+from sim.cluster.train_task import (
+    DONE,
+    FAILED,
+    STOPPED,
+    TrainEnd,
+    TrainTask,
+    find_progress,
+    name_in_full,
+)
 from sim.cluster.train_task import train_task as train_one
 from sim.training.config import config_to_dict, make_config
 from spiketheory.errors import InputError, SpiketheoryError, WorkerError
@@ -67,7 +75,7 @@ class SweepRun:
         root: Folder with data sets.
         lock: Keeps other sweeps from the folder.
         ends: How runs ended, by number.
-        on_end: Called after each end with the number of ends and of runs.
+        on_end: Called with each end.
     """
 
     sweep: Sweep
@@ -78,7 +86,7 @@ class SweepRun:
     root: Path | None
     lock: FolderLock
     ends: dict[int, TrainEnd] = field(default_factory=dict)
-    on_end: Callable[[int, int], None] | None = None
+    on_end: Callable[[Outcome], None] | None = None
 
     def run(self, client: Any) -> list[Outcome]:
         """Do what is missing; returns one outcome for each run.
@@ -158,8 +166,9 @@ class SweepRun:
         assert point.config is not None
         epochs = int(point.config["epochs"])
         return TrainTask(
-            config=point.config, folder=point.folder,
-            epochs=epochs if most is None else min(most, epochs), root=self.root,
+            config=name_in_full(point.config), folder=point.folder.absolute(),
+            epochs=epochs if most is None else min(most, epochs),
+            root=None if self.root is None else self.root.absolute(),
             compile_model=self.compile_model, compile_readout=self.compile_readout,
             versions=versions,
         )  # fmt: skip
@@ -174,19 +183,20 @@ class SweepRun:
         self.ends[point.number] = end
         self.write()
         if self.on_end is not None:
-            self.on_end(len(self.ends), len(self.points))
+            self.on_end(self.find_outcome(point))
 
     @property
     def outcomes(self) -> list[Outcome]:
         """How the runs ended that have, in their order."""
-        return [
-            Outcome(
-                number=p.number, folder=p.folder.relative_to(self.folder), varied=p.varied,
-                status=self.ends[p.number].status, reason=self.ends[p.number].reason,
-                rows=self.ends[p.number].rows,
-            )
-            for p in self.points if p.number in self.ends
-        ]  # fmt: skip
+        return [self.find_outcome(point) for point in self.points if point.number in self.ends]
+
+    def find_outcome(self, point: Point) -> Outcome:
+        """How a run ended."""
+        end = self.ends[point.number]
+        return Outcome(
+            number=point.number, folder=point.folder.relative_to(self.folder),
+            varied=point.varied, status=end.status, reason=end.reason, rows=end.rows,
+        )  # fmt: skip
 
     def write(self) -> None:
         """Write the tables of what has ended."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 from derivations import compile_model, generate_cached, import_generated, read_neuron_model
@@ -68,9 +69,10 @@ def make_recipe(model: str, *, parameters: dict[str, float], assume: tuple[str, 
         parameters: Values that are kept fixed, by name.
         assume: Assumptions, as text.
     """
+    place = str(FilePath(model).absolute()) if is_file_name(model) else model
     return Recipe(
         neuron=read_neuron_model(model),
-        compile_model=partial(compile_to_check, model),
+        compile_model=partial(compile_to_check, place),
         parameters=parameters,
         assume=assume,
     )
