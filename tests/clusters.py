@@ -54,14 +54,14 @@ class Cluster:
 
 def start_dask(*arguments, code=None, folder=None, **environment):
     """A process of Dask's; ``code`` is run first in it."""
-    program = f"{code or ''}\nfrom distributed.cli.{{0}} import main; main()"
     kind = {"scheduler": "dask_scheduler", "worker": "dask_worker"}[arguments[0]]
-    return subprocess.Popen(
-        [sys.executable, "-c", program.format(kind), *map(str, arguments[1:])],
-        env={**os.environ, **ENVIRONMENT, **environment}, cwd=folder,
-        stdout=Path(f"{arguments[0]}-{time.monotonic_ns()}.log").open("w"),
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    program = f"{code or ''}\nfrom distributed.cli.{kind} import main; main()"
+    with Path(f"{arguments[0]}-{time.monotonic_ns()}.log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments[1:])],
+            env={**os.environ, **ENVIRONMENT, **environment}, cwd=folder, stdout=log,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
 
 def start_cli(*arguments, **environment):
@@ -86,7 +86,7 @@ def kill(process):
     process.wait()
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=400):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -5,6 +5,7 @@ Dask has the scheduler, the transport and the recovery of lost workers; it is as
 
 import contextlib
 import importlib
+import logging
 import signal
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -48,12 +49,20 @@ class ClusterOptions:
 def load_distributed() -> Any:
     """Dask's scheduler; an error that says how to install it."""
     try:
-        return importlib.import_module("distributed")
+        distributed = importlib.import_module("distributed")
     except ImportError as err:
         raise InputError(
             f"Expected Dask for work on several processes but got none ({err}); install it with "
             "pip install 'spiketheory[cluster]'."
         ) from err
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # we say what it would
+    logging.getLogger("distributed.nanny").addFilter(is_of_use)
+    return distributed
+
+
+def is_of_use(record: logging.LogRecord) -> bool:
+    """Whether a line of Dask's is of use: not that a worker on a busy machine ends slowly."""
+    return "still alive after" not in record.getMessage()
 
 
 @contextlib.contextmanager

@@ -192,7 +192,7 @@ class ClusterShare:
         step = Step(**{**vars(self.step), "call": self.call})
         self.call += 1
         n_blocks = len(blocks.sums)
-        pieces = min(max(len(self.client.nthreads()), 1), n_blocks)
+        pieces = min(self.count_workers(), n_blocks)
         parts = self.ask(step, pieces)
         ended = [one for part in parts for one in part.ended]
         for part in parts:
@@ -207,6 +207,13 @@ class ClusterShare:
             for target, total in zip(blocks.sums[0], nodes[find_top(n_blocks)], strict=True):
                 target[...] = total
         return ended
+
+    def count_workers(self) -> int:
+        """How many there are at this time."""
+        try:
+            return max(len(self.client.nthreads()), 1)
+        except list_gone() as err:
+            raise explain_gone(err, REMEDY) from err
 
     def ask(self, step: Step, pieces: int) -> list[Part]:
         """Have the workers do their parts; what a dead one had is done by another."""
