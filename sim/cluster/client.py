@@ -6,8 +6,9 @@ Dask has the scheduler, the transport and the recovery of lost workers; it is as
 import contextlib
 import importlib
 import logging
+import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,11 +67,15 @@ def is_of_use(record: logging.LogRecord) -> bool:
 
 
 @contextlib.contextmanager
-def open_client(options: ClusterOptions) -> Iterator[Any]:
+def open_client(options: ClusterOptions, say: Callable[[str], None] | None = None) -> Iterator[Any]:
     """A client of the cluster that ``options`` describe; one that was started here ends here.
 
+    Args:
+        options: Which cluster.
+        say: Called with a text if there is no worker yet: a queueing system may take its time.
+
     Yields:
-        A client of `distributed`.
+        A client of `distributed`; there is a worker.
 
     Raises:
         InputError: If Dask is missing, the file is none, or nobody answers at the address.
@@ -85,16 +90,21 @@ def open_client(options: ClusterOptions) -> Iterator[Any]:
             where = stack.enter_context(start_local(distributed, options))
         try:
             client = stack.enter_context(distributed.Client(where, timeout=CONNECT_SECONDS))
-        except (OSError, TimeoutError) as err:
+        except (OSError, TimeoutError, ValueError) as err:
+            said = str(err) if isinstance(err, ValueError) else type(err).__name__
             raise InputError(
-                f"Expected a scheduler at {show(options.scheduler)} but got none "
-                f"({type(err).__name__}); start one with `dask scheduler`, and correct the address."
+                f"Expected a scheduler at {show(options.scheduler)} but got none ({said}); start "
+                "one with `dask scheduler`, and give its address, such as tcp://10.0.0.1:8786."
             ) from err
+        if say is not None and not client.nthreads():
+            say("Waiting for a first worker of the cluster ...")
+        client.wait_for_workers(1)
         yield client
 
 
 def start_local(distributed: Any, options: ClusterOptions) -> Any:
     """Worker processes on this machine, one task each at a time; Ctrl-C does not reach them."""
+    check_memory_size(options.memory)
     environment = {THREADS: str(options.threads), "MALLOC_TRIM_THRESHOLD_": "65536"}
     with block_signals([signal.SIGINT]):  # they end by others
         return distributed.LocalCluster(
@@ -103,12 +113,28 @@ def start_local(distributed: Any, options: ClusterOptions) -> Any:
         )  # fmt: skip
 
 
+def check_memory_size(size: str | None) -> None:
+    """Raise `InputError` unless a text is a number of bytes."""
+    if size is None:
+        return
+    try:
+        number = importlib.import_module("dask.utils").parse_bytes(size)
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise InputError(
+            f"Expected a size such as 4GB for --memory but got {show(size)}; correct it."
+        )
+
+
 def start_queued(path: Path) -> Any:
     """The cluster that a cluster file describes, with as many workers as it says."""
     name, workers, settings = read_cluster_file(path)
     package = "dask_kubernetes.operator" if name == "KubeCluster" else "dask_jobqueue"
     try:
-        made = getattr(importlib.import_module(package), name)(**settings)
+        kind = getattr(importlib.import_module(package), name)
+        check_submission(kind, path)
+        made = kind(**settings)
     except ImportError as err:
         raise InputError(
             f"Expected {package.split('.')[0]} for the cluster in {path} but got none; install it "
@@ -120,6 +146,17 @@ def start_queued(path: Path) -> Any:
         ) from err
     made.scale(workers)
     return made
+
+
+def check_submission(kind: Any, path: Path) -> None:
+    """Raise `InputError` unless jobs can be given to a queueing system from this machine."""
+    command = getattr(getattr(kind, "job_cls", None), "submit_command", "")
+    program = command.split()[0] if command else ""
+    if program and shutil.which(program) is None:
+        raise InputError(
+            f"Expected the program {program} for the cluster in {path} but this machine has none; "
+            "give the command where jobs are submitted."
+        )
 
 
 def read_cluster_file(path: Path) -> tuple[str, int, Mapping[str, Any]]:

@@ -112,6 +112,7 @@ def open_pool(
     arguments: tuple[Any, ...] = (),
     *,
     remedy: str = "Begin anew.",
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[ClusterPool]:
     """A pool on a cluster.
 
@@ -120,6 +121,7 @@ def open_pool(
         prepare: Called once in each worker, also in those that join later; None for nothing.
         arguments: What it is called with.
         remedy: What to do if the cluster goes away.
+        say: See `open_client`.
 
     Raises:
         ClusterError: If the cluster goes away, or workers die over a call again and again.
@@ -141,9 +143,8 @@ def open_pool(
             """Forget it."""
             keep(key, None)
 
-    with open_client(options) as client:
+    with open_client(options, say) as client:
         with explain_loss(remedy):
-            client.wait_for_workers(1)  # a queueing system may take its time
             check_workers(client)
             client.register_plugin(Prepare())
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from sim.cluster.client import (
     check_workers,
@@ -74,6 +75,7 @@ class SweepRun:
         compile_readout: The same for a readout.
         root: Folder with data sets.
         lock: Keeps other sweeps from the folder.
+        is_new: Whether it began now.
         ends: How runs ended, by number.
         on_end: Called with each end.
     """
@@ -85,6 +87,7 @@ class SweepRun:
     compile_readout: Callable[..., Any]
     root: Path | None
     lock: FolderLock
+    is_new: bool
     ends: dict[int, TrainEnd] = field(default_factory=dict)
     on_end: Callable[[Outcome], None] | None = None
 
@@ -134,7 +137,7 @@ class SweepRun:
     ) -> Iterator[tuple[Any, TrainEnd]]:
         """Train runs, in any order; yields each with how it ended."""
         distributed = load_distributed()
-        versions = describe_versions()
+        versions, mark = describe_versions(), uuid4().hex[:DIGITS]
         todo: dict[Any, Point] = {}
         for point in points:
             task = self.make_task(point, most, versions)
@@ -142,7 +145,7 @@ class SweepRun:
             if known is not None:
                 yield point.number if by_number else point, known
                 continue
-            key = f"{point.folder.name}-{task.epochs}"
+            key = f"{point.folder.name}-{task.epochs}-{mark}"  # others may have such a folder, too
             todo[client.submit(train_one, task, key=key, pure=False)] = point
         try:
             for future in distributed.as_completed(list(todo)):
@@ -198,13 +201,22 @@ class SweepRun:
             varied=point.varied, status=end.status, reason=end.reason, rows=end.rows,
         )  # fmt: skip
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether something is done, or under way."""
+        return bool(self.ends) or (self.folder / RUNS).exists()
+
     def write(self) -> None:
         """Write the tables of what has ended."""
         write_tables(self.sweep, self.outcomes, self.folder)
 
     def close(self) -> None:
-        """Give the folder free."""
+        """Give the folder free; one in which nothing was done is empty again."""
+        if self.is_new and not self.has_begun:
+            (self.folder / SWEEP).unlink(missing_ok=True)
         self.lock.release()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
 
 def find_end(task: TrainTask) -> TrainEnd | None:
@@ -280,7 +292,9 @@ def start_sweep(
     except InputError:
         lock.release()
         raise
-    return SweepRun(sweep=sweep, folder=folder, points=points, lock=lock, **how)
+    return SweepRun(
+        sweep=sweep, folder=folder, points=points, lock=lock, is_new=not resume, **how
+    )  # fmt: skip
 
 
 def freeze_base(text: str, sweep: Sweep, file: Path) -> str:

@@ -158,9 +158,10 @@ def work_together(
     from derivations import compile_model, compile_readout
     from sim.cluster.client import check_workers, open_client
     from sim.cluster.data_parallel import train_on_cluster
+    from spiketheory.commands.spread.processes import say_aside
 
     try:
-        with open_client(place) as client:
+        with open_client(place, say_aside) as client:
             check_workers(client)
             with train_on_cluster(run, client, root=root, compile_model=compile_model,
                                   compile_readout=compile_readout):  # fmt: skip

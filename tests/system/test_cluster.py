@@ -162,3 +162,36 @@ def test_options_that_contradict_each_other_are_refused():
         open_client(ClusterOptions(file=Path("cluster.toml"))),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"memory": "much"}, "Expected a size such as 4GB for --memory but got 'much'"),
+        ({"memory": "-1GB"}, "Expected a size such as 4GB"),
+        ({"scheduler": "abc"}, "Expected a scheduler at 'abc' but got none .missing port"),
+        ({"scheduler": "http://127.0.0.1:9"}, "unknown address scheme 'http'"),
+    ],
+)
+def test_a_cluster_that_cannot_be_opened_says_why(options, message):
+    with pytest.raises(InputError, match=message), open_client(ClusterOptions(**options)):
+        pass
+
+
+def test_jobs_are_submitted_where_the_program_for_it_is(monkeypatch):
+    pytest.importorskip("dask_jobqueue")
+    monkeypatch.setenv("PATH", "")
+    Path("cluster.toml").write_text("kind = 'pbs'\nworkers = 2\n[options]\ncores = 1\n")
+    options = ClusterOptions(file=Path("cluster.toml"))
+    message = r"Expected the program qsub .*cluster\.toml but this machine has none"
+    with pytest.raises(InputError, match=message), open_client(options):
+        pass
+
+
+def test_a_sweep_that_found_no_cluster_leaves_no_folder(monkeypatch):
+    write_sweep()
+    for _ in range(2):
+        found = run("sweep", "sweep.toml", "--out", "swept", "--workers", "1", "--memory", "much")
+        assert found.exit_code == 2
+        assert "--memory" in found.stderr
+        assert not Path("swept").exists()

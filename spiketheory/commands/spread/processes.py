@@ -6,6 +6,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import click
+
 if TYPE_CHECKING:
     from sim.cluster.client import ClusterOptions
 
@@ -52,8 +54,13 @@ def open_processes(
         return
     from sim.cluster.pool import open_pool
 
-    with open_pool(where, prepare, arguments, remedy=remedy) as found:
+    with open_pool(where, prepare, arguments, remedy=remedy, say=say_aside) as found:
         yield found
+
+
+def say_aside(text: str) -> None:
+    """Say what is no result."""
+    click.echo(text, err=True)
 
 
 def run_ahead(

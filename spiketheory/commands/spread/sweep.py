@@ -9,6 +9,7 @@ import click
 
 from spiketheory.commands.common import DATA_OPTION, JSON_OPTION, end_stopped, print_either
 from spiketheory.commands.spread.cluster_options import add_cluster_options, read_cluster_options
+from spiketheory.commands.spread.processes import say_aside
 from spiketheory.plain_text import replace_nonfinite
 
 if TYPE_CHECKING:
@@ -75,11 +76,14 @@ def sweep(
         compile_model=compile_model, compile_readout=compile_readout, root=root,
     )  # fmt: skip
     try:
-        with open_client(options) as client:
+        with open_client(options, say_aside) as client:
             outcomes = show_sweep(run, client, quiet=as_json or log_json, log_json=log_json)
     except KeyboardInterrupt:
-        done = f"{len(run.ends)} of {len(run.points)} runs are done"
-        end_stopped(f"Stopped; {done}. Go on with: spiketheory sweep --resume {folder}")
+        again = ""
+        if run.has_begun:
+            done = f"{len(run.ends)} of {len(run.points)} runs are done"
+            again = f" {done}; go on with: spiketheory sweep --resume {folder}"
+        end_stopped(f"Stopped.{again}")
     finally:
         run.close()
     print_sweep(run, outcomes, as_json=as_json, quiet=log_json)
