@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sim.events.pseudospikes import Outputs as Outputs
     from sim.events.recording import Recording as Recording
     from sim.events.recording import StoppedError as StoppedError
+    from sim.inputs.drawn_trains import DrawnTrains as DrawnTrains
     from sim.inputs.encoding import BinnedInput as BinnedInput
     from sim.inputs.encoding import LatencyInput as LatencyInput
     from sim.inputs.encoding import encode_bins as encode_bins
@@ -85,6 +86,7 @@ NAMES = {
     "Recording": "sim.events.recording",
     "StoppedError": "sim.events.recording",
     "BinnedInput": "sim.inputs.encoding",
+    "DrawnTrains": "sim.inputs.drawn_trains",
     "LatencyInput": "sim.inputs.encoding",
     "encode_bins": "sim.inputs.encoding",
     "encode_latency": "sim.inputs.encoding",
@@ -128,6 +130,7 @@ __all__ = (
     "BinnedInput",
     "CurrentSteps",
     "Dataset",
+    "DrawnTrains",
     "Gradients",
     "LatencyInput",
     "LayerStack",
