@@ -244,7 +244,7 @@ class Reader(TableReader):
     ) -> Projection:  # fmt: skip
         """One projection, and what of it learns."""
         where = f"[[projections]] {place + 1}"
-        projection = read_projection(self, table, sizes, where, version=self.version)
+        projection = read_projection(self, table, sizes, where, version=self.version, stream=place)
         if "port" in table:
             ports = models[projection.post].ports
             port = self.choice(table["port"], f"port of {where}", ports)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from sim.files.rule_table import read_rule
 from sim.files.tables import Table, TableReader, TomlValue
 from sim.network.connect import (
     connect_edges,
@@ -17,15 +18,16 @@ from sim.network.network import Projection
 from spiketheory.reading import show
 
 PROJECTION = ("pre", "post", "connect", "weight", "weights", "edges", "delay")
-MORE = ("mask", "port", "learn")
+MORE = ("mask", "port", "learn", "rule")
 PATTERNS = ("all", "one_to_one", "in_degree", "small_world")
 ONE_OF = ("weights", "edges", "weight")
 
 
 # Long: the fields of a table, in their order.
 def read_projection(
-    reader: TableReader, table: TomlValue, sizes: Mapping[str, int], where: str, *, version: int
-) -> Projection:
+    reader: TableReader, table: TomlValue, sizes: Mapping[str, int], where: str, *, version: int,
+    stream: int,
+) -> Projection:  # fmt: skip
     """Read one projection.
 
     Args:
@@ -34,6 +36,7 @@ def read_projection(
         sizes: Numbers of neurons and channels by name.
         where: What the table is called in messages.
         version: Format of the file.
+        stream: The projection's place, which tells apart what rules draw.
     """
     reader.check(table, where, (*PROJECTION, *(MORE if version > 1 else ())), ("pre", "post"))
     pre, post = (reader.text(table[end], f"{end} of {where}") for end in ("pre", "post"))
@@ -42,6 +45,10 @@ def read_projection(
             raise reader.fail(
                 f"pre and post of {where} among {', '.join(sizes)}", show(end), "correct it"
             )
+    if "rule" in table:
+        return Projection(
+            pre=pre, post=post, weights=read_rule(reader, table, sizes, where, stream=stream)
+        )
     given = [key for key in ONE_OF if key in table]
     if len(given) != 1:
         raise reader.fail(
