@@ -78,7 +78,7 @@ def write_file(state: State, duration: float, path: Path) -> None:
         given["rate"] = state.outside * THRESHOLD / (J * TAU)
     for projection in tables["projections"]:
         if projection["pre"] == "inhibitory":
-            projection["weight"] = -state.g * J
+            projection["weight"] = round(-state.g * J, 12)
     path.write_text(tomli_w.dumps(tables), encoding="utf-8")
 
 
@@ -99,7 +99,7 @@ def predict(state: State) -> tuple[float, float] | None:
         inside = quad(lambda u: erfcx(-u), low, high, limit=200)[0]
         return float(1 / (T_REF + TAU * math.sqrt(math.pi) * inside) - rate)
 
-    if find_input(state, 0.01)[0] > 2 * THRESHOLD:  # excitation outweighs inhibition
+    if PART_INHIBITORY * state.g < 1:  # excitation outweighs inhibition
         return None
     rate = brentq(respond, 1e-6, 1 / T_REF - 1e-6)
     low, high = find_limits(state, rate)
