@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from networks import compiled
 from scipy import stats
 
 from sim.network.distribution import Distribution
 from sim.network.drawn import Drawn
 from sim.network.listed import Listed
-from sim.network.network import Projection
-from sim.network.random_kernels import find_words, make_key
+from sim.network.network import Network, Population, Projection
+from sim.network.random_kernels import draw_value, find_words, make_key
+from sim.network.row_kernels import draw_class
+from sim.network.rows import build_rows
 from spiketheory.errors import InputError
 
 PI = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
@@ -56,6 +59,31 @@ def test_what_a_neuron_hears_does_not_depend_on_how_many_neurons_there_are():
     few, many = draw("in_degree", 5, (10, 100)), draw("in_degree", 5, (30, 100))
     assert (many[:10] == few).all()
     assert (draw("in_degree", 5, (10, 100), stream=1) != few).any()
+
+
+def test_a_row_does_not_depend_on_those_drawn_before_it():
+    population = Population(name="a", model=compiled("theta"), size=300)
+    given = Drawn(rule="in_degree", number=20, shape=(300, 300))
+    projection = Projection(pre="a", post="a", weights=given)
+    network = Network(populations=[population], projections=[projection], duration=1.0)
+    alone = build_rows(network, neurons=slice(299, 300))
+    sources = np.repeat(np.arange(300), np.diff(alone.starts))
+    assert sources.tolist() == projection.matrix.col[projection.matrix.row == 299].tolist()
+
+
+def test_numbers_of_connections_vary_as_those_of_places_taken_without_return():
+    given = {"rule": "total", "number": 800, "self_connections": True}
+    counts = np.array([draw(seed=seed, **given).sum(axis=1) for seed in range(100)])
+    # hypergeometric: 800 of 1600 places, of which a row has 40
+    assert counts.var() == pytest.approx(20 * 0.975 * 800 / 1599, rel=0.1)
+
+
+def test_the_class_of_a_delay_is_the_place_of_what_a_choice_draws():
+    choice = Distribution(kind="choice", numbers=(0.0, 1.0, 2.0))
+    spread = choice.make_spread(make_key(0, 0, "delays"))
+    drawn = [draw_value(spread, k, 7 * k) for k in range(50)]
+    assert [draw_class(spread.key, k, 7 * k, 3) for k in range(50)] == drawn
+    assert set(drawn) == {0.0, 1.0, 2.0}
 
 
 @pytest.mark.parametrize(
