@@ -88,6 +88,11 @@ class Drawn(Connections):
             if not isinstance(value, Distribution):
                 check_finite(name, np.array(value, np.float64))
                 object.__setattr__(self, name, float(value))
+        if isinstance(self.weight, Distribution) and self.weight.resolution:
+            raise InputError(
+                f"Expected no resolution of weights but got {self.weight.resolution:g}; it is for "
+                "delays."
+            )
         self.check_delays()
         self.check_number()
 
@@ -233,7 +238,8 @@ class DrawnPart(Part):
 
     def list_steps(self, delays: Distribution, unit: float) -> np.ndarray:
         """What `sim.network.row_kernels.round_delay` is given."""
-        return np.array([delays.step, self.ticks, unit, float(delays.least > 0)])
+        least = float(delays.least > 0)
+        return np.array([delays.step, *delays.step_as_decimal, self.ticks, unit, least])
 
     @property
     def is_sent(self) -> bool:

@@ -7,6 +7,7 @@ from scipy import stats
 
 from sim.network.distribution import Distribution
 from sim.network.drawn import Drawn
+from sim.network.instants import count_ticks
 from sim.network.listed import Listed
 from sim.network.network import Network, Population, Projection
 from sim.network.random_kernels import draw_value, find_words, make_key
@@ -111,6 +112,22 @@ def test_weights_and_delays_have_the_distribution_that_is_asked_for(given, cdf):
         assert given.most / 2**31 <= given.step < given.most / 2**31 * 10
 
 
+@pytest.mark.parametrize("resolution", [0.1, 0.3, 2.0])
+def test_delays_are_whole_multiples_of_the_resolution(resolution):
+    spread = Distribution(
+        kind="normal", numbers=(1.5, 0.75), at_least=0.01, at_most=4.0, resolution=resolution
+    )
+    drawn = Drawn(rule="in_degree", number=100, shape=(50, 100), delay=spread)
+    projection = Projection(pre="a", post="a", weights=drawn)
+    wanted = np.arange(1, 41) * round(resolution * 10) / 10
+    assert set(projection.edge_delays) <= set(wanted)
+    part = drawn.make_part(1e12)
+    assert part.unit == round(resolution * 1e12)
+    assert part.delays.tolist() == [part.unit]
+    counts = count_ticks(projection.edge_delays, 1e12)
+    assert not (counts % part.unit).any()
+
+
 def test_a_choice_takes_each_number_equally_often_and_delays_may_share_it_with_no_weight():
     choice = Distribution(kind="choice", numbers=(0.1, 0.5, 2.0))
     drawn = Drawn(rule="in_degree", number=100, shape=(60, 100), weight=choice, delay=choice)
@@ -135,6 +152,7 @@ WRONG = [
     ({"weight": np.nan}, "Expected finite numbers in weight"),
     ({"delay": -1.0}, "Expected delays >= 0 of drawn connections but got -1 as the least"),
     ({"delay": Distribution(kind="normal", numbers=(1, 1))}, "Expected delays >= 0"),
+    ({"weight": Distribution(kind="normal", numbers=(1, 1), resolution=1)}, "Expected no resol"),
     ({"precision": "float16"}, "Expected precision of weights to be one of"),
 ]
 
@@ -153,7 +171,8 @@ def test_rules_that_cannot_be_followed_are_refused(given, message):
         ({"kind": "uniform", "numbers": (2, 1)}, "a lower and an upper bound"),
         ({"kind": "choice", "numbers": ()}, "Expected a mean and an sd >= 0"),
         ({"kind": "normal", "numbers": (0, 1), "at_least": 5}, "bounds within which at least 1%"),
-        ({"kind": "choice", "numbers": (0, 1), "at_least": 1}, "Expected no bounds of a choice"),
+        ({"kind": "choice", "numbers": (0, 1), "at_least": 1}, "Expected no bounds and no resol"),
+        ({"kind": "normal", "numbers": (0, 1), "resolution": -1}, "Expected a resolution >= 0"),
         ({"kind": "normal", "numbers": (0, np.inf)}, "Expected finite numbers"),
     ],
 )
