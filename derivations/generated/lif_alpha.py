@@ -823,7 +823,7 @@ def frame_spike(
     )
     wait = time_to_spike(V_then, I_then, J_then, tau_m, tau_s, V_th)
     t0 = since + wait
-    return (t0 if dt > t0 else np.inf)
+    return t0 if dt > t0 else np.inf
 
 
 def frame_fire(V, I, J, at, tau_m, tau_s, V_th):
