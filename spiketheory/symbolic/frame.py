@@ -9,7 +9,7 @@ a few products and sums and no exponential. $\Phi(s)^{-1} = \Phi(-s)$, so nothin
 Whether a neuron has spiked before s is asked at each of its inputs:
 
 - Projective coordinates: by the sign of the surface, which turns at each spike; so two looks may
-  not be farther apart than half a period.
+  not be farther apart than a part of a period.
 - One variable: V moves in one direction, and u is compared with the origin of the trajectory that
   reaches the threshold at s, $\Phi(-s) V_{th}$.
 - Several: V may cross and come back between two inputs. What drives it is bounded from its value
@@ -419,11 +419,16 @@ class FrameBuilder:
         return tuple(Branch(condition=b.condition, values=(sp.Max(0, b.values[0]),)) for b in ways)
 
     def find_spike_back(self) -> tuple[Branch, ...]:
-        """Projective coordinates at s, behind the spike: with time, x turns over."""
+        """Projective coordinates at s, behind the spike: with time, x turns over.
+
+        So soon after a spike x is positive. Where it is not, the surface was not crossed: y is 0
+        but for rounding, just behind a spike that was seen.
+        """
         x, y = self.coordinates
+        seen = Branch(condition=self.here[0] < 0, values=(sp.oo,))
         mirrored = {x: self.here[0], y: -self.here[1]}
         ways = [b for b in self.derivation.closed.time_to_spike if b.values[0] is not sp.oo]
-        return tuple(
+        return seen, *(
             Branch(
                 condition=b.condition.subs(mirrored, simultaneous=True),
                 values=(DURATION - b.values[0].subs(mirrored, simultaneous=True),),
@@ -432,10 +437,13 @@ class FrameBuilder:
         )
 
     def find_oscillation(self) -> tuple[tuple[Branch, ...], tuple[Branch, ...]]:
-        """Projective coordinates: half a period, and a whole turn; or a few time constants."""
+        """Projective coordinates: a third of a period, and a whole turn; or a few time constants.
+
+        Between two looks the sign may turn once: half a period less what rounding asks for.
+        """
         square = sp.factor(self.matrix.det())
         rate = sp.sqrt(sp.Abs(square))
-        turning = (sp.pi / (2 * rate), 2 * sp.pi / rate)
+        turning = (sp.pi / (3 * rate), 2 * sp.pi / rate)
         parting = HYPERBOLIC / rate
         if is_positive(square, self.derivation.model.parameters) or square.is_positive:
             return tuple((Branch(condition=sp.true, values=(v,)),) for v in turning)  # type: ignore
