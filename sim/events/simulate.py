@@ -190,12 +190,12 @@ class EventRun:
         self.kernels.probe_all(self.wiring.wires, self.cells, time, end)
         shape = (self.width, len(self.probe_times), len(self.probed))
         return Recording(
-            network=self.network, wiring=self.wiring,
+            network=self.network, laid_out=self.wiring,
             spike_time=self.tape.spike_times[:n_spikes],
             spike_neuron=self.tape.spike_neurons[:n_spikes],
             end=end, time=time, probe_times=self.probe_times, probed=self.probed,
             probed_coordinates=self.tape.probed_coordinates.reshape(shape),
-            under_way=self.in_flight.groups[: self.tape.counts[N_IN_FLIGHT]].copy(),
+            left_over=self.in_flight.groups[: self.tape.counts[N_IN_FLIGHT]].copy(),
             tape=self.tape if self.record else None, cells=self.cells,
         )  # fmt: skip
 
