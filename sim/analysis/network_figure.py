@@ -104,7 +104,7 @@ def draw_box(axes: "Axes", place: Place, name: str, text: str, colour: str) -> N
 
 def draw_projection(axes: "Axes", projection: Projection, places: dict[str, Place]) -> None:
     """Draw what leads from one box to another, or back to the same."""
-    density = projection.matrix.nnz / max(1, np.prod(projection.matrix.shape))
+    density = projection.n_expected / max(1, np.prod(projection.shape))
     width = 0.6 + 1.4 * float(density)
     start, end = places[projection.pre], places[projection.post]
     draw_arrow(axes, start, end, width, INK)

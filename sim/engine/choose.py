@@ -90,9 +90,9 @@ def choose_engine(network: Network, engine: str = AUTO, *, loss: AnyLoss | None 
 def why_sparse(network: Network) -> str:
     """Which projection is so sparse that the event engine is faster; empty if there is none."""
     for projection in network.projections:
-        n, possible = projection.matrix.nnz, np.prod(projection.matrix.shape)
+        n, possible = projection.n_expected, np.prod(projection.shape)
         if n < SPARSE * possible:
-            return f"{projection.label} has {n} of {possible} possible connections"
+            return f"{projection.label} has {n:.0f} of {possible} possible connections"
     return ""
 
 

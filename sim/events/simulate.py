@@ -93,12 +93,12 @@ def check_probes(
     return times, neurons.astype(np.int64)
 
 
-def estimate_memory(network: Network, record: bool) -> int:
+def estimate_memory(network: Network, record: bool) -> float:
     """Bytes that a run needs before its first spike, roughly."""
-    n_bytes = network.n_neurons * BYTES_PER_NEURON + network.n_connections * BYTES_PER_CONNECTION
     steps = {c.name: len(c.times) for c in network.currents}
-    more = sum(steps.get(p.pre, 1) * p.matrix.nnz - p.matrix.nnz for p in network.projections)
-    return n_bytes + more * BYTES_PER_CONNECTION + (1_000_000 if record else 0)
+    n_connections = sum(steps.get(p.pre, 1) * p.n_expected for p in network.projections)
+    n_bytes = network.n_neurons * BYTES_PER_NEURON + n_connections * BYTES_PER_CONNECTION
+    return n_bytes + (1_000_000 if record else 0)
 
 
 class EventRun:
