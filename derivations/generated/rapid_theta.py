@@ -11,7 +11,7 @@ Operations per call: propagator 0, flow 1, flow_vjp 0, time_to_spike 0, will_spi
 
 import numpy as np
 
-FORMAT = 7
+FORMAT = 8
 NAME = "rapid_theta"
 DIGEST = "0a990b08b7e8a0402c57f618fb8f4c57a858f600bfdd9aba48e1936407ca1313"
 PARAMETERS = ("tau", "I0", "r")
@@ -42,6 +42,7 @@ LOOPED = (
 )
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
+WITHOUT_FRAME = "an input does not act linearly on its coordinates"
 
 
 def parameters_valid(tau, I0, r):
