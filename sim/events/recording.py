@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from sim.events.tape import Tape
-from sim.network.instants import find_arrival
+from sim.network.instants import list_arrivals
 from sim.network.network import Network
 from sim.network.wiring import Wires, Wiring, wire
 from spiketheory.errors import SimulationError
@@ -158,8 +158,7 @@ def list_under_way(
     counts = wires.source_groups[sources + 1] - firsts
     groups = np.repeat(firsts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
     delays = wires.group_delays[groups]
-    with np.errstate(over="ignore"):
-        arrivals = find_arrival(np.repeat(sent, counts), delays, wires.ticks)
+    arrivals = list_arrivals(np.repeat(sent, counts), delays, wires.ticks)
     return groups[(delays > 0) & (arrivals > end)]
 
 
