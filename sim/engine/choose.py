@@ -16,6 +16,7 @@ from sim.engine.window_engine import WINDOWS, simulate_in_windows
 from sim.events import simulate as events
 from sim.events.differentiate import Gradients
 from sim.events.differentiate import differentiate as differentiate_events
+from sim.events.kept_spikes import keep_spikes
 from sim.events.pseudospikes import Outputs
 from sim.events.pseudospikes import find_outputs as find_event_outputs
 from sim.events.recording import Advance, Recording
@@ -151,7 +152,8 @@ def simulate(
         options: ``engine`` (see `choose_engine`; a single trial is not run by layers), ``record``
             (whether to keep what `differentiate` needs, which windows do not), ``max_spikes``
             (more of them are an error), ``on_advance`` (called every so often; the run stops if it
-            returns True); for a single trial also ``probe_times`` and ``probed``.
+            returns True); for a single trial also ``probe_times``, ``probed``, ``recorded`` and
+            ``on_spikes``, see `sim.events.simulate.simulate`.
 
     Returns:
         The recording of the trial, or of the batch.
@@ -182,8 +184,10 @@ def simulate_one(network: Network, engine: str, **options: Any) -> Recording:
         )
     if engine == "plain":
         options.pop("record", None)
-        return simulate_plainly(network, **options)
-    if engine == AUTO and not options.get("record"):
+        recorded, on_spikes = options.pop("recorded", None), options.pop("on_spikes", None)
+        recording = simulate_plainly(network, **options)
+        return keep_spikes(recording, recorded, on_spikes)
+    if engine == AUTO and not options.get("record") and not options.get("checkpoints"):
         engine = choose_for_any(network, "").engine.name
     if engine == "windows":
         return simulate_in_windows(network, **options)

@@ -5,11 +5,12 @@ from functools import cached_property
 
 import numpy as np
 
+from sim.events.checkpoints import Checkpoints
 from sim.events.tape import Tape
 from sim.network.instants import list_arrivals
 from sim.network.network import Network
 from sim.network.wiring import Wires, Wiring, wire
-from spiketheory.errors import SimulationError
+from spiketheory.errors import InputError, SimulationError
 from spiketheory.shown import shown_by
 
 
@@ -34,7 +35,7 @@ class Recording:
 
     Attributes:
         network: The network.
-        spike_time: Sorted, shape (n_spikes,) [time].
+        spike_time: Of the spikes that were kept, sorted, shape (n_spikes,) [time].
         spike_neuron: Neurons are counted through the populations, shape (n_spikes,).
         end: Coordinates at ``time``, shape (width, n_neurons).
         time: How far the run got: T, unless it was stopped [time].
@@ -45,6 +46,9 @@ class Recording:
         left_over: See `under_way`; None if it is to be found when it is asked for.
         tape: What it takes to go back; None unless asked for.
         cells: The neurons at the end (`sim.events.loop`).
+        checkpoints: States from which events can be computed once more; None unless asked for.
+        recorded: Neurons whose spikes were kept, rising; None for all.
+        counted: Spikes of every neuron, shape (n_neurons,); None where all spikes are here.
     """
 
     network: Network
@@ -59,9 +63,12 @@ class Recording:
     left_over: np.ndarray | None = None
     tape: Tape | None = None
     cells: np.ndarray | None = None
+    checkpoints: Checkpoints | None = None
+    recorded: np.ndarray | None = None
+    counted: np.ndarray | None = None
 
     def __repr__(self) -> str:
-        kept = "" if self.tape is None else ", can be gone back through"
+        kept = ", can be gone back through" if self.can_go_back else ""
         return (
             f"{type(self).__name__}({len(self.spike_time)} spikes of {self.network.n_neurons} "
             f"neurons, t={self.time:g} of {self.network.duration:g}{kept})"
@@ -82,7 +89,24 @@ class Recording:
         """
         if self.left_over is not None:
             return self.left_over
+        if self.counted is not None:
+            raise InputError(
+                "Expected a run that kept all its spikes, to know which are under way at its end, "
+                "but got one with recorded or on_spikes; leave these out."
+            )
         return list_under_way(self.wiring.wires, self.spike_time, self.spike_neuron, self.time)
+
+    @property
+    def spike_counts(self) -> np.ndarray:
+        """Spikes of every neuron, those that were not kept included, shape (n_neurons,)."""
+        if self.counted is not None:
+            return self.counted
+        return np.bincount(self.spike_neuron, minlength=self.network.n_neurons)
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether what `sim.events.differentiate.differentiate` needs was kept."""
+        return self.tape is not None or self.checkpoints is not None
 
     @property
     def is_complete(self) -> bool:

@@ -15,6 +15,7 @@ from sim.network.row_layout import (
     ONE,
     Layout,
     Part,
+    find_unit,
     link_kernels,
     reopen,
 )
@@ -54,9 +55,7 @@ class Listed(Connections):
                 f"Expected delays >= 0 but got {delays[bad[0]]} for connection {bad[0]}; a spike "
                 "cannot arrive before it was sent."
             )
-        ends, order = sort_by_target(self.targets, self.shape[0])
-        stamps = np.full(self.shape[1], -1, np.int32)
-        twice = link_kernels().find_twice(self.sources, order, ends, stamps)
+        twice = find_twice(self.sources, self.targets, self.shape)
         if twice >= 0:
             raise InputError(
                 f"Expected each connection once but got {self.sources[twice]} -> "
@@ -144,6 +143,15 @@ def sort_by_target(targets: np.ndarray, n_targets: int) -> tuple[np.ndarray, np.
     return ends, order
 
 
+def find_twice(sources: np.ndarray, targets: np.ndarray, shape: tuple[int, int]) -> int:
+    """A connection that is in a list for the second time; -1 if there is none."""
+    sources, targets = (ends.astype(np.int32, copy=False) for ends in (sources, targets))
+    ends, order = sort_by_target(targets, shape[0])
+    stamps = np.full(shape[1], -1, np.int32)
+    found: int = link_kernels().find_twice(sources, order, ends, stamps)
+    return found
+
+
 class ListedPart(Part):
     """Connections that are listed.
 
@@ -186,7 +194,7 @@ class ListedPart(Part):
         self.longest = float(delays.max())
         self.delays = np.sort(classes[:n]) if n > 0 else delays.min(keepdims=True)
         if n < 0:
-            self.unit = kernels.find_divisor(delays)
+            self.unit = find_unit(delays)
         if n != 1:
             self.each_delay = delays
 

@@ -14,9 +14,11 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
+from sim.inputs.drawn_trains import DrawnTrains
 from sim.network.connections import Connections
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import LARGEST_WEIGHT, PRECISIONS, LayerStack
+from sim.network.listed import find_twice
 from sim.network.readouts import AnyReadout, Readout, check_readout
 from spiketheory.errors import (
     InputError,
@@ -36,6 +38,8 @@ Matrix: TypeAlias = Any
 """A dense matrix, whatever NumPy makes an array of, or a `Sparse` one."""
 Given: TypeAlias = Any
 """A number, or an array of one per neuron."""
+MANY = 100_000
+"""So many connections are worth loading the kernel that looks for any that is there twice."""
 BYTES_LISTED = 80
 """Bytes of a connection that is made an entry of a matrix, the copies on the way included."""
 
@@ -248,6 +252,10 @@ class SpikeTrains(Short):
         object.__setattr__(self, "channels", channels.astype(np.int64))
 
 
+AnyTrains: TypeAlias = SpikeTrains | DrawnTrains
+"""Input spikes, listed or drawn."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Projection(Short):
     """Connections from a population, or from spike trains, to a population.
@@ -381,6 +389,8 @@ class Projection(Short):
             )
         matrix = scipy.sparse.coo_array(given).astype(np.float64)
         check_finite(name, matrix.data)
+        if matrix.nnz > MANY and find_twice(matrix.col, matrix.row, matrix.shape) < 0:
+            return matrix
         keys = matrix.col.astype(np.int64) * matrix.shape[0] + matrix.row
         order = np.argsort(keys, kind="stable")
         twice = np.flatnonzero(np.diff(keys[order]) == 0)
@@ -489,7 +499,7 @@ class Network:
     """
 
     populations: Sequence[Population]
-    inputs: Sequence[SpikeTrains] = ()
+    inputs: Sequence[AnyTrains] = ()
     projections: Sequence[Projection] = ()
     readouts: Sequence[AnyReadout] = ()
     currents: Sequence[CurrentSteps] = ()
@@ -499,8 +509,8 @@ class Network:
     def __repr__(self) -> str:
         members = [f"{p.name} ({p.size} {p.model.name})" for p in self.populations]
         return (
-            f"Network({', '.join(members)}; {self.n_channels} channels, {self.n_connections} "
-            f"connections, T={self.duration:g})"
+            f"Network({', '.join(members)}; {self.n_channels} channels, "
+            f"{self.n_expected:.0f} connections, T={self.duration:g})"
         )
 
     _repr_png_ = shown_by("sim.analysis.network_figure.show_network")
@@ -514,7 +524,7 @@ class Network:
             raise InputError(
                 "Expected at least one population but got an empty network; add neurons."
             )
-        members: list[Population | SpikeTrains | CurrentSteps] = [
+        members: list[Population | AnyTrains | CurrentSteps] = [
             *self.populations, *self.inputs, *self.currents,
         ]  # fmt: skip
         names = [p.name for p in members]
@@ -524,6 +534,12 @@ class Network:
                 f"Expected populations and inputs of different names but got {min(twice)!r} more "
                 "than once; rename one."
             )
+        for trains in self.inputs:
+            if isinstance(trains, DrawnTrains) and trains.duration < self.duration:
+                raise InputError(
+                    f"Expected spikes of {trains.name} up to the trial's end, {self.duration:g}, "
+                    f"but they are drawn up to {trains.duration:g}; give it the network's duration."
+                )
         if len({p.model.backend for p in self.populations}) > 1:
             raise InputError(
                 "Expected models of one backend but got numba and numpy; compile all for the same."

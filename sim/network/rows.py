@@ -36,7 +36,7 @@ from sim.network.row_layout import (
 from spiketheory.errors import InputError
 from spiketheory.memory import Need, check_needs
 
-FEWER = "choose fewer connections, or a machine with more memory"
+FEWER = "choose fewer connections, or more machines"
 
 
 class BlockRows(NamedTuple):
@@ -133,7 +133,9 @@ def build_rows(
         InputError: If they do not fit into memory, or into the indices.
     """
     plan = Plan(network, block_size, neurons or slice(0, network.n_neurons))
-    check_needs(plan.list_needs(places=places), f"{network.n_expected:,.0f} connections")
+    check_needs(
+        plan.list_needs(places=places), f"a network of {network.n_expected:,.0f} connections"
+    )
     return plan.build(places=places)
 
 
@@ -221,12 +223,13 @@ class Plan:
             totals["delays"] += n * np.dtype(self.delay_type).itemsize if part.unit else 0.0
             n_rows = max(0, len(cuts) - 1) * len(part.delays) * (part.n_sources + 1)
             totals["starts"] += 4.0 * n_rows
-        return [
-            Need(totals["targets"], "targets", FEWER),
-            Need(totals["weights"], "weights", "give projections one weight, or single precision"),
-            Need(totals["delays"], "delays", "give projections one delay, or few different ones"),
-            Need(totals["starts"], "beginnings of rows", "choose larger blocks, or fewer neurons"),
+        needs = [
+            Need(float(totals["targets"]), "targets", FEWER),
+            Need(float(totals["weights"]), "weights", "give projections one, or single precision"),
+            Need(float(totals["delays"]), "delays", "give projections one, or few different ones"),
+            Need(float(totals["starts"]), "beginnings of rows", "choose larger blocks"),
         ]
+        return [need for need in needs if need.n_bytes]
 
     def list_tracts(self) -> list[Tract]:
         """All tracts, by sender, then delay, then projection."""

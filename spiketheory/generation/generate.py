@@ -25,6 +25,7 @@ from spiketheory.generation.kernel_ir import (
     VerifiedKernel,
     is_scalar_only,
 )
+from spiketheory.generation.refractory_frame import elapsed_factor
 from spiketheory.generation.refractory_printer import (
     ELAPSED,
     ENDS,
@@ -242,8 +243,9 @@ def list_frame(ir: KernelIR) -> dict[str, object]:
     used = set().union(*(v.free_symbols for b in frame.branches for v in (b.condition, *b.values)))
     values = derivation.constant_values
     used = used.union(*(values[s].free_symbols for s in used if s in values))
+    more = () if derivation.refractory is None else (elapsed_factor(ir),)
     return {
-        "FACTORS": tuple(s.name for s in frame.factors),
+        "FACTORS": (*(s.name for s in frame.factors), *more),
         "FACTOR_PARAMETERS": tuple(p.name for p in derivation.model.parameters if p.symbol in used),
         "PUSH": tuple(s.name for s in frame.pushed),
         "FRAME_KEEPS_TIME": frame.keeps_time,
@@ -393,7 +395,10 @@ def check_interface(text: str, ir: KernelIR) -> None:
         "propagator": len(list_propagator(ir)),
     }
     if derivation.frame is not None:
-        sizes |= {"factors": len(derivation.frame.factors), "push": len(derivation.frame.pushed)}
+        sizes |= {
+            "factors": len(derivation.frame.factors) + (derivation.refractory is not None),
+            "push": len(derivation.frame.pushed),
+        }
     defined = {
         node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
     }

@@ -148,6 +148,16 @@ class FrameLowering:
             names,
             [Branch(condition=sp.true, values=f.jump)],
         )
+        if f.held_jump:
+            functions.append(
+                self.build(
+                    "held_frame_jump",
+                    f"Coordinates of the frame after an input before its release at {f.at}.",
+                    (*self.coordinates, f.at, *f.pushed, *f.factors, *self.constants),
+                    names,
+                    [Branch(condition=sp.true, values=f.held_jump)],
+                )
+            )
         return [*functions, jump]
 
     def build(

@@ -327,6 +327,8 @@ class Frame:
         spike: Branches of the time of the spike before s, if `quiet` does not hold; none where it
             is the time to spike from the last event.
         turns_over: Whether a spike only turns the sign of all coordinates.
+        held_jump: The frame's coordinates after an input that comes before the release from a
+            refractory period at the time `at`; () if there is none.
         keeps_time: Whether the time of the last event matters.
         window: Branches of the longest time between two looks at a neuron.
         reach: Branches of the longest s.
@@ -348,6 +350,7 @@ class Frame:
     keeps_time: bool
     window: tuple[Branch, ...]
     reach: tuple[Branch, ...]
+    held_jump: tuple[sp.Expr, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ import sympy as sp
 
 from spiketheory.language.domains import is_positive
 from spiketheory.language.symbols import DURATION, WEIGHT, constant_symbol, pick_name, state_symbol
-from spiketheory.symbolic.derivation import Branch, Derivation, Frame
+from spiketheory.symbolic.derivation import Branch, Derivation, Frame, Integrated
 
 FEW_TIME_CONSTANTS = sp.Integer(4)
 """Of the fastest rate, in a frame: rounding of s counts as many times more in an exponent."""
@@ -54,15 +54,46 @@ def explain_lack(derivation: Derivation) -> str:
         return "what carries its coordinates along depends on its state, which inputs change"
     if not are_affine(d.closed.flow, chart.coordinates):
         return "its flow is not linear in its coordinates"
-    if not all(are_affine(jump, chart.coordinates) for jump in d.jumps):
-        return "an input does not act linearly on its coordinates"
+    if d.other_jumps and not acts_linearly(d):
+        return "an input at one of its ports does not act linearly on its coordinates"
     if d.model.is_crossing:
         return "it goes on through its spikes, and its side of the threshold is a state as well"
-    if d.refractory is not None:
-        return "it has a refractory period, in which it obeys another flow"
+    if d.refractory is not None and not is_simply_held(d):
+        return "what goes on in its refractory period does not go on as it does otherwise"
     if chart.projective and len(chart.coordinates) != 2:
         return "it has more coordinates than the two of which only the ratio matters"
     return ""
+
+
+def is_simply_held(derivation: Derivation) -> bool:
+    """Whether all coordinates are held in the refractory period, or one that drives no other."""
+    d, phase = derivation, derivation.refractory
+    assert phase is not None
+    coordinates, held = d.chart.coordinates, list_held(d)
+    if len(held) == len(coordinates):
+        return True
+    free = [k for k, c in enumerate(coordinates) if c not in held]
+    same = all(phase.field[k] == d.chart.field[k] for k in free)
+    still = all(v == 0 for v, c in zip(phase.field, coordinates, strict=True) if c in held)
+    alike = all(
+        jump[k] == other[k] and not jump[k].has(*held)
+        for jump, other in zip(phase.jumps, d.jumps, strict=True) for k in free
+    )  # fmt: skip
+    alone = len(held) == 1 and not any(phase.field[k].has(*held) for k in free)
+    return same and still and alike and alone and not isinstance(phase.solution, Integrated)
+
+
+def list_held(derivation: Derivation) -> list[sp.Symbol]:
+    """Coordinates that are held in the refractory period."""
+    assert derivation.model.refractory is not None
+    hold = derivation.model.refractory.hold
+    free = [s for s in derivation.model.state if s not in hold]
+    return [c for c in derivation.chart.coordinates if c not in free]
+
+
+def acts_linearly(derivation: Derivation) -> bool:
+    """Whether inputs act linearly on the coordinates; else they are carried to s and back."""
+    return all(are_affine(jump, derivation.chart.coordinates) for jump in derivation.jumps)
 
 
 def are_affine(expressions: Sequence[sp.Expr], variables: Sequence[sp.Symbol]) -> bool:
@@ -143,11 +174,11 @@ class FrameBuilder:
         """The frame."""
         d = self.derivation
         is_projective = bool(d.chart.projective)
-        push, jump = self.build_jump()
+        push, jump = self.build_jump() if acts_linearly(d) else self.carry_jump()
         window, reach = self.find_oscillation() if is_projective else self.find_reach()
         quiet = self.is_positive_surface() if is_projective else self.stays_below()
         crosses = sp.false
-        if not is_projective and any(self.moves_potential(j) for j in d.jumps):
+        if not d.model.spike.is_blowup and any(self.moves_potential(j) for j in d.jumps):
             crosses = self.is_beyond()
         return Frame(
             factors=self.factors.symbols,
@@ -166,6 +197,25 @@ class FrameBuilder:
             keeps_time=not is_projective and self.n > 1,
             window=window,
             reach=reach,
+            held_jump=self.take_while_held(jump) if d.refractory is not None else (),
+        )
+
+    def take_while_held(self, jump: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
+        """After an input to a refractory neuron: what is held is the same at its release.
+
+        It is held at row . u, with the row of the flow from the origin to the release.
+        """
+        held = list_held(self.derivation)
+        if len(held) == self.n:
+            return self.coordinates
+        place = self.coordinates.index(held[0])
+        (branch,) = self.derivation.propagator.branches
+        row = sp.Matrix([self.substitute(branch, self.at)[place]]).jacobian(self.coordinates)
+        moved = [after - c for c, after in zip(self.coordinates, jump, strict=True)]
+        kept = sp.Add(*(row[k] * e for k, e in enumerate(moved) if k != place)) / row[place]
+        return tuple(
+            c - kept if k == place else after
+            for k, (c, after) in enumerate(zip(self.coordinates, jump, strict=True))
         )
 
     def substitute(self, branch: Branch, time: sp.Expr) -> tuple[sp.Expr, ...]:
@@ -222,6 +272,25 @@ class FrameBuilder:
             after.append(total)
         return tuple(map(tuple, rows)), tuple(after)
 
+    def carry_jump(self) -> tuple[tuple[tuple[sp.Expr, ...], ...], tuple[sp.Expr, ...]]:
+        """The same of an input that does not act linearly: on the coordinates at s, then back."""
+        at_s = dict(zip(self.coordinates, self.here, strict=True))
+        moved = [e.subs(at_s, simultaneous=True) for e in self.derivation.jump]
+        rest = dict.fromkeys(self.coordinates, sp.S.Zero)
+        branches = self.derivation.propagator.branches
+        origins = [[e.subs(rest) for e in self.substitute(b, -DURATION)] for b in branches]
+        after = []
+        for j, coordinate in enumerate(self.coordinates):
+            total = self.factors.name(f"back_{coordinate}", [o[j] for o in origins])
+            for i, value in enumerate(moved):
+                name = f"back_{coordinate}_{self.coordinates[i]}"
+                total += self.factors.name(name, [m[j, i] for m in self.back]) * value
+            after.append(total)
+        symbol = state_symbol(pick_name("push", self.taken))
+        self.taken.add(symbol.name)
+        self.pushed = [symbol]
+        return ((WEIGHT,),), tuple(e.xreplace({WEIGHT: symbol}) for e in after)
+
     def split_jump(self, jump: Sequence[sp.Expr]) -> Terms:
         """What an input adds to the coordinates."""
         added = sp.Matrix([
@@ -268,10 +337,11 @@ class FrameBuilder:
 
     @cached_property
     def threshold(self) -> sp.Expr:
-        """One variable: the V at the origin from which the threshold is reached at s."""
-        spike = self.derivation.model.spike
+        """One variable: what it is at the origin if the surface is reached at s."""
+        (coordinate,), surface = self.coordinates, self.derivation.chart.surface
+        there = coordinate - surface / surface.diff(coordinate)
         origins = [
-            sp.expand(self.substitute(b, -DURATION)[0].subs(spike.variable, spike.value))
+            sp.expand(self.substitute(b, -DURATION)[0].subs(coordinate, there))
             for b in self.derivation.propagator.branches
         ]
         return self.factors.name("threshold", origins)
@@ -299,7 +369,9 @@ class FrameBuilder:
         """A condition under which V has not crossed its threshold before s."""
         spike = self.derivation.model.spike
         if self.n == 1:
-            return self.coordinates[0] <= self.threshold
+            falls = self.derivation.chart.surface.diff(self.coordinates[0]) < 0
+            sign = sp.Le if falls == sp.true else sp.Ge
+            return sign(self.coordinates[0], self.threshold)
         return self.bound(self.place, 1) < spike.value
 
     def bound(self, index: int, side: int) -> sp.Expr:
@@ -343,7 +415,7 @@ class FrameBuilder:
             return self.find_spike_back()
         if self.n > 1:
             return ()
-        _, *ways = d.closed.time_to_spike  # without that it is on the threshold already
+        ways = [b for b in d.closed.time_to_spike if b.values[0] != 0]
         return tuple(Branch(condition=b.condition, values=(sp.Max(0, b.values[0]),)) for b in ways)
 
     def find_spike_back(self) -> tuple[Branch, ...]:

@@ -62,7 +62,8 @@ class Kernels:
         constants: Names of the constants, in order.
         functions: Kernel functions by name, those into the chart and out of it by way of the state
             of the model that is derived unless ``as_written``, and ``surface`` and ``crossing``:
-            the function that falls through zero at the spike, and how fast.
+            the function that falls through zero at the spike, and how fast; ``slope_terms``: what
+            adds up to minus that, where there are maxima.
         choose_spike_branch: Number of the branch of the time to spike that counts.
     """
 
@@ -87,6 +88,9 @@ class Kernels:
         crossing = (slopes * sp.Matrix(chart.field))[0]
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
             self.functions[name] = compile_in_digits(arguments, [value])
+        if ir.derivation.closed.time_to_peak:
+            terms = list(sp.Add.make_args(sp.expand(-crossing)))
+            self.functions["slope_terms"] = compile_in_digits(arguments, terms)
         if ir.derivation.is_measured and not as_written:
             entered = (*ir.derivation.model.state, *ir.constant_symbols)
             enter = compile_in_digits(entered, chart.from_state)

@@ -14,8 +14,9 @@ from sim.network.drawn import Drawn
 from sim.network.listed import Listed
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.network.row_layout import FLOAT32, FLOAT64, ONE
-from sim.network.rows import BlockRows, build_rows
+from sim.network.rows import BlockRows, build_rows, estimate_rows
 from sim.network.wiring import wire
+from spiketheory.errors import InputError
 
 N = 60
 CHOICE = Distribution(kind="choice", numbers=(0.1, 0.2, 0.3))
@@ -189,3 +190,56 @@ def test_each_entry_says_which_connection_it_is():
             assert weights.tolist() == data[places].tolist()
             seen += places.tolist()
     assert sorted(seen) == list(range(len(data)))
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_built(monkeypatch):
+    n = 10**7
+    population = Population(name="a", model=compiled("theta"), size=n)
+    given = Drawn(rule="in_degree", number=1000, shape=(n, n), weight=NORMAL)
+    network = Network(
+        populations=[population], duration=1.0,
+        projections=[Projection(pre="a", post="a", weights=given)],
+    )  # fmt: skip
+    monkeypatch.setattr("spiketheory.memory.get_memory_size", lambda: 16 * 2**30)
+    message = (
+        "Expected a network of 10,000,000,000 connections that fits into 16.0 GiB of memory but it "
+        "needs about 98.8 GiB: 74.5 GiB for weights, 18.6 GiB for targets, 5.7 GiB for beginnings "
+        "of rows; give projections one, or single precision."
+    )
+    with pytest.raises(InputError) as caught:
+        build_rows(network)
+    assert str(caught.value) == message
+    with pytest.raises(InputError, match="the connections a -> a as a list need"):
+        _ = network.projections[0].matrix
+    assert "10000000000 connections" in repr(network)
+
+
+@pytest.mark.parametrize("block_size", [0, 65_537])
+def test_blocks_are_as_large_as_two_bytes_can_count(block_size):
+    with pytest.raises(InputError, match="Expected blocks of 1 to 65536 neurons but got"):
+        build_rows(make(), block_size=block_size)
+
+
+def test_the_estimate_is_what_is_taken():
+    network = make(
+        drawn(number=20, weight=NORMAL, delay=UNIFORM),
+        drawn("out_degree", 20, precision="float32", weight=UNIFORM, delay=CHOICE),
+        drawn("total", 2000),
+    )
+    for block_size in (65_536, 13):
+        rows = build_rows(network, block_size=block_size)
+        taken = [rows.targets, rows.weights32, rows.weights64, rows.delays, rows.starts]
+        wanted = sum(need.n_bytes for need in estimate_rows(network, block_size=block_size))
+        assert wanted == sum(array.nbytes for array in taken)
+
+
+def test_a_connection_that_is_twice_among_many_is_found():
+    n = 400
+    rows, columns = np.divmod(np.arange(n * n), n)
+    rows[7], columns[7] = 3, 5
+    matrix = scipy.sparse.coo_array((np.ones(n * n), (rows, columns)), shape=(n, n))
+    with pytest.raises(InputError, match=r"Expected each connection once in .* but got 5 -> 3"):
+        Projection(pre="a", post="b", weights=matrix)
+    columns[7], rows[7] = 7, 0
+    matrix = scipy.sparse.coo_array((np.ones(n * n), (rows, columns)), shape=(n, n))
+    assert Projection(pre="a", post="b", weights=matrix).is_full
