@@ -12,7 +12,7 @@ from sim.events.recording import Recording
 from sim.network.network import Network
 from sim.network.rows import build_rows
 from sim.windows.plan import why_no_windows
-from sim.windows.simulate import BLOCK_SIZE, simulate
+from sim.windows.simulate import choose_block_size, simulate
 from spiketheory.errors import InputError
 
 NO_TAPE = "windows keep nothing to go back through"
@@ -30,7 +30,7 @@ def simulate_in_windows(network: Network, *, record: bool = False, **options: An
 
 def prepare(network: Network) -> Callable[..., Recording]:
     """What runs a network with other input spikes; its connections are laid out once for all."""
-    rows = build_rows(network, block_size=BLOCK_SIZE)
+    rows = build_rows(network, block_size=choose_block_size(network))
 
     def run(own: Network, **options: Any) -> Recording:
         return simulate_in_windows(own, rows=rows, **options)

@@ -90,7 +90,7 @@ def make_found(n_blocks: int, room: int) -> Found:
         deferred_neurons=np.empty((n_blocks, room), np.int64),
         deferred_weights=np.empty((n_blocks, room)),
         deferred_ports=np.empty((n_blocks, room), np.int64), lost_at=np.zeros(n_blocks),
-        progress=np.zeros((n_blocks, 9), np.int64),
+        progress=np.zeros((n_blocks, 10), np.int64),
     )  # fmt: skip
 
 

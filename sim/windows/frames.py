@@ -66,7 +66,7 @@ JUMPED = -1
 def push_one(
     states: Floats, targets: Ints, at: int, first: int, end: int, push: Numbers, s: float,
     time: float, factors: Numbers, constants: Numbers, found: Found, state: State, block: int,
-    neuron: int, fires: bool,
+    neuron: int,
 ) -> int:  # fmt: skip
     """A spike arrives along a row with one weight; returns its end, or where there was no room."""
     for e in range(first, end):
@@ -82,7 +82,7 @@ def push_one(
             u = load_frame(states, place)
         after = frame_jump(*u, *push, *factors, *constants)
         store_frame(states, place, *after)
-        if FRAME_CROSSES and fires and frame_crosses(*after, *factors, *constants):
+        if FRAME_CROSSES and frame_crosses(*after, *factors, *constants):
             if not fire_now(states, place, s, time, constants, found, block, neuron + j):
                 store_frame(states, place, *u)
                 return e
@@ -95,7 +95,7 @@ def push_one(
 def push_many(
     states: Floats, targets: Ints, at: int, first: int, end: int, weights: Floats, weight_at: int,
     port: int, s: float, time: float, factors: Numbers, constants: Numbers, found: Found,
-    state: State, block: int, neuron: int, fires: bool,
+    state: State, block: int, neuron: int,
 ) -> int:  # fmt: skip
     """The same along a row with a weight for each connection."""
     for e in range(first, end):
@@ -112,7 +112,7 @@ def push_many(
         push = make_push(float(weights[weight_at + e]), port, factors, constants)
         after = frame_jump(*u, *push, *factors, *constants)
         store_frame(states, place, *after)
-        if FRAME_CROSSES and fires and frame_crosses(*after, *factors, *constants):
+        if FRAME_CROSSES and frame_crosses(*after, *factors, *constants):
             if not fire_now(states, place, s, time, constants, found, block, neuron + j):
                 store_frame(states, place, *u)
                 return e
@@ -124,7 +124,7 @@ def push_many(
 @kernel()
 def push_row(
     rows: BlockRows, states: Floats, tract: int, row: int, first: int, time: float,
-    constants: Numbers, found: Found, state: State, block: int, fires: bool,
+    constants: Numbers, found: Found, state: State, block: int,
 ) -> int:  # fmt: skip
     """A spike arrives along a tract, from the ``first`` connection on; where there is no room."""
     start = rows.starts_at[block, tract]
@@ -143,17 +143,17 @@ def push_row(
         push = make_push(rows.tract_weights[tract], port, factors, constants)
         reached = push_one(
             states, rows.targets, at, first, end, push, s, time, factors, constants, found, state,
-            block, neuron, fires,
+            block, neuron,
         )  # fmt: skip
     elif kind == FLOAT32:
         reached = push_many(
             states, rows.targets, at, first, end, rows.weights32, weight_at, port, s, time,
-            factors, constants, found, state, block, neuron, fires,
+            factors, constants, found, state, block, neuron,
         )  # fmt: skip
     else:
         reached = push_many(
             states, rows.targets, at, first, end, rows.weights64, weight_at, port, s, time,
-            factors, constants, found, state, block, neuron, fires,
+            factors, constants, found, state, block, neuron,
         )  # fmt: skip
     found.progress[block, N_REACHED] += reached - first
     if reached == end:
@@ -208,7 +208,7 @@ def visit(
 @kernel()
 def push_group(
     rows: BlockRows, states: Floats, arrivals: Arrivals, first: int, end: int, constants: Numbers,
-    found: Found, state: State, block: int, fires: bool,
+    found: Found, state: State, block: int,
 ) -> int:  # fmt: skip
     """Simultaneous arrivals, or the rest of them; how that ended."""
     progress = found.progress
@@ -217,9 +217,7 @@ def push_group(
             return NO_ROOM
         visit(rows, states, arrivals, first, end, constants, found, state, block, 1)
         progress[block, AT_EDGE] = JUMPED
-    if fires and not visit(
-        rows, states, arrivals, first, end, constants, found, state, block, 2
-    ):  # fmt: skip
+    if not visit(rows, states, arrivals, first, end, constants, found, state, block, 2):
         return NO_ROOM
     return FINISHED
 
@@ -263,29 +261,29 @@ def push_frame(
         return NO_ROOM
     states = frame.states[frame.firsts[block] : frame.firsts[block] + n * get_stride()]
     a = progress[block, AT_ARRIVAL]
-    while a < n_due:
+    while a < n_due and arrivals.times[a] < state.bounds[HIGH]:
         ask_ahead(rows, arrivals, block, a, n_due)
-        time = arrivals.times[a]
         end = a + 1
-        while FRAME_CROSSES and end < n_due and arrivals.times[end] == time:
+        while FRAME_CROSSES and end < n_due and arrivals.times[end] == arrivals.times[a]:
             end += 1
-        fires = time < state.bounds[HIGH]  # after a probe, or not at T
         if end == a + 1:
             status = push_row(
-                rows, states, arrivals.tracts[a], arrivals.rows[a], progress[block, AT_EDGE], time,
-                constants, found, state, block, fires,
+                rows, states, arrivals.tracts[a], arrivals.rows[a], progress[block, AT_EDGE],
+                arrivals.times[a], constants, found, state, block,
             )  # fmt: skip
         else:
-            status = push_group(
-                rows, states, arrivals, a, end, constants, found, state, block, fires
-            )  # fmt: skip
+            status = push_group(rows, states, arrivals, a, end, constants, found, state, block)
         progress[block, AT_ARRIVAL] = a
         if status != FINISHED:
             return status
         progress[block, AT_EDGE] = 0
         a = end
-    progress[block, AT_ARRIVAL] = n_due
-    return end_frame(rows, states, constants, found, state, block, n)
+    progress[block, AT_ARRIVAL] = a
+    status = end_frame(rows, states, constants, found, state, block, n)
+    if status == FINISHED and a < n_due:  # at a probe, which comes before who spikes; or at T
+        visit(rows, states, arrivals, a, n_due, constants, found, state, block, 1)
+        progress[block, AT_ARRIVAL] = n_due
+    return status
 
 
 @kernel()
@@ -306,7 +304,32 @@ def push_own_frame(
             progress[block, AT_NEURON] = j
             return NO_ROOM
     progress[block, AT_NEURON] = 0
-    return end_frame(rows, states, constants, found, state, block, n)
+    status = end_frame(rows, states, constants, found, state, block, n)
+    if status == FINISHED:
+        take_last(states, own, own.places[block], n, constants, found, state, block)
+    return status
+
+
+@kernel()
+def take_last(
+    states: Floats, own: Own, place: int, n: int, constants: Numbers, found: Found, state: State,
+    block: int,
+) -> None:  # fmt: skip
+    """What arrives at the end of a pass: at a probe, which comes before who spikes, or at T."""
+    s = state.bounds[HIGH] - state.bounds[ORIGIN]
+    factors = frame_factors(s, *constants)
+    for j in range(n):
+        for k in range(own.at[place, j], own.ends[place, j]):
+            if own.sorted_times[place, k] > state.bounds[HIGH]:
+                break
+            weight, port = own.sorted_weights[place, k], int(own.sorted_ports[place, k])
+            push, at = make_push(weight, port, factors, constants), j * get_stride()
+            u = load_frame(states, at)
+            store_frame(states, at, *frame_jump(*u, *push, *factors, *constants))
+            if FRAME_KEEPS_TIME:
+                states[at + N_COORDINATES] = s
+            own.at[place, j] = k + 1
+            found.progress[block, N_REACHED] += 1
 
 
 @kernel()
@@ -319,7 +342,7 @@ def take_deliveries(
     ports, origin = own.sorted_ports[place], state.bounds[ORIGIN]
     at, last = j * get_stride(), own.ends[place, j]
     k = own.at[place, j]
-    while k < last and times[k] <= state.bounds[HIGH]:
+    while k < last and times[k] < state.bounds[HIGH]:
         time = times[k]
         s = time - origin
         factors = frame_factors(s, *constants)
@@ -335,10 +358,7 @@ def take_deliveries(
             after = frame_jump(*after, *push, *factors, *constants)
             end += 1
         store_frame(states, at, *after)
-        crosses = False
-        if FRAME_CROSSES and time < state.bounds[HIGH]:
-            crosses = frame_crosses(*after, *factors, *constants)
-        if crosses:
+        if FRAME_CROSSES and frame_crosses(*after, *factors, *constants):
             if not fire_now(states, at, s, time, constants, found, block, neuron + j):
                 store_frame(states, at, *u)
                 return False

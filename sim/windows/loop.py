@@ -22,8 +22,10 @@ from sim.windows.places import find_place
 from sim.windows.records import (
     AT_ARRIVAL,
     COLLECT,
+    DRAWN,
     FINISHED,
     HIGH,
+    IS_DONE,
     LOOK,
     LOST_STATE,
     LOW,
@@ -56,9 +58,10 @@ from sim.windows.records import (
 )
 from spiketheory.machine.link import kernel
 
-DONE, PAUSED, FULL, LOST, BLOCKS = range(5)
+DONE, PAUSED, FULL, LOST, BLOCKS, DRAW = range(6)
 """How a slice of the run ended: at T; after its share; because an array is full; because a state
-left the range of numbers; because the blocks are to be taken through the window."""
+left the range of numbers; because the blocks are to be taken through the window; because later
+inputs must be known."""
 
 
 @kernel()
@@ -108,6 +111,8 @@ def push_blocks(
     ended = FINISHED
     for k in range(first, order.shape[0], step):
         block = order[k]
+        if found.progress[block, IS_DONE] != 0:
+            continue
         kind, status = frame.kinds[block], NO_ROOM
         if own.places[block] >= 0:
             if prepare(clock, rows, own, inputs, arrivals, spikes, state, block):
@@ -119,15 +124,19 @@ def push_blocks(
             status = push_frame(kind, rows, frame, arrivals, found, state, block)
         else:
             status = push_cells(rows, cells, arrivals, found, state, block)
+        if status == FINISHED:
+            found.progress[block, IS_DONE] = 1
         if status == LOST_STATE or ended == FINISHED:
             ended = status
     return ended
 
 
 @kernel()
-def begin_pass(arrivals: Arrivals, probes: Probes, state: State) -> None:
+def begin_pass(arrivals: Arrivals, found: Found, probes: Probes, state: State) -> None:
     """Say how far the blocks are to be taken: to the next probe, or to the window's end."""
     counts, bounds = state.counts, state.bounds
+    for block in range(found.progress.shape[0]):
+        found.progress[block, IS_DONE] = 0
     bounds[HIGH], counts[N_DUE] = bounds[UNTIL], counts[N_ARRIVALS]
     if is_probed(probes, state):
         bounds[HIGH] = probes.times[counts[NEXT_PROBE]]
@@ -198,6 +207,8 @@ def run(
                 return DONE
             if share <= 0 or counts[N_SPIKES] > max_spikes:
                 return PAUSED
+            if state.bounds[UNTIL] > state.bounds[DRAWN]:
+                return DRAW
             n = count_arrivals(inputs, ring, state)
             if max(n, 1) >= min(arrivals.times.shape[0], scratch.times.shape[0]):
                 return FULL
@@ -206,7 +217,7 @@ def run(
                 found.progress[block, AT_ARRIVAL] = 0
                 found.progress[block, N_FOUND] = 0
             move_origin(clock, state)
-            begin_pass(arrivals, probes, state)
+            begin_pass(arrivals, found, probes, state)
             counts[PHASE] = PUSH
             share -= n + rows.bounds[-1]
         elif counts[PHASE] == PUSH:
@@ -231,7 +242,7 @@ def run(
                     )  # fmt: skip
                 counts[NEXT_PROBE] += 1
                 state.bounds[PROBED] = state.bounds[HIGH]
-                begin_pass(arrivals, probes, state)
+                begin_pass(arrivals, found, probes, state)
                 counts[PHASE] = PUSH
         else:
             if not has_room(rows, ring, scratch, found, spikes, state, most_tracts):

@@ -9,7 +9,6 @@ from sim.network.instants import choose_ticks, count_ticks
 from sim.network.network import Network, Population, Projection
 from sim.network.rows import BlockRows
 from sim.windows.records import Clock
-from spiketheory.errors import InputError
 
 MOST_WINDOWS = 1e9
 """Of one run: even windows in which nothing happens take a while."""
@@ -60,22 +59,25 @@ def choose_clock(network: Network, rows: BlockRows, framed: Sequence[bool]) -> C
     reach = np.inf
     for population, is_framed in zip(network.populations, framed, strict=True):
         if is_framed:
-            constants = population.constants[:, 0].tolist()
-            window, own = population.model.functions.frame_limits(*constants)
+            window, own = find_limits(population)
             width = min(width, np.floor(min(window, own / 2) * ticks))
             reach = min(reach, own)
-    if width < 1:
-        raise InputError(
-            f"Expected time constants of more than {1 / ticks:g}, of which T="
-            f"{network.duration:g} has {network.duration * ticks:.0e}, but got shorter ones; "
-            "choose the engine 'events', or a shorter trial."
-        )
     return Clock(width=int(width), ticks=ticks, duration=network.duration, reach=reach)
 
 
-def has_frame(population: Population) -> bool:
-    """Whether neurons are taken through windows in the frame: all share one."""
-    return population.is_uniform and bool(population.model.facts["HAS_FRAME"])
+def has_frame(population: Population, duration: float) -> bool:
+    """Whether neurons are taken through windows in the frame: all share one that reaches far."""
+    if not (population.is_uniform and population.model.has_frame):
+        return False
+    window, reach = find_limits(population)
+    ticks = choose_ticks(duration, [np.ones(1)])
+    return bool(min(window, reach / 2) * ticks >= 1)
+
+
+def find_limits(population: Population) -> tuple[float, float]:
+    """Longest time between two looks at a neuron, and since the frame's origin [time]."""
+    window, reach = population.call("frame_limits", *population.constants[:, 0])
+    return float(window), float(reach)
 
 
 def list_delays(network: Network, rows: BlockRows) -> np.ndarray:

@@ -19,17 +19,18 @@ arrivals, and how many of them are due in this pass; first input that has not ar
 that is not done; spikes so far; first free node of the ring, and how many there are; how often the
 frame's origin was moved."""
 COLLECT, PUSH, LOOK, SEND = range(4)
-LOW, HIGH, UNTIL, NEXT, PROBED, ORIGIN, OLD_ORIGIN = range(7)
+LOW, HIGH, UNTIL, NEXT, PROBED, DRAWN, ORIGIN, OLD_ORIGIN = range(8)
 """Places in `State.bounds`: where the window begins; how far this pass goes, to a probe or to the
 window's end; that end, which is not beyond T; where the next window begins; the last probe;
-the frame's origin, and the one before."""
+until when all inputs are known; the frame's origin, and the one before."""
 (
     AT_ARRIVAL, AT_EDGE, AT_NEURON, N_FOUND, N_DEFERRED, LOST_NEURON, N_REACHED, N_REBASED,
-    N_PROBED,
-) = range(9)  # fmt: skip
+    N_PROBED, IS_DONE,
+) = range(10)  # fmt: skip
 """Places in `Found.progress`: arrival, connection and neuron with which a block goes on; spikes
 found; arrivals that wait; the neuron whose state was lost, plus one; connections reached so far;
-how often the block went to another origin; probes after which it is known who spikes at once."""
+how often the block went to another origin; probes after which it is known who spikes at once;
+whether the block is through the pass."""
 FINISHED, NO_ROOM, LOST_STATE = range(3)
 """How a block ended: it is through the pass; an array is full; a state left the range of numbers.
 After NO_ROOM it goes on where it was."""

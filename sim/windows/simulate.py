@@ -5,10 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from sim.events.input_stream import InputStream, leave_out_drawn
+from sim.events.kept_spikes import KeptSpikes, OnSpikes, check_recorded
 from sim.events.recording import Advance, Recording, StoppedError
 from sim.events.simulate import MAX_SPIKES, check_probes
 from sim.network.network import Network
-from sim.network.rows import BlockRows, build_rows
+from sim.network.rows import LARGEST_BLOCK, BlockRows, build_rows
+from sim.network.wiring import sort_inputs
 from sim.threads import get_thread_count, run_on_threads
 from sim.windows import loop, own_delays
 from sim.windows.allocation import (
@@ -23,12 +26,14 @@ from sim.windows.allocation import (
     make_ring,
     make_room,
 )
-from sim.windows.inputs import list_inputs
+from sim.windows.inputs import join_inputs, list_inputs, make_inputs
 from sim.windows.link import link_windows
-from sim.windows.loop import BLOCKS, DONE, FULL, LOST, PAUSED
+from sim.windows.loop import BLOCKS, DONE, DRAW, FULL, LOST, PAUSED
 from sim.windows.plan import choose_clock, count_slots, count_tracts, has_frame, why_no_windows
 from sim.windows.records import (
+    DRAWN,
     END,
+    EXPANDED,
     FREE,
     GATHERED,
     LOOK,
@@ -39,6 +44,8 @@ from sim.windows.records import (
     N_FOUND,
     N_FREE,
     N_SPIKES,
+    NEXT_INPUT,
+    NEXT_OWN,
     NO_ROOM,
     PHASE,
     PUSH,
@@ -54,8 +61,9 @@ from spiketheory.errors import InputError
 
 SHARES = {"numba": 20_000_000, "numpy": 4_000}
 """About so many arrivals and visits of neurons between two looks at the clock and the keyboard."""
-BLOCK_SIZE = 16_384
-"""Neurons of a block by default: their states stand in the second cache."""
+BLOCK_SIZE, SMALLEST_BLOCK = 16_384, 1024
+"""Neurons of a block: so that their states stand in the second cache, without a frame; and so that
+it is worth a thread."""
 PACKED = (
     *("clock", "rows", "frame", "inputs", "ring", "arrivals", "scratch", "found", "spikes"),
     *("probes", "state", "own"),
@@ -70,8 +78,10 @@ def simulate(
     probed: Sequence[int] | np.ndarray | None = None,
     max_spikes: int = MAX_SPIKES,
     on_advance: Callable[[Advance], bool] | None = None,
+    recorded: Sequence[int] | np.ndarray | None = None,
+    on_spikes: OnSpikes | None = None,
     rows: BlockRows | None = None,
-    block_size: int = BLOCK_SIZE,
+    block_size: int | None = None,
 ) -> Recording:
     """Run a network in which every recurrent projection has a delay until its trial's end.
 
@@ -81,8 +91,11 @@ def simulate(
         probed: Neurons to probe; None for all.
         max_spikes: More spikes than this stop the run.
         on_advance: Called every so often, between windows; the run stops if it returns True.
+        recorded: Neurons whose spikes are kept; None for all.
+        on_spikes: Called with times and neurons of the spikes that are to be kept, every so often
+            before ``on_advance``; they are then not kept in memory.
         rows: The connections, if they were laid out before.
-        block_size: Neurons of a block; the spikes are the same whatever it is.
+        block_size: Neurons of a block, the same spikes whatever it is; None for what is fastest.
 
     Returns:
         The recording, without what `differentiate` needs.
@@ -99,11 +112,22 @@ def simulate(
             "connection between neurons a delay, or choose the engine 'events'."
         )
     times, neurons = check_probes(network, probe_times, probed)
+    chosen = check_recorded(network, recorded)
+    kept = None
+    if chosen is not None or on_spikes is not None:
+        kept = KeptSpikes(network.n_neurons, chosen, on_spikes)
     if rows is None:
-        rows = build_rows(network, block_size=block_size)
+        rows = build_rows(network, block_size=block_size or choose_block_size(network))
     with np.errstate(all="ignore"):  # interpreted kernels are as silent as compiled ones
-        run = WindowRun(network, rows, times, neurons, max_spikes=max_spikes)
+        run = WindowRun(network, rows, times, neurons, max_spikes=max_spikes, kept=kept)
         return run.finish(on_advance)
+
+
+def choose_block_size(network: Network) -> int:
+    """Neurons of a block: their states stand in the second cache, and every thread has one."""
+    framed = all(has_frame(p, network.duration) for p in network.populations)
+    per_thread = -(-network.n_neurons // get_thread_count())
+    return min(LARGEST_BLOCK if framed else BLOCK_SIZE, max(per_thread, SMALLEST_BLOCK))
 
 
 class WindowRun:
@@ -115,15 +139,16 @@ class WindowRun:
         probe_times: Times at which to probe states, sorted.
         probed: Neurons to probe.
         max_spikes: More spikes than this stop the run.
+        kept: Where spikes go; None to keep all.
     """
 
     def __init__(
         self, network: Network, rows: BlockRows, probe_times: np.ndarray, probed: np.ndarray, *,
-        max_spikes: int,
+        max_spikes: int, kept: KeptSpikes | None = None,
     ) -> None:  # fmt: skip
-        self.network, self.rows, self.max_spikes = network, rows, max_spikes
+        self.network, self.rows, self.max_spikes, self.kept = network, rows, max_spikes, kept
         self.models = tuple(dict.fromkeys(p.model for p in network.populations))
-        framed = [has_frame(p) for p in network.populations]
+        framed = [has_frame(p, network.duration) for p in network.populations]
         kinds = {
             p.model for p, is_framed in zip(network.populations, framed, strict=True) if is_framed
         }
@@ -135,7 +160,8 @@ class WindowRun:
         self.most_tracts = count_tracts(network, rows)
         self.cells = make_cells(network, self.width)
         self.frame = make_frame(network, rows, self.cells, framed)
-        self.inputs = list_inputs(network, rows)
+        self.inputs = make_inputs()
+        self.stream = InputStream(network, *sort_inputs(leave_out_drawn(network))[:2])
         n_slots = count_slots(network, rows, self.clock)
         self.own = make_own(network, rows, n_slots)
         self.n_blocks = len(rows.bounds) - 1
@@ -149,9 +175,9 @@ class WindowRun:
             times=probe_times, neurons=probed,
             coordinates=np.zeros((self.width, len(probe_times) * len(probed))),
         )  # fmt: skip
-        self.state = State(counts=np.zeros(10, np.int64), bounds=np.zeros(7))
+        self.state = State(counts=np.zeros(10, np.int64), bounds=np.zeros(8))
         self.state.counts[FREE] = END
-        self.pack()
+        self.draw_inputs()
         packed = self.packed
         self.kernels.start(packed.rows, self.cells, packed.frame, packed.clock, packed.state)
 
@@ -159,6 +185,17 @@ class WindowRun:
         """Hand the arrays to compiled code, where they stay until they are replaced."""
         pack = self.models[0].pack
         self.packed = SimpleNamespace(**{name: pack(getattr(self, name)) for name in PACKED})
+
+    def draw_inputs(self) -> None:
+        """Add the next piece of input spikes to those that have not come."""
+        end, times, sources = self.stream.draw_piece()
+        more = list_inputs(self.rows, times, sources, self.network.duration)
+        counts, own = self.state.counts, self.own.progress
+        n_own_done = int(own[0, NEXT_OWN]) if len(own) else len(self.inputs.own_times)
+        self.inputs = join_inputs(self.inputs, int(counts[NEXT_INPUT]), n_own_done, more)
+        counts[NEXT_INPUT] = own[:, NEXT_OWN] = 0
+        self.state.bounds[DRAWN] = end
+        self.pack()
 
     def finish(self, on_advance: Callable[[Advance], bool] | None) -> Recording:
         """Run to the end; see `simulate`."""
@@ -169,24 +206,51 @@ class WindowRun:
             status = self.kernels.run(
                 p.clock, p.rows, self.cells, p.frame, p.own, p.inputs, p.ring, p.arrivals,
                 p.scratch, p.found, p.spikes, p.probes, p.state, self.order, self.most_tracts,
-                self.max_spikes, share, n_threads == 1,
+                self.max_spikes - self.n_before, share, n_threads == 1,
             )  # fmt: skip
             if status == BLOCKS:
                 status = self.push(n_threads)
-            if status == DONE:
-                return self.stop(self.network.duration)
-            if status == LOST:
-                self.raise_lost()
             if status == FULL:
                 self.make_room()
-            if self.state.counts[N_SPIKES] > self.max_spikes:
+            if status == DRAW:
+                self.draw_inputs()
+            if status == LOST:
+                self.raise_lost()
+            if status in (DONE, PAUSED):
+                self.hand_over(everything=status == DONE)
+            if self.n_spikes > self.max_spikes:
                 self.raise_runaway(float(self.state.bounds[LOW]))
+            if status == DONE:
+                return self.stop(self.network.duration)
             advance = Advance(
                 time=float(self.state.bounds[LOW]), duration=self.network.duration,
-                n_spikes=int(self.state.counts[N_SPIKES]),
+                n_spikes=self.n_spikes,
             )  # fmt: skip
             if status == PAUSED and on_advance is not None and on_advance(advance):
                 return self.stop(advance.time)
+
+    @property
+    def n_before(self) -> int:
+        """Spikes that were handed over."""
+        return 0 if self.kept is None else self.kept.n_spikes
+
+    @property
+    def n_spikes(self) -> int:
+        """Spikes so far."""
+        return self.n_before + int(self.state.counts[N_SPIKES])
+
+    def hand_over(self, *, everything: bool) -> None:
+        """Let spikes go that are not kept here, and that all blocks know of."""
+        if self.kept is None:
+            return
+        counts, expanded = self.state.counts, self.own.progress[:, EXPANDED]
+        n = int(counts[N_SPIKES])
+        done = n if everything else int(expanded.min(initial=n))
+        self.kept.add(self.spikes.times[:done].copy(), self.spikes.neurons[:done].copy())
+        for array in self.spikes:
+            array[: n - done] = array[done:n].copy()
+        counts[N_SPIKES] = n - done
+        expanded -= done
 
     def push(self, n_threads: int) -> int:
         """Take all blocks through a pass on several threads; returns how that ended."""
@@ -194,9 +258,9 @@ class WindowRun:
         found = run_on_threads(
             lambda k: self.kernels.push_blocks(
                 p.clock, p.rows, self.cells, p.frame, p.own, p.inputs, p.arrivals, p.found,
-                p.spikes, p.state, self.order, k, n_threads,
+                p.spikes, p.state, self.order, k, self.n_blocks,
             ),
-            n_threads, n_threads,
+            self.n_blocks, n_threads,
         )  # fmt: skip
         if LOST_STATE in found:
             return LOST
@@ -263,17 +327,21 @@ class WindowRun:
         self.kernels.look_at_all(packed.rows, self.cells, packed.frame, packed.state, time, end)
         probes = self.probes
         shape = (self.width, len(probes.times), len(probes.neurons))
+        times, neurons = self.spikes.times[:n_spikes], self.spikes.neurons[:n_spikes]
+        if self.kept is not None:
+            times, neurons = self.kept.collect()
         return Recording(
-            network=self.network,
-            spike_time=self.spikes.times[:n_spikes], spike_neuron=self.spikes.neurons[:n_spikes],
+            network=self.network, spike_time=times, spike_neuron=neurons,
             end=end, time=time, probe_times=probes.times, probed=probes.neurons,
             probed_coordinates=probes.coordinates.reshape(shape),
+            recorded=None if self.kept is None else self.kept.recorded,
+            counted=None if self.kept is None else self.kept.counts,
         )  # fmt: skip
 
     def raise_runaway(self, time: float) -> None:
         """Raise the error of a network that fires without bound."""
         recording = self.close(time)
-        counts = np.bincount(recording.spike_neuron, minlength=self.network.n_neurons)
+        counts = recording.spike_counts
         fastest = int(counts.argmax())
         rate = f"{counts[fastest] / time:.3g} per unit of time"
         raise StoppedError(

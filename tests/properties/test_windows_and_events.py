@@ -16,6 +16,8 @@ STRENGTHS = {"qif": 6.0, "lif": 4.3, "lif_alpha": 8.3, "lif_delta": 0.6, "nlif":
              "izhikevich": 12.0, "adex": 1.0}  # fmt: skip
 """Of none of them a single input, or a few, take V just to the threshold and no farther."""
 DURATIONS = {"izhikevich": 30.0, "adex": 6.0}
+DRIVES = {"theta": {"I0": 6.6}, "lif_delta": {"I0": 1.35}, "qif_delta": {"I0": 4.0},
+          "rapid_theta": {"I0": 3.0}}  # fmt: skip
 SLOW = ("adex", "eif", "izhikevich")
 GRID = [0.05, 0.1, 0.15, 0.3]
 
@@ -46,7 +48,10 @@ def delayed(draw, names):
     times = draw(st.lists(st.sampled_from([0.0, *GRID, 0.5, 0.9, 1.0]), max_size=8))
     return Network(
         populations=[
-            Population(name=f"p{k}", model=compiled(name), size=size)
+            Population(
+                name=f"p{k}", model=compiled(name), size=size,
+                parameters=draw(st.sampled_from([{}, DRIVES.get(name, {})])),
+            )
             for k, (name, size) in enumerate(zip(names, sizes, strict=True))
         ],
         inputs=[
@@ -119,7 +124,9 @@ def draw_with_own_delays(name, seed):
         late = duration * second if np.ndim(second) else float(duration * second)
         projections.append(Projection(pre="more", post="n", weights=matrices[2], delays=late))
     return Network(
-        populations=[Population(name="n", model=compiled(name), size=8)],
+        populations=[
+            Population(name="n", model=compiled(name), size=8, parameters=DRIVES.get(name, {}))
+        ],
         inputs=[
             SpikeTrains(name="in", size=4, times=duration * times, channels=rng.integers(0, 4, 30)),
             SpikeTrains(name="more", size=2, times=duration * times[:9],

@@ -9,6 +9,7 @@ from networks import compiled
 
 from sim.engine.choose import choose_engine, differentiate, find_outputs, simulate
 from sim.events.recording import StoppedError
+from sim.inputs.drawn_trains import DrawnTrains
 from sim.inputs.trials import Trials
 from sim.network.drawn import Drawn
 from sim.network.network import Network, Population, Projection, SpikeTrains
@@ -205,3 +206,63 @@ def test_windows_are_as_long_as_the_shortest_delay_and_no_frame_is_left():
     run = WindowRun(network, build_rows(network), nothing, nothing.astype(int), max_spikes=9)
     assert run.clock.width == pytest.approx(0.1 * run.clock.ticks)
     assert run.clock.reach <= 4.0
+
+
+def add_drawn_inputs(network, delays):
+    """The same with Poisson trains, a clock, and trains that are listed."""
+    trains = [
+        DrawnTrains(name="noise", size=30, rates=1.5, duration=4.0, seed=4),
+        DrawnTrains(name="clock", size=1, process="regular", rates=2.0, duration=4.0),
+        SpikeTrains(name="listed", size=1, times=[0.5, 0.5, 2.0], channels=[0, 0, 0]),
+    ]
+    weights = {"noise": 0.2 * np.eye(30), "clock": np.full((30, 1), 0.1)}
+    weights["listed"] = weights["clock"]
+    more = [
+        Projection(pre=name, post="p0", weights=matrix, mask=matrix != 0,
+                   delays=None if delays is None else delays[: matrix.shape[0], : matrix.shape[1]])
+        for name, matrix in weights.items()
+    ]  # fmt: skip
+    return Network(
+        populations=network.populations, inputs=trains, duration=4.0,
+        projections=[*network.projections, *more],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("delays", [None, 0.05, "own"])
+@pytest.mark.parametrize("name", ["theta", "lif_delta"])
+def test_inputs_that_are_drawn_come_piece_by_piece(name, delays, monkeypatch):
+    if delays is not None:
+        own = 0.05 + np.arange(900).reshape(30, 30) / 3000
+        delays = own if delays == "own" else np.full((30, 30), delays)
+    network = add_drawn_inputs(draw_network([name]), delays)
+    expected = simulate(network, engine="events")
+    stream = windows.InputStream
+    for at_once in (5, 10**6):
+        monkeypatch.setattr(windows, "InputStream", lambda *a, n=at_once: stream(*a, n))
+        found = simulate(network, engine="windows")
+        assert np.array_equal(found.spike_neuron, expected.spike_neuron)
+        np.testing.assert_allclose(found.spike_time, expected.spike_time, rtol=0, atol=4e-12)
+
+
+@pytest.mark.parametrize("own_delays", [False, True])
+def test_spikes_are_handed_on_or_kept_in_part(own_delays, monkeypatch):
+    network = draw_network(["lif_delta"], size=12, number=6, duration=30.0)
+    if own_delays:
+        delays = 0.1 + np.arange(144).reshape(12, 12) / 500
+        more = Projection(pre="p0", post="p0", weights=np.full((12, 12), 0.05), delays=delays)
+        network = dataclasses.replace(network, projections=[*network.projections, more])
+    whole = simulate(network, engine="windows")
+    monkeypatch.setitem(windows.SHARES, "numpy", 100)
+    handed = []
+    found = simulate(network, engine="windows", on_spikes=lambda *spikes: handed.append(spikes))
+    assert len(handed) > 5
+    assert np.array_equal(np.concatenate([t for t, _ in handed]), whole.spike_time)
+    assert np.array_equal(np.concatenate([n for _, n in handed]), whole.spike_neuron)
+    assert np.array_equal(found.spike_counts, whole.spike_counts)
+    with pytest.raises(InputError, match="Expected a run that kept all its spikes"):
+        _ = found.under_way
+    own = np.isin(whole.spike_neuron, [3, 7])
+    found = simulate(network, engine="windows", recorded=[3, 7])
+    assert np.array_equal(found.spike_time, whole.spike_time[own])
+    with pytest.raises(StoppedError, match=r"at most 50 spikes but got more by t=\d"):
+        simulate(network, engine="windows", max_spikes=50, on_spikes=lambda *spikes: None)
