@@ -7,7 +7,7 @@ slip of a printer is found like one of the mathematics.
 import inspect
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any
 
 import mpmath
@@ -75,6 +75,7 @@ class Kernels:
         space = {
             **FUNCTIONS, "np": numpy_in_digits, "first_zero": first_zero, "first_peak": first_peak,
             "heights": self.find_heights, "time_to_spike": self.find_spike,
+            **{name: partial(self.run, name) for name in ("propagator", "flow", "fire")},
         }  # fmt: skip
         chart = ir.derivation.chart
         arguments = (*chart.coordinates, *ir.constant_symbols)
@@ -106,6 +107,10 @@ class Kernels:
     def find_heights(self, *arguments: mpf) -> tuple[mpf, ...]:
         """The heights."""
         return tuple(self.functions["heights"](*arguments))
+
+    def run(self, name: str, *arguments: mpf) -> Vector:
+        """Another kernel function."""
+        return self.functions[name](*arguments)
 
     def find_spike(self, *arguments: mpf) -> mpf:
         """The time to the spike."""
