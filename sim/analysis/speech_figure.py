@@ -33,7 +33,7 @@ def draw_speech(
         rate: Samples per second [Hz].
         image: Loudness, shape (n_frames, bands).
         spikes: Times of the spikes [s].
-        channels: Their channels, of which each is a band.
+        channels: Their channels, of which each is a band, or a delay line of one.
         duration: How much is shown [s].
     """
     import matplotlib as mpl
@@ -59,7 +59,8 @@ def draw_speech(
         figure.colorbar(picture, ax=loudness, label="loudness", pad=0.01)
         raster.set_axisbelow(True)
         raster.scatter(spikes, channels, s=2, color=INK, linewidths=0, rasterized=True)
-        raster.set_ylim(-0.5, n_bands - 0.5)
+        n_channels = max(n_bands, int(channels.max(initial=0)) + 1)  # more with delay lines
+        raster.set_ylim(-0.5, n_channels - 0.5)
         raster.set_ylabel("channel")
         raster.set_title(f"{len(spikes):,} spikes")
         raster.set_xlim(0, duration)

@@ -79,7 +79,7 @@ def show(
         return
     click.echo(
         f"{file.name}: {found['seconds']:.3f} s at {rate} Hz; {found['spikes']:,} spikes of "
-        f"{settings.bands} channels in {settings.duration:g} s"
+        f"{settings.n_channels} channels in {settings.duration:g} s"
     )
     if "figure" in found:
         click.echo(f"Wrote {found['figure']}.")
