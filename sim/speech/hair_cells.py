@@ -114,10 +114,15 @@ def encode(
 def drive_cells(
     drive: np.ndarray, potentials: np.ndarray, settings: EncoderSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times and channels of the spikes of neurons with a drive, which start at ``potentials``."""
+    """Times and channels of the spikes of neurons with a drive, which start at ``potentials``.
+
+    On a grid times are numbers of its steps.
+    """
     most = int((np.floor(drive.sum(axis=0) * settings.hop) + 2).sum())
     times, channels = np.empty(most), np.empty(most, np.int64)
-    count = link_kernels().drive_cells(drive, np.array(potentials), settings.hop, times, channels)
+    count = link_kernels().drive_cells(
+        drive, np.array(potentials), settings.hop, float(settings.grid), times, channels
+    )
     return times[:count], channels[:count]
 
 
@@ -127,19 +132,17 @@ def send(
     """When spikes arrive, by way of the grid and the lines; what comes after the end is left out.
 
     Args:
-        times: Spike times, in order [time].
-        channels: Their channels.
+        times: What `drive_cells` returned.
+        channels: The same.
         settings: See `EncoderSettings`.
     """
-    kernels, bands, lines = link_kernels(), settings.bands, settings.lines
-    grid, delay = 1.0, settings.line_delay
+    lines, grid, delay = settings.lines, 1.0, settings.line_delay
     if settings.grid > 0.0:
         grid, delay = settings.grid, float(round(delay / settings.grid))
-        kernels.move_to_grid(times, channels, np.zeros(bands, np.int64), grid)
     if lines > 1:
         sent, owners = np.empty(lines * len(times)), np.empty(lines * len(times), np.int64)
         nexts = np.zeros(lines, np.int64)
-        kernels.send_on_lines(times, channels, delay, bands, nexts, sent, owners)
+        link_kernels().send_on_lines(times, channels, delay, settings.bands, nexts, sent, owners)
         times, channels = sent, owners
     n = np.searchsorted(times, settings.duration / grid, side="right")
     return times[:n] * grid, channels[:n]

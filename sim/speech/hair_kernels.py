@@ -50,10 +50,12 @@ def find_drive(image: Floats, power: float, rate: float, charge: float) -> None:
             channel is the same in all frames.
     """
     n_frames, n_bands = image.shape
+    has_root = power == 1.5  # a root is faster than a power
     for f in range(n_frames):
         for b in range(n_bands):
-            if image[f, b] > 0.0:
-                image[f, b] = rate * image[f, b] ** power
+            value = image[f, b]
+            if value > 0.0:
+                image[f, b] = rate * (value * np.sqrt(value) if has_root else value**power)
     if charge <= 0.0:
         return
     for b in range(n_bands):
@@ -67,7 +69,7 @@ def find_drive(image: Floats, power: float, rate: float, charge: float) -> None:
 
 @kernel()
 def drive_cells(
-    drive: Floats, potentials: Floats, hop: float, times: Floats, channels: Ints
+    drive: Floats, potentials: Floats, hop: float, grid: float, times: Floats, channels: Ints
 ) -> int:
     """Follow dV/dt = X from frame to frame; X is the drive, a spike is V = 1, the reset V = 0.
 
@@ -75,6 +77,8 @@ def drive_cells(
         drive: X of each frame and channel, >= 0, shape (n_frames, n_channels) [1/time].
         potentials: V of each channel at the start, below 1; afterwards that at the end.
         hop: Length of a frame [time].
+        grid: If above 0, times are numbers of steps of this length: that which ends with the spike
+            or after it [time].
         times: Where spike times go, in order; simultaneous ones by channel [time].
         channels: Where their channels go.
 
@@ -83,7 +87,7 @@ def drive_cells(
     """
     count = 0
     for f in range(drive.shape[0]):
-        begin, first = f * hop, count
+        begin = f * hop
         for c in range(drive.shape[1]):
             x, since = drive[f, c], 0.0
             if x <= 0.0:
@@ -92,7 +96,8 @@ def drive_cells(
             while since + wait <= hop:
                 since += wait
                 potentials[c] = 0.0
-                put(begin + since, c, times, channels, first, count)
+                time = begin + since
+                put(np.ceil(time / grid) if grid > 0.0 else time, c, times, channels, count)
                 count += 1
                 wait = 1.0 / x
             potentials[c] += (hop - since) * x
@@ -100,36 +105,15 @@ def drive_cells(
 
 
 @kernel()
-def put(time: float, channel: int, times: Floats, channels: Ints, first: int, count: int) -> None:
-    """Put a spike among those of its frame, which stand from ``first`` to ``count - 1``."""
+def put(time: float, channel: int, times: Floats, channels: Ints, count: int) -> None:
+    """Put a spike among those before it, by time and channel; few of them are later."""
     place = count
-    while place > first and times[place - 1] > time:
+    while place > 0 and (
+        times[place - 1] > time or (times[place - 1] == time and channels[place - 1] > channel)
+    ):
         times[place], channels[place] = times[place - 1], channels[place - 1]
         place -= 1
     times[place], channels[place] = time, channel
-
-
-@kernel()
-def move_to_grid(times: Floats, channels: Ints, counts: Ints, grid: float) -> None:
-    """Replace times by the numbers of the grid steps that they are in; simultaneous by channel.
-
-    Args:
-        times: In order; afterwards the number of the step that ends with or after each.
-        channels: Their channels, which are put in order within each step.
-        counts: Scratch, shape (n_channels,), all zero before and after.
-        grid: Length of a step [time].
-    """
-    first, n = 0, times.shape[0]
-    while first < n:
-        step, last = np.ceil(times[first] / grid), first
-        while last < n and np.ceil(times[last] / grid) == step:
-            counts[channels[last]] += 1
-            last += 1
-        for c in range(counts.shape[0]):
-            for _ in range(counts[c]):
-                times[first], channels[first] = step, c
-                first += 1
-            counts[c] = 0
 
 
 @kernel()
