@@ -71,7 +71,7 @@ def show(
         check_apart(target, file)
         plot_speech(
             target, name=file.name, samples=samples, rate=rate, image=image, spikes=trials.time,
-            channels=trials.channel, duration=settings.duration,
+            channels=trials.channel, duration=settings.duration, stretched=bool(settings.fill),
         )  # fmt: skip
         found["figure"] = str(target)
     if as_json:
