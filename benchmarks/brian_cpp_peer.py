@@ -8,6 +8,7 @@ exact ones where equations are linear. It imports nothing of this package.
 
 import json
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -55,6 +56,8 @@ def build(brian: Any, settings: dict[str, Any], folder: str) -> Any:
 
 def main(text: str) -> None:
     """Answer until there are no more lines."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # it prints more than answers
     import brian2 as brian
 
     logging.getLogger("brian2").setLevel(logging.ERROR)
@@ -66,8 +69,8 @@ def main(text: str) -> None:
             "version": brian.__version__, "built": time.perf_counter() - start,
         }  # fmt: skip
         while True:
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
             if not sys.stdin.readline():
                 return
             brian.device.run(with_output=False)

@@ -9,6 +9,7 @@ nothing of this package.
 """
 
 import json
+import os
 import sys
 import time
 from typing import Any
@@ -47,6 +48,8 @@ def set_up(nest: Any, settings: dict[str, Any]) -> None:
 
 def main(text: str) -> None:
     """Answer until there are no more lines."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # it prints more than answers
     import nest
 
     nest.verbosity = nest.VerbosityLevel.ERROR
@@ -57,8 +60,8 @@ def main(text: str) -> None:
     nest.Run(2 * max(settings["delays"]))
     answer: dict[str, Any] = {"version": nest.__version__, "built": time.perf_counter() - start}
     while True:
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
         if not sys.stdin.readline():
             return
         begin = time.process_time()

@@ -128,7 +128,8 @@ def tell(name: str, data: SpikeData) -> dict[str, Any]:
         "duration": data.time, "rate": one["rate"], "rate_of_paper": state.rate,
         "rate_by_theory": theory and theory[0], "cv": one["cv"],
         "cv_by_theory": theory and theory[1],
-        "frequency": float(frequencies[power.argmax()]) * 1000, "frequency_of_paper": state.frequency,
+        "frequency": float(frequencies[power.argmax()]) * 1000,
+        "frequency_of_paper": state.frequency,
         "correlation": one["correlation"], "synchrony": one["synchrony"], "fano": one["fano"],
     }  # fmt: skip
 

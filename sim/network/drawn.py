@@ -18,10 +18,12 @@ from sim.network.row_layout import (
     FLOAT32,
     FLOAT64,
     MOST_CLASSES,
+    MOST_TICKS,
     ONE,
     Layout,
     Part,
     cut_evenly,
+    find_unit,
     lay_out,
     link_kernels,
     list_entries,
@@ -32,6 +34,8 @@ from spiketheory.errors import InputError, check_choice, check_finite
 
 RULES = ("in_degree", "out_degree", "probability", "total")
 PRECISIONS = ("float32", "float64")
+SHORTEST, LONGEST = 1e-200, 1e200
+"""Between these must be the longest delay that may be drawn."""
 
 
 # Long: half of it says what it takes.
@@ -83,13 +87,24 @@ class Drawn(Connections):
             if not isinstance(value, Distribution):
                 check_finite(name, np.array(value, np.float64))
                 object.__setattr__(self, name, float(value))
-        least = self.delay.least if isinstance(self.delay, Distribution) else self.delay
+        self.check_delays()
+        self.check_number()
+
+    def check_delays(self) -> None:
+        """Raise `InputError` if delays are negative, or beyond what their steps can count."""
+        given = self.delay
+        least = given.least if isinstance(given, Distribution) else given
         if least < 0:
             raise InputError(
                 f"Expected delays >= 0 of drawn connections but got {least:g} as the least; raise "
                 "it, or give the distribution at_least."
             )
-        self.check_number()
+        most = self.longest_delay
+        if isinstance(given, Distribution) and not (most == 0 or SHORTEST <= most <= LONGEST):
+            raise InputError(
+                f"Expected delays from {SHORTEST:g} to {LONGEST:g} as the longest that are drawn "
+                f"but got {most:g}; give times in another unit."
+            )
 
     def check_number(self) -> None:
         """Raise `InputError` if there are fewer to connect than the rule asks for."""
@@ -204,7 +219,7 @@ class DrawnPart(Part):
             self.delays = np.rint(given * self.ticks) if self.ticks else given
             self.longest = float(self.delays.max())
             if len(given) > MOST_CLASSES:
-                self.unit = link_kernels().find_divisor(self.delays) if self.ticks else 1
+                self.unit = find_unit(self.delays) if self.ticks else 1
                 self.delays = self.delays.min(keepdims=True)
             return
         steps = self.list_steps(delays, 1.0)
@@ -213,7 +228,8 @@ class DrawnPart(Part):
             for end in (delays.least, delays.most)
         )
         self.delays = np.array([shortest])
-        self.unit = max(1, round(delays.step * self.ticks))
+        unit = delays.step * self.ticks
+        self.unit = round(unit) if unit >= 1 and self.longest <= MOST_TICKS else 1
 
     def list_steps(self, delays: Distribution, unit: float) -> np.ndarray:
         """What `sim.network.row_kernels.round_delay` is given."""

@@ -15,6 +15,7 @@ from sim.network.row_layout import (
     ONE,
     Layout,
     Part,
+    find_unit,
     link_kernels,
     reopen,
 )
@@ -188,7 +189,7 @@ class ListedPart(Part):
         self.longest = float(delays.max())
         self.delays = np.sort(classes[:n]) if n > 0 else delays.min(keepdims=True)
         if n < 0:
-            self.unit = kernels.find_divisor(delays)
+            self.unit = find_unit(delays)
         if n != 1:
             self.each_delay = delays
 

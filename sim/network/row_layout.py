@@ -25,6 +25,8 @@ WIDTHS = (0, 4, 8)
 MOST_INDEX = np.iinfo(np.int32).max
 MOST_CLASSES = 16
 """More different delays than this are kept one by one."""
+MOST_TICKS = 2**53
+"""No whole number up to here is missing among floats."""
 LARGEST_BLOCK = 65_536
 """Neurons of a block, at most: as many as two bytes can count."""
 
@@ -216,6 +218,11 @@ def count_part(part: Part, bounds: np.ndarray, starts: np.ndarray) -> np.ndarray
             f"neurons but got {sizes.max()}; choose smaller blocks."
         )
     return sizes.reshape(starts.shape[:2])
+
+
+def find_unit(delays: np.ndarray) -> int:
+    """Whole number of ticks that divides all delays; 1 where some are too long to be counted."""
+    return int(link_kernels().find_divisor(delays)) if delays.max() <= MOST_TICKS else 1
 
 
 def cut_evenly(n: int, most: int = LARGEST_BLOCK, first: int = 0) -> np.ndarray:

@@ -11,7 +11,7 @@ import click
 from spiketheory.commands.group import LazyGroup
 
 COMMANDS = {
-    "accuracy": "spiketheory.commands.mathematics",
+    "accuracy": "spiketheory.commands.spread.accuracy",
     "bench": "spiketheory.commands.bench",
     "certify": "spiketheory.commands.certify",
     "check": "spiketheory.commands.check",
@@ -25,7 +25,7 @@ COMMANDS = {
     "report": "spiketheory.commands.trained.report",
     "simulate": "spiketheory.commands.simulate",
     "stats": "spiketheory.commands.stats",
-    "sweep": "spiketheory.commands.sweep",
+    "sweep": "spiketheory.commands.spread.sweep",
     "train": "spiketheory.commands.train",
 }
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.cluster_options import CLUSTER_OPTION, SCHEDULER_OPTION, read_place
 from spiketheory.commands.common import (
     DERIVE_TIMEOUT_OPTION,
     JSON_OPTION,
     compile_in_time,
     end_stopped,
 )
+from spiketheory.commands.spread.cluster_options import CLUSTER_OPTION, SCHEDULER_OPTION, read_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -177,7 +177,7 @@ def simulate(
     check_apart(out, trials, plot)
     check_apart(plot, file, trials)
     if scan or file.is_dir():
-        from spiketheory.commands.scan import run_scan
+        from spiketheory.commands.spread.scan import run_scan
 
         if trials or plot or model or record:
             raise click.UsageError(

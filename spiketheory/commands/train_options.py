@@ -96,7 +96,7 @@ TRAIN_OPTIONS = (
     click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
                  callback=parse_parameters, help="Value of a model parameter; repeatable.  "
                  "[default: tau=1.909859, I0=1.25 for theta, else the model's own; speech "
-                 "tau=0.02, I0=0.26]"),
+                 "tau=0.05, I0=0.5]"),
     click.option("--hidden", callback=parse_hidden, metavar="N,N,...",
                  help="Neurons of each hidden layer; '' for none.  [default: 100; mnist 100,100; "
                  "speech 128]"),
