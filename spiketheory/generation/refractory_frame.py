@@ -6,11 +6,24 @@ change. So a spike sets the coordinates with which the neuron will be released, 
 between is a matter of the inputs that come until then.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from spiketheory.generation.kernel_ir import KernelIR
 from spiketheory.language.printers import name_in_code
 from spiketheory.language.symbols import DURATION, pick_name
+
+
+class Wrappers(Protocol):
+    """What prints functions of the whole neuron (`spiketheory.generation.refractory_printer`)."""
+
+    x: list[str]
+    p: list[str]
+    left: str
+    m: str
+
+    def function(self, name: str, arguments: Sequence[str], summary: str, body: str) -> str:
+        """Text of a function."""
 
 
 def elapsed_factor(ir: KernelIR) -> str:
@@ -22,30 +35,21 @@ def elapsed_factor(ir: KernelIR) -> str:
     return pick_name("since_origin", taken)
 
 
-# Long: a list of functions, each with its words.
-def print_frame(
-    ir: KernelIR, function: Callable[..., str], chart: Sequence[str], p: Sequence[str], left: str,
-    m: str,
-) -> list[str]:  # fmt: skip
-    """Texts of the frame's functions; none if the free neuron has no frame.
-
-    Args:
-        ir: The kernel functions.
-        function: Prints a function: name, arguments, summary, body.
-        chart: Names of the chart's coordinates.
-        p: Names of the constants.
-        left: Name of the time left.
-        m: A free name.
-    """
+# Long: it is a list of functions.
+def print_frame(wrappers: Wrappers, ir: KernelIR) -> list[str]:
+    """Texts of the frame's functions; none if the free neuron has no frame."""
     frame = ir.derivation.frame
     if frame is None:
         return []
     time, since, at = (name_in_code(s.name) for s in (DURATION, frame.since, frame.at))
     factors = [name_in_code(s.name) for s in frame.factors]
     pushed = [name_in_code(s.name) for s in frame.pushed]
-    elapsed = elapsed_factor(ir)
-    x, n = [*chart, left], [*factors, elapsed]
-    X, N, K, P = (", ".join(names) for names in (chart, factors, pushed, p))
+    elapsed, left, p = elapsed_factor(ir), wrappers.left, wrappers.p
+    x, n = [*wrappers.x, left], [*factors, elapsed]
+    X, N, K = (", ".join(names) for names in (wrappers.x, factors, pushed))
+    P = ", ".join(p)
+    m = wrappers.m
+    function = wrappers.function
     period = f"refractory_time({P})"
     texts = [
         function("frame_limits", p, "Longest time between two looks, and since the origin.",

@@ -83,9 +83,8 @@ def print_refractory(ir: KernelIR, texts: Sequence[str]) -> list[str]:
     free = {n for n in names if not n.startswith(("held_", "refractory_time"))}
     free |= {f"{n}_array" for n in free}
     renamed = [prefix_names(text, free, "free_") for text in texts]
-    own = Wrappers(ir)
-    frame = print_frame(ir, own.function, own.x, own.p, own.left, own.m)
-    return [*renamed, *own.print_all(), *frame]
+    wrappers = Wrappers(ir)
+    return [*renamed, *wrappers.print_all(), *print_frame(wrappers, ir)]
 
 
 class Wrappers:
