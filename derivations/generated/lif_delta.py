@@ -34,9 +34,17 @@ LOOPED = (
     "will_spike",
     "flow_constants_vjp",
     "fire_constants_vjp",
+    "frame_limits",
     "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
     "frame_spike",
     "frame_fire",
+    "frame_crosses",
 )
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "a neuron with a finite threshold that has not spiked by the trial's end need not be on its way to a spike: no pseudospike time would be continuous there (Klos & Memmesheimer 2025)"

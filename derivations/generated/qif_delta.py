@@ -29,7 +29,20 @@ METHOD = "riccati"
 THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
 CROSSES_INFINITY = True
-LOOPED = ("flow_constants_vjp", "fire_constants_vjp")
+LOOPED = (
+    "flow_constants_vjp",
+    "fire_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
+)
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
 FACTORS = ("c_dt", "s_dt", "gain_x", "gain_y")

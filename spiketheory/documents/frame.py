@@ -7,6 +7,7 @@ import sympy as sp
 from spiketheory.documents.blocks import Block, Heading, Paragraph
 from spiketheory.documents.formulas import equate, equate_all, mark_after, state_fact
 from spiketheory.language.notation import write_latex
+from spiketheory.language.symbols import WEIGHT
 from spiketheory.symbolic.derivation import Derivation, Frame
 
 TITLE = "Co-moving frame"
@@ -30,19 +31,28 @@ def explain_frame(d: Derivation) -> list[Block]:
     else:
         names = ", ".join(s.name for s in frame.factors)
         blocks.append(Paragraph(text=f"{names}, from the propagator's branches at dt and -dt."))
-    blocks.append(Paragraph(text="The coordinates now, and those of the frame after an input:"))
-    blocks += equate_all(frame.here, frame.now)
-    for number, (port, _) in enumerate(d.model.jumps):
-        if number:
-            blocks.append(Paragraph(text=f"At the port {port}:"))
-        blocks += equate_all(mark_after(d.chart.coordinates), take_input(frame, number))
     return [
         *blocks,
+        *explain_input(d, frame),
         Paragraph(text=f"No spike came before, since the last event{held(d)}, if"),
         state_fact(frame.quiet),
         Paragraph(text=explain_doubt(frame)),
         *(equate(sp.Symbol(name), b[0].values[0]) for name, b in list_limits(frame)),
     ]
+
+
+def explain_input(d: Derivation, frame: Frame) -> list[Block]:
+    """The coordinates now, and what an input does to those of the frame."""
+    if frame.push == ((WEIGHT,),):
+        text = "An input is taken by the coordinates now, and the flow leads back to the origin:"
+        return [Paragraph(text=text), *equate_all(frame.here, frame.now)]
+    text = "The coordinates now, and those of the frame after an input:"
+    blocks: list[Block] = [Paragraph(text=text), *equate_all(frame.here, frame.now)]
+    for number, (port, _) in enumerate(d.model.jumps):
+        if number:
+            blocks.append(Paragraph(text=f"At the port {port}:"))
+        blocks += equate_all(mark_after(d.chart.coordinates), take_input(frame, number))
+    return blocks
 
 
 def held(d: Derivation) -> str:

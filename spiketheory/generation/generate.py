@@ -307,7 +307,7 @@ def list_looped(ir: KernelIR) -> tuple[str, ...]:
             if f.name in ENDS and len(f.branches) == 1 and not is_scalar_only(f)
         }  # fmt: skip
         return tuple(name for name in INTERFACE if name not in {*UNCHANGED, *plain})
-    own = (f.name for f in ir.functions if is_scalar_only(f))
+    own = (f.name for f in ir.functions if is_scalar_only(f) or is_of_frame(f))
     return (*own, *(NUMERICAL if ir.texts else ()))
 
 
