@@ -127,6 +127,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         module="benchmarks.recurrent_networks",
         summary="large sparse networks, beside Brian2; the backward pass",
     ),
+    "large_build": Benchmark(
+        module="benchmarks.large_build",
+        summary="laying out the connections of large networks: seconds, bytes, peak memory",
+    ),
     "temporal": Benchmark(
         module="benchmarks.temporal",
         summary="training in time: dense layers, recurrence, delays; beside the event engine",

@@ -53,6 +53,14 @@ class ClusterError(SpiketheoryError):
     """The scheduler or the workers that share the work have gone."""
 
 
+class ProcessError(SpiketheoryError):
+    """A process that did part of the work has died."""
+
+
+class WorkerError(InputError):
+    """A worker of a cluster would not compute as its client does."""
+
+
 def check_choice(name: str, value: str, choices: Collection[str]) -> str:
     """Return ``value`` if it is one of ``choices``, else raise `InputError`."""
     if value not in choices:

@@ -2,7 +2,10 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
+from spiketheory.errors import ProcessError
 from spiketheory.interrupts import ASKING, deliver_signals_after
 
 
@@ -32,6 +36,7 @@ class Workers:
         arguments: tuple[Any, ...] = (),
     ) -> None:
         context = multiprocessing.get_context("spawn")
+        self.number = number
         self.line, self.end = context.Pipe(duplex=False)
         with block_signals():  # a process of multiprocessing's own is started, which counts locks
             self.pool = ProcessPoolExecutor(
@@ -58,6 +63,10 @@ class Workers:
         """
         with block_signals():
             return self.pool.submit(function, *arguments)
+
+    def count(self) -> int:
+        """How many calls run at a time."""
+        return self.number
 
 
 @contextmanager
@@ -90,6 +99,73 @@ def begin(
     threading.Thread(target=end_with, args=(line,), daemon=True).start()
     if prepare is not None:
         prepare(*arguments)
+
+
+def call_alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in the main thread of a process of its own, and wait.
+
+    What takes all memory there, or crashes, takes no other work with it. The process ends with this
+    one, however that ends.
+
+    Returns:
+        What the function returns; what it raises is raised.
+
+    Raises:
+        ProcessError: If the process dies.
+    """
+    end, line = os.pipe()
+    code = f"from spiketheory.workers import answer; answer({end})"
+    with block_signals():
+        child = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, pass_fds=[end],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )  # fmt: skip
+    try:
+        said, errors = child.communicate(pickle.dumps((function, arguments)))
+    finally:
+        os.close(line)
+        os.close(end)
+        child.kill()
+        child.wait()
+    if child.returncode != 0:
+        lines = errors.decode("utf-8", "replace").strip().splitlines()
+        raise ProcessError(
+            f"Expected the process of {function.__name__} to come to its end but it died, with "
+            f"code {child.returncode} ({lines[-1] if lines else 'without a word'}); give it more "
+            "memory, or leave it out."
+        )
+    is_good, value = pickle.loads(said)
+    if not is_good:
+        raise value
+    return value
+
+
+def answer(end: int) -> None:
+    """Of a process of `call_alone`: read a call, and write what comes of it.
+
+    Args:
+        end: Of the line to the one that it works for.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
+    threading.Thread(target=end_with_line, args=(end,), daemon=True).start()
+    out, sys.stdout = sys.stdout.buffer, sys.stderr  # whoever prints does not disturb
+    function, arguments = pickle.load(sys.stdin.buffer)
+    try:
+        found = True, function(*arguments)
+    except Exception as err:
+        found = False, err
+    out.write(pickle.dumps(found))
+    out.flush()
+    os._exit(0)
+
+
+def end_with_line(end: int) -> None:
+    """Wait until the other end of a line is closed, then end this process."""
+    os.read(end, 1)
+    os._exit(1)
 
 
 def end_with(line: Connection) -> None:

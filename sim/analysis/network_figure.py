@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sim.analysis.training_figures import BLUE, GREY, INK, ORANGE, STYLE
 from sim.network.network import Network, Projection
 from sim.network.readouts import LinearReadout
@@ -104,7 +102,8 @@ def draw_box(axes: "Axes", place: Place, name: str, text: str, colour: str) -> N
 
 def draw_projection(axes: "Axes", projection: Projection, places: dict[str, Place]) -> None:
     """Draw what leads from one box to another, or back to the same."""
-    density = projection.matrix.nnz / max(1, np.prod(projection.matrix.shape))
+    n_post, n_pre = projection.shape
+    density = projection.n_expected / max(1, n_post * n_pre)
     width = 0.6 + 1.4 * float(density)
     start, end = places[projection.pre], places[projection.post]
     draw_arrow(axes, start, end, width, INK)

@@ -33,7 +33,7 @@ def draw_speech(
         rate: Samples per second [Hz].
         image: Loudness, shape (n_frames, bands).
         spikes: Times of the spikes [s].
-        channels: Their channels: the bands, perhaps on several lines.
+        channels: Their channels, of which each is a band, or a delay line of one.
         duration: How much is shown [s].
         stretched: Whether the word was stretched, so that the sound has a time of its own, and is
             shown whole.
@@ -41,7 +41,7 @@ def draw_speech(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    n_bands, n_channels = image.shape[1], int(channels.max(initial=image.shape[1] - 1)) + 1
+    n_bands = image.shape[1]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8, 6.5), layout="constrained")
         wave, loudness, raster = figure.subplots(3, 1, gridspec_kw={"height_ratios": [1, 2, 2]})
@@ -62,6 +62,7 @@ def draw_speech(
         figure.colorbar(picture, ax=loudness, label="loudness", pad=0.01)
         raster.set_axisbelow(True)
         raster.scatter(spikes, channels, s=2, color=INK, linewidths=0, rasterized=True)
+        n_channels = max(n_bands, int(channels.max(initial=0)) + 1)  # more with delay lines
         raster.set_ylim(-0.5, n_channels - 0.5)
         raster.set_ylabel("channel")
         raster.set_title(f"{len(spikes):,} spikes")

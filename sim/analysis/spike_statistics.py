@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.analysis.spike_measures import measure_cv
 from sim.events.recording import Recording
 from spiketheory.errors import InputError
 
@@ -58,22 +59,6 @@ def measure_statistics(recording: Recording, *, start: float = 0.0) -> SpikeStat
         cv=measure_cv(times, neurons, n),
         synchrony=measure_synchrony(times - start, neurons, n, span),
     )
-
-
-def measure_cv(times: np.ndarray, neurons: np.ndarray, n_neurons: int) -> np.ndarray:
-    """Standard deviation over mean of the intervals of each neuron; NaN below two intervals."""
-    order = np.argsort(neurons, kind="stable")
-    intervals, owners = np.diff(times[order]), neurons[order][1:]
-    inside = owners == neurons[order][:-1]
-    intervals, owners = intervals[inside], owners[inside]
-    counts = np.bincount(owners, minlength=n_neurons)
-    safe = np.maximum(counts, 1)
-    means = np.bincount(owners, intervals, minlength=n_neurons) / safe
-    squares = np.bincount(owners, (intervals - means[owners]) ** 2, minlength=n_neurons) / safe
-    cv = np.full(n_neurons, np.nan)
-    known = (counts >= 2) & (means > 0)
-    cv[known] = np.sqrt(squares[known]) / means[known]
-    return cv
 
 
 def measure_synchrony(times: np.ndarray, neurons: np.ndarray, n_neurons: int, span: float) -> float:

@@ -5,13 +5,16 @@ Dask has the scheduler, the transport and the recovery of lost workers; it is as
 
 import contextlib
 import importlib
+import logging
+import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spiketheory.errors import ClusterError, InputError
+from spiketheory.errors import ClusterError, InputError, WorkerError
 from spiketheory.machine.versions import check_versions, describe_versions
 from spiketheory.reading import DamagedError, parse_toml, read_text, show
 from spiketheory.workers import block_signals
@@ -47,20 +50,32 @@ class ClusterOptions:
 def load_distributed() -> Any:
     """Dask's scheduler; an error that says how to install it."""
     try:
-        return importlib.import_module("distributed")
+        distributed = importlib.import_module("distributed")
     except ImportError as err:
         raise InputError(
             f"Expected Dask for work on several processes but got none ({err}); install it with "
             "pip install 'spiketheory[cluster]'."
         ) from err
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # we say what it would
+    logging.getLogger("distributed.nanny").addFilter(is_of_use)
+    return distributed
+
+
+def is_of_use(record: logging.LogRecord) -> bool:
+    """Whether a line of Dask's is of use: not that a worker on a busy machine ends slowly."""
+    return "still alive after" not in record.getMessage()
 
 
 @contextlib.contextmanager
-def open_client(options: ClusterOptions) -> Iterator[Any]:
+def open_client(options: ClusterOptions, say: Callable[[str], None] | None = None) -> Iterator[Any]:
     """A client of the cluster that ``options`` describe; one that was started here ends here.
 
+    Args:
+        options: Which cluster.
+        say: Called with a text if there is no worker yet: a queueing system may take its time.
+
     Yields:
-        A client of `distributed`.
+        A client of `distributed`; there is a worker.
 
     Raises:
         InputError: If Dask is missing, the file is none, or nobody answers at the address.
@@ -75,16 +90,21 @@ def open_client(options: ClusterOptions) -> Iterator[Any]:
             where = stack.enter_context(start_local(distributed, options))
         try:
             client = stack.enter_context(distributed.Client(where, timeout=CONNECT_SECONDS))
-        except (OSError, TimeoutError) as err:
+        except (OSError, TimeoutError, ValueError) as err:
+            said = str(err) if isinstance(err, ValueError) else type(err).__name__
             raise InputError(
-                f"Expected a scheduler at {show(options.scheduler)} but got none "
-                f"({type(err).__name__}); start one with `dask scheduler`, and correct the address."
+                f"Expected a scheduler at {show(options.scheduler)} but got none ({said}); start "
+                "one with `dask scheduler`, and give its address, such as tcp://10.0.0.1:8786."
             ) from err
+        if say is not None and not client.nthreads():
+            say("Waiting for a first worker of the cluster ...")
+        client.wait_for_workers(1)
         yield client
 
 
 def start_local(distributed: Any, options: ClusterOptions) -> Any:
     """Worker processes on this machine, one task each at a time; Ctrl-C does not reach them."""
+    check_memory_size(options.memory)
     environment = {THREADS: str(options.threads), "MALLOC_TRIM_THRESHOLD_": "65536"}
     with block_signals([signal.SIGINT]):  # they end by others
         return distributed.LocalCluster(
@@ -93,12 +113,28 @@ def start_local(distributed: Any, options: ClusterOptions) -> Any:
         )  # fmt: skip
 
 
+def check_memory_size(size: str | None) -> None:
+    """Raise `InputError` unless a text is a number of bytes."""
+    if size is None:
+        return
+    try:
+        number = importlib.import_module("dask.utils").parse_bytes(size)
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise InputError(
+            f"Expected a size such as 4GB for --memory but got {show(size)}; correct it."
+        )
+
+
 def start_queued(path: Path) -> Any:
     """The cluster that a cluster file describes, with as many workers as it says."""
     name, workers, settings = read_cluster_file(path)
     package = "dask_kubernetes.operator" if name == "KubeCluster" else "dask_jobqueue"
     try:
-        made = getattr(importlib.import_module(package), name)(**settings)
+        kind = getattr(importlib.import_module(package), name)
+        check_submission(kind, path)
+        made = kind(**settings)
     except ImportError as err:
         raise InputError(
             f"Expected {package.split('.')[0]} for the cluster in {path} but got none; install it "
@@ -110,6 +146,17 @@ def start_queued(path: Path) -> Any:
         ) from err
     made.scale(workers)
     return made
+
+
+def check_submission(kind: Any, path: Path) -> None:
+    """Raise `InputError` unless jobs can be given to a queueing system from this machine."""
+    command = getattr(getattr(kind, "job_cls", None), "submit_command", "")
+    program = command.split()[0] if command else ""
+    if program and shutil.which(program) is None:
+        raise InputError(
+            f"Expected the program {program} for the cluster in {path} but this machine has none; "
+            "give the command where jobs are submitted."
+        )
 
 
 def read_cluster_file(path: Path) -> tuple[str, int, Mapping[str, Any]]:
@@ -139,33 +186,77 @@ def read_cluster_file(path: Path) -> tuple[str, int, Mapping[str, Any]]:
 
 
 def check_workers(client: Any) -> None:
-    """Raise `InputError` unless all workers that are there compute as this process does.
+    """Raise `WorkerError` unless all workers that are there compute as this process does.
 
-    Those that join later are looked at by each task.
+    Those that join later are looked at by each task, see `check_here`.
     """
     own = describe_versions()
-    answers = client.run(describe_versions, on_error="return")
+    answers = client.run(describe_worker, on_error="return")
     for where, found in sorted(answers.items()):
         if isinstance(found, Exception):
-            raise InputError(
-                f"Expected the worker {where} to have spiketheory but it says: {found}; install "
-                f"spiketheory {own['spiketheory']} there."
+            raise WorkerError(
+                f"Expected the worker {where} to have spiketheory {own['spiketheory']} but it "
+                f"says: {found}; install it there with pip install "
+                f"'spiketheory[cluster]=={own['spiketheory']}'."
             )
-        check_versions(own, whose=f"the worker {where}", own=found)
+        versions, threads = found
+        check_versions(own, whose=f"the worker {where}", own=versions)
+        check_threads(threads, whose=f"the worker {where}")
+
+
+def describe_worker(dask_worker: Any = None) -> tuple[dict[str, str], int]:
+    """What a worker computes with, and how many tasks it does at a time."""
+    return describe_versions(), int(dask_worker.state.nthreads)
+
+
+def check_here(wanted: dict[str, str]) -> None:
+    """Raise `WorkerError` unless this process, a worker, computes as its client does.
+
+    Args:
+        wanted: What `describe_versions` says of the client.
+    """
+    try:
+        worker = load_distributed().get_worker()
+    except ValueError:  # no worker: the client itself
+        return
+    check_versions(wanted, whose=f"the worker {worker.address}")
+    check_threads(int(worker.state.nthreads), whose=f"the worker {worker.address}")
+
+
+def check_threads(threads: int, *, whose: str) -> None:
+    """Raise `WorkerError` unless a worker does one task at a time.
+
+    The precision of mpmath, and a trainer's state, are those of a whole process.
+    """
+    if threads != 1:
+        raise WorkerError(
+            f"Expected {whose} to do one task at a time but it does {threads}; start it with "
+            f"--nthreads 1, and say by {THREADS} how many threads its kernels have."
+        )
 
 
 def list_gone() -> tuple[type[BaseException], ...]:
     """What is raised when the scheduler or all workers have gone."""
     distributed = load_distributed()
     return (
-        OSError, TimeoutError, distributed.comm.CommClosedError,
+        OSError, TimeoutError, CancelledError, distributed.comm.CommClosedError,
         distributed.client.FutureCancelledError,
     )  # fmt: skip
 
 
-def explain_gone(err: BaseException, folder: Path) -> ClusterError:
+def explain_gone(err: BaseException, remedy: str) -> ClusterError:
     """What is raised when the scheduler has gone away."""
+    said = f"{type(err).__name__}: {err}" if str(err) else type(err).__name__
     return ClusterError(
-        f"Expected the scheduler to stay but it has gone ({type(err).__name__}: {err}); what was "
-        f"done is in {folder}. Start it again and go on with --resume {folder}."
+        f"Expected the scheduler to stay but it has gone ({said}); start it again. {remedy}"
+    )
+
+
+def explain_killed(err: BaseException) -> str:
+    """Why several workers died over one piece of work, as far as that can be known."""
+    task = getattr(err, "task", "")
+    return (
+        f"Expected the workers to live but several died over the same piece of work ({task}), as "
+        "they do where memory is short; look at their logs, and give them more with --memory, or "
+        "as their cluster does."
     )

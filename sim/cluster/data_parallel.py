@@ -9,23 +9,33 @@ number of workers and threads, whichever of them die or join.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from sim.cluster.client import list_gone, load_distributed
+from sim.cluster.client import check_here, explain_gone, explain_killed, list_gone, load_distributed
+from sim.cluster.train_task import name_in_full
 from sim.kernels.sums import Arrays, Blocks, Node, add_nodes, find_top, share_blocks
 from sim.threads import get_thread_count, run_on_threads
 from sim.training.config import build_config, config_to_dict
-from sim.training.run_folder import MODEL, Run, make_trainer
+from sim.training.networks.network_run import NetworkRun
+from sim.training.networks.network_run import make_trainer as make_network_trainer
+from sim.training.networks.network_train import NetworkTrainer
+from sim.training.run_folder import CONFIG, MODEL, Run, make_trainer
 from sim.training.train import Trainer, TrainState
-from spiketheory.errors import ClusterError
-from spiketheory.machine.versions import check_versions, describe_versions
+from spiketheory.errors import ClusterError, InputError
+from spiketheory.machine.versions import describe_versions
 
+REMEDY = "The epochs before are kept; go on with --resume."
 LARGE = 1_000_000
 """Bytes of parameters beyond which all workers get them once, and not with every task."""
+
+
+AnyTrainer = Trainer | NetworkTrainer
+AnyRun = Run | NetworkRun
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,20 +44,12 @@ class Setup:
 
     Attributes:
         key: Tells runs apart.
-        config: The configuration as plain values.
-        model: What is compiled.
-        root: Folder with data sets.
-        compile_model: Turns a model's name into running code.
-        compile_readout: The same for a readout.
+        make: Makes the trainer, in any working folder.
         versions: What the client computes with.
     """
 
     key: str
-    config: dict[str, Any]
-    model: str | None
-    root: Path | None
-    compile_model: Callable[..., Any]
-    compile_readout: Callable[..., Any]
+    make: Callable[[], AnyTrainer]
     versions: dict[str, str]
 
 
@@ -134,7 +136,7 @@ def cut_blocks(n_blocks: int, place: int, pieces: int) -> tuple[int, int]:
     return int(limits[place]), int(limits[place + 1])
 
 
-TRAINERS: dict[str, Trainer] = {}
+TRAINERS: dict[str, AnyTrainer] = {}
 """Of a worker: what it trains, by the run's key."""
 
 
@@ -142,11 +144,8 @@ def run_part(setup: Setup, step: Step, place: int, pieces: int) -> Part:
     """A worker's part of a step."""
     trainer = TRAINERS.get(setup.key)
     if trainer is None:
-        check_versions(setup.versions, whose="a worker")
-        trainer = make_trainer(
-            build_config(setup.config), compile_model=setup.compile_model,
-            compile_readout=setup.compile_readout, root=setup.root, model=setup.model,
-        )  # fmt: skip
+        check_here(setup.versions)
+        trainer = setup.make()
         TRAINERS.clear()
         TRAINERS[setup.key] = trainer
     state = TrainState(
@@ -193,7 +192,7 @@ class ClusterShare:
         step = Step(**{**vars(self.step), "call": self.call})
         self.call += 1
         n_blocks = len(blocks.sums)
-        pieces = min(max(len(self.client.nthreads()), 1), n_blocks)
+        pieces = min(self.count_workers(), n_blocks)
         parts = self.ask(step, pieces)
         ended = [one for part in parts for one in part.ended]
         for part in parts:
@@ -208,6 +207,13 @@ class ClusterShare:
             for target, total in zip(blocks.sums[0], nodes[find_top(n_blocks)], strict=True):
                 target[...] = total
         return ended
+
+    def count_workers(self) -> int:
+        """How many there are at this time."""
+        try:
+            return max(len(self.client.nthreads()), 1)
+        except list_gone() as err:
+            raise explain_gone(err, REMEDY) from err
 
     def ask(self, step: Step, pieces: int) -> list[Part]:
         """Have the workers do their parts; what a dead one had is done by another."""
@@ -224,17 +230,48 @@ class ClusterShare:
                 for place in range(pieces)
             ]  # fmt: skip
             found: list[Part] = self.client.gather(futures)
-        except (*list_gone(), distributed.scheduler.KilledWorker) as err:  # fmt: skip
-            raise ClusterError(
-                f"Expected the cluster to stay but it has gone, or its workers died over a step "
-                f"({type(err).__name__}: {err}); go on with --resume."
-            ) from err
+        except distributed.scheduler.KilledWorker as err:
+            raise ClusterError(f"{explain_killed(err)} {REMEDY}") from err
+        except list_gone() as err:
+            raise explain_gone(err, REMEDY) from err
         return found
+
+
+def make_setup(run: AnyRun, *, root: Path | None, **compilers: Callable[..., Any]) -> Setup:
+    """What workers make their trainers of.
+
+    Raises:
+        InputError: If they cannot run parts of a network's batches.
+    """
+    make: Callable[[], AnyTrainer]
+    if isinstance(run, NetworkRun):
+        reason = run.trainer.why_not_shared
+        if reason:
+            raise InputError(
+                "Expected a chain of dense layers that learns a data set for --workers, "
+                f"--scheduler or --cluster but {reason}; leave them out."
+            )
+        run.save_models()
+        make = partial(
+            make_network_trainer, (run.folder / CONFIG).absolute(), run.tables, **compilers
+        )
+    else:
+        config, kept = name_in_full(config_to_dict(run.trainer.config)), run.folder / MODEL
+        make = partial(
+            make_configured, config, model=str(kept.absolute()) if kept.is_file() else None,
+            root=None if root is None else root.absolute(), **compilers,
+        )  # fmt: skip
+    return Setup(key=uuid4().hex, make=make, versions=describe_versions())
+
+
+def make_configured(config: dict[str, Any], **how: Any) -> Trainer:
+    """The trainer of a configuration as plain values."""
+    return make_trainer(build_config(config), **how)
 
 
 @contextmanager
 def train_on_cluster(
-    run: Run, client: Any, *, root: Path | None, compile_model: Callable[..., Any],
+    run: AnyRun, client: Any, *, root: Path | None, compile_model: Callable[..., Any],
     compile_readout: Callable[..., Any],
 ) -> Iterator[None]:  # fmt: skip
     """Have the steps of a run done by the workers of a cluster, in the block of code.
@@ -245,27 +282,24 @@ def train_on_cluster(
         root: Folder with data sets, as workers see it.
         compile_model: Turns a model's name into running code.
         compile_readout: The same for a readout.
+
+    Raises:
+        InputError: If they cannot.
     """
-    kept = run.folder / MODEL
-    model = str(kept.absolute()) if kept.is_file() else None
-    setup = Setup(
-        key=uuid4().hex, config=config_to_dict(run.trainer.config), model=model, root=root,
-        compile_model=compile_model, compile_readout=compile_readout,
-        versions=describe_versions(),
-    )  # fmt: skip
+    setup = make_setup(run, root=root, compile_model=compile_model, compile_readout=compile_readout)
     share = ClusterShare(client, setup)
-    trainer = run.trainer
+    trainer: Any = run.trainer
     run_step = trainer.run_step
 
     def share_step(
         state: TrainState, indices: np.ndarray, rate: float, rng: np.random.Generator
-    ) -> tuple[float, int]:
+    ) -> Any:
         share.begin(state, indices, rng)
         with share_blocks(share):
             return run_step(state, indices, rate, rng)
 
-    trainer.run_step = share_step  # type: ignore[method-assign]
+    trainer.run_step = share_step
     try:
         yield
     finally:
-        trainer.run_step = run_step  # type: ignore[method-assign]
+        trainer.run_step = run_step

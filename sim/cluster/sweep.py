@@ -9,15 +9,30 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from sim.cluster.client import check_workers, explain_gone, list_gone, load_distributed
+from sim.cluster.client import (
+    check_workers,
+    explain_gone,
+    explain_killed,
+    list_gone,
+    load_distributed,
+)
 from sim.cluster.search import Halving, draw_points
 from sim.cluster.sweep_file import Sweep, read_sweep
 from sim.cluster.sweep_table import Outcome, write_tables
-from sim.cluster.train_task import DONE, FAILED, STOPPED, TrainEnd, TrainTask, find_progress
+from sim.cluster.train_task import (
+    DONE,
+    FAILED,
+    STOPPED,
+    TrainEnd,
+    TrainTask,
+    find_progress,
+    name_in_full,
+)
 from sim.cluster.train_task import train_task as train_one
 from sim.training.config import config_to_dict, make_config
-from spiketheory.errors import InputError, SpiketheoryError
+from spiketheory.errors import InputError, SpiketheoryError, WorkerError
 from spiketheory.files import write_text_atomically
 from spiketheory.folder_lock import FolderLock
 from spiketheory.machine.versions import describe_versions
@@ -60,8 +75,9 @@ class SweepRun:
         compile_readout: The same for a readout.
         root: Folder with data sets.
         lock: Keeps other sweeps from the folder.
+        is_new: Whether it began now.
         ends: How runs ended, by number.
-        on_end: Called after each end with the number of ends and of runs.
+        on_end: Called with each end.
     """
 
     sweep: Sweep
@@ -71,14 +87,15 @@ class SweepRun:
     compile_readout: Callable[..., Any]
     root: Path | None
     lock: FolderLock
+    is_new: bool
     ends: dict[int, TrainEnd] = field(default_factory=dict)
-    on_end: Callable[[int, int], None] | None = None
+    on_end: Callable[[Outcome], None] | None = None
 
     def run(self, client: Any) -> list[Outcome]:
         """Do what is missing; returns one outcome for each run.
 
         Raises:
-            InputError: If a worker computes with other versions.
+            WorkerError: If a worker computes otherwise than this process.
             ClusterError: If the scheduler goes away.
         """
         check_workers(client)
@@ -120,7 +137,7 @@ class SweepRun:
     ) -> Iterator[tuple[Any, TrainEnd]]:
         """Train runs, in any order; yields each with how it ended."""
         distributed = load_distributed()
-        versions = describe_versions()
+        versions, mark = describe_versions(), uuid4().hex[:DIGITS]
         todo: dict[Any, Point] = {}
         for point in points:
             task = self.make_task(point, most, versions)
@@ -128,25 +145,33 @@ class SweepRun:
             if known is not None:
                 yield point.number if by_number else point, known
                 continue
-            key = f"{point.folder.name}-{task.epochs}"
+            key = f"{point.folder.name}-{task.epochs}-{mark}"  # others may have such a folder, too
             todo[client.submit(train_one, task, key=key, pure=False)] = point
         try:
             for future in distributed.as_completed(list(todo)):
                 point = todo.pop(future)
                 yield point.number if by_number else point, read_end(future, point.folder)
+        except WorkerError as err:
+            raise WorkerError(f"{err} {self.remedy}") from err
         except list_gone() as err:
-            raise explain_gone(err, self.folder) from err
+            raise explain_gone(err, self.remedy) from err
         finally:
             with contextlib.suppress(Exception):  # the scheduler may have gone
                 client.cancel(list(todo))
+
+    @property
+    def remedy(self) -> str:
+        """What to do after a sweep that has not come to its end."""
+        return f"What was done is in {self.folder}; go on with --resume {self.folder}."
 
     def make_task(self, point: Point, most: int | None, versions: dict[str, str]) -> TrainTask:
         """What a worker is asked to do."""
         assert point.config is not None
         epochs = int(point.config["epochs"])
         return TrainTask(
-            config=point.config, folder=point.folder,
-            epochs=epochs if most is None else min(most, epochs), root=self.root,
+            config=name_in_full(point.config), folder=point.folder.absolute(),
+            epochs=epochs if most is None else min(most, epochs),
+            root=None if self.root is None else self.root.absolute(),
             compile_model=self.compile_model, compile_readout=self.compile_readout,
             versions=versions,
         )  # fmt: skip
@@ -161,27 +186,37 @@ class SweepRun:
         self.ends[point.number] = end
         self.write()
         if self.on_end is not None:
-            self.on_end(len(self.ends), len(self.points))
+            self.on_end(self.find_outcome(point))
 
     @property
     def outcomes(self) -> list[Outcome]:
         """How the runs ended that have, in their order."""
-        return [
-            Outcome(
-                number=p.number, folder=p.folder.relative_to(self.folder), varied=p.varied,
-                status=self.ends[p.number].status, reason=self.ends[p.number].reason,
-                rows=self.ends[p.number].rows,
-            )
-            for p in self.points if p.number in self.ends
-        ]  # fmt: skip
+        return [self.find_outcome(point) for point in self.points if point.number in self.ends]
+
+    def find_outcome(self, point: Point) -> Outcome:
+        """How a run ended."""
+        end = self.ends[point.number]
+        return Outcome(
+            number=point.number, folder=point.folder.relative_to(self.folder),
+            varied=point.varied, status=end.status, reason=end.reason, rows=end.rows,
+        )  # fmt: skip
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something is done, or under way."""
+        return bool(self.ends) or (self.folder / RUNS).exists()
 
     def write(self) -> None:
         """Write the tables of what has ended."""
         write_tables(self.sweep, self.outcomes, self.folder)
 
     def close(self) -> None:
-        """Give the folder free."""
+        """Give the folder free; one in which nothing was done is empty again."""
+        if self.is_new and not self.has_begun:
+            (self.folder / SWEEP).unlink(missing_ok=True)
         self.lock.release()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
 
 def find_end(task: TrainTask) -> TrainEnd | None:
@@ -197,8 +232,14 @@ def find_end(task: TrainTask) -> TrainEnd | None:
 
 
 def read_end(future: Any, folder: Path) -> TrainEnd:
-    """How the training of a future ended; a worker that died three times over it is a failure."""
+    """How the training of a future ended; a worker that died three times over it is a failure.
+
+    Raises:
+        WorkerError: If the worker computes otherwise than the client.
+    """
     error = future.exception() if future.status in ("error", "cancelled", "lost") else None
+    if isinstance(error, WorkerError):
+        raise error
     if error is None:
         end: TrainEnd = future.result()
         return end
@@ -206,10 +247,7 @@ def read_end(future: Any, folder: Path) -> TrainEnd:
         raise OSError(f"its tasks are {future.status}")
     reason = f"{type(error).__name__}: {error}"
     if type(error).__name__ == "KilledWorker":
-        reason = (
-            "Expected the worker to live but several died over this run; look at their logs, and "
-            "give them more memory with --memory."
-        )
+        reason = explain_killed(error)
     found = find_progress(folder)
     return TrainEnd(status=FAILED, reason=reason, rows=found[1] if found else [])
 
@@ -254,7 +292,9 @@ def start_sweep(
     except InputError:
         lock.release()
         raise
-    return SweepRun(sweep=sweep, folder=folder, points=points, lock=lock, **how)
+    return SweepRun(
+        sweep=sweep, folder=folder, points=points, lock=lock, is_new=not resume, **how
+    )  # fmt: skip
 
 
 def freeze_base(text: str, sweep: Sweep, file: Path) -> str:

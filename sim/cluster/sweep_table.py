@@ -142,10 +142,14 @@ def draw_table(sweep: Sweep, outcomes: Sequence[Outcome], folder: Path) -> Path 
 
 
 def make_row(outcome: Outcome) -> dict[str, Any]:
-    """A row of the table of runs; metrics are those of the last epoch."""
+    """A row of the table of runs; metrics are those of the last epoch.
+
+    One that is called as an option that varies, such as the learning rate, has ``last_`` before it.
+    """
+    last = {f"last_{k}" if k in outcome.varied else k: v for k, v in outcome.last.items()}
     return {
         "number": outcome.number, "folder": str(outcome.folder), **outcome.varied,
-        "status": outcome.status, "reason": outcome.reason, **outcome.last,
+        "status": outcome.status, "reason": outcome.reason, **last,
     }  # fmt: skip
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sim.cluster.client import check_here
 from sim.training.config import TrainConfig, build_config
 from sim.training.run_folder import CHECKPOINT, Run, draw_run, read_run, resume_run, start_run
 from sim.training.train import Row, train_network
+from sim.training.trial_data import is_trial_dataset
 from spiketheory.errors import SpiketheoryError
-from spiketheory.machine.versions import check_versions
+from spiketheory.files import is_file_name
 
 DONE, FAILED, STOPPED = "done", "failed", "stopped"
 
@@ -56,12 +58,21 @@ def train_task(task: TrainTask) -> TrainEnd:
     """Train, from the last checkpoint in the folder if there is one.
 
     What a user can cause is a failure of this training; anything else is raised.
+
+    Raises:
+        WorkerError: If this worker computes otherwise than the client.
     """
+    check_here(task.versions)
     try:
-        check_versions(task.versions, whose="a worker")
         return train_on(task)
     except SpiketheoryError as err:
-        return TrainEnd(status=FAILED, reason=str(err), rows=read_rows(task.folder))
+        reason = str(err)
+    except OSError as err:
+        reason = (
+            f"Expected to write into {task.folder} but the system said: {err.strerror or err}; "
+            "make room there, and go on with --resume."
+        )
+    return TrainEnd(status=FAILED, reason=reason, rows=read_rows(task.folder))
 
 
 def train_on(task: TrainTask) -> TrainEnd:
@@ -94,6 +105,17 @@ def train_until(run: Run, epochs: int) -> None:
     )  # fmt: skip
     if trainer.is_over(state):
         draw_run(run.folder, trainer, state)
+
+
+def name_in_full(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with paths that are the same in any working folder: those of workers."""
+    names = {
+        name: str(Path(value).absolute())
+        for name, value in config.items()
+        if (name == "dataset" and is_trial_dataset(value))
+        or (name == "model" and is_file_name(value))
+    }
+    return {**config, **names}
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -15,6 +15,7 @@ from sim.engine.single_trials import order_input_times
 from sim.events import simulate as events
 from sim.events.differentiate import Gradients
 from sim.events.differentiate import differentiate as differentiate_events
+from sim.events.kept_spikes import keep_spikes
 from sim.events.pseudospikes import Outputs
 from sim.events.pseudospikes import find_outputs as find_event_outputs
 from sim.events.recording import Advance, Recording
@@ -90,9 +91,9 @@ def choose_engine(network: Network, engine: str = AUTO, *, loss: AnyLoss | None 
 def why_sparse(network: Network) -> str:
     """Which projection is so sparse that the event engine is faster; empty if there is none."""
     for projection in network.projections:
-        n, possible = projection.matrix.nnz, np.prod(projection.matrix.shape)
+        n, possible = projection.n_expected, np.prod(projection.shape)
         if n < SPARSE * possible:
-            return f"{projection.label} has {n} of {possible} possible connections"
+            return f"{projection.label} has {n:.0f} of {possible} possible connections"
     return ""
 
 
@@ -138,7 +139,8 @@ def simulate(
         options: ``engine`` (``auto``, ``layers``, ``events``, ``plain``; a single trial is not run
             by layers), ``record`` (whether to keep what `differentiate` needs), ``max_spikes``
             (more of them are an error), ``on_advance`` (called every so often; the run stops if it
-            returns True); for a single trial also ``probe_times`` and ``probed``.
+            returns True); for a single trial also ``probe_times``, ``probed``, ``recorded`` and
+            ``on_spikes``, see `sim.events.simulate.simulate`.
 
     Returns:
         The recording of the trial, or of the batch.
@@ -169,7 +171,9 @@ def simulate_one(network: Network, engine: str, **options: Any) -> Recording:
         )
     if engine == "plain":
         options.pop("record", None)
-        return simulate_plainly(network, **options)
+        recorded, on_spikes = options.pop("recorded", None), options.pop("on_spikes", None)
+        recording = simulate_plainly(network, **options)
+        return keep_spikes(recording, recorded, on_spikes)
     return events.simulate(network, **options)
 
 

@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike
 
 from sim.events import backward
 from sim.events.backward import start_backward_pass
+from sim.events.checkpoints import SHARES, Checkpoint, count_before
 from sim.events.link import find_ties, link_network
 from sim.events.loop import DONE
 from sim.events.pseudospikes import Outputs, outputs_vjp
 from sim.events.recording import Recording
-from sim.events.simulate import SHARES
+from sim.events.simulate import EventRun
+from sim.events.tape import Tape
 from sim.network.bundles import find_slopes, merge_bundles
 from sim.network.network import Given, Matrix, Network, Population
 from sim.network.readouts import ReadoutGradients
@@ -92,7 +94,7 @@ class BackwardPass:
     """One backward pass."""
 
     def __init__(self, recording: Recording, parameters: bool) -> None:
-        if recording.tape is None or recording.cells is None:
+        if not recording.can_go_back or recording.cells is None:
             raise InputError(
                 "Expected a recorded run but got one without; call simulate(..., record=True)."
             )
@@ -108,7 +110,8 @@ class BackwardPass:
         self.adjoints = np.zeros(shape, order="F")
         n_constants = max(1, *(len(list_constants(m)) for m in models)) if parameters else 1
         self.by_constant = np.zeros((n_constants, wires.table.shape[1]), order="F")
-        self.by_probe = np.zeros(recording.tape.probed_coordinates.shape, order="F")
+        n_probed = recording.probed_coordinates[0].size
+        self.by_probe = np.zeros((shape[0], n_probed), order="F")
 
     def run(
         self, spike_time: np.ndarray | None, end: StateSlopes | None,
@@ -116,7 +119,6 @@ class BackwardPass:
     ) -> Gradients:  # fmt: skip
         """See `differentiate`."""
         recording = self.recording
-        assert recording.tape is not None
         if spike_time is not None:
             given = np.asarray(spike_time, dtype=np.float64)
             check_shape("derivatives by spike_time", given, self.by_spike.shape)
@@ -139,23 +141,65 @@ class BackwardPass:
 
     def run_backward(self) -> None:
         """Undo all events."""
-        recording, wires = self.recording, self.wiring.wires
+        recording = self.recording
         kernels = link_network(self.wiring.models).link(backward)
         kernels.leave_end(
-            wires, recording.cells, recording.time, self.at_end, self.adjoints, self.by_constant,
-            self.parameters,
+            self.wiring.wires, recording.cells, recording.time, self.at_end, self.adjoints,
+            self.by_constant, self.parameters,
         )  # fmt: skip
-        assert recording.tape is not None
-        left = start_backward_pass(recording.tape)
-        ties = find_ties(recording.tape, wires, self.wiring.models)
-        share = SHARES[self.wiring.models[0].backend]
+        if recording.tape is not None:
+            self.undo(recording.tape, self.by_spike, self.by_input, self.by_probe)
+            return
+        assert recording.checkpoints is not None
+        ends = (recording.time, len(recording.spike_time), len(recording.probe_times))
+        for checkpoint in reversed(recording.checkpoints.kept):
+            ends = self.undo_stretch(checkpoint, *ends)
+
+    def undo(
+        self, tape: Tape, by_spike: np.ndarray, by_input: np.ndarray, by_probe: np.ndarray
+    ) -> None:
+        """Undo the events of a tape; derivatives by its spikes and by inputs are added."""
+        wires, models = self.wiring.wires, self.wiring.models
+        kernels = link_network(models).link(backward)
+        left = start_backward_pass(tape)
+        ties = find_ties(tape, wires, models)
+        share = SHARES[models[0].backend]
         status = DONE + 1
         while status != DONE:
             status = kernels.run_backward(
-                wires, recording.tape, left, recording.probed, self.by_probe, self.by_spike,
-                self.by_input, self.by_weight, self.by_delay, self.adjoints, self.by_constant,
-                self.parameters, ties, share,
+                wires, tape, left, self.recording.probed, by_probe, by_spike, by_input,
+                self.by_weight, self.by_delay, self.adjoints, self.by_constant, self.parameters,
+                ties, share,
             )  # fmt: skip
+
+    def undo_stretch(
+        self, checkpoint: Checkpoint, end: float, spikes_end: int, probes_end: int
+    ) -> tuple[float, int, int]:
+        """Compute the events from a checkpoint on once more, and undo them.
+
+        Args:
+            checkpoint: The checkpoint.
+            end: The last event before the next one, or the run's end [time].
+            spikes_end: How many spikes came before that.
+            probes_end: How many probes.
+
+        Returns:
+            The same of what is left.
+        """
+        recording, n_inputs = self.recording, len(self.by_input)
+        n_spikes, n_probes = count_before(checkpoint)
+        run = EventRun(
+            self.network, recording.probe_times[n_probes:probes_end], recording.probed,
+            record=True, max_spikes=spikes_end - n_spikes, wiring=self.wiring,
+        )  # fmt: skip
+        senders = run.restore(checkpoint, n_inputs)
+        run.repeat(end)
+        by_input = np.concatenate([self.by_input, self.by_spike[senders]])
+        by_probe = self.by_probe[:, n_probes * len(recording.probed) :]
+        by_probe = by_probe[:, : run.tape.probe_waits.shape[0]]
+        self.undo(run.tape, self.by_spike[n_spikes:spikes_end], by_input, by_probe)
+        self.by_input, self.by_spike[senders] = by_input[:n_inputs], by_input[n_inputs:]
+        return checkpoint.time, n_spikes, n_probes
 
     def enter(
         self, slopes: StateSlopes, coordinates: np.ndarray, neurons: np.ndarray

@@ -202,7 +202,7 @@ def count_edges(wires: Wires, source: int) -> int:
 def run(
     wires: Wires, cells: Floats, queue: SpikeQueue, in_flight: InFlight, tape: Tape, causes: Ints,
     probe_times: Floats, probed: Ints, duration: float, now: float, has_tape: bool,
-    max_spikes: int, share: int,
+    max_spikes: int, share: int, until: float,
 ) -> tuple[int, float]:  # fmt: skip
     """Run on until T, or until something else ends the slice.
 
@@ -219,13 +219,14 @@ def run(
         now: Time of the last event.
         has_tape: Whether to write down what it takes to go back.
         max_spikes: Pause at so many spikes.
-        share: Pause after about so many arrivals.
+        share: Pause after about so many arrivals, between two instants.
+        until: Pause before what comes later [time].
 
     Returns:
         How it ended, and the time of the last event.
     """
     counts = tape.counts
-    while share > 0 and counts[N_SPIKES] < max_spikes:
+    while counts[N_SPIKES] < max_spikes:
         if counts[LOST_NEURON] > 0:
             return LOST_STATE, now
         k, j = counts[NEXT_INPUT], counts[NEXT_PROBE]
@@ -237,6 +238,8 @@ def run(
         first = min(at_input, at_arrival, at_probe, at_spike)
         if first > duration or (first == duration and first < min(at_input, at_arrival, at_probe)):
             return DONE, now
+        if first > until or (share <= 0 and first > now):
+            return PAUSED, now
         source, n_edges = -1, counts[N_DEFERRED]
         if first == at_input:
             source = wires.input_sources[k]

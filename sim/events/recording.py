@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sim.events.checkpoints import Checkpoints
 from sim.events.tape import Tape
 from sim.network.network import Network
 from sim.network.wiring import Wiring
@@ -34,7 +35,7 @@ class Recording:
     Attributes:
         network: The network.
         wiring: The network in flat arrays.
-        spike_time: Sorted, shape (n_spikes,) [time].
+        spike_time: Of the spikes that were kept, sorted, shape (n_spikes,) [time].
         spike_neuron: Neurons are counted through the populations, shape (n_spikes,).
         end: Coordinates at ``time``, shape (width, n_neurons).
         time: How far the run got: T, unless it was stopped [time].
@@ -46,6 +47,9 @@ class Recording:
             per spike.
         tape: What it takes to go back; None unless asked for.
         cells: The neurons at the end (`sim.events.loop`).
+        checkpoints: States from which events can be computed once more; None unless asked for.
+        recorded: Neurons whose spikes were kept, rising; None for all.
+        counted: Spikes of every neuron, shape (n_neurons,); None where all spikes are here.
     """
 
     network: Network
@@ -60,15 +64,30 @@ class Recording:
     under_way: np.ndarray
     tape: Tape | None = None
     cells: np.ndarray | None = None
+    checkpoints: Checkpoints | None = None
+    recorded: np.ndarray | None = None
+    counted: np.ndarray | None = None
 
     def __repr__(self) -> str:
-        kept = "" if self.tape is None else ", can be gone back through"
+        kept = ", can be gone back through" if self.can_go_back else ""
         return (
             f"{type(self).__name__}({len(self.spike_time)} spikes of {self.network.n_neurons} "
             f"neurons, t={self.time:g} of {self.network.duration:g}{kept})"
         )
 
     _repr_png_ = shown_by("sim.analysis.trial_figure.show_recording")
+
+    @property
+    def spike_counts(self) -> np.ndarray:
+        """Spikes of every neuron, those that were not kept included, shape (n_neurons,)."""
+        if self.counted is not None:
+            return self.counted
+        return np.bincount(self.spike_neuron, minlength=self.network.n_neurons)
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether what `sim.events.differentiate.differentiate` needs was kept."""
+        return self.tape is not None or self.checkpoints is not None
 
     @property
     def is_complete(self) -> bool:

@@ -12,15 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.events.recording import Recording
+from sim.files.input_table import DRAWN, read_drawn
 from sim.files.loss_table import LossTable, read_loss_table
 from sim.files.network_size import estimate_network
 from sim.files.projection_table import read_projection
 from sim.files.readout_table import CompileReadout, ReadoutReader
+from sim.files.record_table import read_record
 from sim.files.tables import Table, TableReader, TomlValue, read_toml
+from sim.inputs.drawn_trains import DrawnTrains
 from sim.network.connect import draw_poisson
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import PRECISIONS
-from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.network import AnyTrains, Network, Population, Projection, SpikeTrains
 from sim.network.readouts import AnyReadout
 from spiketheory.errors import InputError, check_positive
 from spiketheory.machine.compile import CompiledModel
@@ -29,7 +32,7 @@ from spiketheory.reading import show
 
 VERSIONS = (1, 2)
 SECTIONS = ("network", "populations", "inputs", "projections")
-MORE_SECTIONS = ("readouts", "loss", "training")
+MORE_SECTIONS = ("readouts", "loss", "training", "record")
 NETWORK = ("duration", "seed")
 POPULATION = ("model", "size", "parameters", "initial")
 LEARN_ORDER = {"initial": 1, "parameter": 1, "readout": 2}
@@ -63,6 +66,7 @@ class NetworkFile:
         loss: What is wanted of it; None if the file does not say.
         training: The table ``training`` as it is; `sim.training.networks.network_config` reads it.
         tables: The whole file as plain values, another that it names included.
+        recorded: Neurons whose spikes are kept; None for all.
     """
 
     network: Network
@@ -70,6 +74,7 @@ class NetworkFile:
     loss: LossTable | None = None
     training: Table = field(default_factory=dict)
     tables: Table = field(default_factory=dict)
+    recorded: np.ndarray | None = None
 
 
 class Reader(TableReader):
@@ -111,6 +116,7 @@ class Reader(TableReader):
             loss=None if loss is None else read_loss_table(self, loss, network),
             training=training,
             tables=tables,
+            recorded=read_record(self, given["record"], network) if "record" in given else None,
         )
 
     def read_network(self, tables: Table) -> Network:
@@ -123,7 +129,8 @@ class Reader(TableReader):
         precision = self.choice(
             network.get("precision", "float64"), "precision of [network]", tuple(PRECISIONS)
         )
-        self.rng = np.random.default_rng(self.whole(network.get("seed", 0), "seed of [network]"))
+        self.seed = self.whole(network.get("seed", 0), "seed of [network]")
+        self.rng = np.random.default_rng(self.seed)
         populations = self.check_group(tables.get("populations", {}), "populations")
         inputs = self.check_group(tables.get("inputs", {}), "inputs")
         readouts = self.check_group(tables.get("readouts", {}), "readouts")
@@ -142,7 +149,7 @@ class Reader(TableReader):
         ]
         return Network(
             populations=built, duration=duration, precision=precision,
-            inputs=[p for p in read if isinstance(p, SpikeTrains)],
+            inputs=[p for p in read if isinstance(p, SpikeTrains | DrawnTrains)],
             currents=[p for p in read if isinstance(p, CurrentSteps)],
             projections=drawn,
             readouts=self.read_readouts(readouts, built),
@@ -191,11 +198,13 @@ class Reader(TableReader):
             raise self.fail(f"different names in learn of {where}", show(names), "name each once")
         return names
 
-    def read_input(self, name: str, table: Table, duration: float) -> SpikeTrains | CurrentSteps:
+    def read_input(self, name: str, table: Table, duration: float) -> AnyTrains | CurrentSteps:
         """One input: a rate, times and channels; from format 2 on channels alone, or steps."""
         where = f"[inputs.{name}]"
-        self.check(table, where, (*TRAINS, *self.newer("steps")), ("size",))
+        self.check(table, where, (*TRAINS, *self.newer("steps", *DRAWN)), ("size",))
         size = self.whole(table["size"], f"size of {where}")
+        if "process" in table:
+            return read_drawn(self, name, table, size, duration, self.seed)
         kinds = [key for key in ("rate", "times", *self.newer("steps")) if key in table]
         if len(kinds) > 1 or (self.version == 1 and not kinds):
             wanted = "either rate or times" if self.version == 1 else "one of rate, times, steps"
@@ -235,7 +244,7 @@ class Reader(TableReader):
     ) -> Projection:  # fmt: skip
         """One projection, and what of it learns."""
         where = f"[[projections]] {place + 1}"
-        projection = read_projection(self, table, sizes, where, version=self.version)
+        projection = read_projection(self, table, sizes, where, version=self.version, stream=place)
         if "port" in table:
             ports = models[projection.post].ports
             port = self.choice(table["port"], f"port of {where}", ports)
@@ -331,6 +340,10 @@ def collect_network_results(recording: Recording) -> dict[str, np.ndarray]:
         "population_size": np.array([p.size for p in network.populations]),
         "t_end": np.array(recording.time),
     }
+    if recording.counted is not None:
+        results["spike_count"] = recording.counted
+    if recording.recorded is not None:
+        results["recorded"] = recording.recorded
     for population, state in zip(network.populations, recording.end_state, strict=True):
         results |= {f"{population.name}_{name}_end": value for name, value in state.items()}
     return results

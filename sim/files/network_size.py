@@ -1,7 +1,8 @@
 """How much memory the network of a network file asks for, before any of it is allocated.
 
-Reads the tables as they are: what is malformed counts as nothing here, and is refused when it is
-read for good.
+What a rule draws is nothing yet: the engine that lays it out says what it takes there. The tables
+are read as they are: what is malformed counts as nothing here, and is refused when it is read for
+good.
 """
 
 import math
@@ -23,13 +24,15 @@ def estimate_network(tables: Table) -> float:
     populations, inputs = (list_tables(tables.get(name)) for name in ("populations", "inputs"))
     sizes = {name: read_size(table) for name, table in [*populations.items(), *inputs.items()]}
     duration = read_number(find(tables.get("network"), "duration"))
-    projections = tables.get("projections")
-    n_connections = sum(
-        count_connections(table, sizes)
-        for table in (projections if isinstance(projections, list) else ())
-    )
+    given = tables.get("projections")
+    projections = [
+        t for t in (given if isinstance(given, list) else ()) if "rule" not in as_table(t)
+    ]
+    n_connections = sum(count_connections(table, sizes) for table in projections)
     n_spikes = sum(
-        read_rate(table.get("rate"), sizes[name]) * duration for name, table in inputs.items()
+        read_rate(table.get("rate"), sizes[name]) * duration
+        for name, table in inputs.items()
+        if "process" not in table  # those are drawn while the network runs
     )
     return (
         NEURON * sum(sizes[name] for name in populations)
@@ -41,7 +44,7 @@ def estimate_network(tables: Table) -> float:
 
 def count_connections(table: TomlValue, sizes: Mapping[str, float]) -> float:
     """Connections of a projection that a pattern draws; those that are listed are there already."""
-    if not isinstance(table, dict) or "weight" not in table or "mask" in table:
+    if not isinstance(table, dict) or "weight" not in table or {"mask", "rule"} & table.keys():
         return 0.0
     pre, post = (sizes.get(end, 0.0) for end in read_texts(table, "pre", "post"))
     given = table.get("connect", "all")

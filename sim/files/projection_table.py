@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from sim.files import edge_file
+from sim.files.edge_columns import NUMBERS
+from sim.files.rule_table import read_rule
 from sim.files.tables import Table, TableReader, TomlValue
 from sim.network.connect import (
     connect_edges,
@@ -13,19 +16,21 @@ from sim.network.connect import (
     connect_small_world,
     make_matrix,
 )
+from sim.network.listed import Listed
 from sim.network.network import Projection
 from spiketheory.reading import show
 
 PROJECTION = ("pre", "post", "connect", "weight", "weights", "edges", "delay")
-MORE = ("mask", "port", "learn")
+MORE = ("mask", "port", "learn", "rule", "file", "group", "scale")
 PATTERNS = ("all", "one_to_one", "in_degree", "small_world")
 ONE_OF = ("weights", "edges", "weight")
 
 
 # Long: the fields of a table, in their order.
 def read_projection(
-    reader: TableReader, table: TomlValue, sizes: Mapping[str, int], where: str, *, version: int
-) -> Projection:
+    reader: TableReader, table: TomlValue, sizes: Mapping[str, int], where: str, *, version: int,
+    stream: int,
+) -> Projection:  # fmt: skip
     """Read one projection.
 
     Args:
@@ -34,6 +39,7 @@ def read_projection(
         sizes: Numbers of neurons and channels by name.
         where: What the table is called in messages.
         version: Format of the file.
+        stream: The projection's place, which tells apart what rules draw.
     """
     reader.check(table, where, (*PROJECTION, *(MORE if version > 1 else ())), ("pre", "post"))
     pre, post = (reader.text(table[end], f"{end} of {where}") for end in ("pre", "post"))
@@ -42,12 +48,19 @@ def read_projection(
             raise reader.fail(
                 f"pre and post of {where} among {', '.join(sizes)}", show(end), "correct it"
             )
+    shape = (sizes[post], sizes[pre])
+    if "file" in table:
+        listed = read_edge_table(reader, table, shape, where)
+        return Projection(pre=pre, post=post, weights=listed)
+    if "rule" in table:
+        return Projection(
+            pre=pre, post=post, weights=read_rule(reader, table, sizes, where, stream=stream)
+        )
     given = [key for key in ONE_OF if key in table]
     if len(given) != 1:
         raise reader.fail(
             f"one of weight, weights and edges in {where}", f"{len(given)}", "give one of them"
         )
-    shape = (sizes[post], sizes[pre])
     mask = None
     if version > 1:
         mask = read_mask(reader, table, given[0], shape, where)
@@ -75,6 +88,28 @@ def read_projection(
         return plain
     delays = read_delays(reader, table["delay"], plain, where, version=version)
     return Projection(pre=pre, post=post, weights=weights, mask=mask, delays=delays)
+
+
+def read_edge_table(
+    reader: TableReader, table: Table, shape: tuple[int, int], where: str
+) -> Listed:
+    """The connections of a projection that are in a file of their own."""
+    others = ("connect", "weights", "edges", "mask", "rule")
+    other = [name for name in others if name in table]
+    if other:
+        raise reader.fail(f"file in {where} alone", f"{other[0]}, too", "leave one out")
+    scale = reader.check(table.get("scale", {}), f"scale of {where}", NUMBERS, ())
+    return edge_file.read_edges(
+        reader.path.parent / reader.text(table["file"], f"file of {where}"),
+        (table["pre"], table["post"]), shape,
+        group=reader.text(table["group"], f"group of {where}") if "group" in table else None,
+        given={
+            name: reader.number(table[name], f"{name} of {where}")
+            for name in NUMBERS
+            if name in table
+        },
+        scale={name: reader.number(v, f"scale of {where}") for name, v in scale.items()},
+    )  # fmt: skip
 
 
 def read_edges(reader: TableReader, given: TomlValue, where: str) -> np.ndarray:

@@ -192,9 +192,10 @@ def cut_tasks(
     path: Path, settings: Sequence[tuple[Path, Mapping[str, float]]], n_tasks: int, **how: Any
 ) -> list[ScanTask]:
     """The runs, in pieces of about the same number."""
-    cut = partial(ScanTask, path=path, **how)
+    cut = partial(ScanTask, path=path.absolute(), **how)
     parts = np.array_split(np.arange(len(settings)), min(n_tasks, len(settings)))
-    return [cut(settings=tuple(settings[i] for i in part)) for part in parts]
+    full = [(file.absolute(), values) for file, values in settings]
+    return [cut(settings=tuple(full[i] for i in part)) for part in parts]
 
 
 def collect_scan(

@@ -50,7 +50,8 @@ class TableReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rng = np.random.default_rng(0)
+        self.seed = 0
+        self.rng = np.random.default_rng(self.seed)
 
     def fail(self, wanted: str, got: str, remedy: str) -> InputError:
         """The error of a file that is not what it should be."""

@@ -14,8 +14,11 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
+from sim.inputs.drawn_trains import DrawnTrains
+from sim.network.connections import Connections
 from sim.network.currents import CurrentSteps
 from sim.network.layer_stack import LARGEST_WEIGHT, PRECISIONS, LayerStack
+from sim.network.listed import find_twice
 from sim.network.readouts import AnyReadout, Readout, check_readout
 from spiketheory.errors import (
     InputError,
@@ -26,6 +29,7 @@ from spiketheory.errors import (
     check_shape,
 )
 from spiketheory.machine.compile import CompiledModel
+from spiketheory.memory import check_memory
 from spiketheory.shown import Short, shown_by
 
 Sparse: TypeAlias = Any
@@ -34,6 +38,10 @@ Matrix: TypeAlias = Any
 """A dense matrix, whatever NumPy makes an array of, or a `Sparse` one."""
 Given: TypeAlias = Any
 """A number, or an array of one per neuron."""
+MANY = 100_000
+"""So many connections are worth loading the kernel that looks for any that is there twice."""
+BYTES_LISTED = 80
+"""Bytes of a connection that is made an entry of a matrix, the copies on the way included."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -244,6 +252,10 @@ class SpikeTrains(Short):
         object.__setattr__(self, "channels", channels.astype(np.int64))
 
 
+AnyTrains: TypeAlias = SpikeTrains | DrawnTrains
+"""Input spikes, listed or drawn."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Projection(Short):
     """Connections from a population, or from spike trains, to a population.
@@ -252,14 +264,13 @@ class Projection(Short):
         pre: Name of the population or spike trains.
         post: Name of the population.
         weights: Shape (n_post, n_pre), dense or sparse; of a sparse matrix all entries that are
-            stored are connections, zeros included.
+            stored are connections, zeros included. Or connections that a rule draws.
         mask: Which entries of dense weights are connections, shape (n_post, n_pre), bool; None for
             all.
         delays: Transmission delays, >= 0: None (no delay), a number, or a matrix of the shape of
-            the weights (sparse: with the same entries) [time].
+            the weights (sparse: with the same entries); of drawn connections also what each is
+            drawn from [time].
         port: Port of the model of ``post`` that takes the spikes; ``default`` is the first.
-        matrix: The weights in COO format, each connection once.
-        edge_delays: The delay of each of its entries, shape (n_connections,) [time].
     """
 
     pre: str
@@ -268,18 +279,93 @@ class Projection(Short):
     mask: ArrayLike | None = None
     delays: Matrix | None = None
     port: str = "default"
-    matrix: Sparse = field(init=False, repr=False)
-    edge_delays: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        matrix = self.read_matrix(self.weights, "weights")
-        object.__setattr__(self, "matrix", matrix)
-        if matrix.nnz and np.abs(matrix.data).max() > LARGEST_WEIGHT:
+        listed = isinstance(self.weights, Connections)
+        if listed and not (self.mask is None and self.delays is None):
+            raise InputError(
+                f"Expected neither mask nor delays in {self.label}, whose weights are "
+                f"{type(self.weights).__name__}, but got one; give delays there."
+            )
+        if self.largest_weight > LARGEST_WEIGHT:
             raise InputError(
                 f"Expected weights of at most {LARGEST_WEIGHT:g} in {self.label} but got "
-                f"{np.abs(matrix.data).max():g}; squares of larger ones leave the range of floats."
+                f"{self.largest_weight:g}; squares of larger ones leave the range of floats."
             )
-        object.__setattr__(self, "edge_delays", self.read_delays())
+        if self.has_delay_matrix:
+            self.__dict__["edge_delays"] = self.read_delays()
+        else:
+            self.check_delays(np.array([self.delay]))
+
+    @property
+    def has_delay_matrix(self) -> bool:
+        """Whether ``delays`` has one for each connection."""
+        return self.delays is not None and np.ndim(self.delays) > 0
+
+    @property
+    def delay(self) -> float:
+        """The delay of all connections, if ``delays`` is none or a number [time]."""
+        return 0.0 if self.delays is None else float(self.delays)
+
+    @property
+    def largest_weight(self) -> float:
+        """No weight is larger, of either sign."""
+        if isinstance(self.weights, Connections):
+            return self.weights.largest_weight
+        return float(np.abs(self.matrix.data).max(initial=0.0))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the weights, (n_post, n_pre)."""
+        given = self.weights
+        shape: tuple[int, int] = (given if isinstance(given, Connections) else self.matrix).shape
+        return shape
+
+    @property
+    def n_connections(self) -> int:
+        """Number of connections."""
+        given = self.weights
+        return given.n_connections if isinstance(given, Connections) else int(self.matrix.nnz)
+
+    @property
+    def n_expected(self) -> float:
+        """Number of connections, on average if it is random; found without drawing any."""
+        given = self.weights
+        return given.n_expected if isinstance(given, Connections) else float(self.matrix.nnz)
+
+    @property
+    def has_matrix(self) -> bool:
+        """Whether the weights are a matrix, not `Connections`."""
+        return not isinstance(self.weights, Connections)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether derivatives by its weights come as a sparse matrix."""
+        return not self.has_matrix or scipy.sparse.issparse(self.weights)
+
+    @cached_property
+    def matrix(self) -> Sparse:
+        """The weights in COO format, each connection once."""
+        if isinstance(self.weights, Connections):
+            return self.listed[0]
+        return self.read_matrix(self.weights, "weights")
+
+    @cached_property
+    def edge_delays(self) -> np.ndarray:
+        """The delay of each entry of ``matrix``, shape (n_connections,) [time]."""
+        if isinstance(self.weights, Connections):
+            return self.listed[1]
+        if self.has_delay_matrix:
+            return self.read_delays()
+        return np.full(self.matrix.nnz, self.delay)
+
+    @cached_property
+    def listed(self) -> tuple[Sparse, np.ndarray]:
+        """Connections that are no matrix yet, as one, and their delays."""
+        given: Connections = self.weights
+        check_memory(BYTES_LISTED * given.n_expected, f"the connections {self.label} as a list")
+        sources, targets, weights, delays = given.list_all()
+        return scipy.sparse.coo_array((weights, (targets, sources)), shape=given.shape), delays
 
     @property
     def label(self) -> str:
@@ -303,6 +389,8 @@ class Projection(Short):
             )
         matrix = scipy.sparse.coo_array(given).astype(np.float64)
         check_finite(name, matrix.data)
+        if matrix.nnz > MANY and find_twice(matrix.col, matrix.row, matrix.shape) < 0:
+            return matrix
         keys = matrix.col.astype(np.int64) * matrix.shape[0] + matrix.row
         order = np.argsort(keys, kind="stable")
         twice = np.flatnonzero(np.diff(keys[order]) == 0)
@@ -330,14 +418,12 @@ class Projection(Short):
     @property
     def is_full(self) -> bool:
         """Whether everyone is connected to everyone, without delay."""
-        n_post, n_pre = self.matrix.shape
-        return bool(self.matrix.nnz == n_post * n_pre and not np.any(self.edge_delays))
+        n_post, n_pre = self.shape
+        return bool(self.n_expected == n_post * n_pre and not np.any(self.edge_delays))
 
     def read_delays(self) -> np.ndarray:
-        """Return the delay of each connection, in the matrix's order."""
+        """Return the delay of each connection of a matrix of delays, in the weights' order."""
         matrix, name = self.matrix, f"delays of {self.label}"
-        if self.delays is None:
-            return np.zeros(matrix.nnz)
         if scipy.sparse.issparse(self.delays):
             given = self.read_matrix(self.delays, "delays")
             same = given.shape == matrix.shape and given.nnz == matrix.nnz
@@ -352,11 +438,14 @@ class Projection(Short):
                 )
             values = np.empty(matrix.nnz)
             values[order] = given.data[other]
-        elif np.ndim(self.delays) == 0:
-            values = np.full(matrix.nnz, float(self.delays))
         else:
             dense = check_shape(name, np.asarray(self.delays, dtype=np.float64), matrix.shape)
             values = dense[matrix.row, matrix.col]
+        return self.check_delays(values)
+
+    def check_delays(self, values: np.ndarray) -> np.ndarray:
+        """Return delays that are finite and not negative."""
+        name = f"delays of {self.label}"
         check_finite(name, values)
         if np.any(values < 0):
             raise InputError(
@@ -388,7 +477,7 @@ class Projection(Short):
         """Values of the connections as a matrix of the kind of the weights."""
         matrix = self.matrix
         made = scipy.sparse.coo_array((values, (matrix.row, matrix.col)), shape=matrix.shape)
-        return made.tocsr() if scipy.sparse.issparse(self.weights) else made.toarray()
+        return made.tocsr() if self.is_sparse else made.toarray()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -410,7 +499,7 @@ class Network:
     """
 
     populations: Sequence[Population]
-    inputs: Sequence[SpikeTrains] = ()
+    inputs: Sequence[AnyTrains] = ()
     projections: Sequence[Projection] = ()
     readouts: Sequence[AnyReadout] = ()
     currents: Sequence[CurrentSteps] = ()
@@ -420,8 +509,8 @@ class Network:
     def __repr__(self) -> str:
         members = [f"{p.name} ({p.size} {p.model.name})" for p in self.populations]
         return (
-            f"Network({', '.join(members)}; {self.n_channels} channels, {self.n_connections} "
-            f"connections, T={self.duration:g})"
+            f"Network({', '.join(members)}; {self.n_channels} channels, "
+            f"{self.n_expected:.0f} connections, T={self.duration:g})"
         )
 
     _repr_png_ = shown_by("sim.analysis.network_figure.show_network")
@@ -435,7 +524,7 @@ class Network:
             raise InputError(
                 "Expected at least one population but got an empty network; add neurons."
             )
-        members: list[Population | SpikeTrains | CurrentSteps] = [
+        members: list[Population | AnyTrains | CurrentSteps] = [
             *self.populations, *self.inputs, *self.currents,
         ]  # fmt: skip
         names = [p.name for p in members]
@@ -445,6 +534,12 @@ class Network:
                 f"Expected populations and inputs of different names but got {min(twice)!r} more "
                 "than once; rename one."
             )
+        for trains in self.inputs:
+            if isinstance(trains, DrawnTrains) and trains.duration < self.duration:
+                raise InputError(
+                    f"Expected spikes of {trains.name} up to the trial's end, {self.duration:g}, "
+                    f"but they are drawn up to {trains.duration:g}; give it the network's duration."
+                )
         if len({p.model.backend for p in self.populations}) > 1:
             raise InputError(
                 "Expected models of one backend but got numba and numpy; compile all for the same."
@@ -539,7 +634,12 @@ class Network:
     @property
     def n_connections(self) -> int:
         """Number of connections, those of the inputs included."""
-        return sum(p.matrix.nnz for p in self.projections)
+        return sum(p.n_connections for p in self.projections)
+
+    @property
+    def n_expected(self) -> float:
+        """The same on average; found without drawing any."""
+        return sum(p.n_expected for p in self.projections)
 
 
 def check_ends(
@@ -552,19 +652,19 @@ def check_ends(
                 f"Expected {end} of a projection to be one of {', '.join(known)} but got "
                 f"{getattr(projection, end)!r}; correct its name."
             )
-    wanted, got = (targets[projection.post], sources[projection.pre]), projection.matrix.shape
+    wanted, got = (targets[projection.post], sources[projection.pre]), projection.shape
     if got != wanted and got == wanted[::-1]:
         raise InputError(
             f"Expected weights of {projection.label} with shape {wanted}, (post, pre), but got "
             f"{got}; transpose them."
         )
-    check_shape(f"weights of {projection.label}", projection.matrix, wanted)
+    check_shape(f"weights of {projection.label}", np.broadcast_to(0.0, got), wanted)
 
 
 def check_input(projection: Projection, model: CompiledModel) -> None:
     """Raise unless a projection leads to a port, and weights of 0 where neurons take no input."""
     model.find_port(projection.port)
-    if model.inputs == "none" and np.any(projection.matrix.data):
+    if model.inputs == "none" and projection.largest_weight > 0:
         raise InputError(
             f"Expected {projection.label} to lead to neurons that take input but {model.name} "
             "takes none; leave these connections out, or give the model an input."

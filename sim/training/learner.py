@@ -42,12 +42,15 @@ def fill_projection(
         delays: The same.
     """
     matrix = projection.matrix
+    if not projection.has_matrix:  # its delays are with its weights
+        weights = matrix.data if weights is None else weights
+        delays = projection.edge_delays if delays is None else delays
     made: Table = {}
     for name, values in (("weights", weights), ("delays", delays)):
         if values is not None:
             entries = (values, (matrix.row, matrix.col))
             made[name] = scipy.sparse.coo_array(entries, shape=matrix.shape)
-            if not scipy.sparse.issparse(projection.weights):
+            if not projection.is_sparse:
                 made[name] = made[name].toarray()
     return replace(projection, **made)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 from derivations import compile_model, generate_cached, import_generated, read_neuron_model
@@ -68,9 +69,10 @@ def make_recipe(model: str, *, parameters: dict[str, float], assume: tuple[str, 
         parameters: Values that are kept fixed, by name.
         assume: Assumptions, as text.
     """
+    place = str(FilePath(model).absolute()) if is_file_name(model) else model
     return Recipe(
         neuron=read_neuron_model(model),
-        compile_model=partial(compile_to_check, model),
+        compile_model=partial(compile_to_check, place),
         parameters=parameters,
         assume=assume,
     )
@@ -162,7 +164,7 @@ def run_check(
     elif isinstance(recipe, Subject) or workers == 1:
         chosen = OwnProcess(recipe if isinstance(recipe, Subject) else recipe.build())
     else:
-        chosen = Processes(Workers(workers, start_worker, (recipe,)), workers)
+        chosen = Processes(Workers(workers, start_worker, (recipe,)))
     with chosen:
         yield from work(chosen, list(names), examples, seed, journal or Journal(None, {}))
 
@@ -270,17 +272,19 @@ class Executor(Protocol):
         """Have a process call a function."""
         ...
 
+    def count(self) -> int:
+        """How many of them there are at this time."""
+        ...
+
 
 class Processes:
     """Batches shared between processes, in each of which `start_worker` was called.
 
     Args:
         pool: The processes.
-        workers: How many there are.
     """
 
-    def __init__(self, pool: Executor, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, pool: Executor) -> None:
         self.pool = pool
 
     def __enter__(self) -> "Processes":
@@ -300,7 +304,7 @@ class Processes:
         batches = iter(planned)
         batch = next(batches, None)
         while batch is not None or waiting:
-            while batch is not None and len(waiting) < AHEAD * self.workers:
+            while batch is not None and len(waiting) < AHEAD * self.pool.count():
                 if batch.number < failed.get(batch.name, batch.number + 1):
                     waiting.add(self.pool.submit(call_worker, run_batch, batch))
                 batch = next(batches, None)

@@ -15,6 +15,12 @@ from spiketheory.commands.common import (
     show_progress,
     write_output,
 )
+from spiketheory.commands.spread.cluster_options import (
+    CLUSTER_OPTION,
+    FOLDER_WORKERS_OPTION,
+    SCHEDULER_OPTION,
+    read_place,
+)
 from spiketheory.commands.train_options import parse_parameters
 
 EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
@@ -25,7 +31,8 @@ EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
 @click.option(
     "--model",
     metavar="NAME_OR_FILE",
-    help="A built-in model or a model file.  [default: none; give it or --recheck]",
+    help="A built-in model, a model file, or a folder of model files.  "
+    "[default: none; give it or --recheck]",
 )
 @click.option(
     "--assume",
@@ -64,6 +71,12 @@ EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Go through a certificate (JSON) again, in another arithmetic.  [default: --model]",
 )
+@FOLDER_WORKERS_OPTION
+@SCHEDULER_OPTION
+@CLUSTER_OPTION
+@click.option("--resume", type=click.Path(path_type=Path), metavar="FILE.jsonl",
+              help="Of a folder: keep what is done in this file, and go on from it if it is there."
+              "  [default: keep nothing]")  # fmt: skip
 @TIMEOUT_OPTION
 @OUT_OPTION
 @click.pass_context
@@ -79,6 +92,10 @@ def certify(
     style: str,
     as_json: bool,
     recheck: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    cluster: Path | None,
+    resume: Path | None,
     timeout: float,
     out: Path | None,
 ) -> None:
@@ -88,6 +105,8 @@ def certify(
     Exit codes: 0 smooth or continuous, 1 refuted, 2 bad usage or input, 3 undecided, also for
     lack of time. --blame and --map exit with 0, since they show several verdicts.
     --recheck: 0 all proved again, 1 something is false, 2 no certificate, 3 out of time.
+    A folder: 1 some model is refuted, else 2 some file is no model, else 3 some is undecided; each
+    model has a process of its own, and its certificate is in --out, a folder.
 
     \b
     Examples:
@@ -98,6 +117,7 @@ def certify(
       spiketheory certify --model my_neuron.toml --map tau_m,tau_s --out map.png
       spiketheory certify --model lif --format json --out lif.json
       spiketheory certify --recheck lif.json
+      spiketheory certify --model my_models/ --workers 4 --out certificates
     """  # noqa: D301
     if (model is None) == (recheck is None):
         raise click.UsageError("Expected either --model or --recheck; give one of them.")
@@ -105,6 +125,24 @@ def certify(
         raise click.UsageError("Expected no --readout: --readout goes with --model; leave it out.")
     from spiketheory.files import check_apart
 
+    where = read_place(workers=workers, scheduler=scheduler, cluster=cluster)
+    if model is not None and Path(model).is_dir():
+        if blame or axes is not None or readout is not None or style not in ("text", "json"):
+            raise click.UsageError(
+                "Expected a single model for --blame, --map, --readout, --format markdown and "
+                f"--format html but got the folder {model}; leave them out."
+            )
+        from spiketheory.commands.spread.certify_many import certify_folder
+
+        ctx.exit(certify_folder(
+            Path(model), assumptions, parameters or {}, timeout=timeout, out=out, resume=resume,
+            where=where, workers=workers or 1, as_json=as_json or style == "json",
+        ))  # fmt: skip
+    if workers or where or resume:
+        raise click.UsageError(
+            "Expected a folder of models (--model FOLDER) for --workers, --scheduler, --cluster "
+            "and --resume but got one model; leave them out."
+        )
     check_apart(out, recheck, models=[model])
     if recheck is not None:
         recheck_certificate(ctx, recheck, timeout=timeout, out=out)

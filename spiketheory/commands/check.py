@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.cluster_options import CLUSTER_OPTION, SCHEDULER_OPTION, read_place
 from spiketheory.commands.common import EXIT_CHECK_FAILED, JSON_OPTION, hold_folder
+from spiketheory.commands.spread.cluster_options import CLUSTER_OPTION, SCHEDULER_OPTION, read_place
 from spiketheory.commands.train_options import parse_parameters
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def search_failures(
 
         hold_folder(resume.absolute().parent, f".{resume.name}.lock")
         journal = Journal(resume, head)
-    with open_place(where, recipe) as pool:
+    with open_place(where, recipe, resume) as pool:
         steps = run_check(
             recipe, examples=examples, seed=seed, workers=workers, pool=pool, journal=journal
         )
@@ -209,16 +209,19 @@ def search_failures(
 
 
 @contextmanager
-def open_place(where: "ClusterOptions | None", recipe: Any) -> "Iterator[Any]":
+def open_place(where: "ClusterOptions | None", recipe: Any, resume: Path | None) -> "Iterator[Any]":
     """Processes of a cluster for a check; None if there is no cluster."""
     if where is None:
         yield None
         return
-    from sim.cluster.pool import open_pool
     from spiketheory.checking.runner import Processes, start_worker
+    from spiketheory.commands.spread.processes import open_processes
 
-    with open_pool(where, start_worker, (recipe,)) as (pool, number):
-        yield Processes(pool, number)
+    remedy = f"What was done is in {resume}; give the same command." if resume else (
+        "Begin anew, with --resume FILE to keep what is done."
+    )  # fmt: skip
+    with open_processes(where, 1, start_worker, (recipe,), remedy=remedy) as pool:
+        yield Processes(pool)
 
 
 def count_examples(examples: int) -> int:

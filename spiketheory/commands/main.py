@@ -11,7 +11,7 @@ import click
 from spiketheory.commands.group import LazyGroup
 
 COMMANDS = {
-    "accuracy": "spiketheory.commands.mathematics",
+    "accuracy": "spiketheory.commands.spread.accuracy",
     "bench": "spiketheory.commands.bench",
     "certify": "spiketheory.commands.certify",
     "check": "spiketheory.commands.check",
@@ -24,7 +24,8 @@ COMMANDS = {
     "plot": "spiketheory.commands.plot",
     "report": "spiketheory.commands.trained.report",
     "simulate": "spiketheory.commands.simulate",
-    "sweep": "spiketheory.commands.sweep",
+    "stats": "spiketheory.commands.stats",
+    "sweep": "spiketheory.commands.spread.sweep",
     "train": "spiketheory.commands.train",
 }
 

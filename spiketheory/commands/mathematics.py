@@ -1,6 +1,5 @@
-"""Commands about the mathematics of models: models, derive, codegen, accuracy."""
+"""Commands about the mathematics of models: models, derive, codegen."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -16,7 +15,6 @@ from spiketheory.commands.common import (
     show_progress,
     write_output,
 )
-from spiketheory.commands.train_options import parse_parameters
 
 
 @click.command()
@@ -170,47 +168,3 @@ def codegen(model: str, target: str, timeout: float, out: Path | None) -> None:
     with limit_time(timeout, f"the derivation of {model}"):
         source = generate_source(model, target=target)
     write_output(source, out)
-
-
-@click.command()
-@MODEL_OPTION
-@click.option("--states", type=click.IntRange(min=1), default=1000, show_default=True,
-              help="How many random states that lead to a spike to look at.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Seed of the random states.")
-@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE",
-              callback=parse_parameters, help="Fix a parameter; repeatable.  "
-              "[default: drawn within 30 % of the model's default]")  # fmt: skip
-@click.option("--backend", type=click.Choice(["numba", "numpy"]), default="numba",
-              show_default=True, help="numba: compiled; numpy: interpreted.")  # fmt: skip
-@DERIVE_TIMEOUT_OPTION
-@JSON_OPTION
-def accuracy(
-    model: str,
-    states: int,
-    seed: int,
-    parameters: dict[str, float] | None,
-    backend: str,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Measure the errors of generated spike times and their derivatives.
-
-    Evaluates them at random states and compares with 50-digit arithmetic (closed forms) or with
-    integration to 30 digits (all others, a few seconds per state). What counts are states at which
-    relative changes of state and parameters are amplified less than 100 times.
-    """
-    from derivations import compile_verified, read_neuron_model
-    from spiketheory.checking.accuracy import measure_accuracy
-    from spiketheory.commands.display import describe_accuracy, draw_accuracy, format_json, track
-    from spiketheory.commands.terminal import make_console
-    from spiketheory.route.driver import verify_model
-    from spiketheory.time_limit import limit_time
-
-    with limit_time(timeout, f"the derivation of {model}"):
-        verified = verify_model(read_neuron_model(model))
-        compiled = compile_verified(model, verified, backend=backend)
-    measured = measure_accuracy(verified, compiled, states=states, seed=seed, overrides=parameters)
-    console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
-    results = track(measured, total=states, console=console)
-    rows = describe_accuracy(verified.derivation.model.name, results)
-    print_either(format_json(rows) if as_json else draw_accuracy(rows))

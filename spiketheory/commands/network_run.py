@@ -1,5 +1,6 @@
 """Run a network for the command line: progress, Ctrl-C, results that survive an early end."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ from sim.analysis.trial_figure import choose_probes, plot_recording
 from sim.engine.choose import AUTO, simulate
 from sim.engine.records import BatchRecording
 from sim.events.recording import Advance, Recording
+from sim.files.spike_stream import SpikeStream
 from sim.inputs.trials import Trials
 from sim.network.network import Network
 from spiketheory.commands.display import say_what_was_written
+from spiketheory.commands.run_progress import show_run
 from spiketheory.interrupts import catch_interrupt
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ def run_network(
     record: bool = False,
     with_traces: bool = False,
     max_spikes: int,
+    recorded: np.ndarray | None = None,
+    stream: SpikeStream | None = None,
+    line: Callable[[str], None] | None = None,
 ) -> Recording:
     """Run a network with a progress bar; Ctrl-C ends it at the last event.
 
@@ -36,24 +42,25 @@ def run_network(
         record: Whether to keep what gradients need.
         with_traces: Whether to probe the states that a figure shows.
         max_spikes: More spikes than this stop the run.
+        recorded: Neurons whose spikes are kept; None for all.
+        stream: Takes the spikes while it runs.
+        line: See `spiketheory.commands.run_progress.show_run`.
     """
-    from spiketheory.commands.display import make_progress
-
-    probes: dict[str, Any] = {}
+    options: dict[str, Any] = {"recorded": recorded, "max_spikes": max_spikes, "record": record}
     if with_traces:
         times, neurons = choose_probes(network.duration, network.n_neurons)
-        probes = {"probe_times": times, "probed": neurons}
-    with make_progress(console) as bar, catch_interrupt() as is_interrupted:
-        task = bar.add_task("Simulating", total=network.duration, note="")
+        options |= {"probe_times": times, "probed": neurons}
+    if stream is not None:
+        options["on_spikes"] = stream.add
+    with show_run(console, network.duration, line=line) as show, catch_interrupt() as is_stopped:
 
         def on_advance(advance: Advance) -> bool:
-            bar.update(task, completed=advance.time, note=f"{advance.n_spikes} spikes")
-            return is_interrupted()
+            if stream is not None:
+                stream.advance(advance.time)
+            show(advance)
+            return is_stopped()
 
-        return simulate(
-            network, engine=engine, record=record, max_spikes=max_spikes, on_advance=on_advance,
-            **probes,
-        )  # fmt: skip
+        return simulate(network, engine=engine, on_advance=on_advance, **options)
 
 
 def run_trials(
@@ -126,11 +133,11 @@ def format_batch(summary: dict[str, Any]) -> str:
 
 
 def describe_recording(
-    recording: Recording, results: dict[str, np.ndarray], out: Path
+    recording: Recording, results: Mapping[str, np.ndarray] | Sequence[str], out: Path
 ) -> dict[str, Any]:
     """What a run did, as plain values."""
     network = recording.network
-    by_neuron = np.bincount(recording.spike_neuron, minlength=network.n_neurons)
+    by_neuron = recording.spike_counts
     counts = [int(by_neuron[own].sum()) for _, own in network.parts]
     summary = {
         "populations": [
@@ -138,13 +145,15 @@ def describe_recording(
             for p, count in zip(network.populations, counts, strict=True)
         ],
         "connections": network.n_connections,
-        "spikes": len(recording.spike_time),
+        "spikes": int(by_neuron.sum()),
         "time": recording.time,
         "duration": network.duration,
         "fields": list(results),
         "out": str(out),
     }
-    if "functional" in results:
+    if recording.recorded is not None:
+        summary["recorded"] = len(recording.recorded)
+    if isinstance(results, Mapping) and "functional" in results:
         summary["functional"] = float(results["functional"])
     return summary
 
@@ -155,6 +164,8 @@ def format_recording(summary: dict[str, Any]) -> str:
         f"{p['size']} {p['model']} neurons ({p['name']}): {p['spikes']} spikes."
         for p in summary["populations"]
     ]
+    if "recorded" in summary:
+        lines.append(f"The spikes of {summary['recorded']} neurons were kept.")
     if summary["time"] < summary["duration"]:
         lines.append(f"Stopped at t = {summary['time']:.6g} of T = {summary['duration']:g}.")
     if "functional" in summary:

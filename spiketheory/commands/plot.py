@@ -7,6 +7,12 @@ import click
 
 from spiketheory.commands.common import DATA_OPTION, JSON_OPTION, show_progress
 from spiketheory.commands.group import Group
+from spiketheory.commands.spread.cluster_options import (
+    CLUSTER_OPTION,
+    SCHEDULER_OPTION,
+    WORKERS_OPTION,
+    read_place,
+)
 
 if TYPE_CHECKING:
     from sim.report.slope import LossLine
@@ -58,7 +64,13 @@ def continuity(models: tuple[str, ...], out: Path) -> None:
 @click.option("--seed", default=2, show_default=True, help="Seed of the network.")
 @click.option("--grid", type=click.IntRange(min=2), default=61, show_default=True,
               help="Points along each axis of the plane.")  # fmt: skip
-def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:
+@WORKERS_OPTION
+@SCHEDULER_OPTION
+@CLUSTER_OPTION
+def landscape(
+    models: tuple[str, ...], out: Path, seed: int, grid: int, workers: int | None,
+    scheduler: str | None, cluster: Path | None,
+) -> None:  # fmt: skip
     """Draw the loss of a small network in weight space, with its jumps found and counted.
 
     The loss along a line and on a plane through the same starting point; the same network for
@@ -68,12 +80,24 @@ def landscape(models: tuple[str, ...], out: Path, seed: int, grid: int) -> None:
     Example:
       spiketheory plot landscape --model qif --model lif --out landscape.png
     """  # noqa: D301
-    from spiketheory.checking.figures.landscape_figure import draw_landscape
+    import numpy as np
 
-    subjects = build_subjects(models, out)
+    from spiketheory.checking.figures.landscape_figure import draw_landscape, explore
+    from spiketheory.checking.figures.landscape_parts import explore_together, start_exploring
+    from spiketheory.commands.spread.processes import open_processes
+
+    where = read_place(workers=workers, scheduler=scheduler, cluster=cluster)
+    recipes = list_recipes(models, out)
+    subjects = [recipe.build() for recipe in recipes]
     with show_progress() as show:
         show("Computing losses")
-        found = draw_landscape(out, subjects, seed=seed, grid=grid)
+        if where is None and (workers or 1) == 1:
+            with np.errstate(all="ignore"):
+                found = [explore(subject, seed=seed, grid=grid) for subject in subjects]
+        else:
+            with open_processes(where, workers or 1, start_exploring, (recipes,)) as pool:
+                found = explore_together(subjects, pool.submit, seed=seed, grid=grid)
+        draw_landscape(out, found)
     for one in found:
         jumps = len(one.jumps)
         click.echo(f"{one.subject.neuron.name}: {jumps or 'no'} jump{'s' * (jumps != 1)}")
@@ -153,10 +177,15 @@ def write_line(row: dict[str, Any]) -> str:
 
 def build_subjects(models: tuple[str, ...], out: Path) -> list[Any]:
     """The models of a figure, once its file name is known to be one of a figure."""
+    return [recipe.build() for recipe in list_recipes(models, out)]
+
+
+def list_recipes(models: tuple[str, ...], out: Path) -> list[Any]:
+    """How to make them, in any process."""
     from spiketheory.checking.runner import make_recipe
     from spiketheory.errors import check_choice
     from spiketheory.files import check_apart
 
     check_apart(out, models=models)
     check_choice("the suffix of --out", out.suffix.lower(), (".svg", ".png", ".pdf"))
-    return [make_recipe(model, parameters={}, assume=()).build() for model in models]
+    return [make_recipe(model, parameters={}, assume=()) for model in models]

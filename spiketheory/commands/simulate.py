@@ -2,21 +2,24 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.cluster_options import CLUSTER_OPTION, SCHEDULER_OPTION, read_place
 from spiketheory.commands.common import (
     DERIVE_TIMEOUT_OPTION,
     JSON_OPTION,
     compile_in_time,
     end_stopped,
 )
+from spiketheory.commands.spread.cluster_options import CLUSTER_OPTION, SCHEDULER_OPTION, read_place
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from sim.events.recording import Recording
     from sim.network.network import Network
     from spiketheory.machine.compile import CompiledModel
@@ -45,7 +48,7 @@ class EngineChoice(click.Choice[str]):
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="Write the results to this .npz file.",
+    help="Write the results to this .npz file, or .h5: those of a network come there as it runs.",
 )
 @click.option(
     "--trials",
@@ -75,6 +78,13 @@ class EngineChoice(click.Choice[str]):
     type=click.Path(path_type=Path),
     metavar="FILE.png",
     help="Trials and networks: draw spikes and membrane potentials.  [default: draw nothing]",
+)
+@click.option(
+    "--record",
+    multiple=True,
+    metavar="NAME[=N|=FIRST:STOP]",
+    help="Networks: keep the spikes of this population alone, of its first N neurons, or of some; "
+    "repeatable.  [default: [record] of the file, or all]",
 )
 @click.option(
     "--model",
@@ -115,6 +125,7 @@ def simulate(
     scheduler: str | None,
     cluster: Path | None,
     plot: Path | None,
+    record: tuple[str, ...],
     model: str | None,
     backend: str,
     engine: str,
@@ -143,8 +154,6 @@ def simulate(
     and if you like phi0 (initial phases), labels and gamma (loss and exact gradients). Results:
     t_out (first spike of every output), spike_sample, spike_neuron, spike_time; loss, grad_W0, ...
     """
-    from functools import partial
-
     from derivations import compile_model, compile_readout
     from sim.files.batch_file import (
         count_spikes_by_layer,
@@ -168,11 +177,11 @@ def simulate(
     check_apart(out, trials, plot)
     check_apart(plot, file, trials)
     if scan or file.is_dir():
-        from spiketheory.commands.scan import run_scan
+        from spiketheory.commands.spread.scan import run_scan
 
-        if trials or plot or model:
+        if trials or plot or model or record:
             raise click.UsageError(
-                "Expected --trials, --plot and --model with a single run; leave them out."
+                "Expected --trials, --plot, --record and --model with a single run; leave them out."
             )
         check_apart(out, file)
         where = read_place(workers=workers, scheduler=scheduler, cluster=cluster)
@@ -197,27 +206,36 @@ def simulate(
     if file.suffix == ".toml":
         check_apart(out, file)
         from sim.files.network_file import collect_network_results, read_network_file
+        from sim.files.record_table import parse_record
 
         if model is not None:
             raise click.UsageError("Expected --model with an .npz file but got a network file.")
-        network = read_network_file(
+        described = read_network_file(
             file, compile_model=compile_for, compile_readout=compile_readout
-        ).network
+        )
+        network = described.network
         if trials is not None:
-            check_batch_options(plot)
+            check_batch_options(plot, record)
             simulate_trials(network, trials, out, **options)
+            return
+        chosen = parse_record(record, network)
+        options["recorded"] = described.recorded if chosen is None else chosen
+        if out.suffix == ".h5":
+            run_streamed(network, out, plot, **options)
             return
         run_network(network, collect_network_results, out, plot, **options)
         return
+    if record:
+        raise click.UsageError("Expected --record with a network file (.toml) but got an .npz.")
     if trials is not None:
         raise click.UsageError("Expected --trials with a network file (.toml) but got an .npz.")
     arrays = read_arrays(file)
     if is_trial(arrays):
         trial = read_trial_file(file, arrays, compile_model=compile_for, model=model)
-        record = trial.coefficients is not None
         collect = partial(collect_results, trial)
         kept = drop_results(trial, arrays) if is_same_file(file, out) else {}
-        run_network(trial.network, collect, out, plot, record=record, beside=kept, **options)
+        run_network(trial.network, collect, out, plot, record=trial.coefficients is not None,
+                    beside=kept, **options)  # fmt: skip
         return
     if plot is not None or engine not in ("auto", "layers"):
         raise click.UsageError(
@@ -233,11 +251,12 @@ def simulate(
     click.echo(format_json(summary) if as_json else format_simulation(summary))
 
 
-def check_batch_options(plot: Path | None) -> None:
+def check_batch_options(plot: Path | None, record: tuple[str, ...]) -> None:
     """Raise if an option of single trials comes with a batch."""
-    if plot is not None:
+    if plot is not None or record:
         raise click.UsageError(
-            "Expected --plot with a single trial but got --trials; leave out one of them."
+            f"Expected {'--record' if record else '--plot'} with a single trial but got --trials; "
+            "leave out one of them."
         )
 
 
@@ -272,6 +291,7 @@ def run_network(
     max_spikes: int,
     as_json: bool,
     record: bool = False,
+    recorded: "np.ndarray | None" = None,
     beside: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Simulate, write what came out of it, also if it was stopped, and say so.
@@ -289,6 +309,7 @@ def run_network(
         recording = session.run_network(
             network, make_console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
             engine=engine, record=record, with_traces=plot is not None, max_spikes=max_spikes,
+            recorded=recorded, line=choose_line(as_json),
         )  # fmt: skip
     except StoppedError as err:
         error, recording = err, err.recording
@@ -298,6 +319,50 @@ def run_network(
     if error is not None:
         raise type(error)(f"{error} What ran up to then is in {out}.", recording)
     summary = session.describe_recording(recording, results, out)
+    click.echo(format_json(summary) if as_json else session.format_recording(summary))
+    if not recording.is_complete:
+        end_stopped()
+
+
+def choose_line(as_json: bool) -> Callable[[str], None] | None:
+    """Where lines about a long run go: nowhere if there is a bar, or a program reads."""
+    if as_json or sys.stderr.isatty():
+        return None
+    return partial(click.echo, err=True)
+
+
+def run_streamed(
+    network: "Network", out: Path, plot: Path | None, *, engine: str, max_spikes: int,
+    as_json: bool, recorded: "np.ndarray | None",
+) -> None:  # fmt: skip
+    """Simulate, write spikes to HDF5 on the way and the states at the end, and say so."""
+    from sim.events.recording import StoppedError
+    from sim.files.spike_stream import SpikeStream
+    from spiketheory.commands import network_run as session
+    from spiketheory.commands.display import format_json
+    from spiketheory.commands.terminal import make_console
+
+    if plot is not None:
+        raise click.UsageError(
+            "Expected --plot with an .npz but got an .h5, whose spikes are not kept in memory; "
+            "draw them with spiketheory stats."
+        )
+    stream, error = SpikeStream(out, network, recorded), None
+    try:
+        recording = session.run_network(
+            network, make_console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
+            engine=engine, max_spikes=max_spikes, recorded=recorded, stream=stream,
+            line=choose_line(as_json),
+        )  # fmt: skip
+        stream.finish(recording)
+    except StoppedError as err:
+        error, recording = err, err.recording
+        stream.finish(recording)
+    finally:
+        stream.close()
+    if error is not None:
+        raise type(error)(f"{error} What ran up to then is in {out}.", recording)
+    summary = session.describe_recording(recording, stream.fields, out)
     click.echo(format_json(summary) if as_json else session.format_recording(summary))
     if not recording.is_complete:
         end_stopped()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.cluster_options import add_cluster_options, read_cluster_options
 from spiketheory.commands.common import (
     DATA_OPTION,
     DERIVE_TIMEOUT_OPTION,
@@ -19,10 +18,12 @@ from spiketheory.commands.common import (
     end_stopped,
     print_either,
 )
+from spiketheory.commands.spread.cluster_options import add_cluster_options, read_cluster_options
 from spiketheory.commands.train_options import add_train_options
 
 if TYPE_CHECKING:
     from sim.cluster.client import ClusterOptions
+    from sim.training.networks.network_run import NetworkRun
     from sim.training.run_folder import Run
 
 
@@ -99,7 +100,6 @@ def train(
     if resume is None and file is not None and is_network_config(file):
         from spiketheory.commands import train_network
 
-        refuse_cluster(place)
         others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
         described = train_network.start_described(
             file,
@@ -109,7 +109,8 @@ def train(
             compile_readout=compile_readout,
             overwrite=overwrite,
         )
-        train_network.train_run(described, as_json=as_json, program=name_program())
+        with work_together(described, place, root):
+            train_network.train_run(described, as_json=as_json, program=name_program())
         return
     if resume is None:
         config = make_config(**options)
@@ -132,8 +133,8 @@ def train(
             epochs=options["epochs"],
         )
         if found is not None:
-            refuse_cluster(place)
-            train_network.train_run(found, as_json=as_json, program=name_program())
+            with work_together(found, place, root):
+                train_network.train_run(found, as_json=as_json, program=name_program())
             return
         run = resume_run(
             resume,
@@ -146,17 +147,10 @@ def train(
         train_run(run, as_json=as_json, log_json=log_json)
 
 
-def refuse_cluster(place: "ClusterOptions | None") -> None:
-    """Raise `click.UsageError` if a network file is to be trained on a cluster."""
-    if place is not None:
-        raise click.UsageError(
-            "Expected a data set for --workers, --scheduler or --cluster but got a network file, "
-            "which is trained in this process; leave them out."
-        )
-
-
 @contextmanager
-def work_together(run: "Run", place: "ClusterOptions | None", root: Path | None) -> Iterator[None]:
+def work_together(
+    run: "Run | NetworkRun", place: "ClusterOptions | None", root: Path | None
+) -> Iterator[None]:
     """Have the steps of a run done by a cluster; without one by this process."""
     if place is None:
         yield
@@ -164,9 +158,10 @@ def work_together(run: "Run", place: "ClusterOptions | None", root: Path | None)
     from derivations import compile_model, compile_readout
     from sim.cluster.client import check_workers, open_client
     from sim.cluster.data_parallel import train_on_cluster
+    from spiketheory.commands.spread.processes import say_aside
 
     try:
-        with open_client(place) as client:
+        with open_client(place, say_aside) as client:
             check_workers(client)
             with train_on_cluster(run, client, root=root, compile_model=compile_model,
                                   compile_readout=compile_readout):  # fmt: skip

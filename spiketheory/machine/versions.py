@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from spiketheory.errors import InputError
+from spiketheory.errors import WorkerError
 
 PACKAGES = ("spiketheory", "numpy", "numba", "llvmlite", "scipy")
 CPU, SYSTEM = "cpu", "system"
@@ -33,7 +33,7 @@ def describe_versions() -> dict[str, str]:
 def check_versions(
     wanted: dict[str, str], *, whose: str, own: dict[str, str] | None = None
 ) -> None:
-    """Raise `InputError` unless a worker has what its client has.
+    """Raise `WorkerError` unless a worker has what its client has.
 
     Args:
         wanted: What `describe_versions` says of the client.
@@ -46,14 +46,14 @@ def check_versions(
         if got == value:
             continue
         if name == CPU:
-            raise InputError(
+            raise WorkerError(
                 f"Expected {whose} to compile for the processor of the client, "
                 f"{value.split()[0]}, but it compiles for {got.split()[0]}, or with other "
                 "features; their numbers would differ in the last bit. Set NUMBA_CPU_NAME=generic "
                 "and NUMBA_CPU_FEATURES='' for the client and all workers."
             )
         remedy = f"pip install {name}=={value}" if name in PACKAGES else f"use {name} {value}"
-        raise InputError(
+        raise WorkerError(
             f"Expected {whose} to have {name} {value}, as the client has, but got {got}; "
             f"{remedy} there."
         )

@@ -9,7 +9,10 @@ from mpmath import mpf
 from spiketheory.symbolic.derivation import Check
 from spiketheory.verification.numeric import DURATIONS, FRACTIONS, NEAR
 from spiketheory.verification.places import Place, Vector
-from spiketheory.verification.tally import Tally, format_number, resolve
+from spiketheory.verification.tally import LEVELS, Tally, format_number, resolve
+
+GUARD = 10
+"""So many digits of a slope must be left for its sign to be known."""
 
 
 def check_peaks(places: Sequence[Place]) -> Iterator[Check]:
@@ -32,7 +35,8 @@ def compare_peak(tally: Tally, place: Place, state: Vector) -> None:
     tally.demand(wait > 0, f"time_to_peak > 0 {name}", format_number(wait))
     before, after = (find_slope(place, state, wait * (1 + sign * NEAR)) for sign in (-1, 1))
     tally.demand(
-        before > 0 > after, f"a slope that falls through zero after {format_number(wait)} {name}",
+        before >= 0 >= after and (0 in (before, after)) == (before == after == 0),
+        f"a slope that falls through zero after {format_number(wait)} {name}",
         f"{format_number(before)} before and {format_number(after)} behind",
     )  # fmt: skip
     demand_no_peak(tally, place, state, [wait * f for f in (NEAR, *FRACTIONS, 1 - NEAR)])
@@ -52,5 +56,15 @@ def demand_no_peak(tally: Tally, place: Place, state: Vector, durations: Sequenc
 
 
 def find_slope(place: Place, state: Vector, duration: mpf) -> mpf:
-    """How fast what has the threshold rises after a duration."""
-    return -place.run("crossing", *place.flow(state, duration))[0]
+    """How fast what has the threshold rises after a duration; 0 if it has come to rest.
+
+    The slope of what tends to a constant fades below the last digit of its terms, in the end in
+    any number of digits: what is left then is rounding.
+    """
+    for digits in (mpmath.mp.dps, LEVELS[-1]):
+        with mpmath.workdps(digits):
+            terms = place.run("slope_terms", *place.flow(state, duration))
+            slope = mpmath.fsum(terms)
+            if abs(slope) > mpf(10) ** (GUARD - digits) * mpmath.fsum(map(abs, terms)):
+                return slope
+    return mpf(0)

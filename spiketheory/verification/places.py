@@ -7,7 +7,7 @@ slip of a printer is found like one of the mathematics.
 import inspect
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any
 
 import mpmath
@@ -62,7 +62,8 @@ class Kernels:
         constants: Names of the constants, in order.
         functions: Kernel functions by name, those into the chart and out of it by way of the state
             of the model that is derived unless ``as_written``, and ``surface`` and ``crossing``:
-            the function that falls through zero at the spike, and how fast.
+            the function that falls through zero at the spike, and how fast; ``slope_terms``: what
+            adds up to minus that, where there are maxima.
         choose_spike_branch: Number of the branch of the time to spike that counts.
     """
 
@@ -74,6 +75,7 @@ class Kernels:
         space = {
             **FUNCTIONS, "np": numpy_in_digits, "first_zero": first_zero, "first_peak": first_peak,
             "heights": self.find_heights, "time_to_spike": self.find_spike,
+            **{name: partial(self.run, name) for name in ("propagator", "flow", "fire")},
         }  # fmt: skip
         chart = ir.derivation.chart
         arguments = (*chart.coordinates, *ir.constant_symbols)
@@ -86,6 +88,9 @@ class Kernels:
         crossing = (slopes * sp.Matrix(chart.field))[0]
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
             self.functions[name] = compile_in_digits(arguments, [value])
+        if ir.derivation.closed.time_to_peak:
+            terms = list(sp.Add.make_args(sp.expand(-crossing)))
+            self.functions["slope_terms"] = compile_in_digits(arguments, terms)
         if ir.derivation.is_measured and not as_written:
             entered = (*ir.derivation.model.state, *ir.constant_symbols)
             enter = compile_in_digits(entered, chart.from_state)
@@ -102,6 +107,10 @@ class Kernels:
     def find_heights(self, *arguments: mpf) -> tuple[mpf, ...]:
         """The heights."""
         return tuple(self.functions["heights"](*arguments))
+
+    def run(self, name: str, *arguments: mpf) -> Vector:
+        """Another kernel function."""
+        return self.functions[name](*arguments)
 
     def find_spike(self, *arguments: mpf) -> mpf:
         """The time to the spike."""

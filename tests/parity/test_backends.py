@@ -276,7 +276,7 @@ NETWORKS = {"theta": 25, "qif_delta": 25, "qif": 5, "rapid_theta": 6}
 SPIKES = {"theta": 300, "qif_delta": 300, "qif": 4, "rapid_theta": 150}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", mark_slow(NETWORKS, "qif_delta"))
 def test_networks_agree_between_the_backends(name):
     loss = make_target_time_loss(n_required=2)
     n_spikes = 0

@@ -1,19 +1,15 @@
-"""Work on several processes by Dask: the same numbers, whoever does it, dies, or joins."""
+"""Work on several processes of this machine by Dask: the numbers of one."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import ROOT, run, run_ok
+from clusters import read_arrays
+from commands import run, run_ok
 
-from sim.cluster.client import ClusterOptions, open_client, read_cluster_file
-from spiketheory.errors import InputError
+from sim.cluster.client import ClusterOptions, check_threads, open_client, read_cluster_file
+from spiketheory.errors import InputError, WorkerError
 from spiketheory.machine.versions import check_versions, describe_versions
 from tests.extras import need
 
@@ -35,12 +31,6 @@ DIGITS = ("--hidden", "10", "--epochs", "2")
 IN_TIME = ("--model", "lif", "--readout", "leaky_integrator", "--hidden", "10", "--recurrent",
            "--delay", "0.5", "--epochs", "1", "--clip-sample", "2", "--count-jumps", "0",
            )  # fmt: skip
-
-
-def read_arrays(folder):
-    """What a checkpoint holds, but for how long it took."""
-    with np.load(Path(folder) / "checkpoint.npz") as file:
-        return {name: file[name].tobytes() for name in file if name.startswith("array.")}
 
 
 def train_alone(folder, *options, monkeypatch):
@@ -86,7 +76,11 @@ def test_a_sweep_gives_the_numbers_of_single_runs_and_what_fails_is_a_row(monkey
     assert list_runs("swept") == runs
 
 
-@pytest.mark.parametrize("options", [DIGITS, IN_TIME], ids=["first_spikes", "in_time"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param(DIGITS, id="first_spikes"),
+     pytest.param(IN_TIME, id="in_time", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_training_on_workers_gives_the_bits_of_one_thread(options, monkeypatch):
     alone = train_alone("alone", *options, monkeypatch=monkeypatch)
     run_ok("train", *options, "--out", "shared", "--workers", "2", "--json")
@@ -101,122 +95,6 @@ def test_any_number_of_workers_and_threads_gives_these_bits(options, workers, th
     alone = train_alone("alone", *options, monkeypatch=monkeypatch)
     run_ok("train", *options, "--out", "shared", "--workers", workers, "--threads", threads)
     assert read_arrays("shared") == alone
-
-
-# --- processes that are started by hand ----------------------------------------------------------
-
-
-def start_dask(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "dask", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SPIKETHEORY_THREADS": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def cluster():
-    """A scheduler, its address, and workers as they are asked for."""
-
-    class Cluster:
-        def __init__(self):
-            self.file = Path("scheduler.json").absolute()
-            self.scheduler = start_dask("scheduler", "--host", "127.0.0.1", "--port", "0",
-                                        "--no-dashboard", "--scheduler-file", self.file,
-                                        )  # fmt: skip
-            wait_for(self.file.exists)
-            self.address = json.loads(self.file.read_text())["address"]
-            self.workers = []
-
-        def add_worker(self, *options):
-            self.workers.append(start_dask("worker", self.address, "--nthreads", "1",
-                                           "--no-nanny", "--no-dashboard", *options))  # fmt: skip
-            return self.workers[-1]
-
-    found = Cluster()
-    yield found
-    for process in (*found.workers, found.scheduler):
-        process.kill()
-        process.wait()
-
-
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def start_cli(*arguments):
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-@pytest.mark.slow
-def test_a_sweep_survives_a_worker_that_is_killed(cluster, monkeypatch):
-    write_sweep(epochs=6)
-    first = cluster.add_worker()
-    cluster.add_worker()
-    process = start_cli("sweep", "sweep.toml", "--out", "swept", "--scheduler", cluster.address)
-    wait_for(lambda: any(Path("swept/runs").glob("*/metrics.csv")))
-    first.send_signal(signal.SIGKILL)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
-    runs = list_runs("swept")
-    assert [one["status"] for one in runs] == ["done", "done", "failed", "failed"]
-    for seed in (0, 1):
-        alone = train_alone(f"alone{seed}", "--hidden", "10", "--epochs", "6", "--learning-rate",
-                            "0.01", "--seed", seed, monkeypatch=monkeypatch)  # fmt: skip
-        assert read_arrays(Path("swept") / runs[seed]["folder"]) == alone
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("options", [DIGITS, IN_TIME], ids=["first_spikes", "in_time"])
-def test_training_survives_a_worker_that_is_killed_and_takes_one_that_joins(
-    options, cluster, monkeypatch
-):
-    alone = train_alone("alone", *options, monkeypatch=monkeypatch)
-    first = cluster.add_worker()
-    cluster.add_worker()
-    process = start_cli("train", *options, "--out", "shared", "--scheduler", cluster.address)
-    wait_for(lambda: Path("shared/checkpoint.npz").exists())
-    first.send_signal(signal.SIGKILL)
-    cluster.add_worker()
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
-    assert read_arrays("shared") == alone
-
-
-@pytest.mark.slow
-def test_a_scheduler_that_goes_away_ends_a_sweep_which_goes_on_elsewhere(cluster):
-    write_sweep(epochs=30)
-    cluster.add_worker()
-    process = start_cli("sweep", "sweep.toml", "--out", "swept", "--scheduler", cluster.address)
-    wait_for(lambda: any(Path("swept/runs").glob("*/metrics.csv")))
-    cluster.scheduler.kill()
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 2, out + err
-    assert "--resume swept" in err
-    for worker in cluster.workers:
-        worker.kill()
-        worker.wait()
-    run_ok("sweep", "--resume", "swept", "--workers", "1")
-    assert [one["status"] for one in list_runs("swept")][:2] == ["done", "done"]
-
-
-@pytest.mark.slow
-def test_a_check_finds_the_same_failure_on_one_and_two_workers(cluster):
-    options = ("check", "--model", "lif", "--examples", "40", "--json")
-    alone = run(*options, "--workers", "1")
-    cluster.add_worker()
-    one = run(*options, "--scheduler", cluster.address)
-    cluster.add_worker()
-    two = run(*options, "--scheduler", cluster.address)
-    assert alone.exit_code == one.exit_code == two.exit_code == 1
-    assert json.loads(alone.output) == json.loads(one.output) == json.loads(two.output)
 
 
 def test_a_check_goes_on_where_it_was_stopped():
@@ -251,8 +129,14 @@ def test_an_address_where_nobody_answers_is_refused(monkeypatch):
 )  # fmt: skip
 def test_a_worker_that_computes_otherwise_is_refused(name, value, remedy):
     check_versions(describe_versions(), whose="the worker w")
-    with pytest.raises(InputError, match=f"Expected the worker w to.*{remedy}"):
+    with pytest.raises(WorkerError, match=f"Expected the worker w to.*{remedy}"):
         check_versions({**describe_versions(), name: value}, whose="the worker w")
+
+
+def test_a_worker_of_several_tasks_is_refused():
+    check_threads(1, whose="the worker w")
+    with pytest.raises(WorkerError, match=r"Expected the worker w to do one task .*--nthreads 1"):
+        check_threads(4, whose="the worker w")
 
 
 @pytest.mark.parametrize(
@@ -278,3 +162,36 @@ def test_options_that_contradict_each_other_are_refused():
         open_client(ClusterOptions(file=Path("cluster.toml"))),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"memory": "much"}, "Expected a size such as 4GB for --memory but got 'much'"),
+        ({"memory": "-1GB"}, "Expected a size such as 4GB"),
+        ({"scheduler": "abc"}, "Expected a scheduler at 'abc' but got none .missing port"),
+        ({"scheduler": "http://127.0.0.1:9"}, "unknown address scheme 'http'"),
+    ],
+)
+def test_a_cluster_that_cannot_be_opened_says_why(options, message):
+    with pytest.raises(InputError, match=message), open_client(ClusterOptions(**options)):
+        pass
+
+
+def test_jobs_are_submitted_where_the_program_for_it_is(monkeypatch):
+    pytest.importorskip("dask_jobqueue")
+    monkeypatch.setenv("PATH", "")
+    Path("cluster.toml").write_text("kind = 'pbs'\nworkers = 2\n[options]\ncores = 1\n")
+    options = ClusterOptions(file=Path("cluster.toml"))
+    message = r"Expected the program qsub .*cluster\.toml but this machine has none"
+    with pytest.raises(InputError, match=message), open_client(options):
+        pass
+
+
+def test_a_sweep_that_found_no_cluster_leaves_no_folder(monkeypatch):
+    write_sweep()
+    for _ in range(2):
+        found = run("sweep", "sweep.toml", "--out", "swept", "--workers", "1", "--memory", "much")
+        assert found.exit_code == 2
+        assert "--memory" in found.stderr
+        assert not Path("swept").exists()

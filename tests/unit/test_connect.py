@@ -6,7 +6,8 @@ from networks import compiled
 from test_recurrent import make
 
 from sim.analysis.lyapunov import find_lyapunov_exponent
-from sim.analysis.spike_statistics import measure_cv, measure_statistics, measure_synchrony
+from sim.analysis.spike_measures import measure_cv
+from sim.analysis.spike_statistics import measure_statistics, measure_synchrony
 from sim.events.simulate import simulate
 from sim.network.connect import (
     connect_edges,

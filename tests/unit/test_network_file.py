@@ -267,3 +267,66 @@ def test_a_loss_that_makes_no_sense_is_refused(read, loss, message):
 def test_an_sd_of_minus_zero_is_zero(read):
     network = read(TEXT.replace("[0.1, 0.2, 0.3]", "{normal = [0.1, -0.0]}")).network
     np.testing.assert_array_equal(network.populations[0].initial["V"], [0.1, 0.1, 0.1])
+
+
+DRAWN = """
+version = 2
+[network]
+duration = 10.0
+seed = 3
+[populations.cells]
+model = "theta"
+size = 2
+[inputs.burst]
+size = 2
+process = "poisson"
+rate = [[0.0, 1.0], [5.0, [0.0, 20.0]]]
+[inputs.clock]
+size = 2
+process = "regular"
+rate = 0.5
+phase = [0.0, 0.5]
+[inputs.other]
+size = 2
+process = "poisson"
+rate = 1.0
+seed = 8
+"""
+
+
+def read_text(tmp_path, text):
+    path = tmp_path / "network.toml"
+    path.write_text(text)
+    return read_network_file(path, compile_model=lambda name: compile_model(name, backend="numpy"))
+
+
+def test_inputs_with_a_process_are_drawn_of_their_name_and_the_seed(tmp_path):
+    burst, clock, other = read_text(tmp_path, DRAWN).network.inputs
+    assert burst.starts.tolist() == [0.0, 5.0]
+    assert burst.table.tolist() == [[1.0, 1.0], [0.0, 20.0]]
+    assert clock.times.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]
+    assert clock.channels.tolist() == [1, 0] * 5
+    assert other.seed == 8
+    more = DRAWN.replace("[inputs.burst]", "[inputs.more]\nsize = 3\nrate = 2.0\n[inputs.burst]")
+    assert np.array_equal(read_text(tmp_path, more).network.inputs[1].times, burst.times)
+    changed = DRAWN.replace("seed = 3", "seed = 4")
+    assert len(burst.times) > 50
+    assert not np.array_equal(read_text(tmp_path, changed).network.inputs[0].times, burst.times)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"regular"', '"gamma"', "process of [inputs.clock] to be one of poisson, regular"),
+        ("rate = 0.5\n", "", "rate with process in [inputs.clock]"),
+        ("rate = 0.5", "rate = 0.5\ntimes = [1.0]", "rate with process in [inputs.clock]"),
+        ("[5.0, [0.0, 20.0]]", "[5.0, [20.0]]", "2 rates, one per channel, in a step of rate"),
+        ("[5.0, [0.0, 20.0]]", "[5.0]", "pairs of a time and a rate for rate of [inputs.burst]"),
+        ("[[0.0, 1.0]", "[[1.0, 1.0]", "times that rise from 0 on in the rates of burst"),
+        ("seed = 8", "phase = 0.5", 'phase of [inputs.other] with process = "regular"'),
+        ("version = 2\n", "", "size, rate, times, channels in [inputs.burst]"),
+    ],
+)
+def test_malformed_processes_are_refused(tmp_path, old, new, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_text(tmp_path, DRAWN.replace(old, new, 1))

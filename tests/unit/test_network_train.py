@@ -2,12 +2,14 @@
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from derivations import compile_model, read_neuron_model
+from sim.cluster.data_parallel import train_on_cluster
 from sim.engine.choose import choose_engine
 from sim.files.network_file import Learnable, read_network_file
 from sim.files.trials_file import TrialsFile, write_trials_file
@@ -272,6 +274,72 @@ def test_engines_agree_on_the_steps_of_layers(tmp_path):
         found.append(run.state)
     for a, b in zip(found[0].parameters, found[1].parameters, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
+
+
+class Here:
+    """A cluster of three workers, all of which are this process."""
+
+    def __init__(self):
+        self.parts = 0
+
+    def nthreads(self):
+        return dict.fromkeys("abc", 1)
+
+    def submit(self, function, *arguments, **_):
+        self.parts += 1
+        return function(*arguments)
+
+    def gather(self, found):
+        return found
+
+
+def test_layers_learn_the_same_on_workers_to_the_last_bit(tmp_path):
+    pytest.importorskip("distributed")
+    write_labelled(tmp_path / "t.npz", n=40)
+    path = write(tmp_path / "net.toml", LAYERS + "dataset = 't.npz'")
+    found = []
+    for client in (None, Here()):
+        run = start_network_run(
+            path, compile_model=compile_numpy, folder=tmp_path / f"r{len(found)}",
+            options={"epochs": 2, "batch": 20},
+        )  # fmt: skip
+        with (
+            train_on_cluster(
+                run, client, root=None, compile_model=compile_numpy, compile_readout=None
+            )
+            if client
+            else nullcontext()
+        ):
+            train_described(run.trainer, run.state)
+        found.append(run.state)
+        run.close()
+    assert client.parts == 2 * 2 * 2  # epochs, batches, blocks
+    for a, b in zip(found[0].parameters, found[1].parameters, strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert found[0].rows[-1]["train_loss"] == found[1].rows[-1]["train_loss"]
+
+
+def test_what_workers_cannot_share_says_why(tmp_path):
+    pytest.importorskip("distributed")
+    write_labelled(tmp_path / "t.npz")
+    layers = LAYERS + "dataset = 't.npz'"
+    for text, reason in (
+        (TEXT, "it learns one trial"),
+        (layers + "\nengine = 'events'", "the engine 'events' runs it, since it was asked for"),
+        (layers.replace('["phi0"]', '["phi0", "tau"]'), "delays or parameters learn"),
+    ):
+        run = start_network_run(
+            write(tmp_path / "net.toml", text), compile_model=compile_numpy, options={},
+            folder=tmp_path / "r",
+        )  # fmt: skip
+        with (
+            pytest.raises(InputError, match=reason),
+            train_on_cluster(
+                run, Here(), root=None, compile_model=compile_numpy, compile_readout=None
+            ),
+        ):
+            pass
+        run.close()
 
 
 def test_a_long_gradient_is_clipped(tmp_path):

@@ -84,13 +84,15 @@ def test_what_must_stay_here_is_not_shared():
     assert results.tolist() == [1.0, 2.0, 3.0]
 
 
-def test_a_cluster_that_has_gone_is_no_fault_of_the_training():
+@pytest.mark.parametrize("when", ["gather", "nthreads"])
+def test_a_cluster_that_has_gone_is_no_fault_of_the_training(when):
     pytest.importorskip("distributed")
 
-    def gather(_):
+    def fail(*_):
         raise TimeoutError("nobody is there")
 
-    client = SimpleNamespace(nthreads=lambda: {"a": 1}, submit=lambda *a, **k: None, gather=gather)
+    methods = {"nthreads": lambda: {"a": 1}, "submit": lambda *a, **k: None, when: fail}
+    client = SimpleNamespace(**methods)
     share = ClusterShare(client, SimpleNamespace(key="k"))
     state = SimpleNamespace(parameters=[np.zeros(2)], kept={})
     share.begin(state, np.arange(3), np.random.default_rng(0))

@@ -1,11 +1,14 @@
 """Sweep files: what varies, what is drawn, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sim.cluster.search import Halving, draw_points
 from sim.cluster.sweep import list_points, merge_options
 from sim.cluster.sweep_file import Search, parse_sweep, read_sweep
+from sim.cluster.sweep_table import Outcome, make_row
 from spiketheory.errors import InputError
 
 VARY = '[base]\ndataset = "digits"\n[vary]\n'
@@ -133,3 +136,12 @@ def test_halving_stops_a_run_without_a_number():
     halving = Halving(Search(space={}), "maximise", 9)
     assert halving.should_stop(0, 1, [0.5, float("nan")])
     assert halving.should_stop(1, 1, [0.5])
+
+
+def test_a_metric_does_not_take_the_place_of_what_varies():
+    outcome = Outcome(
+        number=3, folder=Path("runs/0003"), varied={"learning_rate": 0.1, "seed": 1},
+        status="done", reason="", rows=[{"epoch": 2.0, "learning_rate": 1e-6}],
+    )  # fmt: skip
+    row = make_row(outcome)
+    assert (row["learning_rate"], row["last_learning_rate"], row["epoch"]) == (0.1, 1e-6, 2.0)

@@ -66,9 +66,7 @@ class NetworkRun:
     def save(self) -> None:
         """Write configuration, metrics and checkpoint; the first time model files too."""
         if self.saved_epoch is None:
-            for name, content in self.model_files.items():
-                with replace_atomically(self.folder / name) as draft:
-                    draft.write_bytes(content)
+            self.save_models()
         write_text_atomically(self.folder / CONFIG, tomli_w.dumps(self.tables))
         if self.state.rows:
             write_metrics_csv(self.state.rows, self.folder / METRICS)
@@ -84,6 +82,12 @@ class NetworkRun:
             },
         )
         self.saved_epoch, self.saved_at = self.state.epoch, time.monotonic()
+
+    def save_models(self) -> None:
+        """Write the model files."""
+        for name, content in self.model_files.items():
+            with replace_atomically(self.folder / name) as draft:
+                draft.write_bytes(content)
 
     def save_if_due(self) -> None:
         """Write them if it has been a while."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.engine.choose import AUTO, loss_and_gradient
+from sim.engine.choose import AUTO, choose_engine, loss_and_gradient
 from sim.engine.records import AnyOutcome
 from sim.files.network_file import NetworkFile
 from sim.files.tables import Table
@@ -15,6 +15,7 @@ from sim.network.layer_stack import LARGEST_WEIGHT
 from sim.network.network import Network
 from sim.network.readouts import LinearReadout
 from sim.temporal.batch import TemporalOutcome
+from sim.temporal.logit_losses import LogitLoss
 from sim.training.learner import Learner
 from sim.training.networks.network_config import NetworkTraining
 from sim.training.train import Row, TrainState
@@ -147,10 +148,9 @@ class NetworkTrainer:
         row: Row = {"epoch": state.epoch}
         for k, indices in enumerate(batches):
             rate = self.schedule(state.epoch + k / len(batches), self.settings.epochs)
-            part = self.train if self.is_single else self.train.take(indices)
-            outcome = self.run_step(state, part, rate)
+            outcome, hit = self.run_step(state, indices, rate, rng)
             total += float(outcome.loss.sum())
-            hits, seen = hits + count_hits(outcome, part), seen + len(part.trials)
+            hits, seen = hits + hit, seen + len(outcome.loss)
             if on_batch is not None:
                 on_batch(total / seen)
         state.epoch += 1
@@ -164,8 +164,11 @@ class NetworkTrainer:
         state.rows.append(row)
         return row
 
-    def run_step(self, state: TrainState, part: Part, rate: float) -> AnyOutcome:
-        """One optimiser step."""
+    def run_step(
+        self, state: TrainState, indices: np.ndarray, rate: float, _: np.random.Generator
+    ) -> tuple[AnyOutcome, int]:
+        """One optimiser step; returns what the batch did, and the number of hits."""
+        part = self.train if self.is_single else self.train.take(indices)
         try:
             outcome, gradients = self.compute(state, part, gradient=True)
             norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
@@ -184,7 +187,19 @@ class NetworkTrainer:
                 f"{self.unit} something that learns left +-{LARGEST_WEIGHT:g}; lower the learning "
                 "rate."
             )
-        return outcome
+        return outcome, count_hits(outcome, part)
+
+    @property
+    def why_not_shared(self) -> str:
+        """Why workers cannot run parts of its batches; empty if they can."""
+        if self.is_single:
+            return "it learns one trial"
+        wants = self.learner.needs_parameters and not isinstance(self.table.loss, LogitLoss)
+        if self.learner.needs_delays or wants:
+            return "delays or parameters learn, which the engine 'events' does, trial by trial"
+        found = choose_engine(self.learner.network, self.settings.engine, loss=self.table.loss)
+        name, reason = found.engine.name, found.reason
+        return "" if name == "layers" else f"the engine {name!r} runs it, since {reason}"
 
     @property
     def unit(self) -> str:

@@ -128,17 +128,18 @@ def compute_loss(subject: Subject, task: Task, *moves: float) -> float:
     return float(np.mean((np.array(times, dtype=float) - task.targets) ** 2) / T**2)
 
 
-def explore(subject: Subject, *, seed: int = 2, grid: int = 61) -> Landscape:
-    """Compute the landscape of one model.
+def limit_events(subject: Subject) -> Subject:
+    """The same model, which gives up a trial with very many events."""
+    return replace(subject, loop=replace(subject.loop, most_events=MOST_EVENTS))
 
-    Args:
-        subject: The model.
-        seed: Seed of the network.
-        grid: Points along each axis of the plane.
-    """
-    subject = replace(subject, loop=replace(subject.loop, most_events=MOST_EVENTS))
+
+Line = tuple[np.ndarray, np.ndarray, list[Step]]
+
+
+def follow_line(subject: Subject, seed: int) -> Line:
+    """Places on the line, the loss there, and where it jumps."""
+    subject, known = limit_events(subject), dict[float, float]()
     task = make_task(subject, seed)
-    known: dict[float, float] = {}
 
     def loss(s: float) -> float:
         known[s] = compute_loss(subject, task, s)
@@ -148,35 +149,45 @@ def explore(subject: Subject, *, seed: int = 2, grid: int = 61) -> Landscape:
     values = [value for _, value in start]
     flat = FLAT * (max(values) - min(values) or 1.0)
     jumps = find_jumps(loss, lambda a, b: abs(a - b), start, flat=flat, narrow=NARROW)
-    axis = np.linspace(-REACH, REACH, grid)
-    plane = np.array([[compute_loss(subject, task, x, y) for x in axis] for y in axis])
     places = np.array(sorted(known))
+    return places, np.array([known[s] for s in places]), jumps
+
+
+def compute_row(subject: Subject, seed: int, grid: int, row: int) -> list[float]:
+    """The loss in a row of the plane."""
+    subject, axis = limit_events(subject), np.linspace(-REACH, REACH, grid)
+    task = make_task(subject, seed)
+    return [compute_loss(subject, task, x, axis[row]) for x in axis]
+
+
+def explore(subject: Subject, *, seed: int = 2, grid: int = 61) -> Landscape:
+    """Compute the landscape of one model.
+
+    Args:
+        subject: The model.
+        seed: Seed of the network.
+        grid: Points along each axis of the plane.
+    """
+    rows = [compute_row(subject, seed, grid, row) for row in range(grid)]
+    return join(subject, follow_line(subject, seed), rows)
+
+
+def join(subject: Subject, line: Line, rows: list[list[float]]) -> Landscape:
+    """A landscape from its line and the rows of its plane."""
+    places, losses, jumps = line
     return Landscape(
-        subject=subject, places=places, losses=np.array([known[s] for s in places]), jumps=jumps,
-        axis=axis, plane=plane,
+        subject=subject, places=places, losses=losses, jumps=jumps,
+        axis=np.linspace(-REACH, REACH, len(rows)), plane=np.array(rows),
     )  # fmt: skip
 
 
-def draw_landscape(
-    path: str | os.PathLike[str], subjects: Sequence[Subject], *, seed: int = 2, grid: int = 61
-) -> list[Landscape]:
-    """Draw the figure to a file, PNG or SVG by its suffix.
-
-    Args:
-        path: The file.
-        subjects: The models, one row each.
-        seed: Seed of the network.
-        grid: Points along each axis of the plane.
-
-    Returns:
-        What the rows show.
-    """
+def draw_landscape(path: str | os.PathLike[str], found: Sequence[Landscape]) -> None:
+    """Draw the figure to a file, PNG or SVG by its suffix; one row for each landscape."""
     from matplotlib import rc_context
 
     from spiketheory.documents.canvas import Figure
 
     with np.errstate(all="ignore"), rc_context({**STYLE, "font.size": 10}):
-        found = [explore(subject, seed=seed, grid=grid) for subject in subjects]
         canvas = Figure(
             figsize=(WIDTH, HEIGHT * len(found)), layout="constrained", facecolor="white"
         )
@@ -187,7 +198,6 @@ def draw_landscape(
             image = draw_plane(right, one, top)
             canvas.colorbar(image, ax=right, label="loss")
         save(canvas, path)
-    return found
 
 
 def draw_line(axes: "Axes", landscape: Landscape) -> None:

@@ -8,7 +8,7 @@ well conditioned: where relative changes of state and parameters are amplified l
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -70,27 +70,27 @@ def measure_accuracy(
     compiled: CompiledModel,
     *,
     states: int = 1000,
-    seed: int = 0,
+    draw: random.Random | None = None,
     overrides: Mapping[str, float] | None = None,
-) -> Iterator[tuple[int, list[Accuracy]]]:
+) -> list[Accuracy]:
     """Compare spike times and their derivatives by the state at random states.
 
     Args:
         verified: The model's derivation.
         compiled: Its generated functions.
         states: How many states that lead to a spike to look at.
-        seed: Seed of the random numbers.
+        draw: The random numbers; None is those of seed 0.
         overrides: Fixed parameter values by name; all others are drawn near their defaults.
 
-    Yields:
-        The number of states so far, and the errors of every quantity.
+    Returns:
+        The errors of every quantity.
 
     Raises:
         InputError: If hardly any state leads to a spike, or evaluator and reference disagree on
             whether one does.
     """
     derivation = verified.derivation
-    draw = random.Random(seed)
+    draw = draw or random.Random(0)
     fixed = compiled.check_parameters(overrides or {})
     names = set(overrides or {})
     measure = make_measure(derivation)
@@ -100,7 +100,7 @@ def measure_accuracy(
     count = 0
     for _ in range(ATTEMPTS * states):
         if count == states:
-            return
+            return results
         parameters = draw_parameters(derivation, fixed, names, draw)
         if not admissible(dict(zip([p.symbol for p in derivation.model.parameters],
                                    map(mpf, parameters), strict=True))):  # fmt: skip
@@ -118,7 +118,6 @@ def measure_accuracy(
         )
         add_errors(results, conditions, found, exact, describe(state, parameters))
         count += 1
-        yield count, results
     raise InputError(
         f"Expected random states of {derivation.model.name} to lead to {states} spikes but got "
         f"{count}; choose parameters (--param) at which it spikes."

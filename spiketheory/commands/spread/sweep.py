@@ -1,13 +1,16 @@
 """The command sweep: many trainings, on this machine or a cluster."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.cluster_options import add_cluster_options, read_cluster_options
 from spiketheory.commands.common import DATA_OPTION, JSON_OPTION, end_stopped, print_either
+from spiketheory.commands.spread.cluster_options import add_cluster_options, read_cluster_options
+from spiketheory.commands.spread.processes import say_aside
+from spiketheory.plain_text import replace_nonfinite
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,6 +33,9 @@ RUNS = Path("runs")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR",
               help="Do what is missing in the sweep of this folder.  "
               "[default: begin one]")  # fmt: skip
+@click.option("--log-json", is_flag=True,
+              help="Print every run that ends as a line of JSON, for programs.  "
+              "[default: no]")  # fmt: skip
 @JSON_OPTION
 def sweep(
     file: Path | None,
@@ -37,6 +43,7 @@ def sweep(
     out: Path | None,
     overwrite: bool,
     resume: Path | None,
+    log_json: bool,
     as_json: bool,
     **where: Any,
 ) -> None:
@@ -69,38 +76,51 @@ def sweep(
         compile_model=compile_model, compile_readout=compile_readout, root=root,
     )  # fmt: skip
     try:
-        with open_client(options) as client:
-            outcomes = show_sweep(run, client, as_json=as_json)
+        with open_client(options, say_aside) as client:
+            outcomes = show_sweep(run, client, quiet=as_json or log_json, log_json=log_json)
     except KeyboardInterrupt:
-        done = f"{len(run.ends)} of {len(run.points)} runs are done"
-        end_stopped(f"Stopped; {done}. Go on with: spiketheory sweep --resume {folder}")
+        again = ""
+        if run.has_begun:
+            done = f"{len(run.ends)} of {len(run.points)} runs are done"
+            again = f" {done}; go on with: spiketheory sweep --resume {folder}"
+        end_stopped(f"Stopped.{again}")
     finally:
         run.close()
-    print_sweep(run, outcomes, as_json=as_json)
+    print_sweep(run, outcomes, as_json=as_json, quiet=log_json)
 
 
-def show_sweep(run: "SweepRun", client: Any, *, as_json: bool) -> "list[Outcome]":
+def show_sweep(run: "SweepRun", client: Any, *, quiet: bool, log_json: bool) -> "list[Outcome]":
     """Run it, and show how many runs are done."""
+    from sim.cluster.sweep_table import make_row
     from spiketheory.commands.display import make_progress
     from spiketheory.commands.terminal import make_console
 
-    console = make_console(stderr=True, quiet=as_json)
-    console.print(f"{len(run.points)} runs in {run.folder}; what the workers do: "
-                  f"{client.dashboard_link}", highlight=False, markup=False,
-                  soft_wrap=True)  # fmt: skip
+    console = make_console(stderr=True, quiet=quiet)
+    looking = f"; what the workers do: {client.dashboard_link}" if find_spec("bokeh") else ""
+    console.print(f"{len(run.points)} runs in {run.folder}{looking}", highlight=False,
+                  markup=False, soft_wrap=True)  # fmt: skip
     with make_progress(console) as bar:
         task = bar.add_task("Runs", total=len(run.points), note="")
-        run.on_end = lambda done, _: bar.update(task, completed=done)
+
+        def show(outcome: "Outcome") -> None:
+            bar.update(task, completed=len(run.ends))
+            if log_json:
+                line = replace_nonfinite(make_row(outcome))
+                click.echo(json.dumps(line, allow_nan=False))
+
+        run.on_end = show
         return run.run(client)
 
 
-def print_sweep(run: "SweepRun", outcomes: "list[Outcome]", *, as_json: bool) -> None:
-    """Print the settings, and draw the figure."""
+def print_sweep(run: "SweepRun", outcomes: "list[Outcome]", *, as_json: bool, quiet: bool) -> None:
+    """Draw the figure, and print the settings."""
     from sim.cluster.sweep_table import TABLES_JSON, collect_settings, draw_table
 
     figure = draw_table(run.sweep, outcomes, run.folder)
     if as_json:
         click.echo(json.dumps(json.loads((run.folder / TABLES_JSON).read_text("utf-8")), indent=2))
+        return
+    if quiet:
         return
     print_either(draw_settings(run, collect_settings(run.sweep, outcomes)))
     for outcome in outcomes:

@@ -1,19 +1,21 @@
 """The inside of ``simulate --scan`` and of ``simulate FOLDER``: many runs, one file of results."""
 
 import sys
-from collections.abc import Iterator
 from concurrent.futures import as_completed
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from spiketheory.commands.spread.processes import open_processes
 
 if TYPE_CHECKING:
     from sim.cluster.client import ClusterOptions
 
 TASKS_PER_WORKER = 4
 """So that no worker waits long for another."""
+TASKS_OF_CLUSTERS = 64
+"""At least, so that workers that join later have some to do."""
 
 
 # Long: it says what to do, step by step.
@@ -49,9 +51,9 @@ def run_scan(
     settings = list_settings(file, axes)
     check_settings(file, axes)
     number = workers or get_thread_count()
-    with open_pool_of(where, number) as (pool, n_workers):
-        tasks = cut_tasks(file, settings, TASKS_PER_WORKER * n_workers, engine=engine,
-                          max_spikes=max_spikes, **how)  # fmt: skip
+    with open_processes(where, number) as pool:
+        n_tasks = max(TASKS_PER_WORKER * pool.count(), 0 if where is None else TASKS_OF_CLUSTERS)
+        tasks = cut_tasks(file, settings, n_tasks, engine=engine, max_spikes=max_spikes, **how)
         console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
         with make_progress(console) as bar:
             line = bar.add_task("Runs", total=len(settings), note="")
@@ -68,18 +70,3 @@ def run_scan(
     }  # fmt: skip
     said = [f"{summary['runs']} runs: {summary['spikes']} spikes."]
     click.echo(format_json(summary) if as_json else say_what_was_written(said, summary))
-
-
-@contextmanager
-def open_pool_of(where: "ClusterOptions | None", workers: int) -> Iterator[tuple[Any, int]]:
-    """Processes of this machine, or of a cluster."""
-    if where is None:
-        from spiketheory.workers import Workers
-
-        with Workers(workers) as pool:
-            yield pool, workers
-        return
-    from sim.cluster.pool import open_pool
-
-    with open_pool(where) as found:
-        yield found

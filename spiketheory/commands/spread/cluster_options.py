@@ -9,6 +9,14 @@ import click
 if TYPE_CHECKING:
     from sim.cluster.client import ClusterOptions
 
+WORKERS_OPTION = click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N",
+    help="Worker processes on this machine.  [default: this process alone]",
+)  # fmt: skip
+FOLDER_WORKERS_OPTION = click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N",
+    help="Of a folder: models at a time, each in a process of its own.  [default: 1]",
+)  # fmt: skip
 SCHEDULER_OPTION = click.option(
     "--scheduler", metavar="ADDRESS",
     help="A Dask scheduler that runs, such as tcp://10.0.0.1:8786.  [default: workers here]",

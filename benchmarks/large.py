@@ -1,0 +1,99 @@
+"""Large networks with delays: our engines, and simulators that step in time.
+
+N neurons hear 100 or 1,000 others each after tau/10, or after three delays, or after one of its own
+for each connection, with one weight or one for each synapse; constant drive, weak inhibition, about
+0.5 to 0.8 spikes per neuron and tau. Million synaptic events per second and core, set-up left out;
+processor seconds of one thread, in turns. Beside them NEST with grid and precise neurons
+(``--nest-python``) and Brian2's C++ (``--brian-python``), with steps of tau/100 and one refractory
+step where they insist on it.
+"""
+
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+
+from benchmarks.large_networks import Task, open_events, open_windows
+from benchmarks.large_peers import list_peers, open_peer
+from benchmarks.scaling import use_threads, with_threads
+from benchmarks.suite import Session
+from benchmarks.timing import Step, interleave
+from sim.threads import get_thread_count
+
+DURATIONS = {1_000: 100.0, 10_000: 20.0, 100_000: 4.0, 1_000_000: 1.0}
+"""Of the trial, by neurons [tau]."""
+ONE_WEIGHT = [
+    Task(model=model, n=n, in_degree=in_degree)
+    for in_degree, sizes in ((100, DURATIONS), (1_000, (1_000, 10_000, 100_000)))
+    for n in sizes
+    for model in ("lif_delta", "theta")
+]
+VARIANTS = [
+    Task(model=model, n=n, **settings)
+    for n in (10_000, 100_000)
+    for settings in ({"weights": "float32"}, {"weights": "float64"}, {"delays": "classes"},
+                     {"delays": "own"})
+    for model in ("lif_delta", "theta")
+]  # fmt: skip
+OTHERS = [
+    *(Task(model="lif", n=n) for n in (10_000, 100_000)),
+    *(Task(model=model, n=10_000) for model in ("qif", "qif_delta", "eif", "adex")),
+]
+TINY = Task(model="theta", n=200, in_degree=20)
+THREADED = [Task(model=model, n=100_000) for model in ("lif_delta", "theta", "lif")]
+
+
+def measure(session: Session) -> None:
+    """All of it."""
+    few = session.options.quick or session.options.tiny
+    tasks = [TINY] if session.options.tiny else [*ONE_WEIGHT, *VARIANTS, *OTHERS]
+    if few and not session.options.tiny:
+        tasks = [task for task in ONE_WEIGHT[:4] if task.model == "theta"]
+    for task in tasks:
+        measure_task(session, task)
+    for task in [TINY] if few else THREADED:
+        measure_threads(session, task)
+
+
+def measure_task(session: Session, task: Task) -> None:
+    """One network: ours and peers, in turns on one core."""
+    duration = 5.0 if session.options.tiny else DURATIONS[task.n] * 100 / task.in_degree
+    task = replace(task, duration=duration)
+    session.show(f"setting up {task.name}")
+    with use_threads(1), ExitStack() as stack:
+        steps: dict[str, Step] = {}
+        begin = time.perf_counter()
+        windows = open_windows(task)
+        built = time.perf_counter() - begin
+        steps["windows"] = windows
+        if task.n <= 100_000 and task.in_degree == 100:
+            steps["events"] = open_events(task)
+        for python, peer in list_peers(session, task.model):
+            session.show(f"setting up {task.name}, {peer.name}")
+            opened = stack.enter_context(open_peer(python, peer, task.settings))
+            if opened is not None:
+                steps[peer.name] = opened.step
+        for step in steps.values():
+            step()
+        seconds = interleave(steps, min(session.options.rounds, 5), show=session.show)
+    settings = {**task.settings, "spikes_per_neuron_and_tau": windows.rate, "built_seconds": built}
+    for name, values in seconds.items():
+        session.add(f"{task.name}: {name}", (task.in_degree / s / 1e6 for s in values),
+                    "million/s", "higher" if name == "windows" else None, **settings)  # fmt: skip
+    for name in list(seconds)[1:]:
+        session.add_ratio(f"{task.name}: windows, times faster than {name}", seconds[name],
+                          seconds["windows"], "higher")  # fmt: skip
+
+
+def measure_threads(session: Session, task: Task) -> None:
+    """The speed-up by threads, of seconds on the wall."""
+    duration = 5.0 if session.options.tiny else DURATIONS[task.n]
+    run = open_windows(replace(task, duration=duration), clock=time.perf_counter)
+    most = get_thread_count()
+    numbers = sorted({1, 2, most} if most > 1 else {1})
+    steps = {str(n): with_threads(n, run) for n in numbers}
+    for step in steps.values():
+        step()
+    seconds = interleave(steps, session.options.rounds, show=session.show)
+    for number in numbers[1:]:
+        session.add_ratio(f"{task.name}: speed-up by {number} threads", seconds["1"],
+                          seconds[str(number)], "higher", **task.settings)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Commands whose work is shared between processes and machines."""
