@@ -152,6 +152,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         for name, values in (("paper", PAPER), ("best", BEST), ("sparse", SPARSE))
     },
     "fsdd": {"dataset": "fsdd", **SPEECH},
+    "fsdd-best": {"dataset": "fsdd", **SPEECH, "hidden": (512,), "epochs": 20},
     "fsdd-lif": {
         "dataset": "fsdd",
         **SPEECH,
