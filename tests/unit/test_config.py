@@ -291,7 +291,7 @@ def test_a_bad_value_is_refused_with_what_was_expected(values, message):
 def test_an_unknown_preset_or_dataset_is_refused():
     with pytest.raises(
         InputError,
-        match="preset to be one of best, fsdd, fsdd-best, fsdd-lif, paper, shd, sparse but got 'book'",
+        match=r"preset to be one of best, fsdd, fsdd-best, .*, sparse but got 'book'",
     ):
         make_config(preset="book")
     with pytest.raises(InputError, match="Expected dataset to be one of"):
