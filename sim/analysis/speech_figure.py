@@ -9,6 +9,7 @@ from sim.analysis.training_figures import BLUE, INK, STYLE
 from spiketheory.files import replace_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -45,14 +46,8 @@ def draw_speech(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8, 6.5), layout="constrained")
         wave, loudness, raster = figure.subplots(3, 1, gridspec_kw={"height_ratios": [1, 2, 2]})
-        times = np.arange(len(samples)) / rate
-        shown = times <= (np.inf if stretched else duration)
-        wave.plot(times[shown], samples[shown], color=BLUE, linewidth=0.6)
-        wave.set_ylabel("sound")
+        draw_sound(wave, samples, rate, None if stretched else duration)
         wave.set_title(name)
-        wave.set_xlim(0, times[-1] if stretched else duration)
-        if stretched:
-            wave.set_xlabel("time in the recording [s]")
         picture = loudness.imshow(
             image.T, origin="lower", aspect="auto", extent=(0, duration, -0.5, n_bands - 0.5),
             cmap="magma", vmin=0.0, vmax=1.0, interpolation="nearest",
@@ -68,8 +63,19 @@ def draw_speech(
         raster.set_title(f"{len(spikes):,} spikes")
         raster.set_xlim(0, duration)
         raster.set_xlabel("time of the network [s]" if stretched else "time [s]")
-        if not stretched:
-            wave.tick_params(labelbottom=False)
         loudness.tick_params(labelbottom=False)
         loudness.set_xlim(0, duration)
     return figure
+
+
+def draw_sound(axes: "Axes", samples: np.ndarray, rate: int, duration: float | None) -> None:
+    """Draw the waveform, of which so much is shown; with None all of it, on a time of its own."""
+    times = np.arange(len(samples)) / rate
+    shown = times <= (np.inf if duration is None else duration)
+    axes.plot(times[shown], samples[shown], color=BLUE, linewidth=0.6)
+    axes.set_ylabel("sound")
+    axes.set_xlim(0, times[-1] if duration is None else duration)
+    if duration is None:
+        axes.set_xlabel("time in the recording [s]")
+    else:
+        axes.tick_params(labelbottom=False)
