@@ -66,7 +66,7 @@ def draw_confusion(table: np.ndarray) -> str:
         share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
         wrong = share.copy()
         np.fill_diagonal(wrong, 0.0)
-        top = max(float(wrong.max()), 0.05)
+        top, h = max(float(wrong.max()), 0.05), 0.47  # a gap tells neighbours apart
         for i in range(n):
             for k in range(n):
                 if not table[i, k]:
@@ -74,7 +74,7 @@ def draw_confusion(table: np.ndarray) -> str:
                 color = GREY if i == k else VERMILION
                 depth = 0.45 * share[i, k] if i == k else 0.15 + 0.75 * wrong[i, k] / top
                 axes.fill(
-                    [k - 0.5, k + 0.5, k + 0.5, k - 0.5], [i - 0.5, i - 0.5, i + 0.5, i + 0.5],
+                    [k - h, k + h, k + h, k - h], [i - h, i - h, i + h, i + h],
                     color=color, alpha=float(depth), linewidth=0,
                 )  # fmt: skip
                 if n <= 20:
