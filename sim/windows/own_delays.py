@@ -17,6 +17,7 @@ from sim.windows.records import (
     EXPANDED,
     FREE_CHUNK,
     GATHERED,
+    LOW,
     N_ARRIVALS,
     N_CHUNKS,
     N_SPIKES,
@@ -104,7 +105,7 @@ def expand_row(
     for e in range(int(rows.starts[start]), int(rows.starts[start + 1])):
         delay = rows.delays[delay_at + e] * rows.delay_step
         arrival = time if delay == 0.0 else find_arrival(time, delay, clock.ticks)
-        if arrival > clock.duration:
+        if arrival > clock.duration or arrival < state.bounds[LOW]:  # never, or before a restart
             continue
         window = state.counts[WINDOW]
         if delay > 0.0:
