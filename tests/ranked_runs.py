@@ -1,14 +1,11 @@
 """A program that ranks run, and what it runs: `python -m ranked_runs OUT.npz ...`, by mpirun."""
 
-import dataclasses
 import itertools
 import sys
-from pathlib import Path
 
 import numpy as np
 from networks import compiled
 
-from sim.events.recording import StoppedError
 from sim.network.drawn import Drawn
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.windows.ranked import simulate_in_ranks
@@ -16,7 +13,7 @@ from sim.windows.ranks import open_ranks
 
 
 def draw_network(backend="numpy"):
-    """Three models, one of which has no frame, and one parameters per neuron; inputs; own delays."""
+    """Models with and without a frame, parameters per neuron, inputs, delays per connection."""
     rng, size = np.random.default_rng(0), 16
     drive = {"theta": 6.6, "lif_delta": np.linspace(1.2, 1.5, size), "qif": 0.0}
     populations = [

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spiketheory.errors import InputError, ProcessError
+from spiketheory.errors import InputError, ProcessError, WorkerError
 from spiketheory.machine.versions import check_versions, describe_versions
 
 FINE, STOPS, FAILED = range(3)
@@ -151,8 +151,16 @@ def open_ranks(communicator: Any = None) -> Ranks:
     """
     mpi = load_mpi()
     ranks = Ranks(mpi.COMM_WORLD if communicator is None else communicator)
-    with ranks.together():
-        found = ranks.tell(describe_versions())
-        for number, versions in enumerate(found):
-            check_versions(found[0], whose=f"rank {number}", own=versions, client="rank 0")
+    check_ranks(ranks)
     return ranks
+
+
+def check_ranks(ranks: Ranks) -> None:
+    """Raise `WorkerError`, in every rank, unless all compute the same bits."""
+    found = ranks.tell(describe_versions())
+    for number, versions in enumerate(found):
+        try:
+            check_versions(found[0], whose=f"rank {number}", own=versions, client="rank 0")
+        except WorkerError:
+            ranks.is_over = True
+            raise

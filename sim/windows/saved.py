@@ -57,6 +57,11 @@ class Saved:
         """How far the run is [time]."""
         return float(self.arrays["bounds"][LOW])
 
+    @property
+    def handed_until(self) -> float:
+        """All spikes before were handed over, if they were not kept in memory [time]."""
+        return min([self.time, *self.arrays["spike_time"][:1].tolist()])
+
 
 class Saver:
     """Saves a run every so many windows, and when it is stopped.

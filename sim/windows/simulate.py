@@ -281,7 +281,7 @@ class WindowRun:
                 return self.stop(self.network.duration)
             advance = Advance(
                 time=float(self.state.bounds[LOW]), duration=self.network.duration,
-                n_spikes=self.n_spikes,
+                n_spikes=self.n_spikes, handed_until=self.handed_until,
             )  # fmt: skip
             if status != PAUSED:
                 continue
@@ -302,6 +302,12 @@ class WindowRun:
     def n_spikes(self) -> int:
         """Spikes so far."""
         return self.n_before + int(self.state.counts[N_SPIKES])
+
+    @property
+    def handed_until(self) -> float:
+        """All spikes before were handed over, if they are not kept here [time]."""
+        low = float(self.state.bounds[LOW])
+        return min(low, float(self.spikes.times[0])) if self.state.counts[N_SPIKES] else low
 
     def hand_over(self, *, everything: bool) -> None:
         """Let spikes go that are not kept here, and that all blocks know of."""
@@ -388,6 +394,7 @@ class WindowRun:
 
     def close(self, time: float) -> Recording:
         """The record of what was run up to ``time``."""
+        self.hand_over(everything=True)
         n_spikes = int(self.state.counts[N_SPIKES])
         end, packed = np.zeros((self.width, self.network.n_neurons)), self.packed
         self.kernels.look_at_all(packed.rows, self.cells, packed.frame, packed.state, time, end)
