@@ -88,7 +88,7 @@ def fail_to_write(run, *_):
 PUT_OTHERS = RankedRun.put_others
 ERRORS = {
     "lost": (lose_state, {}),
-    "runaway": (draw_network, {"max_spikes": 40}),
+    "runaway": (draw_network, {"max_spikes": 40, "probe_times": [0.3], "probed": [1]}),
     "endless": (lambda: draw_network(1e9), {"max_spikes": 300}),
 }
 """Runs that end early, by name: network and options."""

@@ -252,14 +252,16 @@ class RankedRun(WindowRun):
 
     def gather_probes(self) -> np.ndarray:
         """What was seen of all that are probed."""
-        seen, n = self.probes.coordinates.reshape(-1, len(self.probes.neurons)), len(self.probed)
+        height, n = self.width * len(self.probes.times), len(self.probed)
+        seen = self.probes.coordinates.reshape(height, len(self.probes.neurons))
         places = self.ranks.join(np.flatnonzero(self.is_probed))
         rows = self.ranks.join(np.ascontiguousarray(seen.T).reshape(-1))
-        found = np.zeros((self.width * len(self.probes.times), n))
-        found[:, places] = rows.reshape(n, -1).T
-        return found.reshape(self.width, -1)
+        found = np.zeros((height, n))
+        found[:, places] = rows.reshape(n, height).T
+        return found.reshape(self.width, len(self.probes.times) * n)
 
     def put_probes(self, coordinates: np.ndarray) -> None:
         """Go on with what was seen of the neurons that are here, of all that are probed."""
         seen = coordinates.reshape(self.width, len(self.probes.times), len(self.probed))
-        self.probes.coordinates[:] = seen[:, :, self.is_probed].reshape(self.width, -1)
+        own = seen[:, :, self.is_probed]
+        self.probes.coordinates[:] = own.reshape(self.probes.coordinates.shape)

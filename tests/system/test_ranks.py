@@ -1,4 +1,4 @@
-"""Runs over ranks, real processes that mpirun starts: the spikes of one process, to the last bit."""
+"""Runs over ranks, processes that mpirun starts: the spikes of one process, to the last bit."""
 
 import json
 import os
@@ -71,7 +71,8 @@ def test_two_ranks_find_the_spikes_of_one_and_hear_of_each_other_what_ends_a_run
     assert first["failed"].error == "ProcessError: Rank 1 of 2 ended the run: no room"
     assert last["failed"].error == "MemoryError: no room"
     wrong = first["versions"].error
-    assert wrong.startswith("WorkerError: Expected rank 1 to have numpy") and "but got 1.0" in wrong
+    assert wrong.startswith("WorkerError: Expected rank 1 to have numpy")
+    assert "but got 1.0" in wrong
     assert last["versions"].error == wrong
 
 
