@@ -22,11 +22,13 @@ class Advance:
         time: Time of the last event [time].
         duration: The trial's end T [time].
         n_spikes: Spikes so far.
+        handed_until: All spikes before were handed on; None for those before ``time`` [time].
     """
 
     time: float
     duration: float
     n_spikes: int
+    handed_until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sim.events.recording import Recording
 from sim.network.network import Network
-from spiketheory.errors import InputError
+from spiketheory.errors import CheckpointError, InputError
 from spiketheory.files import replace_atomically
 
 CHUNK = 65_536
@@ -52,21 +52,26 @@ class SpikeStream:
         path: The file; one that is there is replaced.
         network: The network.
         recorded: Neurons whose spikes are kept; None for all.
+        n_before: So many spikes of the file that is there are kept: a run goes on.
 
     Raises:
         InputError: If it cannot be written.
     """
 
-    def __init__(self, path: Path, network: Network, recorded: np.ndarray | None) -> None:
+    def __init__(
+        self, path: Path, network: Network, recorded: np.ndarray | None, n_before: int = 0
+    ) -> None:
         self.path, self.network, self.h5py = path, network, import_h5py()
-        self.n_written, self.time, self.last = 0, 0.0, time.monotonic()
+        self.n_written, self.time, self.last = n_before, 0.0, time.monotonic()
         self.waiting: list[tuple[np.ndarray, np.ndarray]] = []
         with replace_atomically(path) as draft, self.open(draft, "w") as file:
             self.write_head(file, recorded)
             self.fields = list(file)
+            if n_before:
+                self.copy_spikes(file)
         values = sum(p.size * (1 + len(p.model.state)) for p in network.populations)
         self.room = path.stat().st_size
-        self.head = self.room + 8 * values
+        self.head = self.room + 8 * values - BYTES_PER_SPIKE * n_before
         self.file = self.open(path, "r+")
         self.file.swmr_mode = True
         self.take_room(0)
@@ -92,6 +97,26 @@ class SpikeStream:
             for name in population.model.state:
                 field = f"{population.name}_{name}_end"
                 file.create_dataset(field, (population.size,), dtype="f8", fillvalue=np.nan)
+
+    def copy_spikes(self, file: Any) -> None:
+        """Copy the spikes that are kept from the file that is there.
+
+        Raises:
+            CheckpointError: If it has fewer.
+        """
+        names, n = ("spike_time", "spike_neuron"), self.n_written
+        with self.h5py.File(self.path, "r", swmr=True, libver="latest") as old:
+            has = min(len(old[name]) if name in old else 0 for name in names)
+            if has < n:
+                raise CheckpointError(
+                    f"Expected at least {n} spikes in {self.path}, with which the run was saved, "
+                    f"but got {has}; begin anew."
+                )
+            for name in names:
+                file[name].resize((n,))
+                for first in range(0, n, BUFFER):
+                    part = slice(first, min(first + BUFFER, n))
+                    file[name][part] = old[name][part]
 
     def add(self, times: np.ndarray, neurons: np.ndarray) -> None:
         """Take the next spikes."""

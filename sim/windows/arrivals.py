@@ -176,6 +176,8 @@ def send_spikes(
             if arrival > clock.duration:
                 continue
             window = int(np.rint(arrival * clock.ticks)) // clock.width
+            if window < counts[WINDOW]:  # it has arrived: what was saved goes on
+                continue
             node = counts[FREE]
             counts[FREE] = ring.following[node]
             counts[N_FREE] -= 1

@@ -26,6 +26,7 @@ from sim.windows.records import (
     FINISHED,
     HIGH,
     IS_DONE,
+    IS_SHARED,
     LOOK,
     LOST_STATE,
     LOW,
@@ -38,10 +39,12 @@ from sim.windows.records import (
     NEXT_PROBE,
     NO_ROOM,
     ORIGIN,
+    PAUSE_AT,
     PHASE,
     PROBED,
     PUSH,
     SEND,
+    SHARE,
     UNTIL,
     WINDOW,
     Arrivals,
@@ -58,10 +61,10 @@ from sim.windows.records import (
 )
 from spiketheory.machine.link import kernel
 
-DONE, PAUSED, FULL, LOST, BLOCKS, DRAW = range(6)
+DONE, PAUSED, FULL, LOST, BLOCKS, DRAW, MEET = range(7)
 """How a slice of the run ended: at T; after its share; because an array is full; because a state
 left the range of numbers; because the blocks are to be taken through the window; because later
-inputs must be known."""
+inputs must be known; because others are to be told what the blocks found."""
 
 
 @kernel()
@@ -96,8 +99,8 @@ def look_at(
 def look_at_all(
     rows: BlockRows, cells: Cells, frame: Frame, state: State, time: float, found: Floats
 ) -> None:
-    """Write the coordinates of all neurons at a time after their last event."""
-    for i in range(found.shape[1]):
+    """Write the coordinates of all neurons that are here at a time after their last event."""
+    for i in range(rows.bounds[0], rows.bounds[-1]):
         look_at(rows, cells, frame, state, i, time, found, i)
 
 
@@ -205,7 +208,8 @@ def run(
             begin_window(clock, state)
             if state.bounds[LOW] > clock.duration:
                 return DONE
-            if share <= 0 or counts[N_SPIKES] > max_spikes:
+            is_time = counts[WINDOW] >= counts[PAUSE_AT]
+            if share <= 0 or is_time or counts[N_SPIKES] > max_spikes:
                 return PAUSED
             if state.bounds[UNTIL] > state.bounds[DRAWN]:
                 return DRAW
@@ -232,7 +236,7 @@ def run(
                 return FULL
             counts[PHASE] = LOOK
         elif counts[PHASE] == LOOK:
-            counts[PHASE] = SEND
+            counts[PHASE] = SHARE if counts[IS_SHARED] else SEND
             if is_probed(probes, state):
                 n = probes.neurons.shape[0]
                 for k in range(n):
@@ -244,6 +248,8 @@ def run(
                 state.bounds[PROBED] = state.bounds[HIGH]
                 begin_pass(arrivals, found, probes, state)
                 counts[PHASE] = PUSH
+        elif counts[PHASE] == SHARE:
+            return MEET
         else:
             if not has_room(rows, ring, scratch, found, spikes, state, most_tracts):
                 return FULL

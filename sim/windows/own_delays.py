@@ -16,6 +16,7 @@ from sim.windows.records import (
     EXPANDED,
     FREE_CHUNK,
     GATHERED,
+    LOW,
     N_ARRIVALS,
     N_CHUNKS,
     N_SPIKES,
@@ -106,17 +107,20 @@ def expand_row(
     now, n_slots, port = state.counts[WINDOW], counts.shape[0], rows.tract_ports[tract]
     slot_now, width, ticks = now % n_slots, float(clock.width), clock.ticks
     has_weights, has_ports, keeps_sent = own.has_weights, own.has_ports, own.keeps_sent
-    departure = np.rint(time * ticks)  # as in `find_arrival`
+    departure, low = np.rint(time * ticks), state.bounds[LOW]  # as in `find_arrival`
     for e in range(first, end):
         delay = rows.delays[delay_at + e] * rows.delay_step
-        arrival, slot = time, slot_now
+        arrival, slot, ahead = time, slot_now, 0
         if delay > 0.0:
             arrival = (departure + delay) / ticks
             if arrival > clock.duration:
                 continue
-            slot += int((departure + delay) / width) - now  # whole numbers: never rounded up
+            ahead = int((departure + delay) / width) - now  # whole numbers: never rounded up
+            slot += ahead
             if slot >= n_slots:
                 slot -= n_slots
+        if ahead < 0 or arrival < low:  # it has arrived: what was saved goes on
+            continue
         n = counts[slot]
         if n % CHUNK == 0:
             add_chunk(own, place, slot)

@@ -43,19 +43,20 @@ def find_shortest(projection: Projection) -> float:
     return projection.delay
 
 
-def choose_clock(network: Network, rows: BlockRows, framed: Sequence[bool]) -> Clock:
+def choose_clock(
+    network: Network, ticks: float, shortest: float, framed: Sequence[bool]
+) -> Clock:  # fmt: skip
     """Windows of the shortest delay between neurons, or shorter where a frame asks for that.
 
     Args:
         network: The network.
-        rows: Its connections.
+        ticks: How many make a unit of time for its connections.
+        shortest: The shortest delay between neurons, in ticks.
         framed: Which populations are in the frame.
     """
-    delays = list_delays(network, rows)
-    ticks = rows.ticks
     if any(framed):  # which are the same, but that there are some without delays, too
         ticks = choose_ticks(network.duration, [np.ones(1)])
-    width = min(float(delays.min(initial=np.inf)), np.ceil(network.duration * ticks) + 1)
+    width = min(shortest, np.ceil(network.duration * ticks) + 1)
     reach = np.inf
     for population, is_framed in zip(network.populations, framed, strict=True):
         if is_framed:

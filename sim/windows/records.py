@@ -13,12 +13,15 @@ END = -1
 """The end of a list."""
 (
     WINDOW, PHASE, N_ARRIVALS, N_DUE, NEXT_INPUT, NEXT_PROBE, N_SPIKES, FREE, N_FREE, N_REBASES,
-) = range(10)  # fmt: skip
+    IS_SHARED, PAUSE_AT,
+) = range(12)  # fmt: skip
 """Places in `State.counts`: number of the window; what is to be done in it (COLLECT, ...); its
 arrivals, and how many of them are due in this pass; first input that has not arrived; first probe
 that is not done; spikes so far; first free node of the ring, and how many there are; how often the
-frame's origin was moved."""
-COLLECT, PUSH, LOOK, SEND = range(4)
+frame's origin was moved; whether others have blocks of the network, too (`sim.windows.ranked`); the
+window before which the run is left."""
+N_COUNTS, NEVER = 12, np.iinfo(np.int64).max
+COLLECT, PUSH, LOOK, SHARE, SEND = range(5)
 LOW, HIGH, UNTIL, NEXT, PROBED, DRAWN, ORIGIN, OLD_ORIGIN = range(8)
 """Places in `State.bounds`: where the window begins; how far this pass goes, to a probe or to the
 window's end; that end, which is not beyond T; where the next window begins; the last probe;

@@ -28,8 +28,15 @@ from sim.windows.allocation import (
 )
 from sim.windows.inputs import join_inputs, list_inputs, make_inputs
 from sim.windows.link import link_windows
-from sim.windows.loop import BLOCKS, DONE, DRAW, FULL, LOST, PAUSED
-from sim.windows.plan import choose_clock, count_slots, count_tracts, has_frame, why_no_windows
+from sim.windows.loop import BLOCKS, DONE, DRAW, FULL, LOST, MEET, PAUSED
+from sim.windows.plan import (
+    choose_clock,
+    count_slots,
+    count_tracts,
+    has_frame,
+    list_delays,
+    why_no_windows,
+)
 from sim.windows.records import (
     DRAWN,
     END,
@@ -40,13 +47,16 @@ from sim.windows.records import (
     LOST_NEURON,
     LOST_STATE,
     LOW,
+    N_COUNTS,
     N_DEFERRED,
     N_FOUND,
     N_FREE,
     N_SPIKES,
+    NEVER,
     NEXT_INPUT,
     NEXT_OWN,
     NO_ROOM,
+    PAUSE_AT,
     PHASE,
     PUSH,
     UNTIL,
@@ -57,6 +67,7 @@ from sim.windows.records import (
     Spikes,
     State,
 )
+from sim.windows.saved import Saver, restore
 from spiketheory.errors import InputError
 
 SHARES = {"numba": 20_000_000, "numpy": 4_000}
@@ -82,6 +93,7 @@ def simulate(
     on_spikes: OnSpikes | None = None,
     rows: BlockRows | None = None,
     block_size: int | None = None,
+    saver: Saver | None = None,
 ) -> Recording:
     """Run a network in which every recurrent projection has a delay until its trial's end.
 
@@ -96,6 +108,7 @@ def simulate(
             before ``on_advance``; they are then not kept in memory.
         rows: The connections, if they were laid out before.
         block_size: Neurons of a block, the same spikes whatever it is; None for what is fastest.
+        saver: Saves the run every so many windows, or has one with which to go on.
 
     Returns:
         The recording, without what `differentiate` needs.
@@ -105,12 +118,7 @@ def simulate(
             fit into memory.
         StoppedError: If the network fires without bound, or a state leaves the range of numbers.
     """
-    reason = why_no_windows(network)
-    if reason:
-        raise InputError(
-            f"Expected a network that the engine 'windows' can run but {reason}; give every "
-            "connection between neurons a delay, or choose the engine 'events'."
-        )
+    check_network(network)
     times, neurons = check_probes(network, probe_times, probed)
     chosen = check_recorded(network, recorded)
     kept = None
@@ -119,14 +127,31 @@ def simulate(
     if rows is None:
         rows = build_rows(network, block_size=block_size or choose_block_size(network))
     with np.errstate(all="ignore"):  # interpreted kernels are as silent as compiled ones
-        run = WindowRun(network, rows, times, neurons, max_spikes=max_spikes, kept=kept)
+        run = WindowRun(
+            network, rows, times, neurons, max_spikes=max_spikes, kept=kept, saver=saver
+        )  # fmt: skip
         return run.finish(on_advance)
 
 
-def choose_block_size(network: Network) -> int:
-    """Neurons of a block: their states stand in the second cache, and every thread has one."""
+def check_network(network: Network) -> None:
+    """Raise `InputError` if a network does not run in windows."""
+    reason = why_no_windows(network)
+    if reason:
+        raise InputError(
+            f"Expected a network that the engine 'windows' can run but {reason}; give every "
+            "connection between neurons a delay, or choose the engine 'events'."
+        )
+
+
+def choose_block_size(network: Network, n_neurons: int | None = None) -> int:
+    """Neurons of a block: their states stand in the second cache, and every thread has one.
+
+    Args:
+        network: The network.
+        n_neurons: How many of its neurons are here; None for all.
+    """
     framed = all(has_frame(p, network.duration) for p in network.populations)
-    per_thread = -(-network.n_neurons // get_thread_count())
+    per_thread = -(-(n_neurons or network.n_neurons) // get_thread_count())
     return min(LARGEST_BLOCK if framed else BLOCK_SIZE, max(per_thread, SMALLEST_BLOCK))
 
 
@@ -140,15 +165,21 @@ class WindowRun:
         probed: Neurons to probe.
         max_spikes: More spikes than this stop the run.
         kept: Where spikes go; None to keep all.
+        saver: See `simulate`.
     """
+
+    is_first = True
+    """Whether this process speaks for all."""
 
     def __init__(
         self, network: Network, rows: BlockRows, probe_times: np.ndarray, probed: np.ndarray, *,
-        max_spikes: int, kept: KeptSpikes | None = None,
+        max_spikes: int, kept: KeptSpikes | None = None, saver: Saver | None = None,
     ) -> None:  # fmt: skip
         self.network, self.rows, self.max_spikes, self.kept = network, rows, max_spikes, kept
+        self.saver = saver
         self.models = tuple(dict.fromkeys(p.model for p in network.populations))
-        framed = [has_frame(p, network.duration) for p in network.populations]
+        self.share = SHARES[self.models[0].backend]
+        framed = self.framed = [has_frame(p, network.duration) for p in network.populations]
         kinds = {
             p.model for p, is_framed in zip(network.populations, framed, strict=True) if is_framed
         }
@@ -156,7 +187,7 @@ class WindowRun:
         self.linker = link_windows(self.models, in_frame)
         self.kernels = self.linker.link(loop)
         self.width = max(len(m.coordinates) for m in self.models)
-        self.clock = choose_clock(network, rows, framed)
+        self.clock = choose_clock(network, rows.ticks, self.find_shortest(), framed)
         self.most_tracts = count_tracts(network, rows)
         self.cells = make_cells(network, self.width)
         self.frame = make_frame(network, rows, self.cells, framed)
@@ -175,11 +206,35 @@ class WindowRun:
             times=probe_times, neurons=probed,
             coordinates=np.zeros((self.width, len(probe_times) * len(probed))),
         )  # fmt: skip
-        self.state = State(counts=np.zeros(10, np.int64), bounds=np.zeros(8))
-        self.state.counts[FREE] = END
+        self.state = State(counts=np.zeros(N_COUNTS, np.int64), bounds=np.zeros(8))
+        self.state.counts[FREE], self.state.counts[PAUSE_AT] = END, NEVER
         self.draw_inputs()
         packed = self.packed
         self.kernels.start(packed.rows, self.cells, packed.frame, packed.clock, packed.state)
+
+    def find_shortest(self) -> float:
+        """The shortest delay between neurons, in ticks."""
+        return float(list_delays(self.network, self.rows).min(initial=np.inf))
+
+    def gather(self, own: np.ndarray) -> np.ndarray:
+        """Numbers of the neurons that are here, as those of all: they are the same."""
+        return own
+
+    def meet(self) -> None:
+        """Tell others what the blocks found: there are none."""
+
+    @property
+    def all_probed(self) -> np.ndarray:
+        """Neurons that are probed, those included that are elsewhere."""
+        return self.probes.neurons
+
+    def gather_probes(self) -> np.ndarray:
+        """What was seen of `all_probed`."""
+        return self.probes.coordinates.copy()
+
+    def put_probes(self, coordinates: np.ndarray) -> None:
+        """Go on with what was seen of `all_probed`."""
+        self.probes.coordinates[:] = coordinates
 
     def pack(self) -> None:
         """Hand the arrays to compiled code, where they stay until they are replaced."""
@@ -200,13 +255,13 @@ class WindowRun:
     def finish(self, on_advance: Callable[[Advance], bool] | None) -> Recording:
         """Run to the end; see `simulate`."""
         n_threads = min(get_thread_count(), self.n_blocks)
-        share = SHARES[self.models[0].backend]
+        restore(self)
         while True:
             p = self.packed
             status = self.kernels.run(
                 p.clock, p.rows, self.cells, p.frame, p.own, p.inputs, p.ring, p.arrivals,
                 p.scratch, p.found, p.spikes, p.probes, p.state, self.order, self.most_tracts,
-                self.max_spikes - self.n_before, share, n_threads == 1,
+                self.max_spikes - self.n_before, self.share, n_threads == 1,
             )  # fmt: skip
             if status == BLOCKS:
                 status = self.push(n_threads)
@@ -214,6 +269,8 @@ class WindowRun:
                 self.make_room()
             if status == DRAW:
                 self.draw_inputs()
+            if status == MEET:
+                self.meet()
             if status == LOST:
                 self.raise_lost()
             if status in (DONE, PAUSED):
@@ -224,9 +281,16 @@ class WindowRun:
                 return self.stop(self.network.duration)
             advance = Advance(
                 time=float(self.state.bounds[LOW]), duration=self.network.duration,
-                n_spikes=self.n_spikes,
+                n_spikes=self.n_spikes, handed_until=self.handed_until,
             )  # fmt: skip
-            if status == PAUSED and on_advance is not None and on_advance(advance):
+            if status != PAUSED:
+                continue
+            stops = on_advance is not None and on_advance(advance)
+            if self.saver is None:
+                self.state.counts[PAUSE_AT] = NEVER
+            else:
+                self.saver.look(self, at_once=stops)
+            if stops:
                 return self.stop(advance.time)
 
     @property
@@ -239,6 +303,12 @@ class WindowRun:
         """Spikes so far."""
         return self.n_before + int(self.state.counts[N_SPIKES])
 
+    @property
+    def handed_until(self) -> float:
+        """All spikes before were handed over, if they are not kept here [time]."""
+        low = float(self.state.bounds[LOW])
+        return min(low, float(self.spikes.times[0])) if self.state.counts[N_SPIKES] else low
+
     def hand_over(self, *, everything: bool) -> None:
         """Let spikes go that are not kept here, and that all blocks know of."""
         if self.kept is None:
@@ -246,6 +316,8 @@ class WindowRun:
         counts, expanded = self.state.counts, self.own.progress[:, EXPANDED]
         n = int(counts[N_SPIKES])
         done = n if everything else int(expanded.min(initial=n))
+        if self.saver is not None and not everything:
+            done = min(done, self.saver.count_past(self))
         self.kept.add(self.spikes.times[:done].copy(), self.spikes.neurons[:done].copy())
         for array in self.spikes:
             array[: n - done] = array[done:n].copy()
@@ -322,9 +394,12 @@ class WindowRun:
 
     def close(self, time: float) -> Recording:
         """The record of what was run up to ``time``."""
+        self.hand_over(everything=True)
         n_spikes = int(self.state.counts[N_SPIKES])
         end, packed = np.zeros((self.width, self.network.n_neurons)), self.packed
         self.kernels.look_at_all(packed.rows, self.cells, packed.frame, packed.state, time, end)
+        own = slice(self.rows.bounds[0], self.rows.bounds[-1])
+        end = self.gather(end[:, own].T.reshape(-1)).reshape(-1, self.width).T
         probes = self.probes
         shape = (self.width, len(probes.times), len(probes.neurons))
         times, neurons = self.spikes.times[:n_spikes], self.spikes.neurons[:n_spikes]
@@ -353,29 +428,38 @@ class WindowRun:
 
     def raise_endless(self) -> None:
         """Raise the error of a block whose neurons fire without bound within one window."""
+        time, _, message = self.find_endless()
+        raise StoppedError(message, self.close(time))
+
+    def find_endless(self) -> tuple[float, int, str]:
+        """Time, neuron and message of `raise_endless`."""
         block = int(self.found.progress[:, N_FOUND].argmax())
         n = int(self.found.progress[block, N_FOUND])
         neurons = self.found.neurons[block, :n]
         values, counts = np.unique(neurons, return_counts=True)
         fastest = int(values[counts.argmax()])
         time = float(self.state.bounds[LOW])
-        raise StoppedError(
+        return time, fastest, (
             f"Expected at most {self.max_spikes} spikes but got more in the window from t={time:g} "
             f"of T={self.network.duration:g}; neuron {fastest} of {self.name_of(fastest)} fires "
             f"most, {counts.max()} spikes within {self.state.bounds[UNTIL] - time:.3g}. Lower its "
-            "excitation, or raise max_spikes.",
-            self.close(time),
-        )
+            "excitation, or raise max_spikes."
+        )  # fmt: skip
 
     def raise_lost(self) -> None:
         """Raise the error of the first state that is no number any more."""
+        time, _, message = self.find_lost()
+        raise StoppedError(message, self.close(time))
+
+    def find_lost(self) -> tuple[float, int, str]:
+        """Time, neuron and message of `raise_lost`."""
         progress = self.found.progress
         blocks = np.flatnonzero(progress[:, LOST_NEURON])
         times = self.found.lost_at[blocks]
         first = blocks[np.lexsort((progress[blocks, LOST_NEURON], times))[0]]
         time = float(times.min())
         neuron = int(progress[first, LOST_NEURON]) - 1
-        raise StoppedError(self.describe_lost(neuron, time), self.close(time))
+        return time, neuron, self.describe_lost(neuron, time)
 
     def describe_lost(self, neuron: int, time: float) -> str:
         """The message about a state that is no number any more."""

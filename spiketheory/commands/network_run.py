@@ -14,6 +14,7 @@ from sim.files.spike_stream import SpikeStream
 from sim.inputs.trials import Trials
 from sim.network.network import Network
 from spiketheory.commands.display import say_what_was_written
+from spiketheory.commands.long_run import LongRun
 from spiketheory.commands.run_progress import show_run
 from spiketheory.interrupts import catch_interrupt
 
@@ -32,6 +33,7 @@ def run_network(
     recorded: np.ndarray | None = None,
     stream: SpikeStream | None = None,
     line: Callable[[str], None] | None = None,
+    long: LongRun | None = None,
 ) -> Recording:
     """Run a network with a progress bar; Ctrl-C ends it at the last event.
 
@@ -45,6 +47,7 @@ def run_network(
         recorded: Neurons whose spikes are kept; None for all.
         stream: Takes the spikes while it runs.
         line: See `spiketheory.commands.run_progress.show_run`.
+        long: Ranks and checkpoints; None for a run without.
     """
     options: dict[str, Any] = {"max_spikes": max_spikes, "record": record}
     if recorded is not None:
@@ -58,10 +61,13 @@ def run_network(
 
         def on_advance(advance: Advance) -> bool:
             if stream is not None:
-                stream.advance(advance.time)
+                known = advance.handed_until
+                stream.advance(advance.time if known is None else known)
             show(advance)
             return is_stopped()
 
+        if long is not None:
+            return long.run(network, stream, on_advance=on_advance, **options)
         return simulate(network, engine=engine, on_advance=on_advance, **options)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sim.events.recording import Recording
     from sim.network.network import Network
+    from spiketheory.commands.long_run import LongRun
     from spiketheory.machine.compile import CompiledModel
 
 
@@ -114,6 +115,24 @@ class EngineChoice(click.Choice[str]):
     help="Stop with an error when there are more spikes; of a feedforward batch, in one layer and "
     "sample.  [default: 10000000, of feedforward batches 1000000]",
 )
+@click.option(
+    "--mpi",
+    is_flag=True,
+    help="Large networks, engine windows: mpirun -n 4 spiketheory simulate ... --mpi spreads the "
+    "neurons over 4 processes.  [default: one process]",
+)
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    metavar="WINDOWS",
+    help="Engine windows: write OUT.checkpoint after so many windows of the shortest delay, and "
+    "on Ctrl-C.  [default: never]",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from OUT.checkpoint, with any number of processes and threads.  [default: begin]",
+)
 @DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
 def simulate(
@@ -130,6 +149,9 @@ def simulate(
     backend: str,
     engine: str,
     max_spikes: int | None,
+    mpi: bool,
+    checkpoint_every: int | None,
+    resume: bool,
     timeout: float,
     as_json: bool,
 ) -> None:
@@ -176,6 +198,12 @@ def simulate(
     most = max_spikes or MOST_SPIKES
     check_apart(out, trials, plot)
     check_apart(plot, file, trials)
+    is_long = mpi or checkpoint_every is not None or resume
+    if is_long and (scan or trials or file.suffix != ".toml"):
+        raise click.UsageError(
+            "Expected --mpi, --checkpoint-every and --resume with a single run of a network file "
+            "(.toml); leave them out."
+        )
     if scan or file.is_dir():
         from spiketheory.commands.spread.scan import run_scan
 
@@ -207,23 +235,28 @@ def simulate(
         check_apart(out, file)
         from sim.files.network_file import collect_network_results, read_network_file
         from sim.files.record_table import parse_record
+        from spiketheory.commands.long_run import join_ranks, make_long_run
 
         if model is not None:
             raise click.UsageError("Expected --model with an .npz file but got a network file.")
-        described = read_network_file(
-            file, compile_model=compile_for, compile_readout=compile_readout
-        )
-        network = described.network
-        if trials is not None:
-            check_batch_options(plot, record)
-            simulate_trials(network, trials, out, **options)
-            return
-        chosen = parse_record(record, network)
-        options["recorded"] = described.recorded if chosen is None else chosen
-        if out.suffix == ".h5":
-            run_streamed(network, out, plot, **options)
-            return
-        run_network(network, collect_network_results, out, plot, **options)
+        with join_ranks(mpi) as ranks:
+            described = read_network_file(
+                file, compile_model=compile_for, compile_readout=compile_readout
+            )
+            network = described.network
+            if trials is not None:
+                check_batch_options(plot, record)
+                simulate_trials(network, trials, out, **options)
+                return
+            chosen = parse_record(record, network)
+            options["recorded"] = described.recorded if chosen is None else chosen
+            options["long"] = make_long_run(
+                ranks, out, every=checkpoint_every, resume=resume, engine=engine
+            )
+            if out.suffix == ".h5":
+                run_streamed(network, out, plot, **options)
+            else:
+                run_network(network, collect_network_results, out, plot, **options)
         return
     if record:
         raise click.UsageError("Expected --record with a network file (.toml) but got an .npz.")
@@ -292,6 +325,7 @@ def run_network(
     as_json: bool,
     record: bool = False,
     recorded: "np.ndarray | None" = None,
+    long: "LongRun | None" = None,
     beside: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Simulate, write what came out of it, also if it was stopped, and say so.
@@ -304,20 +338,27 @@ def run_network(
     from spiketheory.commands.display import format_json
     from spiketheory.commands.terminal import make_console
 
-    error = None
+    error, is_first = None, long is None or long.is_first
+    is_quiet = as_json or not is_first
     try:
         recording = session.run_network(
-            network, make_console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
+            network, make_console(stderr=True, quiet=is_quiet or not sys.stderr.isatty()),
             engine=engine, record=record, with_traces=plot is not None, max_spikes=max_spikes,
-            recorded=recorded, line=choose_line(as_json),
+            recorded=recorded, line=choose_line(is_quiet), long=long,
         )  # fmt: skip
     except StoppedError as err:
+        if not is_first:
+            raise
         error, recording = err, err.recording
+    if not is_first:
+        return
     results = collect(recording)
     write_arrays(out, {**beside, **results})
     session.draw_if_asked(recording, plot)
     if error is not None:
         raise type(error)(f"{error} What ran up to then is in {out}.", recording)
+    if long is not None:
+        long.end(recording)
     summary = session.describe_recording(recording, results, out)
     click.echo(format_json(summary) if as_json else session.format_recording(summary))
     if not recording.is_complete:
@@ -333,7 +374,7 @@ def choose_line(as_json: bool) -> Callable[[str], None] | None:
 
 def run_streamed(
     network: "Network", out: Path, plot: Path | None, *, engine: str, max_spikes: int,
-    as_json: bool, recorded: "np.ndarray | None",
+    as_json: bool, recorded: "np.ndarray | None", long: "LongRun | None" = None,
 ) -> None:  # fmt: skip
     """Simulate, write spikes to HDF5 on the way and the states at the end, and say so."""
     from sim.events.recording import StoppedError
@@ -347,12 +388,19 @@ def run_streamed(
             "Expected --plot with an .npz but got an .h5, whose spikes are not kept in memory; "
             "draw them with spiketheory stats."
         )
-    stream, error = SpikeStream(out, network, recorded), None
+    if long is not None and not long.is_first:
+        session.run_network(
+            network, make_console(stderr=True, quiet=True), max_spikes=max_spikes,
+            recorded=recorded, long=long,
+        )  # fmt: skip
+        return
+    stream = SpikeStream(out, network, recorded, 0 if long is None else long.n_written)
+    error = None
     try:
         recording = session.run_network(
             network, make_console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
             engine=engine, max_spikes=max_spikes, recorded=recorded, stream=stream,
-            line=choose_line(as_json),
+            line=choose_line(as_json), long=long,
         )  # fmt: skip
         stream.finish(recording)
     except StoppedError as err:
@@ -362,6 +410,8 @@ def run_streamed(
         stream.close()
     if error is not None:
         raise type(error)(f"{error} What ran up to then is in {out}.", recording)
+    if long is not None:
+        long.end(recording)
     summary = session.describe_recording(recording, stream.fields, out)
     click.echo(format_json(summary) if as_json else session.format_recording(summary))
     if not recording.is_complete:

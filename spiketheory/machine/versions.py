@@ -31,7 +31,11 @@ def describe_versions() -> dict[str, str]:
 
 
 def check_versions(
-    wanted: dict[str, str], *, whose: str, own: dict[str, str] | None = None
+    wanted: dict[str, str],
+    *,
+    whose: str,
+    own: dict[str, str] | None = None,
+    client: str = "the client",
 ) -> None:
     """Raise `WorkerError` unless a worker has what its client has.
 
@@ -39,6 +43,7 @@ def check_versions(
         wanted: What `describe_versions` says of the client.
         whose: Who the worker is, for the message.
         own: What it says of the worker; None for this process.
+        client: Who the client is.
     """
     found = describe_versions() if own is None else own
     for name, value in wanted.items():
@@ -47,13 +52,13 @@ def check_versions(
             continue
         if name == CPU:
             raise WorkerError(
-                f"Expected {whose} to compile for the processor of the client, "
+                f"Expected {whose} to compile for the processor of {client}, "
                 f"{value.split()[0]}, but it compiles for {got.split()[0]}, or with other "
                 "features; their numbers would differ in the last bit. Set NUMBA_CPU_NAME=generic "
-                "and NUMBA_CPU_FEATURES='' for the client and all workers."
+                "and NUMBA_CPU_FEATURES='' for all of them."
             )
         remedy = f"pip install {name}=={value}" if name in PACKAGES else f"use {name} {value}"
         raise WorkerError(
-            f"Expected {whose} to have {name} {value}, as the client has, but got {got}; "
+            f"Expected {whose} to have {name} {value}, as {client} has, but got {got}; "
             f"{remedy} there."
         )
