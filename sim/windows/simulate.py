@@ -124,10 +124,11 @@ def simulate(
 
 
 def choose_block_size(network: Network) -> int:
-    """Neurons of a block: their states stand in the second cache, and every thread has one."""
+    """Neurons of a block: their states stand in the second cache, and all threads have as many."""
     framed = all(has_frame(p, network.duration) for p in network.populations)
-    per_thread = -(-network.n_neurons // get_thread_count())
-    return min(LARGEST_BLOCK if framed else BLOCK_SIZE, max(per_thread, SMALLEST_BLOCK))
+    most, n_threads = LARGEST_BLOCK if framed else BLOCK_SIZE, get_thread_count()
+    n_blocks = n_threads * -(-network.n_neurons // (n_threads * most))
+    return max(-(-network.n_neurons // n_blocks), SMALLEST_BLOCK)
 
 
 class WindowRun:
