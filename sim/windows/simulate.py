@@ -144,15 +144,17 @@ def check_network(network: Network) -> None:
 
 
 def choose_block_size(network: Network, n_neurons: int | None = None) -> int:
-    """Neurons of a block: their states stand in the second cache, and every thread has one.
+    """Neurons of a block: their states stand in the second cache, and all threads have as many.
 
     Args:
         network: The network.
         n_neurons: How many of its neurons are here; None for all.
     """
     framed = all(has_frame(p, network.duration) for p in network.populations)
-    per_thread = -(-(n_neurons or network.n_neurons) // get_thread_count())
-    return min(LARGEST_BLOCK if framed else BLOCK_SIZE, max(per_thread, SMALLEST_BLOCK))
+    most, n_threads = LARGEST_BLOCK if framed else BLOCK_SIZE, get_thread_count()
+    n = n_neurons or network.n_neurons
+    n_blocks = n_threads * -(-n // (n_threads * most))
+    return max(-(-n // n_blocks), SMALLEST_BLOCK)
 
 
 class WindowRun:

@@ -106,8 +106,9 @@ class EngineChoice(click.Choice[str]):
     default="auto",
     show_default=True,
     help="events: an event touches the neurons that it reaches; any network. layers: all neurons "
-    "of a layer at once; feedforward batches. plain: an event advances all neurons; slow, a "
-    "yardstick, any network. auto: layers for batches, events for trials and networks.",
+    "of a layer at once; feedforward batches. windows: large networks with delays "
+    "between neurons. plain: an event advances all neurons; slow, a yardstick, any network. "
+    "auto: layers for batches, events for trials and networks.",
 )
 @click.option(
     "--max-spikes",
