@@ -86,6 +86,13 @@ def measure_memory(model: str, hidden: str, batch: str, activity: str) -> dict[s
     return {"added": peak - before, "peak": max(setup, peak), "activity": activity}
 
 
+def measure_building(*case: str) -> dict[str, float]:
+    """What building one large network takes; see `benchmarks.large_build`."""
+    from benchmarks.built_networks import build
+
+    return {**build(*case), "peak": find_peak()}
+
+
 def read_status(field: str) -> float | None:
     """What Linux knows of this process's memory [bytes]; None elsewhere."""
     with suppress(OSError):
@@ -114,6 +121,7 @@ TASKS: dict[str, Callable[..., dict[str, float]]] = {
     "kernels": measure_kernels,
     "first_step": measure_first_step,
     "memory": measure_memory,
+    "building": measure_building,
 }
 
 if __name__ == "__main__":

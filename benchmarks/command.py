@@ -71,6 +71,12 @@ def list_benchmarks() -> None:
 @click.option("--spikegd-python", metavar="PYTHON",
               help="An interpreter with jax, optax and jaxtyping for the paper's code.  "
               "[default: this one]")  # fmt: skip
+@click.option("--nest-python", metavar="PYTHON",
+              help="An interpreter with nest-simulator, beside large networks.  "
+              "[default: leave NEST out]")  # fmt: skip
+@click.option("--brian-python", metavar="PYTHON",
+              help="An interpreter with brian2, whose C++ is compiled beside large networks.  "
+              "[default: leave it out]")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write the result to this file, and figures beside it.  "
               "[default: bench/TIME-COMMIT.json]")  # fmt: skip
@@ -84,6 +90,8 @@ def run(
     data: Path | None,
     spikegd: Path | None,
     spikegd_python: str | None,
+    nest_python: str | None,
+    brian_python: str | None,
     out: Path | None,
     tiny: bool,
     as_json: bool,
@@ -99,7 +107,8 @@ def run(
 
     options = Options(
         quick=quick, rounds=rounds or (2 if quick or tiny else 7), data=data, spikegd=spikegd,
-        spikegd_python=spikegd_python, tiny=tiny,
+        spikegd_python=spikegd_python, nest_python=nest_python, brian_python=brian_python,
+        tiny=tiny,
     )  # fmt: skip
     chosen = check_names(names)
     path = out or FOLDER / name_result()

@@ -69,7 +69,7 @@ def measure_task(session: Session, task: Task) -> None:
             steps["events"] = open_events(task)
         for python, peer in list_peers(session, task.model):
             session.show(f"setting up {task.name}, {peer.name}")
-            opened = stack.enter_context(open_peer(python, peer, task.settings))
+            opened = stack.enter_context(open_peer(session, python, peer, task.settings))
             if opened is not None:
                 steps[peer.name] = opened.step
         for step in steps.values():

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,17 +55,10 @@ MISSING = {
 
 
 class Answers:
-    """A peer that waits for its turns.
-
-    Attributes:
-        built: Seconds that its set-up took.
-        spikes: Of the last turn.
-    """
+    """A peer that waits for its turns."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process, self.spikes = process, 0
-        first = read_answer(process)
-        self.built, self.version = float(first["built"]), str(first["version"])
+        self.process = process
 
     def step(self) -> float:
         """Seconds per spike of another stretch of time."""
@@ -72,13 +66,14 @@ class Answers:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         answer = read_answer(self.process)
-        self.spikes = int(answer["spikes"])
-        return float(answer["seconds"]) / max(self.spikes, 1)
+        return float(answer["seconds"]) / max(int(answer["spikes"]), 1)
 
 
 @contextmanager
-def open_peer(python: str, peer: Peer, settings: dict[str, Any]) -> Iterator[Answers]:
-    """A peer with its network, in a process that ends with the block."""
+def open_peer(
+    session: Session, python: str, peer: Peer, settings: dict[str, Any]
+) -> Iterator[Answers | None]:
+    """A peer with its network, in a process that ends with the block; None if it ended itself."""
     text = json.dumps(
         {
             **settings, "model": peer.model, "tau": TAU, "resolution": STEP,
@@ -87,16 +82,25 @@ def open_peer(python: str, peer: Peer, settings: dict[str, Any]) -> Iterator[Ans
         }
     )  # fmt: skip
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    process = subprocess.Popen(
-        [python, str(HERE / peer.script), text], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, env=env,
-    )  # fmt: skip
-    try:
-        yield Answers(process)
-    finally:
-        process.terminate()
-        with suppress(BrokenPipeError):
-            process.communicate()
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [python, str(HERE / peer.script), text], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=errors, text=True, env=env,
+        )  # fmt: skip
+        try:
+            first = read_answer(process)
+            if first is None:
+                errors.seek(0)
+                last = (errors.read().strip().splitlines() or ["no message"])[-1]
+                session.note(f"{peer.name}: left out, it ended with: {last}")
+                yield None
+            else:
+                session.note(f"{peer.name}: version {first['version']}, steps of tau/100.")
+                yield Answers(process)
+        finally:
+            process.terminate()
+            with suppress(BrokenPipeError):
+                process.communicate()
 
 
 def list_peers(session: Session, model: str) -> list[tuple[str, Peer]]:

@@ -25,6 +25,7 @@ from spiketheory.commands.group import invoke_safely
 
 OFFICIAL = ""
 METHODS = ("frames", "stretched", "augmented", "counts", "refit", "torch", "ours")
+FILLED = ", words of one length"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,10 @@ class Plan:
     epochs: int
     match: str = ""
 
+    def name(self, method: str) -> str:
+        """A method's name in the table."""
+        return method + FILLED * bool(self.words.fine.fill)
+
 
 def measure(plan: Plan) -> Iterator[Entry]:
     """Train everything, one after the other."""
@@ -68,7 +73,7 @@ def measure(plan: Plan) -> Iterator[Entry]:
         seeds = plan.seeds if name == "MLP" else 1  # the others draw nothing
         for fold, seed in ((f, s) for f in plan.folds for s in range(seeds)):
             score = train_classifier(features, name, kind, plan.words.split(fold), seed, **options)
-            yield Entry(method=label, fold=fold, seed=seed, score=score)
+            yield Entry(method=plan.name(label), fold=fold, seed=seed, score=score)
     if "torch" in plan.methods:
         yield from measure_networks(plan)
     if "ours" in plan.methods:
@@ -97,6 +102,9 @@ def list_classifiers(methods: tuple[str, ...]) -> list[tuple[str, str, str, dict
             both = plain | {"refit": True}
             rows.append((f"{name}, 20 x 40 frames, validation learned too", name, frames, both))
             rows.append((f"{name}, stretched, validation learned too", name, stretched, both))
+            both = more | {"refit": True}
+            label = f"{name}, 20 x 40 frames, augmented, validation learned too"
+            rows.append((label, name, frames, both))
     return rows
 
 
@@ -112,7 +120,8 @@ def measure_networks(plan: Plan) -> Iterator[Entry]:
                 hearing, name, plan.words.split(fold), seed, n_hidden=plan.hidden,
                 epochs=plan.epochs,
             )  # fmt: skip
-            yield Entry(method=f"{name}, {plan.hidden} hidden", fold=fold, seed=seed, score=score)
+            label = plan.name(f"{name}, {plan.hidden} hidden")
+            yield Entry(method=label, fold=fold, seed=seed, score=score)
 
 
 def write_table(entries: list[Entry]) -> str:
@@ -189,6 +198,9 @@ def list_speakers(entries: list[Entry]) -> str:
               help="Hidden neurons of networks in PyTorch.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True,
               help="Epochs of networks in PyTorch.")  # fmt: skip
+@click.option("--fill", type=float, default=0.0, metavar="SECONDS",
+              help="Cut silence off both ends of words, and stretch them to this length, for all "
+              "methods but ours.  [default: not]")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Add all figures to this file; those that are in it are not measured again."
               )  # fmt: skip
@@ -200,10 +212,10 @@ def speech(ctx: click.Context, out: Path | None, **options: Any) -> None:
 
 def run(
     out: Path | None, *, data: Path | None, methods: tuple[str, ...], folds: tuple[str, ...],
-    seeds: int, hidden: int, epochs: int, match: str,
+    seeds: int, hidden: int, epochs: int, match: str, fill: float,
 ) -> None:  # fmt: skip
     """Measure, print, keep."""
-    words = load_words(data)
+    words = load_words(data, fill)
     speakers = np.unique(words.recordings.speakers).tolist()
     chosen = tuple(OFFICIAL if f == "official" else f for f in folds) or (OFFICIAL, *speakers)
     for fold in chosen:

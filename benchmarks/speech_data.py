@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.speech.augment import Augmentation, draw_normal, encode_changed
+from sim.speech.augment import Augmentation, draw_normal, encode_changed, tilt_images
 from sim.speech.hair_cells import STILL, encode, link_kernels
 from sim.speech.image_cache import load_images_once
 from sim.speech.recordings import Recordings, find_fsdd
 from sim.speech.settings import EncoderSettings
 from sim.speech.splits import Split, split_recordings
 
-CHANGE = Augmentation(shift=0.75, warp=0.015, time=0.007, stretch=0.05, phase=1, drop=0.1)
+CHANGE = Augmentation(
+    shift=0.75, warp=0.015, time=0.007, stretch=0.05, gain=0.015, phase=1, drop=0.1
+)
 """How training samples are changed at random, for every method that has such data."""
 FRAMES, BANDS = 20, 40
 COPIES = 2
@@ -58,10 +60,12 @@ class Words:
         return split_recordings(self.recordings, fold)
 
 
-def load_words(root: Path | None) -> Words:
-    """The data set; see `find_fsdd`."""
+def load_words(root: Path | None, fill: float = 0.0) -> Words:
+    """The data set; see `find_fsdd`, and `EncoderSettings` for ``fill``."""
     return Words(
-        recordings=find_fsdd(root), fine=EncoderSettings(), coarse=EncoderSettings(bands=BANDS)
+        recordings=find_fsdd(root),
+        fine=EncoderSettings(fill=fill),
+        coarse=EncoderSettings(bands=BANDS, fill=fill),
     )
 
 
@@ -71,8 +75,10 @@ def change_images(
     """Images, each moved and stretched at random."""
     n, kernels = len(images), link_kernels()
     moves = np.tile(STILL, (n, 1))
+    if CHANGE.tilt or CHANGE.contrast:
+        images = tilt_images(images, CHANGE, rng)
     for column, spread in ((0, CHANGE.shift), (1, CHANGE.warp), (2, CHANGE.time / settings.hop),
-                           (3, CHANGE.stretch)):  # fmt: skip
+                           (3, CHANGE.stretch), (4, CHANGE.gain)):  # fmt: skip
         moves[:, column] += draw_normal(rng, spread, n)
     found = np.empty(images.shape)
     for image, move, out in zip(images.astype(np.float64), moves, found, strict=True):

@@ -26,6 +26,8 @@ class Options:
         data: Folder with MNIST/raw; None measures with random images.
         spikegd: Checkout of the paper's code; None leaves it out.
         spikegd_python: The interpreter that runs it.
+        nest_python: One that has NEST; None leaves it out.
+        brian_python: One that has Brian2.
         tiny: Sizes for the tests of the suite itself, which say nothing about speed.
     """
 
@@ -34,6 +36,8 @@ class Options:
     data: Path | None = None
     spikegd: Path | None = None
     spikegd_python: str | None = None
+    nest_python: str | None = None
+    brian_python: str | None = None
     tiny: bool = False
 
     @property
@@ -126,6 +130,14 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "recurrent": Benchmark(
         module="benchmarks.recurrent_networks",
         summary="large sparse networks, beside Brian2; the backward pass",
+    ),
+    "large_build": Benchmark(
+        module="benchmarks.large_build",
+        summary="laying out the connections of large networks: seconds, bytes, peak memory",
+    ),
+    "large": Benchmark(
+        module="benchmarks.large",
+        summary="large networks with delays, beside NEST and Brian2's C++; threads",
     ),
     "temporal": Benchmark(
         module="benchmarks.temporal",

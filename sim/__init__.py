@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sim.events.pseudospikes import Outputs as Outputs
     from sim.events.recording import Recording as Recording
     from sim.events.recording import StoppedError as StoppedError
+    from sim.files.edge_file import read_edges as read_edges
     from sim.inputs.drawn_trains import DrawnTrains as DrawnTrains
     from sim.inputs.encoding import BinnedInput as BinnedInput
     from sim.inputs.encoding import LatencyInput as LatencyInput
@@ -44,9 +45,12 @@ if TYPE_CHECKING:
     from sim.network.connect import connect_small_world as connect_small_world
     from sim.network.connect import draw_poisson as draw_poisson
     from sim.network.currents import CurrentSteps as CurrentSteps
+    from sim.network.distribution import Distribution as Distribution
+    from sim.network.drawn import Drawn as Drawn
     from sim.network.layer_stack import LayerStack as LayerStack
     from sim.network.layer_stack import Outcome as Outcome
     from sim.network.layered import layered as layered
+    from sim.network.listed import Listed as Listed
     from sim.network.network import Network as Network
     from sim.network.network import Population as Population
     from sim.network.network import Projection as Projection
@@ -85,6 +89,7 @@ NAMES = {
     "find_outputs": "sim.engine.choose",
     "Recording": "sim.events.recording",
     "StoppedError": "sim.events.recording",
+    "read_edges": "sim.files.edge_file",
     "BinnedInput": "sim.inputs.encoding",
     "DrawnTrains": "sim.inputs.drawn_trains",
     "LatencyInput": "sim.inputs.encoding",
@@ -103,9 +108,12 @@ NAMES = {
     "connect_small_world": "sim.network.connect",
     "draw_poisson": "sim.network.connect",
     "CurrentSteps": "sim.network.currents",
+    "Distribution": "sim.network.distribution",
+    "Drawn": "sim.network.drawn",
     "LayerStack": "sim.network.layer_stack",
     "Outcome": "sim.network.layer_stack",
     "layered": "sim.network.layered",
+    "Listed": "sim.network.listed",
     "Network": "sim.network.network",
     "Population": "sim.network.network",
     "Projection": "sim.network.network",
@@ -130,11 +138,14 @@ __all__ = (
     "BinnedInput",
     "CurrentSteps",
     "Dataset",
+    "Distribution",
+    "Drawn",
     "DrawnTrains",
     "Gradients",
     "LatencyInput",
     "LayerStack",
     "LinearReadout",
+    "Listed",
     "LogitLoss",
     "Loss",
     "Network",
@@ -179,6 +190,7 @@ __all__ = (
     "predict",
     "pull_back",
     "pull_back_spikes",
+    "read_edges",
     "record_spikes",
     "run_batch",
     "simulate",

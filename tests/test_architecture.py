@@ -1,6 +1,7 @@
 """The direction of imports and a few habits, held file by file."""
 
 import ast
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ ORDER = (
     *("spiketheory.documents", "derivations"),
     *("sim.status", "sim.threads", "sim.losses"),
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
-    *("sim.temporal", "sim.plain", "sim.engine"),
+    *("sim.windows", "sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
     *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.report"),
     *("sim.cluster", "sim.interop", "spiketheory.commands"),
@@ -47,9 +48,20 @@ def name_module(file: Path) -> str:
 MODULES = {name_module(file): file for file in FILES}
 
 
-@pytest.fixture(params=FILES, ids=str)
-def file(request) -> Path:
-    return request.param
+def of_every_file(check: Callable[[Path], None]) -> Callable[[], None]:
+    """A test that holds of all files: one for each would take ten times as long to run."""
+
+    def test() -> None:
+        wrong = []
+        for file in FILES:
+            try:
+                check(file)
+            except AssertionError as error:
+                wrong.append(f"{file}: {error}")
+        assert not wrong, "\n".join(wrong)
+
+    test.__name__ = check.__name__
+    return test
 
 
 @cache
@@ -57,6 +69,7 @@ def parse(file: Path) -> ast.Module:
     return ast.parse((ROOT / file).read_text(encoding="utf-8"))
 
 
+@cache
 def list_imports(file: Path) -> set[str]:
     """Every module that a file imports, inside functions too."""
     found = set()
@@ -80,6 +93,7 @@ def place_of(module: str) -> str | None:
     return max(fitting, key=len, default=None)
 
 
+@cache
 def list_calls(file: Path) -> list[tuple[str, int]]:
     """Full names of the functions that a file calls, and the lines."""
     calls = (node for node in ast.walk(parse(file)) if isinstance(node, ast.Call))
@@ -90,10 +104,12 @@ def is_in(file: Path, *places: str) -> bool:
     return place_of(name_module(file)) in places
 
 
+@of_every_file
 def test_every_file_has_a_place_in_the_order(file):
     assert place_of(name_module(file)) or name_module(file) in ABOVE
 
 
+@of_every_file
 def test_imports_point_from_later_folders_to_earlier_ones(file):
     own = place_of(name_module(file))
     for module in list_imports(file) & MODULES.keys():
@@ -120,6 +136,7 @@ def test_no_files_import_each_other():
     assert find_cycles() == []
 
 
+@of_every_file
 def test_only_what_runs_models_by_name_imports_derivations(file):
     imported = list_imports(file)
     if "derivations" in top_level(imported):
@@ -131,6 +148,7 @@ def test_a_folder_has_at_most_25_files():
     assert max(folders.count(folder) for folder in folders) <= 25
 
 
+@of_every_file
 def test_imports_are_absolute(file):
     imports = (n for n in ast.walk(parse(file)) if isinstance(n, ast.ImportFrom))
     assert not [n.lineno for n in imports if n.level]
@@ -167,6 +185,7 @@ ADDED = {f"spiketheory.machine.{name}" for name in ADDED_TO_NUMBA}
 COMPILERS = {Path(f"spiketheory/machine/{name}.py") for name in ("compile", "jit")}
 
 
+@of_every_file
 def test_what_teaches_numba_is_imported_where_something_is_compiled(file):
     if file not in COMPILERS and name_module(file) not in ADDED:
         assert not list_imports(file) & ADDED
@@ -212,11 +231,13 @@ ENDS_PROCESSES = ("spiketheory.interrupts", "spiketheory.workers")
 """What ends a process that hears no signal, or has lost the one that it works for."""
 
 
+@of_every_file
 def test_consoles_are_made_in_one_file_only(file):
     if file != MAKES_CONSOLES:
         assert not [call for call in list_calls(file) if call[0].split(".")[-1] == "Console"]
 
 
+@of_every_file
 def test_only_the_command_line_prints_and_exits(file):
     if is_in(file, *ENDS_PROCESSES):
         assert {call for call, _ in list_calls(file)}.isdisjoint({"print", "sys.exit", "exit"})
@@ -229,6 +250,7 @@ RUNS_PRINTED_TEXT = Path("spiketheory/verification/places.py")
 """What the generator printed is checked as it will be imported; nothing else of a model is run."""
 
 
+@of_every_file
 def test_no_text_is_run_or_read_by_sympy(file):
     if is_in(file, "benchmarks"):  # peers are given what they ask for
         return
@@ -242,6 +264,7 @@ def test_no_text_is_run_or_read_by_sympy(file):
     assert not [call for call in list_calls(file) if call[0] in readers]
 
 
+@of_every_file
 def test_kernels_open_no_files(file):
     if is_in(file, "sim.kernels", "sim.layers", "sim.events"):
         assert not [call for call in list_calls(file) if call[0] == "open"]
@@ -274,6 +297,7 @@ def test_symbols_with_assumptions_are_made_in_one_file_only():
 MOST_LINES = 50
 
 
+@of_every_file
 def test_a_long_function_says_why(file):
     if is_in(file, "benchmarks") or "generated" in file.parts:
         return

@@ -24,7 +24,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 7
+FORMAT = 8
 NAME = "adex"
 DIGEST = "7a9a0d1bcdf31f988b6c721d9e20523d3e0a839c36edce218ef5b8ea3c3ac21b"
 PARAMETERS = ("tau_m", "tau_u", "Delta", "V_T", "a", "b", "V_r", "V_peak", "I0")
@@ -62,6 +62,7 @@ LOOPED = (
 )
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "no pseudodynamics is known that would continue its spikes through the trial's end: that needs a closed form of phase and period"
+WITHOUT_FRAME = "its flow has no closed form"
 
 
 def parameters_valid(tau_m, tau_u, Delta, V_T, a, b, V_r, V_peak, I0):

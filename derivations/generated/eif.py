@@ -24,7 +24,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 7
+FORMAT = 8
 NAME = "eif"
 DIGEST = "b68396a15ee203ab461bc014757dab321af96b1692c2e266f3ab9137bf2f94e7"
 PARAMETERS = ("tau_m", "tau_s", "V_r")
@@ -52,6 +52,7 @@ LOOPED = (
 )
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "no pseudodynamics is known that would continue its spikes through the trial's end: that needs a closed form of phase and period"
+WITHOUT_FRAME = "its flow has no closed form"
 
 
 def parameters_valid(tau_m, tau_s, V_r):

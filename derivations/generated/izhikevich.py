@@ -18,7 +18,7 @@ from spiketheory.runtime.taylor import (
     taylor_start,
 )
 
-FORMAT = 7
+FORMAT = 8
 NAME = "izhikevich"
 DIGEST = "bfb37fd8fa28d682b6d4876dee2ca348f13ca248d37de18f5b833167a7ce4dd3"
 PARAMETERS = ("a", "b", "c", "d", "I0", "V_peak")
@@ -46,6 +46,7 @@ LOOPED = (
 )
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "no pseudodynamics is known that would continue its spikes through the trial's end: that needs a closed form of phase and period"
+WITHOUT_FRAME = "its flow has no closed form"
 
 
 def parameters_valid(a, b, c, d, I0, V_peak):

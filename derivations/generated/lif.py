@@ -15,7 +15,7 @@ from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.roots import first_zero
 from spiketheory.runtime.special import exp_dd, lambert_w
 
-FORMAT = 7
+FORMAT = 8
 NAME = "lif"
 DIGEST = "913736d4cc3337a4fb88fae6ad52fc1d86f3b4ceba7894e63e1f1f6f9720dbb1"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -37,9 +37,25 @@ LOOPED = (
     "will_spike",
     "flow_constants_vjp",
     "fire_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
 )
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "a neuron with a finite threshold that has not spiked by the trial's end need not be on its way to a spike: no pseudospike time would be continuous there (Klos & Memmesheimer 2025)"
+FACTORS = ("P_V_V", "P_V_I", "P_I_I", "gain_V", "gain_I", "pull_V")
+FACTOR_PARAMETERS = ("tau_m", "tau_s")
+PUSH = ("push_V", "push_I")
+FRAME_KEEPS_TIME = True
+FRAME_CROSSES = False
+WITHOUT_FRAME = ""
 
 
 def parameters_valid(tau_m, tau_s, V_th):
@@ -500,6 +516,132 @@ def fire_constants_vjp(V, I, dt, tau_m, tau_s, V_th, l_V, l_I, g_time):
         I * dt * (l_I * t6 - dt * t8 * exp_dd((t2, t4, t4))) / (tau_s * tau_s),
         t8 * tau_m,
     )
+
+
+def frame_limits(tau_m, tau_s, V_th):
+    """Longest time between two looks at a neuron, and longest time since the origin.
+
+    Returns window, reach. Operations: 2 multiply, 3 divide, 1 max.
+    """
+    t0 = 1 / max(1 / (2 * tau_m), 1 / (2 * tau_s))
+    return t0, t0
+
+
+def frame_factors(dt, tau_m, tau_s, V_th):
+    """Numbers of the frame that depend on dt, the time since its origin, alone.
+
+    Returns P_V_V, P_V_I, P_I_I, gain_V, gain_I, pull_V. Operations: 4 multiply, 2 divide,
+        4 exp, 2 exp_dd.
+    """
+    t0 = 1 / tau_m
+    t1 = dt * t0
+    t2 = -t1
+    t3 = dt / tau_s
+    t4 = -t3
+    return (
+        np.exp(t2),
+        t1 * exp_dd((t2, t4)),
+        np.exp(t4),
+        -t1 * exp_dd((t1, t3)),
+        np.exp(t3),
+        t0 * np.exp(t1),
+    )
+
+
+def frame_enter(V, I, tau_m, tau_s, V_th):
+    """Coordinates of the frame, from those of the chart at its origin.
+
+    Returns V, I. Operations: none.
+    """
+    return V, I
+
+
+def frame_leave(V, I, P_V_V, P_V_I, P_I_I, gain_V, gain_I, pull_V, tau_m, tau_s, V_th):
+    """Coordinates of the chart at the factors' time.
+
+    Returns V, I. Operations: 1 add, 3 multiply.
+    """
+    return I * P_V_I + P_V_V * V, I * P_I_I
+
+
+def frame_rebase(V, I, P_V_V, P_V_I, P_I_I, gain_V, gain_I, pull_V, tau_m, tau_s, V_th):
+    """Coordinates of the frame with its origin at the factors' time.
+
+    Returns V, I. Operations: 1 add, 3 multiply.
+    """
+    V_now = I * P_V_I + P_V_V * V
+    I_now = I * P_I_I
+    return V_now, I_now
+
+
+def frame_push(w, P_V_V, P_V_I, P_I_I, gain_V, gain_I, pull_V, tau_m, tau_s, V_th):
+    """Numbers of an input of weight w at the factors' time.
+
+    Returns push_V, push_I. Operations: 2 multiply.
+    """
+    return gain_V * w, gain_I * w
+
+
+def frame_jump(
+    V, I, push_V, push_I, P_V_V, P_V_I, P_I_I, gain_V, gain_I, pull_V, tau_m, tau_s, V_th
+):
+    """Coordinates of the frame after an input with these numbers.
+
+    Returns V, I. Operations: 2 add.
+    """
+    return V + push_V, I + push_I
+
+
+def frame_quiet(V, I, since, dt, P_V_V, P_V_I, P_I_I, gain_V, gain_I, pull_V, tau_m, tau_s, V_th):
+    """Whether surely no spike came before dt, since the last event.
+
+    Returns quiet. Operations: 4 add, 5 multiply, 1 compare, 1 max, 1 min.
+    """
+    V_now = I * P_V_I + P_V_V * V
+    I_now = I * P_I_I
+    return V_now + (dt - since) * max(0, pull_V * (V_now - min(I, I_now))) < V_th
+
+
+def frame_spike(V, I, since, dt, P_V_V, P_V_I, P_I_I, gain_V, gain_I, pull_V, tau_m, tau_s, V_th):
+    """Time of the first spike before dt, since the last event; inf if there is none.
+
+    Returns time. Operations: 1 add, 1 compare, 1 flow, 1 piecewise, 1 propagator,
+        1 time_to_spike.
+    """
+    P_V_V_then, P_V_I_then, P_I_I_then, elapsed_then = propagator(since, tau_m, tau_s, V_th)
+    (V_then, I_then) = flow(
+        V, I, P_V_V_then, P_V_I_then, P_I_I_then, elapsed_then, tau_m, tau_s, V_th
+    )
+    wait = time_to_spike(V_then, I_then, tau_m, tau_s, V_th)
+    t0 = since + wait
+    return t0 if dt > t0 else np.inf
+
+
+def frame_fire(V, I, at, tau_m, tau_s, V_th):
+    """Coordinates of the frame after a spike at the time at.
+
+    Returns V, I. Operations: 1 fire, 1 flow, 2 propagator.
+    """
+    P_V_V_then, P_V_I_then, P_I_I_then, elapsed_then = propagator(at, tau_m, tau_s, V_th)
+    (V_then, I_then) = fire(
+        V, I, P_V_V_then, P_V_I_then, P_I_I_then, elapsed_then, tau_m, tau_s, V_th
+    )
+    P_V_V_back, P_V_I_back, P_I_I_back, elapsed_back = propagator(-at, tau_m, tau_s, V_th)
+    (V_back, I_back) = flow(
+        V_then, I_then, P_V_V_back, P_V_I_back, P_I_I_back, elapsed_back, tau_m, tau_s, V_th
+    )
+    return V_back, I_back
+
+
+def load_frame(array, place):
+    """Coordinates of the frame of one neuron, from a flat array; the place is that of the first."""
+    return array[place + 0], array[place + 1]
+
+
+def store_frame(array, place, V, I):
+    """Write the coordinates of the frame of one neuron to a flat array."""
+    array[place + 0] = V
+    array[place + 1] = I
 
 
 def load_constants(array, row):

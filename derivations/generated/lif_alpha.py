@@ -15,7 +15,7 @@ from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.roots import first_peak, first_zero
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 7
+FORMAT = 8
 NAME = "lif_alpha"
 DIGEST = "bfec7fc3b1bf213750c7d0dc6a8949f0b07e12101a4b1f368c72018cf8bffbb3"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -38,9 +38,36 @@ LOOPED = (
     "time_to_peak",
     "flow_constants_vjp",
     "fire_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
 )
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "a neuron with a finite threshold that has not spiked by the trial's end need not be on its way to a spike: no pseudospike time would be continuous there (Klos & Memmesheimer 2025)"
+FACTORS = (
+    "P_V_V",
+    "P_V_I",
+    "P_V_J",
+    "P_J_J",
+    "P_I_J",
+    "gain_V",
+    "gain_I",
+    "gain_J",
+    "pull_V",
+    "pull_I",
+)
+FACTOR_PARAMETERS = ("tau_m", "tau_s")
+PUSH = ("push_V", "push_I", "push_J")
+FRAME_KEEPS_TIME = True
+FRAME_CROSSES = False
+WITHOUT_FRAME = ""
 
 
 def parameters_valid(tau_m, tau_s, V_th):
@@ -585,6 +612,279 @@ def fire_constants_vjp(V, I, J, dt, tau_m, tau_s, V_th, l_V, l_I, l_J, g_time):
         dt * (J * l_J * t11 + dt * t15 * (I * t8 + J * (t16 * exp_dd((t2, t6, t6, t6)) + t9)) + l_I * (J * (t16 * exp_dd((t6, t6, t6)) - t13) + t12)) / (tau_s * tau_s),
         -t15 * tau_m,
     )
+
+
+def frame_limits(tau_m, tau_s, V_th):
+    """Longest time between two looks at a neuron, and longest time since the origin.
+
+    Returns window, reach. Operations: 2 multiply, 3 divide, 1 max.
+    """
+    t0 = 1 / max(3 / (4 * tau_m), 3 / (4 * tau_s))
+    return t0, t0
+
+
+def frame_factors(dt, tau_m, tau_s, V_th):
+    """Numbers of the frame that depend on dt, the time since its origin, alone.
+
+    Returns P_V_V, P_V_I, P_V_J, P_J_J, P_I_J, gain_V, gain_I, gain_J, pull_V, pull_I.
+        Operations: 12 multiply, 2 divide, 4 exp, 5 exp_dd.
+    """
+    t0 = 1 / tau_m
+    t1 = dt * t0
+    t2 = -t1
+    t3 = 1 / tau_s
+    t4 = dt * t3
+    t5 = -t4
+    t6 = dt * dt * t0 * t3
+    t7 = np.exp(t4)
+    return (
+        np.exp(t2),
+        t1 * exp_dd((t2, t5)),
+        t6 * exp_dd((t2, t5, t5)),
+        np.exp(t5),
+        t4 * exp_dd((t5, t5)),
+        t6 * exp_dd((t1, t4, t4)),
+        -t4 * exp_dd((t4, t4)),
+        t7,
+        t0 * np.exp(t1),
+        t3 * t7,
+    )
+
+
+def frame_enter(V, I, J, tau_m, tau_s, V_th):
+    """Coordinates of the frame, from those of the chart at its origin.
+
+    Returns V, I, J. Operations: none.
+    """
+    return V, I, J
+
+
+def frame_leave(
+    V,
+    I,
+    J,
+    P_V_V,
+    P_V_I,
+    P_V_J,
+    P_J_J,
+    P_I_J,
+    gain_V,
+    gain_I,
+    gain_J,
+    pull_V,
+    pull_I,
+    tau_m,
+    tau_s,
+    V_th,
+):
+    """Coordinates of the chart at the factors' time.
+
+    Returns V, I, J. Operations: 3 add, 6 multiply.
+    """
+    return I * P_V_I + J * P_V_J + P_V_V * V, I * P_J_J + J * P_I_J, J * P_J_J
+
+
+def frame_rebase(
+    V,
+    I,
+    J,
+    P_V_V,
+    P_V_I,
+    P_V_J,
+    P_J_J,
+    P_I_J,
+    gain_V,
+    gain_I,
+    gain_J,
+    pull_V,
+    pull_I,
+    tau_m,
+    tau_s,
+    V_th,
+):
+    """Coordinates of the frame with its origin at the factors' time.
+
+    Returns V, I, J. Operations: 3 add, 6 multiply.
+    """
+    V_now = I * P_V_I + J * P_V_J + P_V_V * V
+    I_now = I * P_J_J + J * P_I_J
+    J_now = J * P_J_J
+    return V_now, I_now, J_now
+
+
+def frame_push(
+    w, P_V_V, P_V_I, P_V_J, P_J_J, P_I_J, gain_V, gain_I, gain_J, pull_V, pull_I, tau_m, tau_s, V_th
+):
+    """Numbers of an input of weight w at the factors' time.
+
+    Returns push_V, push_I, push_J. Operations: 3 multiply.
+    """
+    return gain_V * w, gain_I * w, gain_J * w
+
+
+def frame_jump(
+    V,
+    I,
+    J,
+    push_V,
+    push_I,
+    push_J,
+    P_V_V,
+    P_V_I,
+    P_V_J,
+    P_J_J,
+    P_I_J,
+    gain_V,
+    gain_I,
+    gain_J,
+    pull_V,
+    pull_I,
+    tau_m,
+    tau_s,
+    V_th,
+):
+    """Coordinates of the frame after an input with these numbers.
+
+    Returns V, I, J. Operations: 3 add.
+    """
+    return V + push_V, I + push_I, J + push_J
+
+
+def frame_quiet(
+    V,
+    I,
+    J,
+    since,
+    dt,
+    P_V_V,
+    P_V_I,
+    P_V_J,
+    P_J_J,
+    P_I_J,
+    gain_V,
+    gain_I,
+    gain_J,
+    pull_V,
+    pull_I,
+    tau_m,
+    tau_s,
+    V_th,
+):
+    """Whether surely no spike came before dt, since the last event.
+
+    Returns quiet. Operations: 8 add, 10 multiply, 1 compare, 2 max, 1 min.
+    """
+    V_now = I * P_V_I + J * P_V_J + P_V_V * V
+    I_now = I * P_J_J + J * P_I_J
+    J_now = J * P_J_J
+    t0 = dt - since
+    return (
+        V_now + t0 * max(0, -pull_V * (I_now + t0 * min(0, pull_I * (I_now - max(J, J_now))) - V_now)) < V_th
+    )
+
+
+def frame_spike(
+    V,
+    I,
+    J,
+    since,
+    dt,
+    P_V_V,
+    P_V_I,
+    P_V_J,
+    P_J_J,
+    P_I_J,
+    gain_V,
+    gain_I,
+    gain_J,
+    pull_V,
+    pull_I,
+    tau_m,
+    tau_s,
+    V_th,
+):
+    """Time of the first spike before dt, since the last event; inf if there is none.
+
+    Returns time. Operations: 1 add, 1 compare, 1 flow, 1 piecewise, 1 propagator,
+        1 time_to_spike.
+    """
+    (P_V_V_then, P_V_I_then, P_V_J_then, P_I_I_then, P_I_J_then, P_J_J_then, elapsed_then) = propagator(
+        since, tau_m, tau_s, V_th
+    )
+    (V_then, I_then, J_then) = flow(
+        V,
+        I,
+        J,
+        P_V_V_then,
+        P_V_I_then,
+        P_V_J_then,
+        P_I_I_then,
+        P_I_J_then,
+        P_J_J_then,
+        elapsed_then,
+        tau_m,
+        tau_s,
+        V_th,
+    )
+    wait = time_to_spike(V_then, I_then, J_then, tau_m, tau_s, V_th)
+    t0 = since + wait
+    return t0 if dt > t0 else np.inf
+
+
+def frame_fire(V, I, J, at, tau_m, tau_s, V_th):
+    """Coordinates of the frame after a spike at the time at.
+
+    Returns V, I, J. Operations: 1 fire, 1 flow, 2 propagator.
+    """
+    (P_V_V_then, P_V_I_then, P_V_J_then, P_I_I_then, P_I_J_then, P_J_J_then, elapsed_then) = propagator(
+        at, tau_m, tau_s, V_th
+    )
+    (V_then, I_then, J_then) = fire(
+        V,
+        I,
+        J,
+        P_V_V_then,
+        P_V_I_then,
+        P_V_J_then,
+        P_I_I_then,
+        P_I_J_then,
+        P_J_J_then,
+        elapsed_then,
+        tau_m,
+        tau_s,
+        V_th,
+    )
+    (P_V_V_back, P_V_I_back, P_V_J_back, P_I_I_back, P_I_J_back, P_J_J_back, elapsed_back) = propagator(
+        -at, tau_m, tau_s, V_th
+    )
+    (V_back, I_back, J_back) = flow(
+        V_then,
+        I_then,
+        J_then,
+        P_V_V_back,
+        P_V_I_back,
+        P_V_J_back,
+        P_I_I_back,
+        P_I_J_back,
+        P_J_J_back,
+        elapsed_back,
+        tau_m,
+        tau_s,
+        V_th,
+    )
+    return V_back, I_back, J_back
+
+
+def load_frame(array, place):
+    """Coordinates of the frame of one neuron, from a flat array; the place is that of the first."""
+    return array[place + 0], array[place + 1], array[place + 2]
+
+
+def store_frame(array, place, V, I, J):
+    """Write the coordinates of the frame of one neuron to a flat array."""
+    array[place + 0] = V
+    array[place + 1] = I
+    array[place + 2] = J
 
 
 def load_constants(array, row):

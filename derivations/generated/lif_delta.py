@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 7
+FORMAT = 8
 NAME = "lif_delta"
 DIGEST = "a0faceff19315895f00e6bdec45f8103fb0d735bd57ac1b22aaa41ea8e729454"
 PARAMETERS = ("tau", "I0", "V_th")
@@ -29,9 +29,31 @@ METHOD = "linear"
 THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
 CROSSES_INFINITY = False
-LOOPED = ("propagator", "will_spike", "flow_constants_vjp", "fire_constants_vjp")
+LOOPED = (
+    "propagator",
+    "will_spike",
+    "flow_constants_vjp",
+    "fire_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
+    "frame_crosses",
+)
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "a neuron with a finite threshold that has not spiked by the trial's end need not be on its way to a spike: no pseudospike time would be continuous there (Klos & Memmesheimer 2025)"
+FACTORS = ("P_V_V", "P_V_0", "gain_V", "threshold")
+FACTOR_PARAMETERS = ("tau", "I0", "V_th")
+PUSH = ("push_V",)
+FRAME_KEEPS_TIME = False
+FRAME_CROSSES = True
+WITHOUT_FRAME = ""
 
 
 def parameters_valid(tau, I0, V_th):
@@ -376,6 +398,121 @@ def fire_constants_vjp(V, dt, tau, I0, V_th, l_V, g_time):
     t5 = I0 * t4
     t6 = (I0 * l_V * t0 - g_time) / (t1 * t5 + t3 - I0)
     return -t1 * t6 * (I0 * t1 * exp_dd((0.0, t2, t2)) + t3 - t5), -dt * t4 * t6, t6 * tau
+
+
+def frame_limits(tau, I0, V_th):
+    """Longest time between two looks at a neuron, and longest time since the origin.
+
+    Returns window, reach. Operations: 1 multiply.
+    """
+    t0 = 4 * tau
+    return t0, t0
+
+
+def frame_factors(dt, tau, I0, V_th):
+    """Numbers of the frame that depend on dt, the time since its origin, alone.
+
+    Returns P_V_V, P_V_0, gain_V, threshold. Operations: 1 add, 4 multiply, 1 divide, 2 exp,
+        2 exp_dd.
+    """
+    t0 = dt / tau
+    t1 = -t0
+    t2 = I0 * t0
+    t3 = np.exp(t0)
+    return np.exp(t1), t2 * exp_dd((0.0, t1)), t3, V_th * t3 - t2 * exp_dd((0.0, t0))
+
+
+def frame_enter(V, tau, I0, V_th):
+    """Coordinates of the frame, from those of the chart at its origin.
+
+    Returns V. Operations: none.
+    """
+    return (V,)
+
+
+def frame_leave(V, P_V_V, P_V_0, gain_V, threshold, tau, I0, V_th):
+    """Coordinates of the chart at the factors' time.
+
+    Returns V. Operations: 1 add, 1 multiply.
+    """
+    return (P_V_0 + P_V_V * V,)
+
+
+def frame_rebase(V, P_V_V, P_V_0, gain_V, threshold, tau, I0, V_th):
+    """Coordinates of the frame with its origin at the factors' time.
+
+    Returns V. Operations: 1 add, 1 multiply.
+    """
+    V_now = P_V_0 + P_V_V * V
+    return (V_now,)
+
+
+def frame_push(w, P_V_V, P_V_0, gain_V, threshold, tau, I0, V_th):
+    """Numbers of an input of weight w at the factors' time.
+
+    Returns push_V. Operations: 1 multiply.
+    """
+    return (gain_V * w,)
+
+
+def frame_jump(V, push_V, P_V_V, P_V_0, gain_V, threshold, tau, I0, V_th):
+    """Coordinates of the frame after an input with these numbers.
+
+    Returns V. Operations: 1 add.
+    """
+    return (V + push_V,)
+
+
+def frame_quiet(V, since, dt, P_V_V, P_V_0, gain_V, threshold, tau, I0, V_th):
+    """Whether surely no spike came before dt, since the last event.
+
+    Returns quiet. Operations: 1 compare.
+    """
+    return V <= threshold
+
+
+def frame_spike(V, since, dt, P_V_V, P_V_0, gain_V, threshold, tau, I0, V_th):
+    """Time of the first spike before dt, since the last event; inf if there is none.
+
+    Returns time. Operations: 2 add, 1 multiply, 1 divide, 1 compare, 1 log1p, 1 max,
+        1 piecewise.
+    """
+    if V <= threshold:
+        return np.inf
+    if V - I0 < 0 and V_th - I0 < 0:
+        t0 = max(0, -tau * np.log1p((V - V_th) / (I0 - V)))
+        return t0 if dt > t0 else np.inf
+    return np.inf
+
+
+def frame_fire(V, at, tau, I0, V_th):
+    """Coordinates of the frame after a spike at the time at.
+
+    Returns V. Operations: 1 fire, 1 flow, 2 propagator.
+    """
+    P_V_V_then, P_V_0_then, elapsed_then = propagator(at, tau, I0, V_th)
+    (V_then,) = fire(V, P_V_V_then, P_V_0_then, elapsed_then, tau, I0, V_th)
+    P_V_V_back, P_V_0_back, elapsed_back = propagator(-at, tau, I0, V_th)
+    (V_back,) = flow(V_then, P_V_V_back, P_V_0_back, elapsed_back, tau, I0, V_th)
+    return (V_back,)
+
+
+def frame_crosses(V, P_V_V, P_V_0, gain_V, threshold, tau, I0, V_th):
+    """Whether the neuron is on its threshold or beyond it at the factors' time.
+
+    Returns crosses. Operations: 1 compare.
+    """
+    return V >= threshold
+
+
+def load_frame(array, place):
+    """Coordinates of the frame of one neuron, from a flat array; the place is that of the first."""
+    return (array[place + 0],)
+
+
+def store_frame(array, place, V):
+    """Write the coordinates of the frame of one neuron to a flat array."""
+    array[place + 0] = V
 
 
 def load_constants(array, row):

@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import exp_dd
 
-FORMAT = 7
+FORMAT = 8
 NAME = "nlif"
 DIGEST = "3163e0fb4391349d822d4b8cb06e7b0d0abeaf2b67af88efb37ce0a8d6ac8c94"
 PARAMETERS = ("tau_m", "tau_s", "V_th")
@@ -29,9 +29,30 @@ METHOD = "linear"
 THRESHOLD_COORDINATE = 0
 PROJECTIVE = ()
 CROSSES_INFINITY = False
-LOOPED = ("propagator", "will_spike", "flow_constants_vjp", "fire_constants_vjp")
+LOOPED = (
+    "propagator",
+    "will_spike",
+    "flow_constants_vjp",
+    "fire_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
+)
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "a neuron with a finite threshold that has not spiked by the trial's end need not be on its way to a spike: no pseudospike time would be continuous there (Klos & Memmesheimer 2025)"
+FACTORS = ("P_V_I", "P_I_I", "gain_V", "gain_I")
+FACTOR_PARAMETERS = ("tau_m", "tau_s")
+PUSH = ("push_V", "push_I")
+FRAME_KEEPS_TIME = True
+FRAME_CROSSES = False
+WITHOUT_FRAME = ""
 
 
 def parameters_valid(tau_m, tau_s, V_th):
@@ -387,6 +408,114 @@ def fire_constants_vjp(V, I, dt, tau_m, tau_s, V_th, l_V, l_I, g_time):
         dt * (l_I * t3 + t5 * exp_dd((0.0, t2, t2))) / (tau_s * tau_s),
         -t4 * tau_m / I,
     )
+
+
+def frame_limits(tau_m, tau_s, V_th):
+    """Longest time between two looks at a neuron, and longest time since the origin.
+
+    Returns window, reach. Operations: 1 multiply.
+    """
+    t0 = 2 * tau_s
+    return t0, t0
+
+
+def frame_factors(dt, tau_m, tau_s, V_th):
+    """Numbers of the frame that depend on dt, the time since its origin, alone.
+
+    Returns P_V_I, P_I_I, gain_V, gain_I. Operations: 2 multiply, 2 divide, 2 exp, 2 exp_dd.
+    """
+    t0 = dt / tau_s
+    t1 = -t0
+    t2 = dt / tau_m
+    return t2 * exp_dd((0.0, t1)), np.exp(t1), -t2 * exp_dd((0.0, t0)), np.exp(t0)
+
+
+def frame_enter(V, I, tau_m, tau_s, V_th):
+    """Coordinates of the frame, from those of the chart at its origin.
+
+    Returns V, I. Operations: none.
+    """
+    return V, I
+
+
+def frame_leave(V, I, P_V_I, P_I_I, gain_V, gain_I, tau_m, tau_s, V_th):
+    """Coordinates of the chart at the factors' time.
+
+    Returns V, I. Operations: 1 add, 2 multiply.
+    """
+    return I * P_V_I + V, I * P_I_I
+
+
+def frame_rebase(V, I, P_V_I, P_I_I, gain_V, gain_I, tau_m, tau_s, V_th):
+    """Coordinates of the frame with its origin at the factors' time.
+
+    Returns V, I. Operations: 1 add, 2 multiply.
+    """
+    V_now = I * P_V_I + V
+    I_now = I * P_I_I
+    return V_now, I_now
+
+
+def frame_push(w, P_V_I, P_I_I, gain_V, gain_I, tau_m, tau_s, V_th):
+    """Numbers of an input of weight w at the factors' time.
+
+    Returns push_V, push_I. Operations: 2 multiply.
+    """
+    return gain_V * w, gain_I * w
+
+
+def frame_jump(V, I, push_V, push_I, P_V_I, P_I_I, gain_V, gain_I, tau_m, tau_s, V_th):
+    """Coordinates of the frame after an input with these numbers.
+
+    Returns V, I. Operations: 2 add.
+    """
+    return V + push_V, I + push_I
+
+
+def frame_quiet(V, I, since, dt, P_V_I, P_I_I, gain_V, gain_I, tau_m, tau_s, V_th):
+    """Whether surely no spike came before dt, since the last event.
+
+    Returns quiet. Operations: 3 add, 3 multiply, 1 divide, 1 compare, 1 max, 1 min.
+    """
+    V_now = I * P_V_I + V
+    I_now = I * P_I_I
+    return V_now + (dt - since) * max(0, -min(I, I_now) / tau_m) < V_th
+
+
+def frame_spike(V, I, since, dt, P_V_I, P_I_I, gain_V, gain_I, tau_m, tau_s, V_th):
+    """Time of the first spike before dt, since the last event; inf if there is none.
+
+    Returns time. Operations: 1 add, 1 compare, 1 flow, 1 piecewise, 1 propagator,
+        1 time_to_spike.
+    """
+    P_V_I_then, P_I_I_then, elapsed_then = propagator(since, tau_m, tau_s, V_th)
+    V_then, I_then = flow(V, I, P_V_I_then, P_I_I_then, elapsed_then, tau_m, tau_s, V_th)
+    wait = time_to_spike(V_then, I_then, tau_m, tau_s, V_th)
+    t0 = since + wait
+    return t0 if dt > t0 else np.inf
+
+
+def frame_fire(V, I, at, tau_m, tau_s, V_th):
+    """Coordinates of the frame after a spike at the time at.
+
+    Returns V, I. Operations: 1 fire, 1 flow, 2 propagator.
+    """
+    P_V_I_then, P_I_I_then, elapsed_then = propagator(at, tau_m, tau_s, V_th)
+    V_then, I_then = fire(V, I, P_V_I_then, P_I_I_then, elapsed_then, tau_m, tau_s, V_th)
+    P_V_I_back, P_I_I_back, elapsed_back = propagator(-at, tau_m, tau_s, V_th)
+    V_back, I_back = flow(V_then, I_then, P_V_I_back, P_I_I_back, elapsed_back, tau_m, tau_s, V_th)
+    return V_back, I_back
+
+
+def load_frame(array, place):
+    """Coordinates of the frame of one neuron, from a flat array; the place is that of the first."""
+    return array[place + 0], array[place + 1]
+
+
+def store_frame(array, place, V, I):
+    """Write the coordinates of the frame of one neuron to a flat array."""
+    array[place + 0] = V
+    array[place + 1] = I
 
 
 def load_constants(array, row):

@@ -19,7 +19,7 @@ from spiketheory.runtime.special import (
     decay_wait,
 )
 
-FORMAT = 7
+FORMAT = 8
 NAME = "qif"
 DIGEST = "84f465b827aa300c4bd48b463f9b50de364b4775246a20b5a9438b403a0c5c61"
 PARAMETERS = ("tau_m", "tau_s")
@@ -45,6 +45,7 @@ LOOPED = (
 )
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
+WITHOUT_FRAME = "what carries its coordinates along depends on its state, which inputs change"
 
 
 def parameters_valid(tau_m, tau_s):

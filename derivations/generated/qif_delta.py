@@ -14,7 +14,7 @@ import numpy as np
 from spiketheory.runtime.branches import choose_branches
 from spiketheory.runtime.special import sinc_slope
 
-FORMAT = 7
+FORMAT = 8
 NAME = "qif_delta"
 DIGEST = "70b456054078a5f07f4ba1048e72497bc7b5d9b436b04d4e7dd778dadb232771"
 PARAMETERS = ("tau", "I0")
@@ -29,9 +29,28 @@ METHOD = "riccati"
 THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
 CROSSES_INFINITY = True
-LOOPED = ("flow_constants_vjp", "fire_constants_vjp")
+LOOPED = (
+    "flow_constants_vjp",
+    "fire_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
+)
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
+FACTORS = ("c_dt", "s_dt", "gain_x", "gain_y")
+FACTOR_PARAMETERS = ("tau", "I0")
+PUSH = ("push_x_y", "push_y_y")
+FRAME_KEEPS_TIME = False
+FRAME_CROSSES = False
+WITHOUT_FRAME = ""
 
 
 def parameters_valid(tau, I0):
@@ -503,6 +522,134 @@ def fire_constants_vjp(x, y, dt, a, d, beta, kappa, m, l_x, l_y, g_time):
     t1 = (a * l_y - g_time) / (a * (d * dt * y + x))
     t2 = dt * dt
     return t0 * t1, 0.0, t1 * t2 * (a * t0 * sinc_slope(beta * t2) + y / 2), 0.0
+
+
+def frame_limits(a, d, beta, kappa, m):
+    """Longest time between two looks at a neuron, and longest time since the origin.
+
+    Returns window, reach. Operations: 2 multiply, 2 divide, 2 sqrt, 1 abs.
+    """
+    if a * d > 0:
+        t0 = np.pi / (np.sqrt(a) * np.sqrt(np.abs(d)))
+        return t0 / 3, 2 * t0
+    if a * d < 0:
+        t0 = 1 / (2 * np.sqrt(a) * np.sqrt(np.abs(d)))
+        return t0, t0
+    return np.inf, np.inf
+
+
+def frame_factors(dt, a, d, beta, kappa, m):
+    """Numbers of the frame that depend on dt, the time since its origin, alone.
+
+    Returns c_dt, s_dt, gain_x, gain_y. Operations: 2 add, 6 multiply, 3 divide, 2 exp, 1 tanh.
+    """
+    if beta > 0:
+        t0 = dt * kappa
+        t1 = np.cos(t0)
+        t2 = np.sin(t0) / kappa
+        return t1, t2, t1, a * t2
+    if beta < 0:
+        t0 = dt * kappa
+        t1 = 2 * t0
+        t2 = 1 + np.exp(-t1)
+        t3 = np.tanh(t0) / (2 * kappa)
+        t4 = np.exp(t1) + 1
+        return t2 / 2, t2 * t3, t4 / 2, a * t3 * t4
+    return 1.0, dt, 1.0, a * dt
+
+
+def frame_enter(x, y, a, d, beta, kappa, m):
+    """Coordinates of the frame, from those of the chart at its origin.
+
+    Returns x, y. Operations: none.
+    """
+    return x, y
+
+
+def frame_leave(x, y, c_dt, s_dt, gain_x, gain_y, a, d, beta, kappa, m):
+    """Coordinates of the chart at the factors' time.
+
+    Returns x, y. Operations: 2 add, 6 multiply.
+    """
+    return c_dt * x + d * s_dt * y, c_dt * y - a * s_dt * x
+
+
+def frame_rebase(x, y, c_dt, s_dt, gain_x, gain_y, a, d, beta, kappa, m):
+    """Coordinates of the frame with its origin at the factors' time, of size 1.
+
+    Returns x, y. Operations: 2 add, 8 multiply, 1 divide, 2 abs, 1 max.
+    """
+    x_now = c_dt * x + d * s_dt * y
+    y_now = c_dt * y - a * s_dt * x
+    t0 = 1 / max(np.abs(x_now), np.abs(y_now))
+    return t0 * x_now, t0 * y_now
+
+
+def frame_push(w, c_dt, s_dt, gain_x, gain_y, a, d, beta, kappa, m):
+    """Numbers of an input of weight w at the factors' time.
+
+    Returns push_x_y, push_y_y. Operations: 2 multiply.
+    """
+    return gain_x * w, gain_y * w
+
+
+def frame_jump(x, y, push_x_y, push_y_y, c_dt, s_dt, gain_x, gain_y, a, d, beta, kappa, m):
+    """Coordinates of the frame after an input with these numbers.
+
+    Returns x, y. Operations: 3 add, 5 multiply.
+    """
+    y_now = c_dt * y - a * s_dt * x
+    return push_x_y * y_now + x, push_y_y * y_now + y
+
+
+def frame_quiet(x, y, since, dt, c_dt, s_dt, gain_x, gain_y, a, d, beta, kappa, m):
+    """Whether surely no spike came before dt, since the last event.
+
+    Returns quiet. Operations: 1 add, 3 multiply, 1 compare.
+    """
+    y_now = c_dt * y - a * s_dt * x
+    return y_now >= 0
+
+
+def frame_spike(x, y, since, dt, c_dt, s_dt, gain_x, gain_y, a, d, beta, kappa, m):
+    """Time of the first spike before dt, since the last event; inf if there is none.
+
+    Returns time. Operations: 3 add, 8 multiply, 2 divide, 1 atanh.
+    """
+    if c_dt * y - a * s_dt * x >= 0:
+        return np.inf
+    if c_dt * x + d * s_dt * y < 0:
+        return np.inf
+    if beta > 0:
+        x_now = c_dt * x + d * s_dt * y
+        y_now = c_dt * y - a * s_dt * x
+        return dt - np.arctan2(-kappa * y_now, a * x_now) / kappa
+    if beta < 0:
+        x_now = c_dt * x + d * s_dt * y
+        y_now = c_dt * y - a * s_dt * x
+        return dt + np.arctanh(kappa * y_now / (a * x_now)) / kappa
+    x_now = c_dt * x + d * s_dt * y
+    y_now = c_dt * y - a * s_dt * x
+    return dt + y_now / (a * x_now)
+
+
+def frame_fire(x, y, at, a, d, beta, kappa, m):
+    """Coordinates of the frame after a spike at the time at.
+
+    Returns x, y. Operations: none.
+    """
+    return -x, -y
+
+
+def load_frame(array, place):
+    """Coordinates of the frame of one neuron, from a flat array; the place is that of the first."""
+    return array[place + 0], array[place + 1]
+
+
+def store_frame(array, place, x, y):
+    """Write the coordinates of the frame of one neuron to a flat array."""
+    array[place + 0] = x
+    array[place + 1] = y
 
 
 def load_constants(array, row):

@@ -11,7 +11,7 @@ Operations per call: propagator 0, flow 1, flow_vjp 0, time_to_spike 0, will_spi
 
 import numpy as np
 
-FORMAT = 7
+FORMAT = 8
 NAME = "rapid_theta"
 DIGEST = "0a990b08b7e8a0402c57f618fb8f4c57a858f600bfdd9aba48e1936407ca1313"
 PARAMETERS = ("tau", "I0", "r")
@@ -39,9 +39,25 @@ LOOPED = (
     "enter_chart_constants_vjp",
     "leave_chart_constants_vjp",
     "pseudospike_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
 )
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
+FACTORS = ("elapsed",)
+FACTOR_PARAMETERS = ()
+PUSH = ("push",)
+FRAME_KEEPS_TIME = False
+FRAME_CROSSES = False
+WITHOUT_FRAME = ""
 
 
 def parameters_valid(tau, I0, r):
@@ -704,6 +720,125 @@ def fire_constants_vjp(
         none.
     """
     return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, l_ahead
+
+
+def frame_limits(V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Longest time between two looks at a neuron, and longest time since the origin.
+
+    Returns window, reach. Operations: none.
+    """
+    return np.inf, np.inf
+
+
+def frame_factors(dt, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Numbers of the frame that depend on dt, the time since its origin, alone.
+
+    Returns elapsed. Operations: none.
+    """
+    return (dt,)
+
+
+def frame_enter(ahead, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Coordinates of the frame, from those of the chart at its origin.
+
+    Returns ahead. Operations: none.
+    """
+    return (ahead,)
+
+
+def frame_leave(ahead, elapsed, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Coordinates of the chart at the factors' time.
+
+    Returns ahead. Operations: 1 add.
+    """
+    return (ahead - elapsed,)
+
+
+def frame_rebase(ahead, elapsed, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Coordinates of the frame with its origin at the factors' time.
+
+    Returns ahead. Operations: 1 add.
+    """
+    ahead_now = ahead - elapsed
+    return (ahead_now,)
+
+
+def frame_push(w, elapsed, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Numbers of an input of weight w at the factors' time.
+
+    Returns push. Operations: none.
+    """
+    return (w,)
+
+
+def frame_jump(ahead, push, elapsed, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Coordinates of the frame after an input with these numbers.
+
+    Returns ahead. Operations: 7 add, 9 multiply, 2 divide, 3 compare, 2 atan2, 2 cos, 1 ite,
+        3 piecewise, 2 sin.
+    """
+    ahead_now = ahead - elapsed
+    t0 = ahead_now * omega_on
+    t1 = np.sin(t0)
+    t2 = ahead_now <= t_glue
+    t3 = omega_off * (ahead_now - t_glue)
+    t4 = np.cos(t3)
+    t5 = (t1 if t2 else t4)
+    t6 = b_on * np.cos(t0)
+    t7 = b_off * np.sin(t3)
+    t8 = push * t5 + (t6 if t2 else -t7)
+    return (
+        elapsed + (np.arctan2(b_on * t5, t8) / omega_on if (push * t1 + t6 >= 0 if t2 else push * t4 - t7 >= 0) else t_glue + np.arctan2(-t8, b_off * t5) / omega_off),
+    )
+
+
+def frame_quiet(
+    ahead, since, dt, elapsed, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r
+):
+    """Whether surely no spike came before dt, since the last event.
+
+    Returns quiet. Operations: 1 compare.
+    """
+    return ahead >= elapsed
+
+
+def frame_spike(
+    ahead, since, dt, elapsed, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r
+):
+    """Time of the first spike before dt, since the last event; inf if there is none.
+
+    Returns time. Operations: 1 compare, 1 max, 1 piecewise.
+    """
+    if ahead >= elapsed:
+        return np.inf
+    t0 = max(0, ahead)
+    return t0 if dt > t0 else np.inf
+
+
+def frame_fire(ahead, at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
+    """Coordinates of the frame after a spike at the time at.
+
+    Returns ahead. Operations: 1 fire, 1 flow, 2 propagator.
+    """
+    (elapsed_then,) = propagator(at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r)
+    (ahead_then,) = fire(
+        ahead, elapsed_then, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r
+    )
+    (elapsed_back,) = propagator(-at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r)
+    (ahead_back,) = flow(
+        ahead_then, elapsed_back, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r
+    )
+    return (ahead_back,)
+
+
+def load_frame(array, place):
+    """Coordinates of the frame of one neuron, from a flat array; the place is that of the first."""
+    return (array[place + 0],)
+
+
+def store_frame(array, place, ahead):
+    """Write the coordinates of the frame of one neuron to a flat array."""
+    array[place + 0] = ahead
 
 
 def load_constants(array, row):

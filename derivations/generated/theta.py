@@ -11,7 +11,7 @@ Operations per call: propagator 4, flow 6, flow_vjp 6, time_to_spike 2, will_spi
 
 import numpy as np
 
-FORMAT = 7
+FORMAT = 8
 NAME = "theta"
 DIGEST = "d467622da0252c2fe766f326a56b6a05f4e3c14313162eba821cd4c6c4bf3785"
 PARAMETERS = ("tau", "I0")
@@ -26,9 +26,26 @@ METHOD = "riccati"
 THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
 CROSSES_INFINITY = True
-LOOPED = ()
+LOOPED = (
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
+)
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
+FACTORS = ("cos_dt", "sin_dt", "gain_x", "gain_y")
+FACTOR_PARAMETERS = ("tau", "I0")
+PUSH = ("push_x_y", "push_y_y")
+FRAME_KEEPS_TIME = False
+FRAME_CROSSES = False
+WITHOUT_FRAME = ""
 
 
 def parameters_valid(tau, I0):
@@ -384,6 +401,114 @@ def fire_constants_vjp(x, y, dt, b, omega, Theta, inverse_b, l_x, l_y, g_time):
     Returns d_b, d_omega, d_Theta, d_inverse_b. Operations: 1 add, 2 multiply, 1 divide.
     """
     return 0.0, -dt * (g_time - l_y * omega) / omega, 0.0, 0.0
+
+
+def frame_limits(b, omega, Theta, inverse_b):
+    """Longest time between two looks at a neuron, and longest time since the origin.
+
+    Returns window, reach. Operations: 1 multiply, 2 divide.
+    """
+    t0 = np.pi / omega
+    return t0 / 3, 2 * t0
+
+
+def frame_factors(dt, b, omega, Theta, inverse_b):
+    """Numbers of the frame that depend on dt, the time since its origin, alone.
+
+    Returns cos_dt, sin_dt, gain_x, gain_y. Operations: 3 multiply, 1 cos, 1 sin.
+    """
+    t0 = dt * omega
+    t1 = np.cos(t0)
+    t2 = np.sin(t0)
+    return t1, t2, inverse_b * t1, inverse_b * t2
+
+
+def frame_enter(x, y, b, omega, Theta, inverse_b):
+    """Coordinates of the frame, from those of the chart at its origin.
+
+    Returns x, y. Operations: none.
+    """
+    return x, y
+
+
+def frame_leave(x, y, cos_dt, sin_dt, gain_x, gain_y, b, omega, Theta, inverse_b):
+    """Coordinates of the chart at the factors' time.
+
+    Returns x, y. Operations: 2 add, 4 multiply.
+    """
+    return cos_dt * x + sin_dt * y, cos_dt * y - sin_dt * x
+
+
+def frame_rebase(x, y, cos_dt, sin_dt, gain_x, gain_y, b, omega, Theta, inverse_b):
+    """Coordinates of the frame with its origin at the factors' time, of size 1.
+
+    Returns x, y. Operations: 2 add, 6 multiply, 1 divide, 2 abs, 1 max.
+    """
+    x_now = cos_dt * x + sin_dt * y
+    y_now = cos_dt * y - sin_dt * x
+    t0 = 1 / max(np.abs(x_now), np.abs(y_now))
+    return t0 * x_now, t0 * y_now
+
+
+def frame_push(w, cos_dt, sin_dt, gain_x, gain_y, b, omega, Theta, inverse_b):
+    """Numbers of an input of weight w at the factors' time.
+
+    Returns push_x_y, push_y_y. Operations: 2 multiply.
+    """
+    return gain_x * w, gain_y * w
+
+
+def frame_jump(
+    x, y, push_x_y, push_y_y, cos_dt, sin_dt, gain_x, gain_y, b, omega, Theta, inverse_b
+):
+    """Coordinates of the frame after an input with these numbers.
+
+    Returns x, y. Operations: 3 add, 4 multiply.
+    """
+    y_now = cos_dt * y - sin_dt * x
+    return push_x_y * y_now + x, push_y_y * y_now + y
+
+
+def frame_quiet(x, y, since, dt, cos_dt, sin_dt, gain_x, gain_y, b, omega, Theta, inverse_b):
+    """Whether surely no spike came before dt, since the last event.
+
+    Returns quiet. Operations: 1 add, 2 multiply, 1 compare.
+    """
+    y_now = cos_dt * y - sin_dt * x
+    return y_now >= 0
+
+
+def frame_spike(x, y, since, dt, cos_dt, sin_dt, gain_x, gain_y, b, omega, Theta, inverse_b):
+    """Time of the first spike before dt, since the last event; inf if there is none.
+
+    Returns time. Operations: 3 add, 4 multiply, 1 divide, 1 atan2.
+    """
+    if cos_dt * y - sin_dt * x >= 0:
+        return np.inf
+    if cos_dt * x + sin_dt * y < 0:
+        return np.inf
+    x_now = cos_dt * x + sin_dt * y
+    y_now = cos_dt * y - sin_dt * x
+    return dt - np.arctan2(-y_now, x_now) / omega
+
+
+def frame_fire(x, y, at, b, omega, Theta, inverse_b):
+    """Coordinates of the frame after a spike at the time at.
+
+    Returns x, y. Operations: none.
+    """
+    return -x, -y
+
+
+def load_frame(array, place):
+    """Coordinates of the frame of one neuron, from a flat array; the place is that of the first."""
+    return array[place + 0], array[place + 1]
+
+
+def store_frame(array, place, x, y):
+    """Write the coordinates of the frame of one neuron to a flat array."""
+    array[place + 0] = x
+    array[place + 1] = y
 
 
 def load_constants(array, row):

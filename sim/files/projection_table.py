@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from sim.files import edge_file
+from sim.files.edge_columns import NUMBERS
 from sim.files.rule_table import read_rule
 from sim.files.tables import Table, TableReader, TomlValue
 from sim.network.connect import (
@@ -14,11 +16,12 @@ from sim.network.connect import (
     connect_small_world,
     make_matrix,
 )
+from sim.network.listed import Listed
 from sim.network.network import Projection
 from spiketheory.reading import show
 
 PROJECTION = ("pre", "post", "connect", "weight", "weights", "edges", "delay")
-MORE = ("mask", "port", "learn", "rule")
+MORE = ("mask", "port", "learn", "rule", "file", "group", "scale")
 PATTERNS = ("all", "one_to_one", "in_degree", "small_world")
 ONE_OF = ("weights", "edges", "weight")
 
@@ -45,6 +48,10 @@ def read_projection(
             raise reader.fail(
                 f"pre and post of {where} among {', '.join(sizes)}", show(end), "correct it"
             )
+    shape = (sizes[post], sizes[pre])
+    if "file" in table:
+        listed = read_edge_table(reader, table, shape, where)
+        return Projection(pre=pre, post=post, weights=listed)
     if "rule" in table:
         return Projection(
             pre=pre, post=post, weights=read_rule(reader, table, sizes, where, stream=stream)
@@ -54,7 +61,6 @@ def read_projection(
         raise reader.fail(
             f"one of weight, weights and edges in {where}", f"{len(given)}", "give one of them"
         )
-    shape = (sizes[post], sizes[pre])
     mask = None
     if version > 1:
         mask = read_mask(reader, table, given[0], shape, where)
@@ -82,6 +88,28 @@ def read_projection(
         return plain
     delays = read_delays(reader, table["delay"], plain, where, version=version)
     return Projection(pre=pre, post=post, weights=weights, mask=mask, delays=delays)
+
+
+def read_edge_table(
+    reader: TableReader, table: Table, shape: tuple[int, int], where: str
+) -> Listed:
+    """The connections of a projection that are in a file of their own."""
+    others = ("connect", "weights", "edges", "mask", "rule")
+    other = [name for name in others if name in table]
+    if other:
+        raise reader.fail(f"file in {where} alone", f"{other[0]}, too", "leave one out")
+    scale = reader.check(table.get("scale", {}), f"scale of {where}", NUMBERS, ())
+    return edge_file.read_edges(
+        reader.path.parent / reader.text(table["file"], f"file of {where}"),
+        (table["pre"], table["post"]), shape,
+        group=reader.text(table["group"], f"group of {where}") if "group" in table else None,
+        given={
+            name: reader.number(table[name], f"{name} of {where}")
+            for name in NUMBERS
+            if name in table
+        },
+        scale={name: reader.number(v, f"scale of {where}") for name, v in scale.items()},
+    )  # fmt: skip
 
 
 def read_edges(reader: TableReader, given: TomlValue, where: str) -> np.ndarray:

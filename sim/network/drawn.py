@@ -18,20 +18,25 @@ from sim.network.row_layout import (
     FLOAT32,
     FLOAT64,
     MOST_CLASSES,
+    MOST_TICKS,
     ONE,
     Layout,
     Part,
     cut_evenly,
+    find_unit,
     lay_out,
     link_kernels,
     list_entries,
     reopen,
+    sort_entries,
 )
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, check_choice, check_finite
 
 RULES = ("in_degree", "out_degree", "probability", "total")
 PRECISIONS = ("float32", "float64")
+SHORTEST, LONGEST = 1e-200, 1e200
+"""Between these must be the longest delay that may be drawn."""
 
 
 # Long: half of it says what it takes.
@@ -83,13 +88,29 @@ class Drawn(Connections):
             if not isinstance(value, Distribution):
                 check_finite(name, np.array(value, np.float64))
                 object.__setattr__(self, name, float(value))
-        least = self.delay.least if isinstance(self.delay, Distribution) else self.delay
+        if isinstance(self.weight, Distribution) and self.weight.resolution:
+            raise InputError(
+                f"Expected no resolution of weights but got {self.weight.resolution:g}; it is for "
+                "delays."
+            )
+        self.check_delays()
+        self.check_number()
+
+    def check_delays(self) -> None:
+        """Raise `InputError` if delays are negative, or beyond what their steps can count."""
+        given = self.delay
+        least = given.least if isinstance(given, Distribution) else given
         if least < 0:
             raise InputError(
                 f"Expected delays >= 0 of drawn connections but got {least:g} as the least; raise "
                 "it, or give the distribution at_least."
             )
-        self.check_number()
+        most = self.longest_delay
+        if isinstance(given, Distribution) and not (most == 0 or SHORTEST <= most <= LONGEST):
+            raise InputError(
+                f"Expected delays from {SHORTEST:g} to {LONGEST:g} as the longest that are drawn "
+                f"but got {most:g}; give times in another unit."
+            )
 
     def check_number(self) -> None:
         """Raise `InputError` if there are fewer to connect than the rule asks for."""
@@ -150,6 +171,11 @@ class Drawn(Connections):
         return given.largest if isinstance(given, Distribution) else abs(given)
 
     @property
+    def shortest_delay(self) -> float:
+        """No delay is shorter [time]."""
+        return self.delay.least if isinstance(self.delay, Distribution) else self.delay
+
+    @property
     def longest_delay(self) -> float:
         """No delay is longer [time]."""
         return self.delay.most if isinstance(self.delay, Distribution) else self.delay
@@ -165,10 +191,9 @@ class Drawn(Connections):
     def list_all(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Sources, targets, weights and delays of all connections, by target, then source."""
         part, bounds = self.make_part(0.0), cut_evenly(self.shape[0])
-        arrays, (layout,) = lay_out([part], [bounds], step=1.0, delay_type=np.float64, places=True)
-        _, sources, targets = list_entries(layout)
-        order = np.empty(len(sources), np.int64)
-        order[arrays.places] = np.arange(len(sources))
+        arrays, (layout,) = lay_out([part], [bounds], step=1.0, delay_type=np.float64, places=False)
+        sources, targets = list_entries(layout)
+        order = sort_entries(sources, targets, self.shape)
         weights = (
             np.full(len(order), part.weight) if part.kind == ONE else arrays.weights[part.kind]
         )
@@ -204,7 +229,7 @@ class DrawnPart(Part):
             self.delays = np.rint(given * self.ticks) if self.ticks else given
             self.longest = float(self.delays.max())
             if len(given) > MOST_CLASSES:
-                self.unit = link_kernels().find_divisor(self.delays) if self.ticks else 1
+                self.unit = find_unit(self.delays) if self.ticks else 1
                 self.delays = self.delays.min(keepdims=True)
             return
         steps = self.list_steps(delays, 1.0)
@@ -213,11 +238,13 @@ class DrawnPart(Part):
             for end in (delays.least, delays.most)
         )
         self.delays = np.array([shortest])
-        self.unit = max(1, round(delays.step * self.ticks))
+        unit = delays.step * self.ticks
+        self.unit = round(unit) if unit >= 1 and self.longest <= MOST_TICKS else 1
 
     def list_steps(self, delays: Distribution, unit: float) -> np.ndarray:
         """What `sim.network.row_kernels.round_delay` is given."""
-        return np.array([delays.step, self.ticks, unit, float(delays.least > 0)])
+        least = float(delays.least > 0)
+        return np.array([delays.step, *delays.step_as_decimal, self.ticks, unit, least])
 
     @property
     def is_sent(self) -> bool:
@@ -280,9 +307,8 @@ class DrawnPart(Part):
         run_on_threads(fill, len(ends) - 1, get_thread_count())
         run_on_threads(finish, len(layout.blocks), get_thread_count())
         if layout.places.size:
-            first, sources, targets = list_entries(layout)
-            order = np.lexsort((sources, targets))
-            layout.places[first + order] = np.arange(len(order))
+            order = sort_entries(*list_entries(layout), self.drawn.shape)
+            layout.places[layout.targets_at[0, 0] :][order] = np.arange(len(order))
 
     def draw_rest(self, layout: Layout, step: float, block: int, place: int) -> None:
         """Draw weights and delays of a block's connections of one class."""

@@ -24,6 +24,10 @@ class Augmentation:
         time: Of a shift in time [time].
         stretch: Of the speed, as a fraction.
         gain: Of the loudness, which is from 0 to 1.
+        tilt: Standard deviation of a smooth change of loudness over the bands, as of other rooms,
+            microphones and voices: of the sum of four cosines, of which the k-th has 1/k of the
+            variance.
+        contrast: Of how far loudness is below full, as a fraction.
         phase: 1 draws where each encoding neuron starts, 0 leaves it.
         drop: Probability that a spike is left out.
         move: Samples of spikes are shifted by up to so many channels, all equally likely.
@@ -36,6 +40,8 @@ class Augmentation:
     time: float = 0.0
     stretch: float = 0.0
     gain: float = 0.0
+    tilt: float = 0.0
+    contrast: float = 0.0
     phase: int = 0
     drop: float = 0.0
     move: int = 0
@@ -58,12 +64,15 @@ class Augmentation:
 
 
 RANGES = {
-    "shift": np.inf, "warp": 0.2, "time": np.inf, "stretch": 0.2, "gain": 1.0, "phase": 1,
-    "drop": 0.999, "move": 10_000, "blend": 1.0,
+    "shift": np.inf, "warp": 0.2, "time": np.inf, "stretch": 0.2, "gain": 1.0, "tilt": 1.0,
+    "contrast": 0.2, "phase": 1, "drop": 0.999, "move": 10_000, "blend": 1.0,
 }  # fmt: skip
 WHOLE = ("phase", "move")
 OF_SPIKES = ("move", "blend")
-OF_IMAGES = ("warp", "gain", "phase")
+OF_IMAGES = ("warp", "gain", "tilt", "contrast", "phase")
+COSINES = 4
+LOUDEST = 1.3
+"""Of changed images."""
 
 
 def read_augmentation(values: Mapping[str, float], *, images: bool) -> Augmentation:
@@ -118,7 +127,25 @@ def encode_changed(
     phases = rng.uniform(0.0, 1.0, (n, settings.bands)) if change.phase else None
     if settings.equal_counts:
         phases = None
+    if change.tilt or change.contrast:
+        images = tilt_images(images, change, rng)
     return drop_spikes(encode(images, settings, phases=phases, moves=moves), change.drop, rng)
+
+
+def tilt_images(
+    images: np.ndarray, change: Augmentation, rng: np.random.Generator
+) -> np.ndarray:  # fmt: skip
+    """Images with a smooth change of loudness over the bands, and of its contrast.
+
+    What is silent remains so.
+    """
+    n, _, bands = images.shape
+    contrast = 1.0 + draw_normal(rng, change.contrast, n)
+    k = np.arange(1, COSINES + 1)
+    sizes = draw_normal(rng, change.tilt, n * COSINES).reshape(n, -1) / np.sqrt(k)
+    tilts = sizes @ np.cos(np.outer(k, np.linspace(0.0, np.pi, bands)))
+    found = 1.0 + (images - 1.0) * contrast[:, None, None] + tilts[:, None, :]
+    return np.where(images > 0.0, np.clip(found, 0.0, LOUDEST), 0.0)
 
 
 def drop_spikes(trials: Trials, drop: float, rng: np.random.Generator) -> Trials:

@@ -5,6 +5,8 @@
 The frames are inputs: at the beginning of each the weight is by how much the drive changes. So a
 recording is a network (`describe_encoder`) that any engine runs, with spikes at exact times. What
 encodes here is the same in closed form, as one loop over all channels; a test compares.
+
+From there spikes go on, perhaps at the steps of a grid, on lines of different delays (`send`).
 """
 
 from functools import lru_cache
@@ -99,28 +101,55 @@ def encode(
         for k in range(part * PART, min((part + 1) * PART, n)):
             kernels.warp_image(np.array(images[k], np.float64, order="C"), moved[k], out)
             kernels.find_drive(out, *numbers)
-            found[k] = drive_cells(out, potentials[k], settings)
+            found[k] = send(*drive_cells(out, potentials[k], settings), settings)
 
     run_on_threads(run_part, -(-n // PART), get_thread_count())
     return Trials(
         time=np.concatenate([time for time, _ in found]),
         channel=np.concatenate([channel for _, channel in found]),
-        offsets=list_offsets([len(time) for time, _ in found]), n_channels=settings.bands,
+        offsets=list_offsets([len(time) for time, _ in found]), n_channels=settings.n_channels,
     )  # fmt: skip
 
 
 def drive_cells(
     drive: np.ndarray, potentials: np.ndarray, settings: EncoderSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times and channels of the spikes of neurons with a drive, which start at ``potentials``."""
+    """Times and channels of the spikes of neurons with a drive, which start at ``potentials``.
+
+    On a grid times are numbers of its steps.
+    """
     most = int((np.floor(drive.sum(axis=0) * settings.hop) + 2).sum())
     times, channels = np.empty(most), np.empty(most, np.int64)
-    count = link_kernels().drive_cells(drive, np.array(potentials), settings.hop, times, channels)
+    count = link_kernels().drive_cells(
+        drive, np.array(potentials), settings.hop, float(settings.grid), times, channels
+    )
     return times[:count], channels[:count]
 
 
+def send(
+    times: np.ndarray, channels: np.ndarray, settings: EncoderSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """When spikes arrive, by way of the grid and the lines; what comes after the end is left out.
+
+    Args:
+        times: What `drive_cells` returned.
+        channels: The same.
+        settings: See `EncoderSettings`.
+    """
+    lines, grid, delay = settings.lines, 1.0, settings.line_delay
+    if settings.grid > 0.0:
+        grid, delay = settings.grid, float(round(delay / settings.grid))
+    if lines > 1:
+        sent, owners = np.empty(lines * len(times)), np.empty(lines * len(times), np.int64)
+        nexts = np.zeros(lines, np.int64)
+        link_kernels().send_on_lines(times, channels, delay, settings.bands, nexts, sent, owners)
+        times, channels = sent, owners
+    n = np.searchsorted(times, settings.duration / grid, side="right")
+    return times[:n] * grid, channels[:n]
+
+
 def describe_encoder(image: np.ndarray, settings: EncoderSettings, model: CompiledModel) -> Network:
-    """The encoder of one recording as a network, for any engine.
+    """The encoder of one recording as a network, for any engine: without grid and lines.
 
     Args:
         image: Its loudness, shape (n_frames, bands).

@@ -50,10 +50,12 @@ def find_drive(image: Floats, power: float, rate: float, charge: float) -> None:
             channel is the same in all frames.
     """
     n_frames, n_bands = image.shape
+    has_root = power == 1.5  # a root is faster than a power
     for f in range(n_frames):
         for b in range(n_bands):
-            if image[f, b] > 0.0:
-                image[f, b] = rate * image[f, b] ** power
+            value = image[f, b]
+            if value > 0.0:
+                image[f, b] = rate * (value * np.sqrt(value) if has_root else value**power)
     if charge <= 0.0:
         return
     for b in range(n_bands):
@@ -67,7 +69,7 @@ def find_drive(image: Floats, power: float, rate: float, charge: float) -> None:
 
 @kernel()
 def drive_cells(
-    drive: Floats, potentials: Floats, hop: float, times: Floats, channels: Ints
+    drive: Floats, potentials: Floats, hop: float, grid: float, times: Floats, channels: Ints
 ) -> int:
     """Follow dV/dt = X from frame to frame; X is the drive, a spike is V = 1, the reset V = 0.
 
@@ -75,6 +77,8 @@ def drive_cells(
         drive: X of each frame and channel, >= 0, shape (n_frames, n_channels) [1/time].
         potentials: V of each channel at the start, below 1; afterwards that at the end.
         hop: Length of a frame [time].
+        grid: If above 0, times are numbers of steps of this length: that which ends with the spike
+            or after it [time].
         times: Where spike times go, in order; simultaneous ones by channel [time].
         channels: Where their channels go.
 
@@ -83,7 +87,7 @@ def drive_cells(
     """
     count = 0
     for f in range(drive.shape[0]):
-        begin, first = f * hop, count
+        begin = f * hop
         for c in range(drive.shape[1]):
             x, since = drive[f, c], 0.0
             if x <= 0.0:
@@ -92,7 +96,8 @@ def drive_cells(
             while since + wait <= hop:
                 since += wait
                 potentials[c] = 0.0
-                put(begin + since, c, times, channels, first, count)
+                time = begin + since
+                put(np.ceil(time / grid) if grid > 0.0 else time, c, times, channels, count)
                 count += 1
                 wait = 1.0 / x
             potentials[c] += (hop - since) * x
@@ -100,10 +105,38 @@ def drive_cells(
 
 
 @kernel()
-def put(time: float, channel: int, times: Floats, channels: Ints, first: int, count: int) -> None:
-    """Put a spike among those of its frame, which stand from ``first`` to ``count - 1``."""
+def put(time: float, channel: int, times: Floats, channels: Ints, count: int) -> None:
+    """Put a spike among those before it, by time and channel; few of them are later."""
     place = count
-    while place > first and times[place - 1] > time:
+    while place > 0 and (
+        times[place - 1] > time or (times[place - 1] == time and channels[place - 1] > channel)
+    ):
         times[place], channels[place] = times[place - 1], channels[place - 1]
         place -= 1
     times[place], channels[place] = time, channel
+
+
+@kernel()
+def send_on_lines(
+    times: Floats, channels: Ints, delay: float, n_channels: int, nexts: Ints, sent: Floats,
+    owners: Ints,
+) -> None:  # fmt: skip
+    """Send each spike on several lines, each of which takes longer by ``delay`` than the last.
+
+    Args:
+        times: In order, simultaneous ones by channel.
+        channels: Their channels.
+        delay: In the unit of times.
+        n_channels: Channels of each line.
+        nexts: Scratch, the next spike of each line, all zero before.
+        sent: When they arrive, in order, shape (n_lines n_spikes,).
+        owners: Their channels, those of line l from l n_channels on.
+    """
+    n = times.shape[0]
+    for p in range(sent.shape[0]):
+        line, soonest = 0, np.inf
+        for k in range(nexts.shape[0]):
+            if nexts[k] < n and times[nexts[k]] + k * delay < soonest:
+                line, soonest = k, times[nexts[k]] + k * delay
+        sent[p], owners[p] = soonest, line * n_channels + channels[nexts[line]]
+        nexts[line] += 1

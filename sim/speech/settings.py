@@ -19,7 +19,7 @@ class EncoderSettings:
         emphasis: Each sample loses so much of the one before it.
         gammatone: 0 for triangular filters at equal distances in mel, 1 for gammatone filters at
             equal distances of hearing (in equivalent rectangular bandwidths).
-        bands: Number of filters, and of channels.
+        bands: Number of filters, and of channels of each line.
         lowest, highest: Range of frequencies [Hz].
         window: Length of the windows, of Hann's shape, whose power is filtered [s].
         hop: Time from window to window: the length of a frame [s].
@@ -29,8 +29,16 @@ class EncoderSettings:
         rate: Spikes per second of a neuron at full loudness [Hz].
         phase: Where each neuron starts on its way from reset to spike, from 0 to below 1.
         duration: Recordings are cut, or followed by silence, to this length [s].
+        fill: If above 0, silence at both ends is cut off instead, and what is left is stretched or
+            shortened to this length in the middle of the duration: all words are equally long [s].
+        trim: Frames in which no band is so loud are silence, for ``fill``.
         equal_counts: If above 0, each channel's drive is scaled so that it spikes so many times in
             every recording: what is left is timing.
+        grid: If above 0, spikes are moved to the ends of steps of this length [s]. Those of one
+            step are one instant for the network, which learns the faster for it.
+        lines: Each band has so many channels: lines on which its spikes travel.
+        line_delay: Each line takes longer by this than the one before it, rounded to steps of the
+            grid [s].
     """
 
     sample_rate: float = 8000.0
@@ -47,12 +55,17 @@ class EncoderSettings:
     rate: float = 320.0
     phase: float = 0.5
     duration: float = 0.8
+    fill: float = 0.0
+    trim: float = 0.4
     equal_counts: int = 0
+    grid: float = 0.0
+    lines: int = 1
+    line_delay: float = 0.05
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "window", "hop", "decades", "power", "rate", "duration"):
             check_positive(name, getattr(self, name))
-        for name in ("sample_rate", "gammatone", "bands", "equal_counts"):
+        for name in ("sample_rate", "gammatone", "bands", "equal_counts", "lines"):
             if getattr(self, name) != int(getattr(self, name)):
                 raise InputError(
                     f"Expected a whole number for {name} but got {getattr(self, name)}; round it."
@@ -75,6 +88,16 @@ class EncoderSettings:
                 f"hop={self.hop:g}, duration={self.duration:g} at {self.sample_rate:g} Hz; give "
                 "longer ones, in seconds."
             )
+        if not 0.0 <= self.fill <= self.duration or 0.0 < self.fill < self.hop:
+            raise InputError(
+                f"Expected fill to be 0, or from hop={self.hop:g} to duration={self.duration:g}, "
+                f"but got {self.fill}; give a length in seconds."
+            )
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of all lines."""
+        return self.bands * self.lines
 
     @property
     def n_window(self) -> int:
@@ -98,7 +121,11 @@ RANGES = {
     "bands": (1, MOST_BANDS),
     "loudness": (0.5, 1.0),
     "phase": (0.0, 0.999),
+    "trim": (0.0, 1.0),
     "equal_counts": (0, 10_000),
+    "grid": (0.0, 1.0),
+    "lines": (1, 100),
+    "line_delay": (0.0, 10.0),
 }
 
 

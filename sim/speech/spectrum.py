@@ -48,27 +48,57 @@ def log_mel(samples: np.ndarray, rate: int, settings: EncoderSettings) -> np.nda
         InputError: If there is no sound within the duration.
     """
     samples = resample(np.asarray(samples, np.float64), rate, int(settings.sample_rate))
-    n = settings.n_frames * settings.n_hop
+    if settings.fill:
+        n_frames = max(-(-len(samples) // settings.n_hop), 1)
+        return fit_word(measure_loudness(samples, n_frames, settings), settings)
+    return measure_loudness(samples, settings.n_frames, settings)
+
+
+def measure_loudness(samples: np.ndarray, n_frames: int, settings: EncoderSettings) -> np.ndarray:
+    """Loudness of so many frames; samples are cut, or followed by silence."""
+    n = n_frames * settings.n_hop
     samples = np.pad(samples[:n], (0, max(0, n - len(samples))))
     emphasised = samples - settings.emphasis * np.append(samples[:1], samples[:-1])
-    powers = (make_sparse_filters(settings) @ find_powers(emphasised, settings).T).T
+    spectra = find_powers(emphasised, n_frames, settings)
+    powers = (make_sparse_filters(settings) @ spectra.T).T
     full = float(np.quantile(powers, settings.loudness)) or float(powers.max())
     if full <= 0.0:
         raise InputError(
-            f"Expected sound in the first {settings.duration:g} s but there is silence; cut the "
-            "recording to the word, or raise duration."
+            f"Expected sound in the first {n / settings.sample_rate:g} s but there is silence; cut "
+            "the recording to the word, or raise duration."
         )
     with np.errstate(divide="ignore"):  # no power: loudness 0
         loudness = 1.0 + (np.log10(powers) - np.log10(full)) / settings.decades
     return np.clip(loudness, 0.0, LOUDEST).astype(np.float32)
 
 
-def find_powers(samples: np.ndarray, settings: EncoderSettings) -> np.ndarray:
+def fit_word(loudness: np.ndarray, settings: EncoderSettings) -> np.ndarray:
+    """What sounds, stretched to ``settings.fill`` in the middle of the duration.
+
+    Args:
+        loudness: Of all frames of a recording, shape (n, bands).
+        settings: See `EncoderSettings`.
+
+    Returns:
+        Shape (n_frames, bands): frames read between those of the word, silence around them.
+    """
+    sounding = np.flatnonzero(loudness.max(axis=1) >= settings.trim)
+    n = round(settings.fill / settings.hop)
+    at = np.linspace(sounding[0], sounding[-1], n)
+    low = np.floor(at).astype(int)
+    high, part = np.minimum(low + 1, len(loudness) - 1), (at - low)[:, None]
+    found = np.zeros((settings.n_frames, loudness.shape[1]), np.float32)
+    first = (settings.n_frames - n) // 2
+    found[first : first + n] = (1.0 - part) * loudness[low] + part * loudness[high]
+    return found
+
+
+def find_powers(samples: np.ndarray, n_frames: int, settings: EncoderSettings) -> np.ndarray:
     """Power spectrum of each window, shape (n_frames, n_frequencies)."""
     width = settings.n_window
     padded = np.pad(samples, (width // 2, width))
     windows = np.lib.stride_tricks.sliding_window_view(padded, width)[:: settings.n_hop]
-    spectrum = np.fft.rfft(windows[: settings.n_frames] * np.hanning(width), count_bins(settings))
+    spectrum = np.fft.rfft(windows[:n_frames] * np.hanning(width), count_bins(settings))
     return np.asarray(spectrum.real**2 + spectrum.imag**2)
 
 

@@ -221,14 +221,24 @@ class ReadoutPart:
         parameters: Its parameters; defaults fill in the rest.
         centred: Whether a readout of spike trains reads what a hidden neuron does beyond what it
             did on average before training, so that its weights and bias learn apart.
+        decorrelate: If above 0, a readout of spike trains is centred, and its weights learn in
+            coordinates in which what it reads was uncorrelated before training; principal variances
+            below this share of their mean count as if they were that share.
     """
 
     name: str = "first_spike"
     parameters: Mapping[str, float] = field(default_factory=dict)
     centred: bool = False
+    decorrelate: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("readout", self.name, READOUTS)
+        check_range("decorrelate", self.decorrelate, 0.0, np.inf)
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether a readout of spike trains reads differences from what it read before training."""
+        return self.centred or self.decorrelate > 0
 
 
 @dataclass(frozen=True, kw_only=True)

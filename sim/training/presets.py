@@ -60,16 +60,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 # Spoken digits; times in seconds. Chosen on validation recordings.
 SPEECH = {
     "model": "theta",
-    "parameters": {"tau": 0.02, "I0": 0.26},
+    "parameters": {"tau": 0.05, "I0": 0.5},
     "duration": 0.8,
     "hidden": (128,),
     "encoding": "latency",
     "loss": "first_spike_in_time",
     "readout": "linear_window",
     "epochs": 30,
-    "batch": 64,
+    "batch": 32,
     "optimiser": "adam",
-    "learning_rate": 0.02,
+    "learning_rate": 0.03,
     "schedule": "cosine",
     "warm_up": 1.0,
     "smoothing": 0.05,
@@ -81,14 +81,15 @@ SPEECH = {
     "clip_sample": 2.0,
     "validation": 300,
     "readout_rate": 20.0,
-    "centred": True,
+    "decorrelate": 0.03,
     "count_jumps": 0,
+    "encoder": {"rate": 160, "grid": 0.005, "lines": 3, "line_delay": 0.05},
     "augment": {
         "shift": 0.75, "warp": 0.015, "time": 0.007, "stretch": 0.05, "gain": 0.015, "phase": 1,
         "drop": 0.1,
     },
 }  # fmt: skip
-SPIKES = {**SPEECH, "augment": {}}
+SPIKES = {**SPEECH, "encoder": {}, "augment": {}}
 DEFAULTS |= {"fsdd": SPEECH, "wav": SPEECH, "shd": SPIKES, "ssc": SPIKES, "events": SPIKES}
 
 # Found by search on 10,000 training samples held out (docs/mathematics.md, 5). The unit of time
@@ -138,6 +139,7 @@ HEIDELBERG = {
     "readout_parameters": {"tau_m": 0.02, "tau_s": 0.005},
     "epochs": 50,
     "batch": 32,
+    "learning_rate": 0.02,
     "start_rate": 14.0,
     "rate_low": 14.0,
     "rate_high": 14.0,
@@ -151,6 +153,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         for name, values in (("paper", PAPER), ("best", BEST), ("sparse", SPARSE))
     },
     "fsdd": {"dataset": "fsdd", **SPEECH},
+    "fsdd-best": {"dataset": "fsdd", **SPEECH, "hidden": (512,), "epochs": 20},
     "fsdd-lif": {
         "dataset": "fsdd",
         **SPEECH,

@@ -18,6 +18,7 @@ from sim.network.readouts import LinearReadout
 from sim.temporal.allocation import FIRST_ROOM
 from sim.temporal.batch import MOST_BLOCKS, SAMPLES_PER_BLOCK, TemporalGradients
 from sim.training.config import TrainConfig
+from sim.training.decorrelate import mix
 from spiketheory.errors import InputError
 from spiketheory.machine.compile import CompiledModel
 from spiketheory.machine.readout import CompiledReadout
@@ -28,7 +29,8 @@ COPIES_OF_WEIGHTS = 6
 LOG_UNIT = 0.1
 """A positive parameter grows by this fraction when its number grows by 1."""
 Units = dict[str, Any]
-"""Units of weights, by name; and the centre of what the readout sums, if it is centred."""
+"""Units of weights, by name; of a centred readout the centre of what it sums, and of a decorrelated
+one what its weights are multiplied by (``mixing``)."""
 INPUT, HIDDEN = "input", "hidden"
 RECURRENT_SHARE = 0.3
 """Size of recurrent weights at the start, relative to those of the input, for equal fan-in."""
@@ -180,7 +182,8 @@ class TemporalModel:
             populations=populations, inputs=[channels], projections=projections,
             duration=self.config.network.duration,
         )  # fmt: skip
-        weights, bias = arrays["readout"] * scales["readout"], arrays["bias"]
+        weights = mix(arrays["readout"] * scales["readout"], scales.get("mixing"))
+        bias = arrays["bias"]
         if "centre" in scales:
             bias = bias - np.tensordot(weights, scales["centre"], 2)
         readout = LinearReadout(compiled=self.readout, weights=weights, bias=bias)
@@ -235,7 +238,7 @@ class TemporalModel:
         by_weight = found.weights
         if "centre" in scales:
             by_weight = by_weight - np.multiply.outer(found.bias, scales["centre"])
-        by["readout"] = by_weight * scales["readout"]
+        by["readout"] = mix(by_weight, scales.get("mixing")) * scales["readout"]
         by["bias"] = found.bias
         if self.config.network.freezes_hidden:
             by |= {name: np.zeros_like(arrays[name]) for name in self.names[:-2]}

@@ -21,6 +21,7 @@ from sim.threads import get_thread_count
 from sim.training.config import TrainConfig
 from sim.training.config_parts import BALANCED, EQUAL
 from sim.training.data import Dataset
+from sim.training.decorrelate import decorrelate
 from sim.training.energy import estimate_energy
 from sim.training.evaluate import Metrics
 from sim.training.jumps import count_jumps
@@ -35,6 +36,8 @@ from spiketheory.memory import check_needs
 
 EVALUATION_BATCH = 500
 CALIBRATION_TRIALS = 64
+COORDINATE_TRIALS = 600
+"""On so many trials centre and correlations of what the readout sums are measured."""
 LOGIT_SPREAD = 0.3
 """Spread of the logits before training."""
 AVERAGING = 0.1
@@ -118,29 +121,35 @@ class TemporalTrainer(Trainer):
             if self.config.network.recurrent:
                 share = RECURRENT_SHARE * np.sqrt(fan_in / width)
                 scales[f"R{k}"] = float(min(share, 1.0) * scales[f"W{k}"])
-        if self.config.readout.centred:
-            scales["centre"] = self.find_centre(arrays, scales, trials)
+        if self.config.readout.is_centred:
+            scales |= self.find_coordinates(arrays, scales)
         outcome = self.run(arrays, scales, trials, np.zeros(len(trials), int))
         spread = float(np.std(outcome.logits))
         scales["readout"] = LOGIT_SPREAD / spread if spread > 0 else 1.0
         return scales
 
-    def find_centre(self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials) -> Any:
-        """What the readout sums over each hidden neuron's spikes, on average over trials."""
+    def find_coordinates(self, arrays: dict[str, np.ndarray], scales: Units) -> Units:
+        """Centre and mixing of what the readout sums over the spikes of each hidden neuron."""
+        rng = np.random.default_rng([self.config.seed, 5])
+        n, floor = len(self.dataset.train_labels), self.config.readout.decorrelate
+        chosen = np.sort(rng.choice(n, min(n, COORDINATE_TRIALS), replace=False))
         shape = arrays["readout"].shape[1:]
         stack, readout = self.build(arrays, scales)
         each = np.eye(int(np.prod(shape))).reshape(-1, *shape)
         single = replace(readout, weights=each, bias=np.zeros(len(each)))
         outcome, _ = run_temporal(
-            stack, trials, np.zeros(len(trials), int), single, self.plain_loss, gradient=False
-        )
-        return outcome.logits.mean(axis=0).reshape(shape)
+            stack, self.train_trials.take(chosen), np.zeros(len(chosen), int), single,
+            self.plain_loss, gradient=False,
+        )  # fmt: skip
+        features = outcome.logits.reshape(-1, *shape)
+        found: Units = {"centre": features.mean(axis=0)}
+        return found | ({"mixing": decorrelate(features, floor)} if floor else {})
 
     def count_safely(
         self, arrays: dict[str, np.ndarray], scales: Units, trials: Trials
     ) -> np.ndarray | None:
         """Spike counts; None if the network fires without bound."""
-        most = 100 * (1 + int(self.config.activity.start_rate)) * max(self.config.network.hidden)
+        most = 10 * (1 + int(self.config.activity.start_rate)) * max(self.config.network.hidden)
         try:
             labels = np.zeros(len(trials), int)
             return self.run(arrays, scales, trials, labels, max_spikes=most).counts

@@ -24,6 +24,7 @@ COMMANDS = {
     "plot": "spiketheory.commands.plot",
     "report": "spiketheory.commands.trained.report",
     "simulate": "spiketheory.commands.simulate",
+    "stats": "spiketheory.commands.stats",
     "sweep": "spiketheory.commands.spread.sweep",
     "train": "spiketheory.commands.train",
 }

@@ -25,6 +25,7 @@ from spiketheory.generation.kernel_ir import (
     VerifiedKernel,
     is_scalar_only,
 )
+from spiketheory.generation.refractory_frame import elapsed_factor
 from spiketheory.generation.refractory_printer import (
     ELAPSED,
     ENDS,
@@ -43,7 +44,7 @@ from spiketheory.generation.wrap import (
     print_result,
     wrap,
 )
-from spiketheory.language.functions import LIBRARY
+from spiketheory.language.functions import LIBRARY, fire, flow, propagator
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.printers import name_in_code, print_numpy, print_scalar
 from spiketheory.language.symbols import WEIGHT, pick_name
@@ -98,7 +99,7 @@ def print_source(ir: KernelIR, target: str) -> str:
     texts = []
     for function in functions:
         looped = is_scalar_only(function)
-        branched = len(function.branches) > 1 and not looped
+        branched = len(function.branches) > 1 and not looped and not is_of_frame(function)
         if target != "numpy" or not branched:
             texts.append(print_function(function))
         if branched and target != "numba":
@@ -113,6 +114,11 @@ def print_source(ir: KernelIR, target: str) -> str:
     if target != "numpy":
         check_interface(text, ir)
     return text
+
+
+def is_of_frame(function: KernelFunction) -> bool:
+    """Whether a function is one of the co-moving frame, which are asked for one neuron alone."""
+    return function.name.startswith("frame_")
 
 
 class Digits(ast.NodeTransformer):
@@ -218,6 +224,7 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         "LOOPED": list_looped(ir),
         "HAS_PSEUDOSPIKES": derivation.pseudospike is not None,
         "WITHOUT_PSEUDOSPIKES": derivation.without_pseudospikes,
+        **list_frame(ir),
         # Where nothing is said, simultaneous inputs add up.
         **({} if inputs == ADD else {"INPUTS": inputs}),
         **({} if derivation.refractory is None else {"HAS_REFRACTORY_PERIOD": True}),
@@ -225,6 +232,25 @@ def list_facts(ir: KernelIR) -> dict[str, object]:
         **({"PORTS": tuple(name for name, _ in model.jumps)} if model.other_inputs else {}),
         # Where nothing is said, what an input adds does not stay.
         **({"CURRENT_PORTS": currents} if (currents := find_current_ports(model)) else {}),
+    }
+
+
+def list_frame(ir: KernelIR) -> dict[str, object]:
+    """What the module says of its co-moving frame, or why it has none."""
+    derivation, frame = ir.derivation, ir.derivation.frame
+    if frame is None:
+        return {"WITHOUT_FRAME": derivation.without_frame}
+    used = set().union(*(v.free_symbols for b in frame.branches for v in (b.condition, *b.values)))
+    values = derivation.constant_values
+    used = used.union(*(values[s].free_symbols for s in used if s in values))
+    more = () if derivation.refractory is None else (elapsed_factor(ir),)
+    return {
+        "FACTORS": (*(s.name for s in frame.factors), *more),
+        "FACTOR_PARAMETERS": tuple(p.name for p in derivation.model.parameters if p.symbol in used),
+        "PUSH": tuple(s.name for s in frame.pushed),
+        "FRAME_KEEPS_TIME": frame.keeps_time,
+        "FRAME_CROSSES": frame.crosses != sp.false,
+        "WITHOUT_FRAME": "",
     }
 
 
@@ -281,7 +307,7 @@ def list_looped(ir: KernelIR) -> tuple[str, ...]:
             if f.name in ENDS and len(f.branches) == 1 and not is_scalar_only(f)
         }  # fmt: skip
         return tuple(name for name in INTERFACE if name not in {*UNCHANGED, *plain})
-    own = (f.name for f in ir.functions if is_scalar_only(f))
+    own = (f.name for f in ir.functions if is_scalar_only(f) or is_of_frame(f))
     return (*own, *(NUMERICAL if ir.texts else ()))
 
 
@@ -327,7 +353,15 @@ def print_layout(ir: KernelIR) -> str:
     array, place, over = (pick_name(n, {*names, *steps}) for n in ("array", "place", "over"))
     constants = [f"array[{i}, row]" for i in range(len(ir.constants))]
     turned = [f"-{name} if {over} else {name}" if name in projective else name for name in names]
-    return templates.LAYOUT.format(
+    frame = ""
+    if ir.derivation.frame is not None:
+        frame = templates.FRAME_LAYOUT.format(
+            loads=print_return([f"array[{place} + {i}]" for i in range(len(names))], "    "),
+            store_signature=print_signature("store_frame", [array, place, *names]),
+            stores="\n".join(f"    {array}[{place} + {i}] = {n}" for i, n in enumerate(names)),
+            array=array, place=place,
+        )  # fmt: skip
+    return frame + templates.LAYOUT.format(
         constants=print_return(constants, "    ") if constants else "    return ()",
         loads=print_return([f"array[{i}, neuron]" for i in range(len(names))], "    "),
         store_signature=print_signature("store", [array, place, *names]),
@@ -360,6 +394,11 @@ def check_interface(text: str, ir: KernelIR) -> None:
         "coordinates": len(list_coordinates(ir)),
         "propagator": len(list_propagator(ir)),
     }
+    if derivation.frame is not None:
+        sizes |= {
+            "factors": len(derivation.frame.factors) + (derivation.refractory is not None),
+            "push": len(derivation.frame.pushed),
+        }
     defined = {
         node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
     }
@@ -392,10 +431,13 @@ def print_function(function: KernelFunction) -> str:
             printer = print_scalar if is_scalar_only(function) else print_numpy
             lines.append(lay_out_condition(printer(branch.condition)))
             lines += print_body(branch, "        ", scalar=function.scalar)
+    body = "\n".join(lines)
+    if is_of_frame(function):  # one number each: Python's own are a comparison and a choice
+        body = body.replace("np.maximum(", "max(").replace("np.minimum(", "min(")
     return templates.FUNCTION.format(
         signature=print_signature(function.name, list(map(name_in_code, function.arguments))),
         docstring=print_docstring(function),
-        body="\n".join(lines),
+        body=body,
     )
 
 
@@ -448,7 +490,10 @@ def print_body(branch: KernelBranch, indent: str, *, scalar: bool) -> list[str]:
     ]
     results = [print_result(r) for r in branch.results]
     if scalar:
-        return [*lines, lay_out_assignment(f"{indent}return ", branch.results[0], indent)]
+        line = lay_out_assignment(f"{indent}return ", branch.results[0], indent)
+        if isinstance(branch.results[0], sp.Piecewise) and "\n" not in line:
+            line = line.replace("return (", "return ").removesuffix(")")
+        return [*lines, line]
     return [*lines, print_return(results, indent)]
 
 
@@ -456,6 +501,8 @@ def print_call(call: Call, indent: str) -> str:
     """Text of ``a, b = function(...)``."""
     names = [name_in_code(target.name) for target in call.targets]
     targets = ", ".join(names)
+    if len(names) == 1 and isinstance(call.function, propagator | flow | fire):
+        targets = f"({targets},)"
     line = f"{indent}{targets} = {print_numpy(call.function)}"
     if len(line) <= LINE_LENGTH:
         return line

@@ -99,6 +99,16 @@ HAS_PARAMETERS: bool = False
 """Whether there are functions for derivatives by the constants."""
 HAS_PEAK: bool = False
 """Whether what has the threshold may have a maximum between two events, which is found."""
+HAS_FRAME: bool = False
+"""Whether there is a co-moving frame: coordinates that do not change between events."""
+N_FACTORS: int = 0
+"""Number of numbers that depend on the time since the frame's origin alone."""
+N_PUSH: int = 0
+"""Number of numbers that an input is made of in the frame."""
+FRAME_KEEPS_TIME: bool = False
+"""Whether the time of a neuron's last event, ``since``, matters in the frame; else it may be 0."""
+FRAME_CROSSES: bool = False
+"""Whether an input may carry a neuron across its threshold, which `frame_crosses` says."""
 
 
 @generated("parameters -> validity of parameters")
@@ -383,6 +393,90 @@ def pseudospike_vjp(*arguments: float) -> Any:
 def pseudospike_constants_vjp(*arguments: float) -> Any:
     """Derivatives of a loss by the constants, by way of a pseudospike."""
     return missing("pseudospike_constants_vjp")
+
+
+@generated("constants -> window, reach", optional=True)
+def frame_limits(*arguments: float) -> Any:
+    """Longest time between two looks at a neuron, and longest time since the frame's origin."""
+    return missing("frame_limits")
+
+
+@generated("duration, constants -> factors", optional=True)
+def frame_factors(*arguments: float) -> Any:
+    """Numbers of the frame that depend on the time since its origin alone."""
+    return missing("frame_factors")
+
+
+@generated("coordinates, constants -> coordinates", optional=True)
+def frame_enter(*arguments: float) -> Any:
+    """Coordinates of the frame, from those of the chart at its origin."""
+    return missing("frame_enter")
+
+
+@generated("coordinates, factors, constants -> coordinates", optional=True)
+def frame_leave(*arguments: float) -> Any:
+    """Coordinates of the chart at the factors' time, from those of the frame."""
+    return missing("frame_leave")
+
+
+@generated("coordinates, factors, constants -> coordinates", optional=True)
+def frame_rebase(*arguments: float) -> Any:
+    """Coordinates of the frame with its origin at the factors' time."""
+    return missing("frame_rebase")
+
+
+@generated("weight, factors, constants -> push", optional=True)
+def frame_push(*arguments: float) -> Any:
+    """Numbers of an input at the factors' time, the same for all neurons."""
+    return missing("frame_push")
+
+
+@generated("weight, port, factors, constants -> push", optional=True)
+def frame_push_at(*arguments: float) -> Any:
+    """Numbers of an input at one of several ports, which is given by its number."""
+    return missing("frame_push_at")
+
+
+@generated("coordinates, push, factors, constants -> coordinates", optional=True)
+def frame_jump(*arguments: float) -> Any:
+    """Coordinates of the frame after an input with these numbers, at any port."""
+    return missing("frame_jump")
+
+
+@generated("coordinates, since, duration, factors, constants -> quiet", optional=True)
+def frame_quiet(*arguments: float) -> Any:
+    """Whether surely no spike came before a time, since the last event."""
+    return missing("frame_quiet")
+
+
+@generated("coordinates, since, duration, factors, constants -> time", optional=True)
+def frame_spike(*arguments: float) -> Any:
+    """Time of the first spike before a time, since the last event; inf if there is none."""
+    return missing("frame_spike")
+
+
+@generated("coordinates, time, constants -> coordinates", optional=True)
+def frame_fire(*arguments: float) -> Any:
+    """Coordinates of the frame after a spike at a time."""
+    return missing("frame_fire")
+
+
+@generated("coordinates, factors, constants -> crosses", optional=True)
+def frame_crosses(*arguments: float) -> Any:
+    """Whether a neuron is on its threshold or beyond it at the factors' time."""
+    return missing("frame_crosses")
+
+
+@generated("array, place -> coordinates", optional=True)
+def load_frame(*arguments: Any) -> Any:
+    """Coordinates of the frame of one neuron, from a flat array."""
+    return missing("load_frame")
+
+
+@generated("array, place, coordinates ->", optional=True)
+def store_frame(*arguments: Any) -> Any:
+    """Write the coordinates of the frame of one neuron to a flat array."""
+    return missing("store_frame")
 
 
 @generated("array, neuron -> coordinates")

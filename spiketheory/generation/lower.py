@@ -18,6 +18,7 @@ from spiketheory.generation.kernel_ir import (
     finish_function,
     rewrite_stably,
 )
+from spiketheory.generation.lower_frame import lower_frame
 from spiketheory.generation.lower_parameters import Sensitivities, lower_sensitivities
 from spiketheory.generation.lower_refractory import lower_held_phase
 from spiketheory.language.functions import (
@@ -115,6 +116,7 @@ class Lowering:
             *self.lower_pseudospike(),
             *self.lower_sensitivities(),
             *self.lower_refractory_period(),
+            *lower_frame(d, self.constants, self.port),
         ]
         return KernelIR(
             derivation=d,

@@ -18,6 +18,7 @@ import tokenize
 from collections.abc import Collection, Iterable, Sequence
 
 from spiketheory.generation.kernel_ir import KernelIR
+from spiketheory.generation.refractory_frame import print_frame
 from spiketheory.generation.taylor_printer import print_taylor_functions
 from spiketheory.generation.wrap import lay_out_call
 from spiketheory.language.printers import name_in_code
@@ -82,7 +83,8 @@ def print_refractory(ir: KernelIR, texts: Sequence[str]) -> list[str]:
     free = {n for n in names if not n.startswith(("held_", "refractory_time"))}
     free |= {f"{n}_array" for n in free}
     renamed = [prefix_names(text, free, "free_") for text in texts]
-    return [*renamed, *Wrappers(ir).print_all()]
+    wrappers = Wrappers(ir)
+    return [*renamed, *wrappers.print_all(), *print_frame(wrappers, ir)]
 
 
 class Wrappers:

@@ -1,6 +1,6 @@
 """Skeletons of generated text; no logic."""
 
-GENERATED_FORMAT = 7
+GENERATED_FORMAT = 8
 """Version of what generated modules contain; `spiketheory.machine.compile` refuses others."""
 
 MODULE = '''"""{title}
@@ -65,6 +65,18 @@ ARRAY_FUNCTION = '''{signature}
 ARRAY_BRANCH = """{signature}
 {body}
 """
+
+FRAME_LAYOUT = '''def load_frame({array}, {place}):
+    """Coordinates of the frame of one neuron, from a flat array; the place is that of the first."""
+{loads}
+
+
+{store_signature}
+    """Write the coordinates of the frame of one neuron to a flat array."""
+{stores}
+
+
+'''
 
 LAYOUT = '''def load_constants(array, row):
     """Constants of one kind of neuron, from an array of shape (n_constants, n_kinds)."""

@@ -186,6 +186,22 @@ class time_to_spike(Opaque):
     """The generated function of that name."""
 
 
+class propagator(Opaque):
+    """The generated function of that name."""
+
+
+class flow(Opaque):
+    """The generated function of that name."""
+
+
+class fire(Opaque):
+    """The generated function of that name."""
+
+
+GENERATED = ("time_to_spike", "propagator", "flow", "fire")
+"""Generated functions that others call."""
+
+
 LIBRARY = {
     "decay_matrix": "special",
     "decay_matrix_slope": "special",

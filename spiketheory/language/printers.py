@@ -12,7 +12,7 @@ import sympy as sp
 from sympy.printing.precedence import PRECEDENCE, precedence
 from sympy.printing.pycode import PythonCodePrinter
 
-from spiketheory.language.functions import LIBRARY
+from spiketheory.language.functions import GENERATED, LIBRARY
 
 FUNCTIONS = {
     "Abs": "np.abs",
@@ -34,7 +34,7 @@ FUNCTIONS = {
     "tanh": "np.tanh",
 }
 LARGEST_DYADIC = 1024
-CODE_NAMES = frozenset({*LIBRARY, "float", "heights", "np", "range", "time_to_spike"})
+CODE_NAMES = frozenset({*LIBRARY, *GENERATED, "float", "heights", "max", "min", "np", "range"})
 """Names that generated functions use for something else than the symbols of a model.
 
 So are ``branch_1``, ``branch_2``, ... The names of their other variables are picked apart from the
@@ -57,7 +57,7 @@ class NumpyPrinter(PythonCodePrinter):
 
     square_root = "np.sqrt"
     infinity = "np.inf"
-    maximum = "np.maximum"
+    maximum, minimum = "np.maximum", "np.minimum"
 
     def __init__(self) -> None:
         super().__init__({"fully_qualified_modules": False, "strict": True})
@@ -81,7 +81,7 @@ class NumpyPrinter(PythonCodePrinter):
             return f"np.logaddexp(0.0, {arguments})"
         if name in ("first_zero", "first_zero_above", "first_peak"):
             return f"{name}(heights, {arguments})"
-        if name in LIBRARY or name == "time_to_spike":
+        if name in LIBRARY or name in GENERATED:
             return f"{name}({arguments})"
         if name not in FUNCTIONS:
             raise NotImplementedError(f"no NumPy text for the function {name}")
@@ -104,9 +104,16 @@ class NumpyPrinter(PythonCodePrinter):
         return f"({inside},)" if len(expr.args) == 1 else f"({inside})"
 
     def _print_Max(self, expr: sp.Max) -> str:
+        return self.print_pairs(self.maximum, expr)
+
+    def _print_Min(self, expr: sp.Min) -> str:
+        return self.print_pairs(self.minimum, expr)
+
+    def print_pairs(self, name: str, expr: sp.Expr) -> str:
+        """Text of a function of any number of arguments by one of two."""
         text, *others = map(self._print, sorted(expr.args, key=sp.default_sort_key))
         for other in others:
-            text = f"{self.maximum}({text}, {other})"
+            text = f"{name}({text}, {other})"
         return text
 
     def _print_Add(self, expr: sp.Add, order: str | None = None) -> str:
@@ -205,7 +212,7 @@ class PlainPrinter(NumpyPrinter):
 
     square_root = "sqrt"
     infinity = "inf"
-    maximum = "max"
+    maximum, minimum = "max", "min"
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         name: str = expr.name

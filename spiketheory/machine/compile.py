@@ -32,7 +32,10 @@ from spiketheory.runtime.branches import loop_over
 from spiketheory.shown import shown_by
 
 BACKENDS = ("numba", "numpy")
-LAYOUT = ("load", "store", "load_constants", "load_propagator", "store_propagator")
+LAYOUT = (
+    *("load", "store", "load_constants", "load_propagator", "store_propagator"),
+    *("load_frame", "store_frame"),
+)
 """Generated functions that read and write arrays but make none: they count no references."""
 LIBRARIES = (
     "spiketheory.runtime.special",
@@ -139,6 +142,23 @@ class CompiledModel:
     def n_ports(self) -> int:
         """Number of ports that take input; 1 also if the neuron takes none."""
         return len(getattr(self.module, "PORTS", ("default",)))
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether there are coordinates that do not change between events."""
+        return not self.without_frame
+
+    @property
+    def without_frame(self) -> str:
+        """Why there are none; nothing if there are."""
+        found: str = self.module.WITHOUT_FRAME
+        return found
+
+    @property
+    def factor_parameters(self) -> tuple[str, ...]:
+        """Parameters that the frame's factors depend on, which its neurons must share."""
+        found: tuple[str, ...] = getattr(self.module, "FACTOR_PARAMETERS", ())
+        return found
 
     @property
     def current_ports(self) -> tuple[int, ...]:
@@ -288,6 +308,11 @@ class CompiledModel:
             "INPUTS_ADD_UP": self.inputs not in ("commute", "ordered"),
             "HAS_PARAMETERS": hasattr(self.functions, "constants_vjp"),
             "HAS_PEAK": hasattr(self.functions, "time_to_peak"),
+            "HAS_FRAME": self.has_frame,
+            "N_FACTORS": len(getattr(self.module, "FACTORS", ())),
+            "N_PUSH": len(getattr(self.module, "PUSH", ())),
+            "FRAME_KEEPS_TIME": getattr(self.module, "FRAME_KEEPS_TIME", False),
+            "FRAME_CROSSES": getattr(self.module, "FRAME_CROSSES", False),
         }
 
     def link(self, module: ModuleType, **more: Any) -> ModuleType:
@@ -566,7 +591,7 @@ def rebind_module(
         options: dict[str, Any] = {"_nrt": name not in LAYOUT}
         if module is elementary:
             options = {"_nrt": False, "fastmath": {"contract"}}
-        if inlines:
+        if inlines or name == "frame_factors":  # of which a caller uses a part
             options["forceinline"] = True
         compile_it = numba.njit(error_model="numpy", nogil=True, **options)
         names[name] = tell_by_type(compile_it(rebound))

@@ -305,6 +305,55 @@ class HeldPhase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Coordinates u that do not change between events: those of the chart at an origin in time.
+
+    In all expressions the chart's coordinates stand for those of the frame, and `DURATION` for s,
+    the time since the origin.
+
+    Attributes:
+        factors: Symbols of the numbers that depend on s and the constants alone.
+        branches: Their values.
+        here: Symbols of the chart's coordinates at s.
+        now: Their values.
+        pushed: Symbols of the numbers that an input is made of.
+        push: Their values, for each port, in terms of the weight and the factors.
+        jump: The frame's coordinates after an input.
+        quiet: A condition under which no spike came before s, since the last event.
+        crosses: Whether the neuron is on its threshold or beyond it at s; false if no input
+            carries it there.
+        since: Symbol of the time of the last event.
+        at: Symbol of the time of a spike.
+        spike: Branches of the time of the spike before s, if `quiet` does not hold; none where it
+            is the time to spike from the last event.
+        turns_over: Whether a spike only turns the sign of all coordinates.
+        held_jump: The frame's coordinates after an input that comes before the release from a
+            refractory period at the time `at`; () if there is none.
+        keeps_time: Whether the time of the last event matters.
+        window: Branches of the longest time between two looks at a neuron.
+        reach: Branches of the longest s.
+    """
+
+    factors: tuple[sp.Symbol, ...]
+    branches: tuple[Branch, ...]
+    here: tuple[sp.Symbol, ...]
+    now: tuple[sp.Expr, ...]
+    pushed: tuple[sp.Symbol, ...]
+    push: tuple[tuple[sp.Expr, ...], ...]
+    jump: tuple[sp.Expr, ...]
+    quiet: sp.Basic
+    crosses: sp.Basic
+    since: sp.Symbol
+    at: sp.Symbol
+    spike: tuple[Branch, ...]
+    turns_over: bool
+    keeps_time: bool
+    window: tuple[Branch, ...]
+    reach: tuple[Branch, ...]
+    held_jump: tuple[sp.Expr, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Derivation:
     """All closed forms of one model.
 
@@ -328,6 +377,8 @@ class Derivation:
         refractory: What holds after a spike for a while; None if the neuron has no refractory
             period. Everything else is derived as if it had none.
         other_jumps: The same as ``jump`` for each further port of the model.
+        frame: Coordinates that do not change between events; None if there are none.
+        without_frame: Why there are none.
         steps: The derivation in steps.
         references: Where the formulas come from.
     """
@@ -351,6 +402,8 @@ class Derivation:
     refractory: HeldPhase | None = None
     written: NeuronModel | None = None
     other_jumps: tuple[tuple[sp.Expr, ...], ...] = ()
+    frame: Frame | None = None
+    without_frame: str = ""
 
     def __repr__(self) -> str:
         return f"Derivation({self.model.name} by {self.method}, {len(self.steps)} steps)"

@@ -15,6 +15,7 @@ from spiketheory.language.removable import resolve_removable
 from spiketheory.language.symbols import PSEUDO_INPUT, WEIGHT
 from spiketheory.runtime import special_mpmath
 from spiketheory.symbolic.derivation import Derivation
+from spiketheory.symbolic.frame import add_frame
 from spiketheory.symbolic.measured import has_moving_threshold, measure, restore
 from spiketheory.symbolic.methods import bessel, glued, linear, riccati, taylor
 from spiketheory.symbolic.refractory import add_refractory_period
@@ -49,6 +50,7 @@ def derive(model: NeuronModel) -> Derivation:
         mismatch = explain_mismatch(method, model)
         if mismatch is None:
             derivation = restore(add_refractory_period(method.solve(model)), written)
+            derivation = add_frame(derivation)
             rejected = tuple(f"{name}: {reason}" for name, reason in mismatches)
             return dataclasses.replace(derivation, rejected=rejected)
         mismatches.append((method.NAME, mismatch))

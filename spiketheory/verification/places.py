@@ -7,7 +7,7 @@ slip of a printer is found like one of the mathematics.
 import inspect
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any
 
 import mpmath
@@ -75,6 +75,7 @@ class Kernels:
         space = {
             **FUNCTIONS, "np": numpy_in_digits, "first_zero": first_zero, "first_peak": first_peak,
             "heights": self.find_heights, "time_to_spike": self.find_spike,
+            **{name: partial(self.run, name) for name in ("propagator", "flow", "fire")},
         }  # fmt: skip
         chart = ir.derivation.chart
         arguments = (*chart.coordinates, *ir.constant_symbols)
@@ -87,7 +88,7 @@ class Kernels:
         crossing = (slopes * sp.Matrix(chart.field))[0]
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
             self.functions[name] = compile_in_digits(arguments, [value])
-        if ir.derivation.closed.time_to_peak:
+        if not ir.derivation.is_integrated and ir.derivation.closed.time_to_peak:
             terms = list(sp.Add.make_args(sp.expand(-crossing)))
             self.functions["slope_terms"] = compile_in_digits(arguments, terms)
         if ir.derivation.is_measured and not as_written:
@@ -106,6 +107,10 @@ class Kernels:
     def find_heights(self, *arguments: mpf) -> tuple[mpf, ...]:
         """The heights."""
         return tuple(self.functions["heights"](*arguments))
+
+    def run(self, name: str, *arguments: mpf) -> Vector:
+        """Another kernel function."""
+        return self.functions[name](*arguments)
 
     def find_spike(self, *arguments: mpf) -> mpf:
         """The time to the spike."""
@@ -378,6 +383,10 @@ class Place:
     def run(self, kernel: str, *arguments: mpf, after: Sequence[mpf] = ()) -> Vector:
         """Run a kernel function, with the constants between ``arguments`` and ``after``."""
         return self.kernels.functions[kernel](*arguments, *self.constants, *after)
+
+    def has(self, kernel: str) -> bool:
+        """Whether there is a kernel function of that name."""
+        return kernel in self.kernels.functions
 
     def flow(self, state: Vector, duration: mpf) -> Vector:
         """Coordinates after ``duration``."""

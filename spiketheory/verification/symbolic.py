@@ -454,7 +454,8 @@ def claim_pseudo_input(s: Setting) -> Iterator[Claim]:
         yield Claim(what="the delay without pseudo input", got=delay, expected=wait)
 
 
-SYMBOLIC: tuple[tuple[str, Callable[[Setting], Iterator[Claim]], str], ...] = (
+SymbolicCheck = tuple[str, Callable[[Setting], Iterator[Claim]], str]
+SYMBOLIC: tuple[SymbolicCheck, ...] = (
     ("chart round trip", claim_round_trip, "correct to_state or from_state of the chart"),
     ("chart field", claim_field, "correct the chart's field"),
     ("flow residual", claim_flow, "correct the flow, the propagator or its branches"),
@@ -474,14 +475,20 @@ SYMBOLIC: tuple[tuple[str, Callable[[Setting], Iterator[Claim]], str], ...] = (
 """Name, claims and remedy of every symbolic check, in their order."""
 
 
-def check_symbolically(settings: Sequence[Setting]) -> Iterator[Check]:
+def check_symbolically(
+    settings: Sequence[Setting], more: Sequence[SymbolicCheck] = ()
+) -> Iterator[Check]:
     """Prove every claim in every case.
+
+    Args:
+        settings: The cases.
+        more: Further checks, after those of this module.
 
     Raises:
         VerificationError: If a claim is refuted or cannot be proved.
     """
     names = ", ".join(dict.fromkeys(s.case.name for s in settings if s.case.name))
-    for name, claims, remedy in SYMBOLIC:
+    for name, claims, remedy in (*SYMBOLIC, *more):
         count = 0
         for setting in settings:
             if not is_asked(name, setting):

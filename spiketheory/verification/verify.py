@@ -9,6 +9,7 @@ from mpmath import mpf
 from spiketheory.generation.kernel_ir import KernelIR, VerifiedKernel
 from spiketheory.symbolic.derivation import Check
 from spiketheory.verification import crossing as verify_crossing
+from spiketheory.verification import frame as verify_frame
 from spiketheory.verification import gradients as verify_gradients
 from spiketheory.verification import measured as verify_measured
 from spiketheory.verification import numeric as verify_numeric
@@ -41,6 +42,7 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
     - *transversality*: in a projective chart the field grazes the surface nowhere.
     - *initial coordinate*: it is read back, and its default is the model's rest.
     - *pseudospike continuity*: delay 0 and rate 1 at a spike, a period and 0 just after it.
+    - *co-moving frame*: an input there is flow, input and the flow back.
     - *pseudo input*: it acts as an input does, and the neuron then runs on freely, where the
       derivation says so.
 
@@ -60,6 +62,7 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
       maps: the spike time, flow-input-flow with the input's time, flow-spike-flow, the initial
       state, the pseudospikes, and flow-input-spike-flow by the parameters.
     - *moving threshold*: the model in X = V - theta(z) is the model as written.
+    - *trials in the frame*: an input and the spikes around it, beside flow and jump.
     - *held flow*, *gradient through a refractory period*: the same of the refractory period and
       of the whole neuron, where it has one.
 
@@ -82,7 +85,7 @@ def verify(ir: KernelIR, *, thorough: bool = False) -> VerifiedKernel:
     with mpmath.workdps(DIGITS):
         cases = build_cases(derivation)
         settings = make_settings(derivation, cases)
-        checks = [*check_symbolically(settings)]
+        checks = [*check_symbolically(settings, verify_frame.SYMBOLIC)]
         checks += check_numerically(ir, cases, thorough=thorough)
     return VerifiedKernel(ir=ir, checks=tuple(checks))
 
@@ -119,3 +122,4 @@ def check_numerically(
     if not ir.derivation.is_measured:  # else they were checked beside the change of variables
         yield from verify_gradients.check_maps(ordinary)
     yield from verify_refractory.check_refractory(ir, ordinary)
+    yield from verify_frame.check_frame(ir, ordinary)

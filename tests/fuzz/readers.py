@@ -20,7 +20,10 @@ from fuzz import mutations as m
 from hypothesis import strategies as st
 
 from derivations import compile_model, read_neuron_model
+from sim.analysis.population_measures import measure_populations
+from sim.files.edge_file import read_edges
 from sim.files.network_file import read_network_file
+from sim.files.result_file import read_result
 from sim.training import run_folder
 from sim.training.checkpoint import load_checkpoint, save_checkpoint
 from sim.training.config import make_config
@@ -132,6 +135,24 @@ def make_trials() -> dict[str, Any]:
         "n_channels": 3, "duration": 2.0, "label": np.arange(7) % 2,
         "group": np.array(["train"] * 5 + ["test", "validation"]),
     }  # fmt: skip
+
+
+def make_result() -> dict[str, Any]:
+    return {
+        "spike_time": np.linspace(0.1, 3.9, 40), "spike_neuron": np.arange(40) % 4,
+        "population_name": np.array(["a", "b"]), "population_size": np.array([3, 2]),
+        "recorded": np.arange(4), "t_end": np.array(4.0),
+    }  # fmt: skip
+
+
+def damage_results() -> st.SearchStrategy[bytes]:
+    files = [make_result()]
+    return m.mix(m.damaged_arrays(files).map(m.write_npz), [m.write_npz(files[0])])
+
+
+def read_and_measure(path: Path) -> None:
+    for one in measure_populations(read_result(path)):
+        one.summarise()
 
 
 def damage_trials() -> st.SearchStrategy[bytes]:
@@ -293,6 +314,62 @@ def damage_certificates() -> st.SearchStrategy[bytes]:
     return damage_json([json.loads(text) for text in texts])
 
 
+def make_edges() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    return {
+        "pre": np.arange(20) % 5, "post": np.arange(20) // 5,
+        "weight": rng.normal(size=20).astype(np.float32), "delay": rng.uniform(0.1, 1.0, 20),
+    }  # fmt: skip
+
+
+def damage_edges() -> st.SearchStrategy[bytes]:
+    files = [make_edges(), {f"a->b/{name}": column for name, column in make_edges().items()}]
+    return m.mix(m.damaged_arrays(files).map(m.write_npz), [m.write_npz(f) for f in files])
+
+
+def damage_lines() -> st.SearchStrategy[bytes]:
+    columns = {"pre_population": np.full(20, "a"), **make_edges()}
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+    whole = "\r\n".join(lines).encode()
+    words = st.sampled_from(
+        [b",", b"\n", b'"', b"nan", b"1e400", b"-1", b"0x1", b"\0", b"\xff", b""]
+    )
+    places = st.integers(0, len(whole))
+    damaged = st.lists(st.tuples(places, words, st.integers(0, 3)), min_size=1, max_size=4).map(
+        lambda cuts: replace_parts(whole, cuts)
+    )
+    return m.mix(damaged, [whole])
+
+
+def replace_parts(content: bytes, cuts: Sequence[tuple[int, bytes, int]]) -> bytes:
+    """Content with other words at some places, in place of so many letters."""
+    for place, word, n in cuts:
+        content = content[:place] + word + content[place + n :]
+    return content
+
+
+def damage_sonata() -> st.SearchStrategy[bytes]:
+    def write(path: Path) -> None:
+        import h5py
+
+        edges = make_edges()
+        with h5py.File(path, "w") as file:
+            place = file.create_group("edges/a_to_b")
+            for name, key, population in (("pre", "source", "a"), ("post", "target", "b")):
+                place[f"{key}_node_id"] = edges[name]
+                place[f"{key}_node_id"].attrs["node_population"] = population
+            place["edge_group_id"], place["edge_group_index"] = np.zeros(20, int), np.arange(20)
+            place["0/syn_weight"], place["0/delay"] = edges["weight"], edges["delay"]
+
+    whole = write_in_folder(write, "edges.h5")
+    return m.mix(m.damaged_bytes(st.just(whole)), [whole])
+
+
+def read_edge_file(path: Path) -> None:
+    read_edges(path, ("a", "b"), (4, 5))
+
+
 @st.composite
 def damage_idx(draw: Callable[..., Any]) -> bytes:
     axes = draw(st.sampled_from([3, 3, 3, 1, 2, 0, 255]))
@@ -315,6 +392,7 @@ READERS = {
         read=simulate,
     ),
     "batch": Reader(suffix=".npz", inputs=lambda: damage_npz([OLD / "batch.npz"]), read=simulate),
+    "result": Reader(suffix=".npz", inputs=damage_results, read=read_and_measure),
     "trials": Reader(suffix=".npz", inputs=damage_trials, read=read_trials),
     "config": Reader(
         suffix=".toml",
@@ -325,6 +403,9 @@ READERS = {
     "failure": Reader(suffix=".npz", inputs=damage_failures, read=read_and_replay),
     "contradiction": Reader(suffix=".json", inputs=damage_contradictions, read=read_and_look_again),
     "certificate": Reader(suffix=".json", inputs=damage_certificates, read=read_certificate_again),
+    "edges": Reader(suffix=".npz", inputs=damage_edges, read=read_edge_file),
+    "edge_lines": Reader(suffix=".csv", inputs=damage_lines, read=read_edge_file),
+    "sonata": Reader(suffix=".h5", inputs=damage_sonata, read=read_edge_file),
     "idx": Reader(suffix=".idx", inputs=damage_idx, read=partial(read_idx, n_axes=3)),
 }
 """By name."""

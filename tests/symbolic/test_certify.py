@@ -57,7 +57,7 @@ NOTED = {
 }  # fmt: skip
 """Smooth but for the times of two simultaneous inputs."""
 LONG = {
-    "adex", "eif_afterhyperpolarisation", "eif_delta", "eif_steep", "quartic_finite_reset",
+    "adex", "eif", "eif_afterhyperpolarisation", "eif_delta", "eif_steep", "quartic_finite_reset",
     "lif_refractory", "logistic_refractory", "threshold_refractory", "lif_excitatory",
 }  # fmt: skip
 """Their trials take long in 50 digits, up to 15 s; others show the same: lif_excitatory is lif
@@ -109,6 +109,15 @@ def test_the_verdict_is_true_has_witnesses_and_passes_the_checker(name):
         assert (name in NOTED) == any("reach the neuron at once" in n for n in certificate.notes)
     lines = recheck(render_certificate_json(certificate))
     assert lines[-1] == f"the verdict {certificate.verdict} follows"
+
+
+def test_that_eif_is_continuous_is_proved_and_the_proof_passes_the_checker(monkeypatch):
+    """Without the trial that shows its kink, which takes 20 s in 50 digits."""
+    monkeypatch.setattr("spiketheory.certification.certify.find_witnesses", lambda *_: ())
+    certificate = certify(read_neuron_model("eif"))
+    assert certificate.verdict == "continuous"
+    assert certificate.by_name["C6"].status == "undecided"
+    assert recheck(render_certificate_json(certificate))[-1] == "the verdict continuous follows"
 
 
 @pytest.mark.parametrize("name", CONDITIONAL)

@@ -1,5 +1,6 @@
 """Runs whose spikes go to HDF5, of some neurons; progress and its estimate."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from commands import run, run_ok
 import spiketheory.commands.run_progress as run_progress
 from sim.events.recording import Advance
 from sim.files.result_file import read_result
+from spiketheory.reading import read_npz
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -133,3 +135,40 @@ def test_a_log_gets_a_line_a_minute(monkeypatch):
     assert "t = " in result.stderr
     assert " of 20 (" in result.stderr
     assert "t = " not in run(*SIMULATE, "--out", "a.npz", "--json").stderr
+
+
+def test_stats_tells_the_same_of_both_files():
+    for name in ("a.npz", "a.h5"):
+        run_ok(*SIMULATE, "--out", name, "--record", "left", "--record", "right")
+    told = [
+        json.loads(run_ok("stats", name, "--json", "--start", "5", "--second", "10").stdout)
+        for name in ("a.npz", "a.h5")
+    ]
+    assert told[0]["populations"] == told[1]["populations"]
+    left, right = told[0]["populations"]
+    spikes = read_npz(Path("a.npz"))
+    late = spikes["spike_neuron"][spikes["spike_time"] >= 5.0]
+    assert left["spikes"] == np.count_nonzero(late < 6)
+    assert left["rate"] == pytest.approx(10 * left["spikes"] / (6 * 15.0))
+    assert right["size"] == 4
+    table = run_ok("stats", "a.npz", "--start", "5").stdout
+    assert f"{left['rate'] / 10:.4g}" in table
+
+
+def test_stats_writes_arrays_and_a_figure():
+    run_ok(*SIMULATE, "--out", "a.npz", "--record", "left")
+    result = run_ok("stats", "a.npz", "--out", "b.npz", "--plot", "b.svg", "--bin", "1")
+    assert "Wrote b.npz." in result.stderr
+    found = read_npz(Path("b.npz"))
+    assert found["left_rate"].shape == (20,)
+    assert found["left_rates"].shape == (6,)
+    assert set(found) > {"left_cv", "left_fano", "left_correlations", "left_spectrum"}
+    assert Path("b.svg").read_text().startswith("<?xml")
+
+
+def test_stats_of_something_else_is_refused():
+    np.savez("a.npz", spike_time=np.zeros(1))
+    result = run("stats", "a.npz")
+    assert result.exit_code == 2
+    assert "Expected the results of one run of a network in a.npz" in result.stderr
+    assert run("stats", "missing.h5").exit_code == 2

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import shutil
 import subprocess
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from spiketheory.language.parse import parse_expression
 from spiketheory.language.symbols import DURATION
 from spiketheory.symbolic.derive import derive, differentiate
 
+NEEDS_LATEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 SECTIONS = (
     *("Model", "Method", "Chart", "Constants", "Derivation", "Flow", "Spike time", "Input"),
     *("Reset", "Initial state", "Gradients", "Limits of the gradients", "Pseudospikes"),
@@ -42,6 +44,12 @@ def verified(request) -> VerifiedKernel:
 
 
 @pytest.fixture(scope="module")
+def written(verified):
+    """The document in a format, written once for all tests."""
+    return lru_cache(lambda format: document(verified, format=format))
+
+
+@pytest.fixture(scope="module")
 def theta() -> VerifiedKernel:
     return pretend_verified(derive(read_neuron_model("theta")))
 
@@ -60,8 +68,8 @@ HEADINGS = {
 
 
 @pytest.mark.parametrize("format", HEADINGS)
-def test_every_format_has_all_sections_in_order(verified, format):
-    text = document(verified, format=format)
+def test_every_format_has_all_sections_in_order(verified, written, format):
+    text = written(format)
     sections = [s for s in SECTIONS if s != "Constants" or verified.derivation.constants]
     places = [text.find(HEADINGS[format](title)) for title in sections]
     assert -1 not in places
@@ -69,8 +77,8 @@ def test_every_format_has_all_sections_in_order(verified, format):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_format_has_the_steps_the_checks_and_the_references(verified, format):
-    text = " ".join(document(verified, format=format).split())
+def test_every_format_has_the_steps_the_checks_and_the_references(verified, written, format):
+    text = " ".join(written(format).split())
     for step in verified.derivation.steps:
         assert step.title in text
     for check in CHECKS:
@@ -88,8 +96,8 @@ def test_code_is_appended_only_if_it_is_given(theta, format):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_same_derivation_gives_the_same_document(verified, format):
-    assert document(verified, format=format) == document(verified, format=format)
+def test_the_same_derivation_gives_the_same_document(verified, written, format):
+    assert document(verified, format=format) == written(format)
 
 
 def test_an_unknown_format_is_refused(theta):
@@ -101,8 +109,8 @@ def test_an_unknown_format_is_refused(theta):
     )
 
 
-def test_text_fits_a_terminal_and_has_no_latex(verified):
-    lines = document(verified, format="text").splitlines()
+def test_text_fits_a_terminal_and_has_no_latex(written):
+    lines = written("text").splitlines()
     assert max(map(len, lines)) <= WIDTH
     assert all(line == line.rstrip() for line in lines)
     assert not [line for line in lines if "\\" in line or "True" in line]
@@ -205,11 +213,13 @@ def test_latex_says_every_character_that_means_something_to_it():
     assert r"50\% of \$x\_1 \& \{\#2\} \textasciitilde{}" in text
 
 
+@NEEDS_LATEX
 def test_latex_compiles_as_it_stands_and_nothing_runs_off_the_page(verified, tmp_path):
     code = generate_text(verified.derivation.model)
     assert_it_compiles(document(verified, format="latex", code=code), tmp_path)
 
 
+@NEEDS_LATEX
 def test_latex_of_long_formulas_and_strange_texts_compiles_too(tmp_path):
     model = make_long_model(description=r"50% of $x_1 & {#2} ~^ \end <é> τ " + '"')
     verified = pretend_verified(derive(model))
@@ -225,8 +235,6 @@ def make_long_model(description: str = "") -> NeuronModel:
 
 
 def assert_it_compiles(latex: str, folder: Path) -> None:
-    if shutil.which("pdflatex") is None:
-        pytest.skip("needs pdflatex")
     (folder / "a.tex").write_text(latex, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
@@ -236,15 +244,16 @@ def assert_it_compiles(latex: str, folder: Path) -> None:
     assert "Overfull \\hbox" not in log
 
 
-def test_json_reads_back_with_its_sections_in_a_stable_order(verified):
-    content = json.loads(document(verified, format="json"))
+def test_json_reads_back_with_its_sections_in_a_stable_order(verified, written):
+    content = json.loads(written("json"))
     assert content["schema"] == 2
     assert list(content) == [
         *("schema", "model", "method", "reason", "rejected", "chart", "constants", "propagator"),
         *("numbers", "flow", "will_spike", "time_to_spike", "descent", "integrated", "jump"),
         *("other_jumps", "reset", "initial", "gradients", "pseudospike", "without_pseudospikes"),
-        *("steps", "checks", "references"),
+        *("frame", "without_frame", "steps", "checks", "references"),
     ]
+    assert (content["frame"] is None) == bool(content["without_frame"])
     present = {key for key in ("numbers", "flow", "descent", "integrated") if content[key]}
     expected = {"bessel": {"numbers", "flow"}, "taylor": {"integrated"}}
     assert present - {"descent"} == expected.get(content["method"], {"flow"})
@@ -254,9 +263,19 @@ def test_json_reads_back_with_its_sections_in_a_stable_order(verified):
     assert len(content["steps"]) == len(verified.derivation.steps)
 
 
-def test_json_formulas_read_back_to_the_formulas_they_were_written_from(verified):
+def test_a_document_explains_the_frame_or_why_there_is_none(verified, written):
+    text = written("text")
+    _, found, rest = text.partition("\nCo-moving frame\n---------------\n")
+    assert found
+    if verified.derivation.frame is None:
+        assert rest.strip().startswith(f"None: {verified.derivation.without_frame}.")
+    else:
+        assert "No spike came before, since the last event" in rest
+
+
+def test_json_formulas_read_back_to_the_formulas_they_were_written_from(verified, written):
     d = verified.derivation
-    content = json.loads(document(verified, format="json"))
+    content = json.loads(written("json"))
     model = d.model
     for symbol, derivative in zip(model.state, model.derivatives, strict=True):
         text = content["model"]["derivatives"][symbol.name]["expr"].replace("Abs(", "abs(")

@@ -11,6 +11,7 @@ from sim.speech.augment import (
     change_spikes,
     encode_changed,
     read_augmentation,
+    tilt_images,
 )
 from sim.speech.hair_cells import encode
 from sim.speech.recordings import Recordings
@@ -88,6 +89,27 @@ def test_changed_images_keep_equal_counts():
     trials = encode_changed(draw_images(), settings, change, np.random.default_rng(0))
     for k in range(4):
         assert np.bincount(trials.select(k)[1], minlength=7).tolist() == [3] * 7
+
+
+def test_a_tilt_is_the_same_in_all_frames_smooth_over_bands_and_leaves_silence():
+    images = np.full((400, 5, 16), 0.5)
+    images[:, 2] = 0.0
+    found = tilt_images(images, Augmentation(tilt=0.02), np.random.default_rng(0))
+    assert not found[:, 2].any()
+    np.testing.assert_array_equal(found[:, 0], found[:, 4])
+    change, k = found[:, 0] - 0.5, np.arange(1, 5)
+    cosines = np.cos(np.outer(np.linspace(0.0, np.pi, 16), k))
+    sizes, left = np.linalg.lstsq(cosines, change.T, rcond=None)[:2]
+    assert left.max() < 1e-20
+    np.testing.assert_allclose(sizes.std(axis=1), 0.02 / np.sqrt(k), rtol=0.15)
+
+
+def test_contrast_changes_how_far_loudness_is_below_full():
+    images = np.tile(np.array([0.2, 0.6, 1.0]), (50, 2, 1))
+    found = tilt_images(images, Augmentation(contrast=0.1), np.random.default_rng(0))
+    np.testing.assert_allclose(found[..., 2], 1.0)
+    np.testing.assert_allclose(1.0 - found[..., 0], 2.0 * (1.0 - found[..., 1]))
+    assert 0.03 < (found[:, 0, 1] - 0.6).std() < 0.05  # 0.1 of 0.4
 
 
 PAIRS = [([0.1, 0.2, 0.3], [0, 1, 2]), ([0.15, 0.25], [3, 4]), ([0.05], [9])]

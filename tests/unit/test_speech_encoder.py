@@ -90,6 +90,25 @@ def test_a_power_a_hundred_times_smaller_is_two_decades_less_loud():
     assert image[40, band] - image[120, band] == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_word_fills_the_same_frames_wherever_it_lies_and_however_long_it_is():
+    settings = EncoderSettings(fill=0.6)
+    rise = np.concatenate([tone(400, 0.2), tone(1500, 0.1)])
+    slow = np.concatenate([tone(400, 1.2), tone(1500, 0.6)])
+    late = np.concatenate([np.zeros(RATE), rise, np.zeros(RATE // 2)])
+    images = [log_mel(wave, RATE, settings) for wave in (rise, late, slow)]
+    for image in images:
+        assert image.shape == (160, 64)
+        assert np.flatnonzero(image.max(axis=1)).tolist() == list(range(20, 140))
+        steps = image[20:140].argmax(axis=1)
+        assert abs(int(np.argmax(steps > steps[:40].max() + 5)) - 80) <= 4  # two thirds of 120
+
+
+@pytest.mark.parametrize("fill", [-0.1, 0.9, 0.001])
+def test_words_fill_at_least_a_frame_and_at_most_the_trial(fill):
+    with pytest.raises(InputError, match=r"Expected fill to be 0, or from hop=0.005 to dur"):
+        EncoderSettings(fill=fill)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -192,6 +211,44 @@ def test_with_equal_counts_only_timing_is_left():
     assert len(np.unique(trials.time)) > 4 * 5 * 7 - 20
 
 
+def test_on_a_grid_each_spike_waits_for_the_end_of_its_step():
+    images = draw_images(3)
+    exact, held = encode(images, SMALL), encode(images, replace(SMALL, grid=0.004))
+    np.testing.assert_array_equal(exact.offsets, held.offsets)
+    for k in range(3):
+        (times, channels), (ends, owners) = exact.select(k), held.select(k)
+        steps = np.array([int(time // 0.004) for time in times])
+        order = np.lexsort((channels, steps))
+        np.testing.assert_allclose(ends, 0.004 * (steps + 1), rtol=0, atol=1e-15)
+        np.testing.assert_array_equal(owners, channels[order])
+    assert len(np.unique(held.time)) == 20  # of 25, five of which lie in silent frames
+
+
+def test_lines_deliver_the_same_spikes_later_on_channels_of_their_own():
+    images = draw_images(2)
+    alone = encode(images, SMALL)
+    trials = encode(images, replace(SMALL, lines=3, line_delay=0.03))
+    assert trials.n_channels == 15
+    for k, line, band in np.ndindex(2, 3, 5):
+        times, channels = alone.select(k)
+        later = times[channels == band] + 0.03 * line
+        arrived, owners = trials.select(k)
+        assert len(later) > 5
+        np.testing.assert_array_equal(arrived[owners == 5 * line + band], later[later <= 0.1])
+
+
+def test_on_a_grid_lines_share_its_instants():
+    trials = encode(draw_images(2), replace(SMALL, grid=0.005, lines=3, line_delay=0.024))
+    steps = np.round(trials.time / 0.005)
+    np.testing.assert_array_equal(trials.time, steps * 0.005)
+    for k in range(2):
+        chosen = slice(trials.offsets[k], trials.offsets[k + 1])
+        arrived, owners = steps[chosen], trials.channel[chosen]
+        for line in (1, 2):
+            first, own = arrived[owners < 5], arrived[owners // 5 == line]
+            np.testing.assert_array_equal(own, (first + 5 * line)[first + 5 * line <= 20])
+
+
 def test_settings_out_of_range_are_refused():
     for values, message in (
         ({"bands": 701}, "Expected 1 <= bands <= 700"),
@@ -200,6 +257,8 @@ def test_settings_out_of_range_are_refused():
         ({"hop": 0.0}, "Expected hop > 0"),
         ({"band": 6}, "Expected settings of the encoder among .* but got 'band'"),
         ({"phase": 1.0}, "Expected 0 <= phase"),
+        ({"grid": -0.1}, "Expected 0 <= grid <= 1"),
+        ({"lines": 0}, "Expected 1 <= lines <= 100"),
         ({"window": 1e-5}, "Expected windows and frames of several samples"),
     ):
         with pytest.raises(InputError, match=message):

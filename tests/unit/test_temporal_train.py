@@ -9,6 +9,7 @@ from derivations import compile_model, compile_readout
 from sim.temporal.batch import run_temporal
 from sim.training.config import change_config, make_config
 from sim.training.data import Dataset
+from sim.training.decorrelate import decorrelate
 from sim.training.temporal_train import TemporalTrainer
 from sim.training.train import train_network
 from spiketheory.errors import InputError
@@ -48,6 +49,9 @@ LEARNING = {
         "model": "theta", "readout": "windows", "hidden": (4,), "centred": True,
         "readout_rate": 4.0,
     },
+    "theta, a readout in other coordinates": {
+        "model": "theta", "readout": "windows", "hidden": (4,), "decorrelate": 0.1,
+    },
 }  # fmt: skip
 
 
@@ -80,6 +84,18 @@ def test_logits_of_a_centred_readout_are_on_average_the_bias_before_training():
     logits = trainer.run(arrays, scales, trainer.train_trials, trainer.dataset.train_labels).logits
     np.testing.assert_allclose(logits.mean(axis=0), 0.7, rtol=1e-12)
     assert logits.std() == pytest.approx(0.3, rel=0.2)
+
+
+def test_what_a_decorrelated_readout_learns_weighs_uncorrelated_numbers():
+    features = np.random.default_rng(0).normal(size=(500, 6)) @ np.diag([9, 3, 1, 1, 0.5, 0.1])
+    features[:, 1] += 2 * features[:, 0] + 5
+    mixing = decorrelate(features.reshape(500, 3, 2), 1e-9)
+    covariance = np.cov((features @ mixing).T, bias=True)
+    np.testing.assert_allclose(
+        covariance, covariance[0, 0] * np.eye(6), atol=1e-4 * covariance[0, 0]
+    )
+    np.testing.assert_allclose(np.sum(mixing**2), 6)
+    np.testing.assert_array_equal(decorrelate(np.ones((5, 2, 1)), 0.1), np.eye(2))
 
 
 def test_neurons_spike_as_often_as_asked_before_training():
