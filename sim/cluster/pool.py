@@ -106,8 +106,8 @@ def explain_loss(remedy: str) -> Iterator[None]:
         raise explain_gone(err, remedy) from err
 
 
-@contextmanager
 # Long: half of it says what it takes.
+@contextmanager
 def open_pool(
     options: ClusterOptions,
     prepare: Callable[..., None] | None = None,
