@@ -40,7 +40,7 @@ def test_a_process_of_its_own_ends_with_the_one_that_it_works_for(tmp_path):
         time.sleep(0.05)
     child = int(path.read_text())
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     end = time.monotonic() + 30
     while is_alive(child):
         assert time.monotonic() < end
