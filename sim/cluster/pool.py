@@ -13,6 +13,7 @@ from sim.cluster.client import (
     check_workers,
     explain_gone,
     explain_killed,
+    explain_missing,
     list_gone,
     load_distributed,
     open_client,
@@ -151,6 +152,8 @@ def open_pool(
             yield ClusterPool(client, key, remedy)
         except distributed.scheduler.KilledWorker as err:
             raise ClusterError(f"{explain_killed(err)} {remedy}") from err
+        except ImportError as err:
+            raise explain_missing(err) from err
         except (CancelledError, distributed.client.FutureCancelledError) as err:
             raise explain_gone(err, remedy) from err
         finally:

@@ -12,6 +12,7 @@ from spiketheory.reading import show
 RULE_FIELDS = ("rule", "weight", "delay")
 OPTIONS = ("self_connections", "seed", "precision")
 BOUNDS = ("at_least", "at_most")
+RESOLUTION = "resolution"
 
 
 def read_rule(
@@ -65,7 +66,7 @@ def read_spread(reader: TableReader, given: TomlValue, where: str) -> float | Di
     if not isinstance(given, dict):
         return reader.number(given, where)
     kinds = [name for name in KINDS if name in given]
-    reader.check(given, where, (*KINDS, *BOUNDS), ())
+    reader.check(given, where, (*KINDS, *BOUNDS, RESOLUTION), ())
     if len(kinds) != 1:
         raise reader.fail(
             f"a number, or one of {', '.join(KINDS)} for {where}", show(given), "give one of them"
@@ -75,4 +76,7 @@ def read_spread(reader: TableReader, given: TomlValue, where: str) -> float | Di
         reader.number(given.get(name, default), f"{name} of {where}")
         for name, default in zip(BOUNDS, (-math.inf, math.inf), strict=True)
     )
-    return Distribution(kind=kinds[0], numbers=tuple(numbers), at_least=low, at_most=high)
+    return Distribution(
+        kind=kinds[0], numbers=tuple(numbers), at_least=low, at_most=high,
+        resolution=reader.number(given.get(RESOLUTION, 0.0), f"{RESOLUTION} of {where}"),
+    )  # fmt: skip

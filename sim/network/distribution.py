@@ -13,6 +13,8 @@ from spiketheory.shown import Short
 KINDS = {"normal": NORMAL, "uniform": UNIFORM, "choice": CHOICE}
 FINEST = 2**31
 """A delay is drawn in so many steps at most."""
+MOST_DIGITS = 23
+"""Powers of ten below this are floats."""
 LEAST_KEPT = 0.01
 """So much of a distribution lies within its bounds at least."""
 FARTHEST = 9.0
@@ -28,12 +30,15 @@ class Distribution(Short):
         numbers: Mean and sd; lower and upper bound; or the numbers.
         at_least: What is below is drawn again.
         at_most: What is above is drawn again.
+        resolution: Delays are rounded to whole multiples of it, those above 0 to at least one; 0
+            stands for a power of ten of which 2e8 to 2e9 make the longest.
     """
 
     kind: str
     numbers: Sequence[float]
     at_least: float = -math.inf
     at_most: float = math.inf
+    resolution: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("kind of a distribution", self.kind, KINDS)
@@ -57,10 +62,16 @@ class Distribution(Short):
                 "them."
             )
         bounded = math.isfinite(self.at_least) or math.isfinite(self.at_most)
-        if self.kind == "choice" and bounded:
+        if self.kind == "choice" and (bounded or self.resolution):
             raise InputError(
-                "Expected no bounds of a choice but got "
-                f"{self.at_least:g} to {self.at_most:g}; leave out what is beyond them."
+                "Expected no bounds and no resolution of a choice but got "
+                f"{self.at_least:g} to {self.at_most:g} and {self.resolution:g}; choose among "
+                "other numbers."
+            )
+        if not 0 <= self.resolution < math.inf:
+            raise InputError(
+                f"Expected a resolution >= 0 but got {self.resolution:g}; give a positive number, "
+                "or leave it out."
             )
 
     @property
@@ -98,8 +109,19 @@ class Distribution(Short):
 
     @property
     def step(self) -> float:
-        """Delays are whole multiples of this power of ten, of which at most 2^31 make the most."""
-        return float(f"1e{math.ceil(math.log10(self.most / FINEST))}") if self.most > 0 else 1.0
+        """Delays are whole multiples of it."""
+        if self.resolution or self.most <= 0:
+            return self.resolution or 1.0
+        return float(f"1e{math.ceil(math.log10(self.most / FINEST))}")
+
+    @property
+    def step_as_decimal(self) -> tuple[int, int]:
+        """The step as a whole number over a power of ten; (0, 1) if it is none."""
+        for exponent in range(MOST_DIGITS):
+            found = self.step * 10.0**exponent
+            if 0.5 < found < FINEST and math.isclose(found, round(found), rel_tol=1e-12):
+                return round(found), 10**exponent
+        return 0, 1
 
     def make_spread(self, key: np.ndarray) -> Spread:
         """What loops are given to draw from."""

@@ -28,6 +28,7 @@ from sim.network.row_layout import (
     link_kernels,
     list_entries,
     reopen,
+    sort_entries,
 )
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, check_choice, check_finite
@@ -87,6 +88,11 @@ class Drawn(Connections):
             if not isinstance(value, Distribution):
                 check_finite(name, np.array(value, np.float64))
                 object.__setattr__(self, name, float(value))
+        if isinstance(self.weight, Distribution) and self.weight.resolution:
+            raise InputError(
+                f"Expected no resolution of weights but got {self.weight.resolution:g}; it is for "
+                "delays."
+            )
         self.check_delays()
         self.check_number()
 
@@ -165,6 +171,11 @@ class Drawn(Connections):
         return given.largest if isinstance(given, Distribution) else abs(given)
 
     @property
+    def shortest_delay(self) -> float:
+        """No delay is shorter [time]."""
+        return self.delay.least if isinstance(self.delay, Distribution) else self.delay
+
+    @property
     def longest_delay(self) -> float:
         """No delay is longer [time]."""
         return self.delay.most if isinstance(self.delay, Distribution) else self.delay
@@ -180,10 +191,9 @@ class Drawn(Connections):
     def list_all(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Sources, targets, weights and delays of all connections, by target, then source."""
         part, bounds = self.make_part(0.0), cut_evenly(self.shape[0])
-        arrays, (layout,) = lay_out([part], [bounds], step=1.0, delay_type=np.float64, places=True)
-        _, sources, targets = list_entries(layout)
-        order = np.empty(len(sources), np.int64)
-        order[arrays.places] = np.arange(len(sources))
+        arrays, (layout,) = lay_out([part], [bounds], step=1.0, delay_type=np.float64, places=False)
+        sources, targets = list_entries(layout)
+        order = sort_entries(sources, targets, self.shape)
         weights = (
             np.full(len(order), part.weight) if part.kind == ONE else arrays.weights[part.kind]
         )
@@ -233,7 +243,8 @@ class DrawnPart(Part):
 
     def list_steps(self, delays: Distribution, unit: float) -> np.ndarray:
         """What `sim.network.row_kernels.round_delay` is given."""
-        return np.array([delays.step, self.ticks, unit, float(delays.least > 0)])
+        least = float(delays.least > 0)
+        return np.array([delays.step, *delays.step_as_decimal, self.ticks, unit, least])
 
     @property
     def is_sent(self) -> bool:
@@ -296,9 +307,8 @@ class DrawnPart(Part):
         run_on_threads(fill, len(ends) - 1, get_thread_count())
         run_on_threads(finish, len(layout.blocks), get_thread_count())
         if layout.places.size:
-            first, sources, targets = list_entries(layout)
-            order = np.lexsort((sources, targets))
-            layout.places[first + order] = np.arange(len(order))
+            order = sort_entries(*list_entries(layout), self.drawn.shape)
+            layout.places[layout.targets_at[0, 0] :][order] = np.arange(len(order))
 
     def draw_rest(self, layout: Layout, step: float, block: int, place: int) -> None:
         """Draw weights and delays of a block's connections of one class."""

@@ -18,6 +18,7 @@ from sim.network.row_layout import (
     find_unit,
     link_kernels,
     reopen,
+    sort_by_target,
 )
 from sim.threads import get_thread_count, run_on_threads
 from spiketheory.errors import InputError, check_finite, check_shape
@@ -79,6 +80,11 @@ class Listed(Connections):
         return float(np.abs(self.weights).max(initial=0.0))
 
     @property
+    def shortest_delay(self) -> float:
+        """No delay is shorter [time]."""
+        return float(np.min(self.delays, initial=np.inf))
+
+    @property
     def longest_delay(self) -> float:
         """No delay is longer [time]."""
         return float(np.max(self.delays, initial=0.0))
@@ -126,16 +132,6 @@ def read_numbers(name: str, values: Any, n: int) -> float | np.ndarray:
         array = array.astype(np.float64)
     check_finite(name, array)
     return float(array) if array.ndim == 0 else check_shape(name, array, (n,))
-
-
-def sort_by_target(targets: np.ndarray, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where connections onto each neuron begin, and the end; and connections in that order."""
-    ends = np.zeros(n_targets + 1, np.int64)
-    link_kernels().count_targets(targets, ends)
-    ends = np.cumsum(ends)
-    order = np.empty(len(targets), np.int32)
-    link_kernels().order_by_target(targets, ends.copy(), order)
-    return ends, order
 
 
 def find_twice(sources: np.ndarray, targets: np.ndarray, shape: tuple[int, int]) -> int:

@@ -401,8 +401,9 @@ def draw_delays(
 
     Args:
         spread: What they are drawn from.
-        steps: A delay's step; ticks in a unit of time, 0 if delays stay times; ticks in a unit of
-            ``out``; the least number of steps.
+        steps: A delay's step; the same as a whole number, 0 if it is none, over a power of ten;
+            ticks in a unit of time, 0 if delays stay times; ticks in a unit of ``out``; the least
+            number of steps.
         first: The block's first neuron.
         starts: Where each row begins, and the end.
         targets: Of the block.
@@ -411,13 +412,13 @@ def draw_delays(
     for source in range(len(starts) - 1):
         for e in range(starts[source], starts[source + 1]):
             value = draw_value(spread, source, first + targets[e])
-            out[e] = round_delay(value, spread.kind, steps) / steps[2]
+            out[e] = round_delay(value, spread.kind, steps) / steps[4]
 
 
 @kernel()
 def round_delay(value: float, kind: int, steps: Array) -> float:
     """A delay that was drawn, in ticks, or in time if there are none; see `draw_delays`."""
     if kind != CHOICE:
-        value = max(np.rint(value / steps[0]), steps[3])
-        value = value * steps[0] if steps[0] >= 1.0 else value / np.rint(1.0 / steps[0])
-    return float(np.rint(value * steps[1])) if steps[1] > 0.0 else value
+        value = max(np.rint(value / steps[0]), steps[5])
+        value = value * steps[1] / steps[2] if steps[1] > 0.0 else value * steps[0]
+    return float(np.rint(value * steps[3])) if steps[3] > 0.0 else value

@@ -231,15 +231,31 @@ def cut_evenly(n: int, most: int = LARGEST_BLOCK, first: int = 0) -> np.ndarray:
     return np.append(np.arange(first, first + n, size), first + n)
 
 
-def list_entries(layout: Layout) -> tuple[int, np.ndarray, np.ndarray]:
-    """Sources and targets of a part's connections as they stand, and the place of the first."""
-    sources = [np.empty(0, np.int64)]
-    targets = [np.empty(0, np.int64)]
+def sort_by_target(targets: np.ndarray, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where connections onto each neuron begin, and the end; and connections in that order."""
+    ends = np.zeros(n_targets + 1, np.int64)
+    link_kernels().count_targets(targets, ends)
+    ends = np.cumsum(ends)
+    order = np.empty(len(targets), np.int32)
+    link_kernels().order_by_target(targets, ends.copy(), order)
+    return ends, order
+
+
+def list_entries(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Sources and targets of a part's connections as they stand."""
+    sources, targets = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     for block in layout.blocks:
         for starts, n, at in zip(
             layout.starts[block], layout.sizes[block], layout.targets_at[block], strict=True
         ):
-            sources.append(np.repeat(np.arange(len(starts) - 1), np.diff(starts)))
-            targets.append(layout.bounds[block] + layout.targets[at : at + n].astype(np.int64))
-    first = layout.targets_at[0, 0] if layout.targets_at.size else 0
-    return int(first), np.concatenate(sources), np.concatenate(targets)
+            sources.append(np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts)))
+            within = layout.targets[at : at + n].astype(np.int32)
+            targets.append(within + np.int32(layout.bounds[block]))
+    return np.concatenate(sources), np.concatenate(targets)
+
+
+def sort_entries(sources: np.ndarray, targets: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Order of connections by target, then by source."""
+    _, by_source = sort_by_target(sources, shape[1])
+    _, by_target = sort_by_target(targets[by_source], shape[0])
+    return by_source[by_target]

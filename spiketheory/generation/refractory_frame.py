@@ -15,9 +15,6 @@ from spiketheory.language.symbols import DURATION, pick_name
 if TYPE_CHECKING:
     from spiketheory.generation.refractory_printer import Wrappers
 
-LARGEST_FACTOR = 1e100
-"""Factors beyond this say that the period is too long for the frame."""
-
 
 def elapsed_factor(ir: KernelIR) -> str:
     """Name of the factor that is the time since the origin itself."""
@@ -44,14 +41,8 @@ def print_frame(wrappers: "Wrappers", ir: KernelIR) -> list[str]:
     function = wrappers.function
     period = f"refractory_time({P})"
     texts = [
-        function("frame_limits", p, "Longest time between two looks, and since the origin.", f"""
-                 window, reach = free_frame_limits({P})
-                 if reach < np.inf:
-                     for number in free_frame_factors(reach + {period}, {P}):
-                         if not abs(number) < {LARGEST_FACTOR:g}:
-                             return 0.0, 0.0
-                 return window, reach
-                 """),
+        function("frame_limits", p, "Longest time between two looks, and since the origin.",
+                 f"return free_frame_limits({P})"),
         function("frame_factors", [time, *p], "Numbers of the frame at a time.",
                  f"return free_frame_factors({time}, {P}) + ({time},)"),
         function("frame_enter", [*x, *p], "Coordinates of the frame with its origin now.", f"""

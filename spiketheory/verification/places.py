@@ -88,7 +88,7 @@ class Kernels:
         crossing = (slopes * sp.Matrix(chart.field))[0]
         for name, value in (("surface", chart.surface), ("crossing", crossing)):
             self.functions[name] = compile_in_digits(arguments, [value])
-        if ir.derivation.closed.time_to_peak:
+        if not ir.derivation.is_integrated and ir.derivation.closed.time_to_peak:
             terms = list(sp.Add.make_args(sp.expand(-crossing)))
             self.functions["slope_terms"] = compile_in_digits(arguments, terms)
         if ir.derivation.is_measured and not as_written:
@@ -383,6 +383,10 @@ class Place:
     def run(self, kernel: str, *arguments: mpf, after: Sequence[mpf] = ()) -> Vector:
         """Run a kernel function, with the constants between ``arguments`` and ``after``."""
         return self.kernels.functions[kernel](*arguments, *self.constants, *after)
+
+    def has(self, kernel: str) -> bool:
+        """Whether there is a kernel function of that name."""
+        return kernel in self.kernels.functions
 
     def flow(self, state: Vector, duration: mpf) -> Vector:
         """Coordinates after ``duration``."""

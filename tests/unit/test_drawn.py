@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from networks import compiled
 from scipy import stats
 
 from sim.network.distribution import Distribution
 from sim.network.drawn import Drawn
+from sim.network.instants import count_ticks
 from sim.network.listed import Listed
-from sim.network.network import Projection
-from sim.network.random_kernels import find_words, make_key
+from sim.network.network import Network, Population, Projection
+from sim.network.random_kernels import draw_value, find_words, make_key
+from sim.network.row_kernels import draw_class
+from sim.network.rows import build_rows
 from spiketheory.errors import InputError
 
 PI = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
@@ -58,6 +62,31 @@ def test_what_a_neuron_hears_does_not_depend_on_how_many_neurons_there_are():
     assert (draw("in_degree", 5, (10, 100), stream=1) != few).any()
 
 
+def test_a_row_does_not_depend_on_those_drawn_before_it():
+    population = Population(name="a", model=compiled("theta"), size=300)
+    given = Drawn(rule="in_degree", number=20, shape=(300, 300))
+    projection = Projection(pre="a", post="a", weights=given)
+    network = Network(populations=[population], projections=[projection], duration=1.0)
+    alone = build_rows(network, neurons=slice(299, 300))
+    sources = np.repeat(np.arange(300), np.diff(alone.starts))
+    assert sources.tolist() == projection.matrix.col[projection.matrix.row == 299].tolist()
+
+
+def test_numbers_of_connections_vary_as_those_of_places_taken_without_return():
+    given = {"rule": "total", "number": 800, "self_connections": True}
+    counts = np.array([draw(seed=seed, **given).sum(axis=1) for seed in range(100)])
+    # hypergeometric: 800 of 1600 places, of which a row has 40
+    assert counts.var() == pytest.approx(20 * 0.975 * 800 / 1599, rel=0.1)
+
+
+def test_the_class_of_a_delay_is_the_place_of_what_a_choice_draws():
+    choice = Distribution(kind="choice", numbers=(0.0, 1.0, 2.0))
+    spread = choice.make_spread(make_key(0, 0, "delays"))
+    drawn = [draw_value(spread, k, 7 * k) for k in range(50)]
+    assert [draw_class(spread.key, k, 7 * k, 3) for k in range(50)] == drawn
+    assert set(drawn) == {0.0, 1.0, 2.0}
+
+
 @pytest.mark.parametrize(
     ("given", "cdf"),
     [
@@ -81,6 +110,22 @@ def test_weights_and_delays_have_the_distribution_that_is_asked_for(given, cdf):
         steps = delays / given.step
         assert np.abs(steps - np.rint(steps)).max() < 1e-3
         assert given.most / 2**31 <= given.step < given.most / 2**31 * 10
+
+
+@pytest.mark.parametrize("resolution", [0.1, 0.3, 2.0])
+def test_delays_are_whole_multiples_of_the_resolution(resolution):
+    spread = Distribution(
+        kind="normal", numbers=(1.5, 0.75), at_least=0.01, at_most=4.0, resolution=resolution
+    )
+    drawn = Drawn(rule="in_degree", number=100, shape=(50, 100), delay=spread)
+    projection = Projection(pre="a", post="a", weights=drawn)
+    wanted = np.arange(1, 41) * round(resolution * 10) / 10
+    assert set(projection.edge_delays) <= set(wanted)
+    part = drawn.make_part(1e12)
+    assert part.unit == round(resolution * 1e12)
+    assert part.delays.tolist() == [part.unit]
+    counts = count_ticks(projection.edge_delays, 1e12)
+    assert not (counts % part.unit).any()
 
 
 def test_a_choice_takes_each_number_equally_often_and_delays_may_share_it_with_no_weight():
@@ -107,6 +152,7 @@ WRONG = [
     ({"weight": np.nan}, "Expected finite numbers in weight"),
     ({"delay": -1.0}, "Expected delays >= 0 of drawn connections but got -1 as the least"),
     ({"delay": Distribution(kind="normal", numbers=(1, 1))}, "Expected delays >= 0"),
+    ({"weight": Distribution(kind="normal", numbers=(1, 1), resolution=1)}, "Expected no resol"),
     ({"precision": "float16"}, "Expected precision of weights to be one of"),
 ]
 
@@ -125,7 +171,8 @@ def test_rules_that_cannot_be_followed_are_refused(given, message):
         ({"kind": "uniform", "numbers": (2, 1)}, "a lower and an upper bound"),
         ({"kind": "choice", "numbers": ()}, "Expected a mean and an sd >= 0"),
         ({"kind": "normal", "numbers": (0, 1), "at_least": 5}, "bounds within which at least 1%"),
-        ({"kind": "choice", "numbers": (0, 1), "at_least": 1}, "Expected no bounds of a choice"),
+        ({"kind": "choice", "numbers": (0, 1), "at_least": 1}, "Expected no bounds and no resol"),
+        ({"kind": "normal", "numbers": (0, 1), "resolution": -1}, "Expected a resolution >= 0"),
         ({"kind": "normal", "numbers": (0, np.inf)}, "Expected finite numbers"),
     ],
 )

@@ -169,6 +169,16 @@ def test_projections_of_all_kinds_stand_beside_each_other(tmp_path):
     assert (np.diff(rows.tract_sources) >= 0).all()
 
 
+@pytest.mark.parametrize("rule", ["in_degree", "out_degree"])
+def test_threads_change_nothing(monkeypatch, rule):
+    network = make(drawn(rule, 7, delay=CHOICE, weight=NORMAL))
+    found = []
+    for n_threads in ("1", "3"):
+        monkeypatch.setenv("SPIKETHEORY_THREADS", n_threads)
+        found.append(build_rows(network, block_size=13))
+    assert all(np.array_equal(*pair) for pair in zip(*found, strict=True))
+
+
 def test_each_entry_says_which_connection_it_is():
     listed = Listed(sources=[3, 0, 1], targets=[0, 59, 2], shape=(N, N), weights=[1.0, 2.0, 3.0])
     network = make(

@@ -32,7 +32,7 @@ pre = "many"
 post = "many"
 rule = {probability = 0.5, precision = "float32", seed = 7}
 weight = {uniform = [-2.0, -1.0]}
-delay = {uniform = [0.25, 0.5]}
+delay = {uniform = [0.25, 0.5], resolution = 0.125}
 learn = ["weights", "delays"]
 [[projections]]
 pre = "many"
@@ -64,7 +64,7 @@ def test_a_rule_says_what_is_connected_and_what_connections_have(read):
     assert (second.matrix.data == second.matrix.data.astype(np.float32)).all()
     assert second.matrix.data.min() >= -2.0
     assert second.matrix.data.max() <= -1.0
-    assert 0.25 <= second.edge_delays.min() <= second.edge_delays.max() <= 0.5
+    assert set(second.edge_delays) == {0.25, 0.375, 0.5}
     assert third.n_connections == third.matrix.nnz == 100
     assert set(third.matrix.data) == {0.25}
     assert not third.edge_delays.any()
@@ -115,7 +115,7 @@ REFUSED = [
     ("weight = 0.25", "weight = {at_least = 1}", "Expected a number, or one of normal, uniform"),
     ("weight = 0.25", "weight = {normal = [1, -2]}", "Expected a mean and an sd >= 0"),
     ("weight = 0.25", "weight = nan", "Expected finite numbers in weight"),
-    ("{uniform = [0.25, 0.5]}", "{uniform = [-1.0, 0.5]}", "Expected delays >= 0 of drawn conn"),
+    ("uniform = [0.25, 0.5]", "uniform = [-1.0, 0.5]", "Expected delays >= 0 of drawn conn"),
     ("weight = 0.25", "edges = [[0, 0, 1.0]]", "Expected rule, weight, delay in .* rule and edges"),
     ("weight = 0.25", "connect = 'all'", "Expected rule, weight, delay in .* rule and connect"),
     ("version = 2\n", "", "Expected pre, post, connect, .* in .* but got 'rule'"),

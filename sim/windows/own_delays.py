@@ -1,0 +1,288 @@
+"""Connections that each have a delay of their own: spikes are written out as deliveries.
+
+A block keeps its deliveries in chunks, in a list for each window, in the order in which they were
+sent. In their window they are put in order by neuron, then by time, and taken neuron by neuron
+(`sim.windows.cells`, `sim.windows.frames`). In such a block what arrives along other tracts is
+written out, too, when its window comes. Of simultaneous deliveries at one neuron, inputs without
+delay come first, then the one that was sent first.
+"""
+
+import numpy as np
+
+from sim.network.instants import find_arrival
+from sim.network.rows import BlockRows
+from sim.windows.places import find_place
+from sim.windows.records import (
+    END,
+    EXPANDED,
+    FREE_CHUNK,
+    GATHERED,
+    N_ARRIVALS,
+    N_CHUNKS,
+    N_SPIKES,
+    NEXT,
+    NEXT_OWN,
+    WINDOW,
+    Arrivals,
+    Clock,
+    Inputs,
+    Own,
+    Spikes,
+    State,
+)
+from sim.windows.weights import weigh
+from spiketheory.machine.link import kernel
+
+CHUNK = 256
+"""Deliveries of a chunk."""
+
+
+@kernel()
+def expand_spikes(
+    clock: Clock, rows: BlockRows, own: Own, spikes: Spikes, state: State, block: int
+) -> bool:
+    """Write out what spikes that were found so far send to a block; whether there was room."""
+    place = own.places[block]
+    for k in range(own.progress[place, EXPANDED], state.counts[N_SPIKES]):
+        source, time = spikes.neurons[k], spikes.times[k]
+        sender = find_place(rows.senders, source)
+        first, end = rows.sender_tracts[sender], rows.sender_tracts[sender + 1]
+        n_needed = 0
+        for tract in range(first, end):
+            n_needed += count_chunks(rows, own, block, tract, source - rows.tract_sources[tract])
+        if n_needed > own.progress[place, N_CHUNKS]:
+            return False
+        for tract in range(first, end):
+            if rows.tract_own_delays[tract]:
+                row = source - rows.tract_sources[tract]
+                expand_row(clock, rows, own, state, block, tract, row, time)
+        own.progress[place, EXPANDED] = k + 1
+    return True
+
+
+@kernel()
+def expand_inputs(
+    clock: Clock, rows: BlockRows, own: Own, inputs: Inputs, state: State, block: int
+) -> bool:
+    """Write out what inputs send to a block in the window; whether there was room."""
+    place = own.places[block]
+    k = own.progress[place, NEXT_OWN]
+    while k < inputs.own_times.shape[0] and inputs.own_times[k] < state.bounds[NEXT]:
+        tract, row = inputs.own_tracts[k], inputs.own_rows[k]
+        if count_chunks(rows, own, block, tract, row) > own.progress[place, N_CHUNKS]:
+            return False
+        expand_row(clock, rows, own, state, block, tract, row, inputs.own_times[k])
+        k += 1
+        own.progress[place, NEXT_OWN] = k
+    return True
+
+
+@kernel()
+def count_chunks(rows: BlockRows, own: Own, block: int, tract: int, row: int) -> int:
+    """Chunks that a row may need, at most."""
+    start = rows.starts_at[block, tract]
+    if start < 0 or not rows.tract_own_delays[tract]:
+        return 0
+    start += row
+    n = int(rows.starts[start + 1]) - int(rows.starts[start])
+    return n // CHUNK + min(n, own.heads.shape[1])
+
+
+@kernel()
+def expand_row(
+    clock: Clock, rows: BlockRows, own: Own, state: State, block: int, tract: int, row: int,
+    time: float,
+) -> None:  # fmt: skip
+    """Write out what one spike sends to a block along one tract."""
+    start, place = rows.starts_at[block, tract], own.places[block]
+    if start < 0:
+        return
+    start += row
+    at, weight_at = rows.targets_at[block, tract], rows.weights_at[block, tract]
+    delay_at, kind = rows.delays_at[block, tract], rows.tract_kinds[tract]
+    n_slots = own.heads.shape[1]
+    for e in range(int(rows.starts[start]), int(rows.starts[start + 1])):
+        delay = rows.delays[delay_at + e] * rows.delay_step
+        arrival = time if delay == 0.0 else find_arrival(time, delay, clock.ticks)
+        if arrival > clock.duration:
+            continue
+        window = state.counts[WINDOW]
+        if delay > 0.0:
+            window = int(np.rint(arrival * clock.ticks)) // clock.width
+        slot = window % n_slots
+        k = append_delivery(own, place, slot)
+        own.times[place, k] = arrival
+        own.targets[place, k] = rows.targets[at + e]
+        own.weights[place, k] = weigh(rows, kind, tract, weight_at + e)
+        own.ports[place, k] = rows.tract_ports[tract]
+        if own.keeps_sent:
+            own.sent[place, k] = -np.inf if delay == 0.0 else time
+
+
+@kernel()
+def append_delivery(own: Own, place: int, slot: int) -> int:
+    """Where the next delivery of a window is to be written."""
+    n = own.counts[place, slot]
+    own.counts[place, slot] = n + 1
+    if n % CHUNK == 0:
+        chunk = own.progress[place, FREE_CHUNK]
+        own.progress[place, FREE_CHUNK] = own.following[place, chunk]
+        own.progress[place, N_CHUNKS] -= 1
+        own.following[place, chunk] = END
+        if n == 0:
+            own.heads[place, slot] = chunk
+        else:
+            own.following[place, own.tails[place, slot]] = chunk
+        own.tails[place, slot] = chunk
+    return own.tails[place, slot] * CHUNK + n % CHUNK
+
+
+@kernel()
+def count_deliveries(
+    rows: BlockRows, own: Own, arrivals: Arrivals, state: State, block: int
+) -> int:
+    """How many deliveries a block has in the window."""
+    place = own.places[block]
+    n = own.counts[place, state.counts[WINDOW] % own.heads.shape[1]]
+    for a in range(state.counts[N_ARRIVALS]):
+        start = rows.starts_at[block, arrivals.tracts[a]]
+        if start >= 0:
+            start += arrivals.rows[a]
+            n += int(rows.starts[start + 1]) - int(rows.starts[start])
+    return n
+
+
+# Long: two passes over the same lists, to count and to place.
+@kernel()
+def gather(rows: BlockRows, own: Own, arrivals: Arrivals, state: State, block: int) -> bool:
+    """Put the deliveries of a block's window in order; whether there was room.
+
+    Those of neuron j are at ``own.at[place, j]`` to ``own.ends[place, j]`` - 1 then.
+    """
+    place, n_neurons = own.places[block], rows.bounds[block + 1] - rows.bounds[block]
+    if count_deliveries(rows, own, arrivals, state, block) > own.sorted_times.shape[1]:
+        return False
+    at, ends, targets = own.at[place], own.ends[place], own.targets[place]
+    slot = state.counts[WINDOW] % own.heads.shape[1]
+    for j in range(n_neurons):
+        ends[j] = 0
+    for a in range(state.counts[N_ARRIVALS]):
+        tract = arrivals.tracts[a]
+        start = rows.starts_at[block, tract]
+        if start >= 0:
+            start += arrivals.rows[a]
+            first = rows.targets_at[block, tract]
+            for e in range(int(rows.starts[start]), int(rows.starts[start + 1])):
+                ends[int(rows.targets[first + e])] += 1
+    n, chunk = own.counts[place, slot], own.heads[place, slot]
+    while n > 0:
+        for k in range(chunk * CHUNK, chunk * CHUNK + min(n, CHUNK)):
+            ends[int(targets[k])] += 1
+        n, chunk = n - CHUNK, own.following[place, chunk]
+    total = 0
+    for j in range(n_neurons):
+        at[j] = total
+        total += ends[j]
+        ends[j] = at[j]
+    write_arrivals(rows, own, arrivals, state, block)
+    write_deliveries(own, place, slot)
+    for j in range(n_neurons):
+        sort_deliveries(own, place, at[j], ends[j])
+    return True
+
+
+@kernel()
+def write_arrivals(rows: BlockRows, own: Own, arrivals: Arrivals, state: State, block: int) -> None:
+    """Write out what arrives along tracts of one delay, by neuron."""
+    place, neuron_ends = own.places[block], own.ends[own.places[block]]
+    for a in range(state.counts[N_ARRIVALS]):
+        tract = arrivals.tracts[a]
+        start = rows.starts_at[block, tract]
+        if start < 0:
+            continue
+        start += arrivals.rows[a]
+        first, weight_at = rows.targets_at[block, tract], rows.weights_at[block, tract]
+        kind = rows.tract_kinds[tract]
+        for e in range(int(rows.starts[start]), int(rows.starts[start + 1])):
+            j = int(rows.targets[first + e])
+            k = neuron_ends[j]
+            neuron_ends[j] = k + 1
+            own.sorted_times[place, k] = arrivals.times[a]
+            own.sorted_weights[place, k] = weigh(rows, kind, tract, weight_at + e)
+            own.sorted_ports[place, k] = rows.tract_ports[tract]
+            if own.keeps_sent:
+                own.sorted_sent[place, k] = arrivals.sent[a]
+
+
+@kernel()
+def write_deliveries(own: Own, place: int, slot: int) -> None:
+    """Write the deliveries of a window by neuron, and give their chunks back."""
+    ends, targets = own.ends[place], own.targets[place]
+    times, weights, ports = own.times[place], own.weights[place], own.ports[place]
+    sorted_times, sorted_weights = own.sorted_times[place], own.sorted_weights[place]
+    sorted_ports = own.sorted_ports[place]
+    n, chunk = own.counts[place, slot], own.heads[place, slot]
+    while n > 0:
+        for k in range(chunk * CHUNK, chunk * CHUNK + min(n, CHUNK)):
+            j = int(targets[k])
+            to = ends[j]
+            ends[j] = to + 1
+            sorted_times[to] = times[k]
+            sorted_weights[to] = weights[k]
+            sorted_ports[to] = ports[k]
+            if own.keeps_sent:
+                own.sorted_sent[place, to] = own.sent[place, k]
+        after = own.following[place, chunk]
+        own.following[place, chunk] = own.progress[place, FREE_CHUNK]
+        own.progress[place, FREE_CHUNK] = chunk
+        own.progress[place, N_CHUNKS] += 1
+        n, chunk = n - CHUNK, after
+    own.counts[place, slot] = 0
+
+
+@kernel()
+def sort_deliveries(own: Own, place: int, first: int, end: int) -> None:
+    """Sort those of one neuron, in place; they are few."""
+    times, weights = own.sorted_times[place], own.sorted_weights[place]
+    ports = own.sorted_ports[place]
+    for k in range(first + 1, end):
+        time = times[k]
+        if times[k - 1] < time:
+            continue
+        weight, port = weights[k], ports[k]
+        sent = own.sorted_sent[place, k] if own.keeps_sent else 0.0
+        to = k
+        while to > first and (
+            times[to - 1] > time
+            or (own.keeps_sent and times[to - 1] == time and own.sorted_sent[place, to - 1] > sent)
+        ):
+            times[to] = times[to - 1]
+            weights[to] = weights[to - 1]
+            ports[to] = ports[to - 1]
+            if own.keeps_sent:
+                own.sorted_sent[place, to] = own.sorted_sent[place, to - 1]
+            to -= 1
+        times[to] = time
+        weights[to] = weight
+        ports[to] = port
+        if own.keeps_sent:
+            own.sorted_sent[place, to] = sent
+
+
+@kernel()
+def prepare(
+    clock: Clock, rows: BlockRows, own: Own, inputs: Inputs, arrivals: Arrivals, spikes: Spikes,
+    state: State, block: int,
+) -> bool:  # fmt: skip
+    """Put the deliveries of a block's window in order, once; whether there was room."""
+    place = own.places[block]
+    if own.progress[place, GATHERED] == state.counts[WINDOW] + 1:
+        return True
+    if not expand_spikes(clock, rows, own, spikes, state, block):
+        return False
+    if not expand_inputs(clock, rows, own, inputs, state, block):
+        return False
+    if not gather(rows, own, arrivals, state, block):
+        return False
+    own.progress[place, GATHERED] = state.counts[WINDOW] + 1
+    return True
