@@ -21,6 +21,7 @@ def plot_speech(path: str | os.PathLike[str], **what: object) -> None:
         figure.savefig(temporary, format="png")
 
 
+# Long: half of it says what it takes.
 def draw_speech(
     *, name: str, samples: np.ndarray, rate: int, image: np.ndarray, spikes: np.ndarray,
     channels: np.ndarray, duration: float, stretched: bool = False,

@@ -107,6 +107,7 @@ def explain_loss(remedy: str) -> Iterator[None]:
 
 
 @contextmanager
+# Long: half of it says what it takes.
 def open_pool(
     options: ClusterOptions,
     prepare: Callable[..., None] | None = None,

@@ -6,14 +6,24 @@ change. So a spike sets the coordinates with which the neuron will be released, 
 between is a matter of the inputs that come until then.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from spiketheory.generation.kernel_ir import KernelIR
 from spiketheory.language.printers import name_in_code
 from spiketheory.language.symbols import DURATION, pick_name
 
-if TYPE_CHECKING:
-    from spiketheory.generation.refractory_printer import Wrappers
+
+class Wrappers(Protocol):
+    """What prints functions of the whole neuron (`spiketheory.generation.refractory_printer`)."""
+
+    x: list[str]
+    p: list[str]
+    left: str
+    m: str
+
+    def function(self, name: str, arguments: Sequence[str], summary: str, body: str) -> str:
+        """Text of a function."""
 
 
 def elapsed_factor(ir: KernelIR) -> str:
@@ -25,7 +35,8 @@ def elapsed_factor(ir: KernelIR) -> str:
     return pick_name("since_origin", taken)
 
 
-def print_frame(wrappers: "Wrappers", ir: KernelIR) -> list[str]:
+# Long: it is a list of functions.
+def print_frame(wrappers: Wrappers, ir: KernelIR) -> list[str]:
     """Texts of the frame's functions; none if the free neuron has no frame."""
     frame = ir.derivation.frame
     if frame is None:
