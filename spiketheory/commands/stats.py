@@ -42,7 +42,8 @@ WIDTH = click.FloatRange(min=0, min_open=True)
               help="Draw raster, rates, irregularity and spectra; .png or .svg.  "
               "[default: draw nothing]")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.npz",
-              help="Write the statistics of every neuron and bin.  [default: write nothing]")  # fmt: skip
+              help="Write the statistics of every neuron and bin.  "
+              "[default: write nothing]")  # fmt: skip
 @JSON_OPTION
 def stats(
     file: Path, second: float | None, plot: Path | None, out: Path | None, as_json: bool,

@@ -112,7 +112,7 @@ def test_delays_have_the_mean_of_the_distribution_and_none_is_too_short(microcir
 
 @pytest.mark.slow
 def test_the_programs_run(brunel, microcircuit, tmp_path):
-    for module, options in ((brunel, ["--state", "D", "--length", "0.15"]),
+    for module, options in ((brunel, ["--state", "D", "--length", "0.06"]),
                             (microcircuit, ["--scale", "0.02", "--duration", "700"])):  # fmt: skip
         result = CliRunner().invoke(module.main, ["--out", str(tmp_path), *options])
         assert result.exit_code == 0, result.output
