@@ -64,7 +64,7 @@ STATES = {
     "A": State("synchronous regular", 3.0, 2.0, 200.0, None, None),
     "B": State("synchronous irregular, fast", 6.0, 4.0, 300.0, 60.7, 180.0),
     "C": State("asynchronous irregular", 5.0, 2.0, 500.0, 37.7, None),
-    "D": State("synchronous irregular, slow", 4.5, 0.9, 1000.0, 5.5, 22.0),
+    "D": State("synchronous irregular, slow", 4.5, 0.9, 2500.0, 5.5, 22.0),
 }
 
 

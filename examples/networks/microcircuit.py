@@ -2,8 +2,9 @@ r"""The cortical microcircuit, scaled: T. C. Potjans and M. Diesmann, Cereb. Cor
 
     python examples/networks/microcircuit.py --out results [--scale 0.1] [--duration 5000]
 
-writes the network file for a scale, runs it, and writes its rates beside published ones: a table
-(JSON and in the terminal) and a figure. `microcircuit.toml` is that file at a scale of 0.1.
+writes the network file for a scale, runs it (if it was not run before), and writes its rates beside
+published ones: a table (JSON and in the terminal) and a figure. `microcircuit.toml` is that file at
+a scale of 0.1.
 
 Numbers of neurons and in-degrees are those of the full network times the scale k. Weights grow by
 1/sqrt(k), which keeps the variance of the input, and a constant current brings back its mean, from
@@ -217,10 +218,11 @@ def main(out: Path, scale: float, duration: float, engine: str, write: bool) -> 
     if write:
         return
     spikes = out / "microcircuit.h5"
-    spiketheory(
-        ["simulate", str(out / "microcircuit.toml"), "--out", str(spikes), "--engine", engine,
-         "--max-spikes", "1000000000"], standalone_mode=False,
-    )  # fmt: skip
+    if not spikes.exists() or read_result(spikes).time != duration:
+        spiketheory(
+            ["simulate", str(out / "microcircuit.toml"), "--out", str(spikes), "--engine", engine,
+             "--max-spikes", "1000000000"], standalone_mode=False,
+        )  # fmt: skip
     data = read_result(spikes)
     rows = tell(data)
     (out / "microcircuit.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")

@@ -40,7 +40,7 @@ def measure_statistics(recording: Recording, *, start: float = 0.0) -> SpikeStat
     """Rates, CV of intervals and synchrony of the spikes after a transient.
 
     Args:
-        recording: A run.
+        recording: A run; of one that kept the spikes of some neurons, these are looked at alone.
         start: End of the transient that is left out [time].
 
     Raises:
@@ -54,6 +54,8 @@ def measure_statistics(recording: Recording, *, start: float = 0.0) -> SpikeStat
     kept = recording.spike_time >= start
     times, neurons = recording.spike_time[kept], recording.spike_neuron[kept]
     n, span = recording.network.n_neurons, recording.time - start
+    if recording.recorded is not None:
+        n, neurons = len(recording.recorded), np.searchsorted(recording.recorded, neurons)
     return SpikeStatistics(
         rates=np.bincount(neurons, minlength=n) / span,
         cv=measure_cv(times, neurons, n),

@@ -92,6 +92,11 @@ def find_outputs(recording: Recording, neurons: Any, n_required: int = 1) -> Out
 
 def check_complete(recording: Recording) -> None:
     """Raise `InputError` unless pseudospikes can follow a run."""
+    if recording.counted is not None:
+        raise InputError(
+            "Expected a run that kept all its spikes but got one with recorded or on_spikes; leave "
+            "these out to find outputs."
+        )
     if not recording.is_complete:
         raise InputError(
             f"Expected a run up to T={recording.network.duration:g} but it stopped at "

@@ -168,14 +168,15 @@ def run_scan_task(task: ScanTask) -> list[dict[str, np.ndarray]]:
 
 def run_point(task: ScanTask, path: Path, values: Mapping[str, float]) -> dict[str, np.ndarray]:
     """Run a network; its result fields."""
-    compile_model = task.compile_model
+    compile_model, kept = task.compile_model, None
     if path.suffix == ".toml":
         tables = copy.deepcopy(read_network_tables(path))
         for name, value in values.items():
             set_number(tables, name, value, path)
-        network = read_tables(
+        described = read_tables(
             path, tables, compile_model=compile_model, compile_readout=task.compile_readout
-        ).network
+        )
+        network, kept = described.network, described.recorded
     else:
         arrays = read_arrays(path)
         if not is_trial(arrays):
@@ -184,7 +185,8 @@ def run_point(task: ScanTask, path: Path, values: Mapping[str, float]) -> dict[s
                 "itself."
             )
         network = read_trial_file(path, arrays, compile_model=compile_model, model=None).network
-    recording = simulate(network, engine=task.engine, max_spikes=task.max_spikes)
+    options: dict[str, Any] = {} if kept is None else {"recorded": kept}
+    recording = simulate(network, engine=task.engine, max_spikes=task.max_spikes, **options)
     return collect_network_results(recording)
 
 

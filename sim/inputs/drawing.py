@@ -29,6 +29,7 @@ L1, L2, L3, L4, L5, L6, L7 = (
     1.479819860511658591e-01,
 )  # fmt: skip
 HALF_ROOT = math.sqrt(0.5)
+MOST_IN_BUCKET = 32
 
 
 @kernel()
@@ -169,3 +170,45 @@ def begin(
         due, before, step = find_due(starts, rates, column, reached, 0.0, 0)
         state[0, i], state[1, i], state[2, i] = due, reached, before
         counts[0, i], counts[1, i] = 0, step
+
+
+@kernel()
+def sort_spikes(
+    times: NDArray[np.float64], channels: NDArray[np.int64], start: float, end: float,
+    edges: NDArray[np.int64], sorted_times: NDArray[np.float64], sorted_channels: NDArray[np.int64],
+) -> bool:  # fmt: skip
+    """Sort spikes by time, those of one time in the order given, in a time that grows as they do.
+
+    Args:
+        times: Between ``start`` and ``end`` [time].
+        channels: Channel of each.
+        start: Begin of the first bucket [time].
+        end: End of the last [time].
+        edges: Zeros, one more than there are buckets.
+        sorted_times: Where times are written.
+        sorted_channels: Where channels are written.
+
+    Returns:
+        Whether it was done: not if a bucket has more than `MOST_IN_BUCKET`, since spikes are sorted
+        one by one there.
+    """
+    last = len(edges) - 2
+    scale = (last + 1) / (end - start)
+    for time in times:
+        edges[min(int((time - start) * scale), last) + 1] += 1
+    for b in range(last + 1):
+        if edges[b + 1] > MOST_IN_BUCKET:
+            return False
+        edges[b + 1] += edges[b]
+    for i in range(len(times)):
+        b = min(int((times[i] - start) * scale), last)
+        sorted_times[edges[b]] = times[i]
+        sorted_channels[edges[b]] = channels[i]
+        edges[b] += 1
+    for i in range(1, len(times)):
+        time, channel, k = sorted_times[i], sorted_channels[i], i
+        while k > 0 and sorted_times[k - 1] > time:
+            sorted_times[k], sorted_channels[k] = sorted_times[k - 1], sorted_channels[k - 1]
+            k -= 1
+        sorted_times[k], sorted_channels[k] = time, channel
+    return True

@@ -183,9 +183,21 @@ class TrainSource:
             if n >= 0:
                 break
             self.state, self.counts, room = before[0].copy(), before[1].copy(), 2 * room
-        self.time = end
-        order = np.argsort(times[:n], kind="stable")
-        return times[order], channels[order]
+        start, self.time = self.time, end
+        return sort_spikes(times[:n], channels[:n], start, end)
+
+
+def sort_spikes(
+    times: np.ndarray, channels: np.ndarray, start: float, end: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes between two times, sorted by time; those of one time stay in their order."""
+    if len(times) > 1 and end > start:
+        edges = np.zeros(len(times) + 1, np.int64)
+        found = np.empty(len(times)), np.empty(len(times), np.int64)
+        if link_drawing().sort_spikes(times, channels, start, end, edges, *found):
+            return found
+    order = np.argsort(times, kind="stable")
+    return times[order], channels[order]
 
 
 @lru_cache(maxsize=1)

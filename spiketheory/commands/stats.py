@@ -39,9 +39,11 @@ WIDTH = click.FloatRange(min=0, min_open=True)
               help="So many units of time make a second, such as 1000; rates are told in Hz.  "
               "[default: per unit of time]")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.png",
-              help="Draw raster, rates, irregularity and spectra; .png or .svg.")  # fmt: skip
+              help="Draw raster, rates, irregularity and spectra; .png or .svg.  "
+              "[default: draw nothing]")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.npz",
-              help="Write the statistics of every neuron and bin.")  # fmt: skip
+              help="Write the statistics of every neuron and bin.  "
+              "[default: write nothing]")  # fmt: skip
 @JSON_OPTION
 def stats(
     file: Path, second: float | None, plot: Path | None, out: Path | None, as_json: bool,

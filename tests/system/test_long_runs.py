@@ -172,3 +172,12 @@ def test_stats_of_something_else_is_refused():
     assert result.exit_code == 2
     assert "Expected the results of one run of a network in a.npz" in result.stderr
     assert run("stats", "missing.h5").exit_code == 2
+
+
+def test_a_scan_keeps_the_spikes_that_the_file_asks_for():
+    scan = ("--scan", "populations.right.parameters.I0=0.3:0.5:2", "--workers", "1")
+    run_ok(*SIMULATE, "--out", "a.npz", *scan)
+    found = read_npz(Path("a.npz"))
+    assert set(found["spike_neuron"]) <= {0, 1, 9}
+    assert found["spike_count"].shape == (2, 10)
+    assert found["spike_count"].sum() > len(found["spike_time"]) > 0

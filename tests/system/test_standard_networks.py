@@ -112,11 +112,14 @@ def test_delays_have_the_mean_of_the_distribution_and_none_is_too_short(microcir
 
 @pytest.mark.slow
 def test_the_programs_run(brunel, microcircuit, tmp_path):
-    for module, options in ((brunel, ["--state", "D", "--length", "0.15"]),
+    for module, options in ((brunel, ["--state", "D", "--length", "0.06"]),
                             (microcircuit, ["--scale", "0.02", "--duration", "700"])):  # fmt: skip
         result = CliRunner().invoke(module.main, ["--out", str(tmp_path), *options])
         assert result.exit_code == 0, result.output
     rows = json.loads((tmp_path / "microcircuit.json").read_text())
     assert [row["name"] for row in rows] == list(microcircuit.NAMES)
-    assert all(0.1 < row["rate"] < 20 for row in rows)
+    rates = {row["name"]: row["rate"] for row in rows}
+    assert all(rate < 20 for rate in rates.values())
+    # at so small a scale L23E and L6E hardly spike (docs/networks.md)
+    assert min(rates[name] for name in ("L4E", "L4I", "L5E", "L6I")) > 0.3
     assert {"brunel.png", "microcircuit.png"} < {p.name for p in tmp_path.iterdir()}

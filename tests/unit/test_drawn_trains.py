@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sim.inputs import drawing
-from sim.inputs.drawn_trains import DrawnTrains, make_seed
+from sim.inputs.drawn_trains import DrawnTrains, make_seed, sort_spikes
 from spiketheory.errors import InputError
 
 STEPS = {"starts": [0.0, 2.0, 5.0], "rates": [[3.0, 0.0], [0.0, 4.0], [10.0, 10.0]]}
@@ -73,6 +73,19 @@ def test_a_train_is_drawn_again_where_there_was_no_room():
     source.trains.__dict__["count_expected"] = lambda end=None: 0.0
     assert np.array_equal(source.draw_until(20.0)[0], DrawnTrains(
         name="p", size=1, rates=50.0, duration=20.0).times)  # fmt: skip
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-9])
+def test_spikes_are_sorted_whether_they_are_even_or_in_one_place(spread):
+    rng = np.random.default_rng(0)
+    times = 3.0 + np.round(spread * rng.random(3000), 12 if spread < 1 else 3)
+    times[0], times[1] = 3.0, 5.0  # both ends count
+    channels = np.arange(3000)
+    order = np.argsort(times, kind="stable")  # many times come twice
+    found = sort_spikes(times, channels, 3.0, 5.0)
+    assert len(np.unique(times)) < 2990
+    assert np.array_equal(found[0], times[order])
+    assert np.array_equal(found[1], channels[order])
 
 
 def test_seeds_and_names_give_other_spikes():

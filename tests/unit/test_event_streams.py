@@ -5,7 +5,9 @@ import pytest
 
 import sim.events.input_stream as input_stream
 from derivations import compile_model
+from sim.analysis.spike_statistics import measure_statistics
 from sim.events.differentiate import differentiate
+from sim.events.pseudospikes import find_outputs
 from sim.events.simulate import simulate
 from sim.inputs.drawn_trains import DrawnTrains
 from sim.network.network import Network, Population, Projection, SpikeTrains
@@ -131,3 +133,12 @@ def test_the_plain_engine_keeps_the_same_spikes(network):
     np.testing.assert_allclose(plain.spike_time, events.spike_time, rtol=1e-12)
     assert np.array_equal(plain.spike_neuron, events.spike_neuron)
     assert np.array_equal(plain.spike_counts, events.spike_counts)
+
+
+def test_what_needs_all_spikes_is_refused_and_statistics_are_those_of_the_neurons_kept(network):
+    found, whole = simulate(network, recorded=[3, 17]), simulate(network)
+    with pytest.raises(InputError, match=r"Expected a run that kept all its spikes"):
+        find_outputs(found, [3])
+    some, every = measure_statistics(found, start=2.0), measure_statistics(whole, start=2.0)
+    assert np.array_equal(some.rates, every.rates[[3, 17]])
+    assert np.array_equal(some.cv, every.cv[[3, 17]])
