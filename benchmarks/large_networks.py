@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sim.windows.simulate import BLOCK_SIZE, WindowRun
 
 from benchmarks.machine import ROOT
 from derivations import compile_model
@@ -16,6 +15,7 @@ from sim.network.drawn import Drawn
 from sim.network.network import Network, Population, Projection
 from sim.network.rows import build_rows
 from sim.network.wiring import wire
+from sim.windows.simulate import BLOCK_SIZE, WindowRun
 
 DELAY = 0.1
 """The shortest [tau]."""

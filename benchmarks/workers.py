@@ -2,9 +2,11 @@
 
     python -m benchmarks.workers --out FOLDER
 
-Measures steps of training in one process with one thread and over local workers, in turns; takes
-the fastest of all turns, since other programs only add to them; fits a model of four numbers, and
-draws for which networks and batches it says that workers pay.
+Steps of training in one process with one thread, and over local workers, in turns. Other programs
+on the machine make seconds of the clock longer, and more so for several processes; so a step over
+workers is taken as what the client and the busiest worker, who wait for each other, take of the
+processor; the clock's fastest steps stand beside. A model of three costs is fitted, and drawn is
+for which networks and batches it says that workers pay.
 """
 
 import json
@@ -48,9 +50,10 @@ class Step:
         batch: Samples.
         weights: How many numbers are trained.
         blocks: Into how many blocks a batch is cut.
-        alone: Seconds of a step in one process.
+        alone: Seconds of the processor for a step in one process.
         in_blocks: Of these, seconds in the blocks, which workers share.
-        shared: Seconds over 1, 2, ... workers.
+        shared: The same over 1, 2 workers: of the client, and of the busiest of them.
+        clock: Seconds of the clock: in one process, and over 1, 2 workers.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class Step:
     alone: float
     in_blocks: float
     shared: tuple[float, ...]
+    clock: tuple[float, ...]
 
 
 class Timed:
@@ -71,9 +75,9 @@ class Timed:
 
     def run(self, blocks: Blocks) -> list[tuple[int, int]]:
         """See `sim.kernels.sums.Share`."""
-        started = time.perf_counter()
+        started = time.process_time()
         ended = run_blocks(blocks, here=True)
-        self.seconds, self.blocks = time.perf_counter() - started, len(blocks.sums)
+        self.seconds, self.blocks = time.process_time() - started, len(blocks.sums)
         return ended
 
 
@@ -97,11 +101,13 @@ class Case:
         self.run = Run(trainer=self.trainer, state=self.state, folder=folder)
         n = len(self.trainer.dataset.train_labels)
         self.indices = np.arange(batch) % n
-        self.timed, self.alone = Timed(), [float("inf"), float("inf")]
+        self.timed = Timed()
+        self.alone = self.in_blocks = float("inf")
         self.shared = [float("inf")] * len(NUMBERS)
+        self.clock = [float("inf")] * (1 + len(NUMBERS))
 
     def step(self) -> float:
-        """Seconds of a step that changes nothing: the learning rate is 0."""
+        """A step that changes nothing, since the learning rate is 0; seconds of the clock."""
         started = time.perf_counter()
         self.trainer.run_step(self.state, self.indices, 0.0, np.random.default_rng(0))
         return time.perf_counter() - started
@@ -109,9 +115,11 @@ class Case:
     def time_alone(self, steps: int) -> None:
         """Time steps in this process."""
         for _ in range(steps):
+            started = time.process_time()
             with share_blocks(self.timed):
-                self.alone[0] = min(self.alone[0], self.step())
-            self.alone[1] = min(self.alone[1], self.timed.seconds)
+                self.clock[0] = min(self.clock[0], self.step())
+            self.alone = min(self.alone, time.process_time() - started)
+            self.in_blocks = min(self.in_blocks, self.timed.seconds)
 
     def time_shared(self, clients: list[Any], steps: int) -> None:
         """Time steps over workers; the first makes their data and kernels."""
@@ -119,16 +127,20 @@ class Case:
             with train_on_cluster(self.run, client, root=None, compile_model=compile_model,
                                   compile_readout=compile_readout):  # fmt: skip
                 self.step()
-                own = min(self.step() for _ in range(steps))
-            self.shared[place] = min(self.shared[place], own)
+                before, started = client.run(time.process_time), time.process_time()
+                clock = min(self.step() for _ in range(steps))
+                own, after = time.process_time() - started, client.run(time.process_time)
+            busiest = max(after[name] - before[name] for name in after)
+            self.shared[place] = min(self.shared[place], (own + busiest) / steps)
+            self.clock[place + 1] = min(self.clock[place + 1], clock)
 
     @property
     def found(self) -> Step:
         """What was measured."""
         return Step(
             kind=self.kind, hidden=self.hidden, batch=self.batch, blocks=self.timed.blocks,
-            weights=sum(a.size for a in self.state.parameters), alone=self.alone[0],
-            in_blocks=self.alone[1], shared=tuple(self.shared),
+            weights=sum(a.size for a in self.state.parameters), alone=self.alone,
+            in_blocks=self.in_blocks, shared=tuple(self.shared), clock=tuple(self.clock),
         )  # fmt: skip
 
 
@@ -221,26 +233,19 @@ def draw(path: Path, steps: list[Step], costs: Costs) -> None:
                       markersize=4)  # fmt: skip
             axes.set(xscale="log", yscale="log", xlabel="weights", ylabel="batch",
                      title=f"{kind}: at most {most} workers")  # fmt: skip
-        figure.colorbar(image, ax=figure.axes, label="times as fast, by the model")
+        figure.colorbar(image, ax=figure.axes, label="times as fast")
         save_figure(figure, path)
 
 
 def describe(steps: list[Step], costs: Costs) -> str:
     """A table of what was measured, and what the model says."""
-    head = [
-        "kind",
-        "hidden",
-        "batch",
-        "weights",
-        "1 process",
-        "1 worker (model)",
-        "2 workers (model)",
-    ]
+    head = ("kind", "hidden", "batch", "weights", "1 process",
+            *(f"{n} worker{'s' * (n > 1)}, model, clock" for n in NUMBERS))  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for step in steps:
         cells = [
-            f"{1e3 * seconds:.1f} ({1e3 * predict(step, n, costs):.1f})"
-            for n, seconds in zip(NUMBERS, step.shared, strict=True)
+            f"{1e3 * seconds:.1f}, {1e3 * predict(step, n, costs):.1f}, {1e3 * clock:.1f}"
+            for n, seconds, clock in zip(NUMBERS, step.shared, step.clock[1:], strict=True)
         ]
         hidden = "-".join(map(str, step.hidden))
         lines.append(

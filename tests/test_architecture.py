@@ -21,7 +21,7 @@ ORDER = (
     *("spiketheory.documents", "derivations"),
     *("sim.status", "sim.threads", "sim.losses"),
     *("sim.inputs", "sim.network", "sim.kernels", "sim.layers", "sim.events"),
-    *("sim.temporal", "sim.plain", "sim.engine"),
+    *("sim.windows", "sim.temporal", "sim.plain", "sim.engine"),
     *("spiketheory.checking", "spiketheory.testing", "spiketheory.testing_plugin"),
     *("sim.analysis", "sim.files", "sim.speech", "sim.training", "sim.report"),
     *("sim.cluster", "sim.interop", "spiketheory.commands"),

@@ -34,9 +34,17 @@ LOOPED = (
     "will_spike",
     "flow_constants_vjp",
     "fire_constants_vjp",
+    "frame_limits",
     "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
     "frame_spike",
     "frame_fire",
+    "frame_crosses",
 )
 HAS_PSEUDOSPIKES = False
 WITHOUT_PSEUDOSPIKES = "a neuron with a finite threshold that has not spiked by the trial's end need not be on its way to a spike: no pseudospike time would be continuous there (Klos & Memmesheimer 2025)"
@@ -473,7 +481,7 @@ def frame_spike(V, since, dt, P_V_V, P_V_0, gain_V, threshold, tau, I0, V_th):
         return np.inf
     if V - I0 < 0 and V_th - I0 < 0:
         t0 = max(0, -tau * np.log1p((V - V_th) / (I0 - V)))
-        return (t0 if dt > t0 else np.inf)
+        return t0 if dt > t0 else np.inf
     return np.inf
 
 
@@ -483,9 +491,9 @@ def frame_fire(V, at, tau, I0, V_th):
     Returns V. Operations: 1 fire, 1 flow, 2 propagator.
     """
     P_V_V_then, P_V_0_then, elapsed_then = propagator(at, tau, I0, V_th)
-    V_then, = fire(V, P_V_V_then, P_V_0_then, elapsed_then, tau, I0, V_th)
+    (V_then,) = fire(V, P_V_V_then, P_V_0_then, elapsed_then, tau, I0, V_th)
     P_V_V_back, P_V_0_back, elapsed_back = propagator(-at, tau, I0, V_th)
-    V_back, = flow(V_then, P_V_V_back, P_V_0_back, elapsed_back, tau, I0, V_th)
+    (V_back,) = flow(V_then, P_V_V_back, P_V_0_back, elapsed_back, tau, I0, V_th)
     return (V_back,)
 
 

@@ -34,7 +34,14 @@ LOOPED = (
     "will_spike",
     "flow_constants_vjp",
     "fire_constants_vjp",
+    "frame_limits",
     "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
     "frame_spike",
     "frame_fire",
 )
@@ -485,7 +492,7 @@ def frame_spike(V, I, since, dt, P_V_I, P_I_I, gain_V, gain_I, tau_m, tau_s, V_t
     V_then, I_then = flow(V, I, P_V_I_then, P_I_I_then, elapsed_then, tau_m, tau_s, V_th)
     wait = time_to_spike(V_then, I_then, tau_m, tau_s, V_th)
     t0 = since + wait
-    return (t0 if dt > t0 else np.inf)
+    return t0 if dt > t0 else np.inf
 
 
 def frame_fire(V, I, at, tau_m, tau_s, V_th):

@@ -29,7 +29,20 @@ METHOD = "riccati"
 THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
 CROSSES_INFINITY = True
-LOOPED = ("flow_constants_vjp", "fire_constants_vjp")
+LOOPED = (
+    "flow_constants_vjp",
+    "fire_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
+)
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
 FACTORS = ("c_dt", "s_dt", "gain_x", "gain_y")
@@ -518,7 +531,7 @@ def frame_limits(a, d, beta, kappa, m):
     """
     if a * d > 0:
         t0 = np.pi / (np.sqrt(a) * np.sqrt(np.abs(d)))
-        return t0 / 2, 2 * t0
+        return t0 / 3, 2 * t0
     if a * d < 0:
         t0 = 1 / (2 * np.sqrt(a) * np.sqrt(np.abs(d)))
         return t0, t0
@@ -604,6 +617,8 @@ def frame_spike(x, y, since, dt, c_dt, s_dt, gain_x, gain_y, a, d, beta, kappa, 
     Returns time. Operations: 3 add, 8 multiply, 2 divide, 1 atanh.
     """
     if c_dt * y - a * s_dt * x >= 0:
+        return np.inf
+    if c_dt * x + d * s_dt * y < 0:
         return np.inf
     if beta > 0:
         x_now = c_dt * x + d * s_dt * y

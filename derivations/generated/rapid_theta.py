@@ -39,7 +39,14 @@ LOOPED = (
     "enter_chart_constants_vjp",
     "leave_chart_constants_vjp",
     "pseudospike_constants_vjp",
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
     "frame_jump",
+    "frame_quiet",
     "frame_spike",
     "frame_fire",
 )
@@ -805,7 +812,7 @@ def frame_spike(
     if ahead >= elapsed:
         return np.inf
     t0 = max(0, ahead)
-    return (t0 if dt > t0 else np.inf)
+    return t0 if dt > t0 else np.inf
 
 
 def frame_fire(ahead, at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r):
@@ -813,11 +820,11 @@ def frame_fire(ahead, at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Thet
 
     Returns ahead. Operations: 1 fire, 1 flow, 2 propagator.
     """
-    elapsed_then, = propagator(at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r)
+    (elapsed_then,) = propagator(at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r)
     (ahead_then,) = fire(
         ahead, elapsed_then, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r
     )
-    elapsed_back, = propagator(-at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r)
+    (elapsed_back,) = propagator(-at, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r)
     (ahead_back,) = flow(
         ahead_then, elapsed_back, V_glue, b_on, b_off, omega_on, omega_off, t_glue, Theta, r
     )

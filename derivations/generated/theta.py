@@ -26,7 +26,18 @@ METHOD = "riccati"
 THRESHOLD_COORDINATE = -1
 PROJECTIVE = (0, 1)
 CROSSES_INFINITY = True
-LOOPED = ()
+LOOPED = (
+    "frame_limits",
+    "frame_factors",
+    "frame_enter",
+    "frame_leave",
+    "frame_rebase",
+    "frame_push",
+    "frame_jump",
+    "frame_quiet",
+    "frame_spike",
+    "frame_fire",
+)
 HAS_PSEUDOSPIKES = True
 WITHOUT_PSEUDOSPIKES = ""
 FACTORS = ("cos_dt", "sin_dt", "gain_x", "gain_y")
@@ -398,7 +409,7 @@ def frame_limits(b, omega, Theta, inverse_b):
     Returns window, reach. Operations: 1 multiply, 2 divide.
     """
     t0 = np.pi / omega
-    return t0 / 2, 2 * t0
+    return t0 / 3, 2 * t0
 
 
 def frame_factors(dt, b, omega, Theta, inverse_b):
@@ -473,6 +484,8 @@ def frame_spike(x, y, since, dt, cos_dt, sin_dt, gain_x, gain_y, b, omega, Theta
     Returns time. Operations: 3 add, 4 multiply, 1 divide, 1 atan2.
     """
     if cos_dt * y - sin_dt * x >= 0:
+        return np.inf
+    if cos_dt * x + sin_dt * y < 0:
         return np.inf
     x_now = cos_dt * x + sin_dt * y
     y_now = cos_dt * y - sin_dt * x

@@ -26,7 +26,7 @@ from scipy.special import erfcx
 from sim.analysis.population_measures import MeasureSettings, measure_populations
 from sim.analysis.spike_data import SpikeData
 from sim.analysis.spike_figures import save_figure
-from sim.analysis.spike_measures import measure_rate
+from sim.analysis.spike_measures import measure_rate, measure_spectrum
 from sim.analysis.training_figures import BLUE, INK, STYLE
 from sim.files.result_file import read_result
 from sim.files.tables import read_toml
@@ -121,12 +121,15 @@ def tell(name: str, data: SpikeData) -> dict[str, Any]:
     state, theory = STATES[name], predict(STATES[name])
     settings = MeasureSettings(start=START, bin=0.5)
     one = measure_populations(data, settings)[0].summarise(1000.0)
+    every = measure_rate(data.times, sum(data.sizes), START, data.time, 0.5)
+    frequencies, power = measure_spectrum(every, 0.5, len(every) // 2)
     return {
         "state": name, "what": state.what, "g": state.g, "outside": state.outside,
         "duration": data.time, "rate": one["rate"], "rate_of_paper": state.rate,
         "rate_by_theory": theory and theory[0], "cv": one["cv"],
         "cv_by_theory": theory and theory[1],
-        "frequency": one["peak"], "frequency_of_paper": state.frequency,
+        "frequency": float(frequencies[power.argmax()]) * 1000,
+        "frequency_of_paper": state.frequency,
         "correlation": one["correlation"], "synchrony": one["synchrony"], "fano": one["fano"],
     }  # fmt: skip
 

@@ -9,9 +9,11 @@ import numpy as np
 import scipy.signal
 
 from spiketheory.errors import InputError, check_positive
+from spiketheory.memory import check_memory
 
 REACH = 4.0
 """A Gaussian kernel ends at so many standard deviations."""
+BYTES_PER_BIN = 100
 EXACT = 1e-9
 """A span that is a multiple of the width but for so small a part of it is cut to all of it."""
 
@@ -23,7 +25,9 @@ def count_bins(start: float, stop: float, width: float) -> int:
         InputError: If there is none.
     """
     check_positive("width of bins", width)
-    n = int(np.floor((stop - start) / width + EXACT))
+    whole = np.floor((stop - start) / width + EXACT)
+    check_memory(BYTES_PER_BIN * whole, "bins of this width")
+    n = int(whole)
     if n < 1:
         raise InputError(
             f"Expected bins that fit between {start:g} and {stop:g} but got a width of {width:g}; "
@@ -126,6 +130,7 @@ def measure_correlations(
     places, rows = find_bins(times, start, width), np.searchsorted(chosen, neurons)
     rows = np.minimum(rows, len(chosen) - 1)
     own = (chosen[rows] == neurons) & (places >= 0) & (places < n)
+    check_memory(16.0 * len(chosen) * n, "counts of neurons in bins of this width")
     counts = np.bincount(rows[own] * n + places[own], minlength=len(chosen) * n).reshape(-1, n)
     varying = counts[(counts != counts[:, :1]).any(axis=1)]
     if len(varying) < 2:

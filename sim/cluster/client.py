@@ -194,14 +194,19 @@ def check_workers(client: Any) -> None:
     answers = client.run(describe_worker, on_error="return")
     for where, found in sorted(answers.items()):
         if isinstance(found, Exception):
-            raise WorkerError(
-                f"Expected the worker {where} to have spiketheory {own['spiketheory']} but it "
-                f"says: {found}; install it there with pip install "
-                f"'spiketheory[cluster]=={own['spiketheory']}'."
-            )
+            raise explain_missing(found, whose=f"the worker {where}")
         versions, threads = found
         check_versions(own, whose=f"the worker {where}", own=versions)
         check_threads(threads, whose=f"the worker {where}")
+
+
+def explain_missing(err: BaseException, *, whose: str = "a worker that joined") -> WorkerError:
+    """What is raised where a worker does not know what it is asked for."""
+    own = describe_versions()["spiketheory"]
+    return WorkerError(
+        f"Expected {whose} to have spiketheory {own} but it says: {err}; install it there with "
+        f"pip install 'spiketheory[cluster]=={own}'."
+    )
 
 
 def describe_worker(dask_worker: Any = None) -> tuple[dict[str, str], int]:

@@ -16,7 +16,14 @@ from uuid import uuid4
 
 import numpy as np
 
-from sim.cluster.client import check_here, explain_gone, explain_killed, list_gone, load_distributed
+from sim.cluster.client import (
+    check_here,
+    explain_gone,
+    explain_killed,
+    explain_missing,
+    list_gone,
+    load_distributed,
+)
 from sim.cluster.train_task import name_in_full
 from sim.kernels.sums import Arrays, Blocks, Node, add_nodes, find_top, share_blocks
 from sim.threads import get_thread_count, run_on_threads
@@ -232,6 +239,8 @@ class ClusterShare:
             found: list[Part] = self.client.gather(futures)
         except distributed.scheduler.KilledWorker as err:
             raise ClusterError(f"{explain_killed(err)} {REMEDY}") from err
+        except ImportError as err:
+            raise explain_missing(err) from err
         except list_gone() as err:
             raise explain_gone(err, REMEDY) from err
         return found

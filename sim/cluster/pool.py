@@ -13,6 +13,7 @@ from sim.cluster.client import (
     check_workers,
     explain_gone,
     explain_killed,
+    explain_missing,
     list_gone,
     load_distributed,
     open_client,
@@ -106,6 +107,7 @@ def explain_loss(remedy: str) -> Iterator[None]:
 
 
 @contextmanager
+# Long: half of it says what it takes.
 def open_pool(
     options: ClusterOptions,
     prepare: Callable[..., None] | None = None,
@@ -151,6 +153,8 @@ def open_pool(
             yield ClusterPool(client, key, remedy)
         except distributed.scheduler.KilledWorker as err:
             raise ClusterError(f"{explain_killed(err)} {remedy}") from err
+        except ImportError as err:
+            raise explain_missing(err) from err
         except (CancelledError, distributed.client.FutureCancelledError) as err:
             raise explain_gone(err, remedy) from err
         finally:

@@ -15,6 +15,7 @@ from sim.cluster.client import (
     check_workers,
     explain_gone,
     explain_killed,
+    explain_missing,
     list_gone,
     load_distributed,
 )
@@ -240,6 +241,8 @@ def read_end(future: Any, folder: Path) -> TrainEnd:
     error = future.exception() if future.status in ("error", "cancelled", "lost") else None
     if isinstance(error, WorkerError):
         raise error
+    if isinstance(error, ImportError):
+        raise explain_missing(error)
     if error is None:
         end: TrainEnd = future.result()
         return end

@@ -12,6 +12,7 @@ from sim.engine.logits import choose_logits
 from sim.engine.plain_engine import PLAIN
 from sim.engine.records import AnyLoss, AnyOutcome, BatchRecording, Engine, add_gradients
 from sim.engine.single_trials import order_input_times
+from sim.engine.window_engine import WINDOWS, simulate_in_windows
 from sim.events import simulate as events
 from sim.events.differentiate import Gradients
 from sim.events.differentiate import differentiate as differentiate_events
@@ -36,10 +37,12 @@ from sim.temporal.logit_losses import LogitLoss
 from spiketheory.errors import InputError, check_choice, check_shape
 
 ENGINES: dict[str, Engine] = {
-    "layers": LayerEngine(), "events": EVENTS, "plain": PLAIN,
+    "layers": LayerEngine(), "windows": WINDOWS, "events": EVENTS, "plain": PLAIN,
 }  # fmt: skip
 """Engines by name, the faster ones first; ``plain`` must be asked for."""
 AUTO = "auto"
+MANY = 100_000
+"""Networks of fewer connections are as fast in the event engine, and need no other kernels."""
 SPARSE = 0.1
 """Projections with fewer of the possible connections are faster in the event engine."""
 
@@ -61,8 +64,9 @@ def choose_engine(network: Network, engine: str = AUTO, *, loss: AnyLoss | None 
 
     Args:
         network: The network.
-        engine: ``layers``, ``events`` or ``plain`` asks for one; ``auto`` takes layers where it
-            can, otherwise events.
+        engine: ``layers``, ``windows``, ``events`` or ``plain`` asks for one; ``auto`` takes layers
+            where it can, windows for large networks without a loss in which every connection
+            between neurons has a delay, otherwise events.
         loss: The loss that is to be computed; None if spikes alone are wanted.
 
     Raises:
@@ -79,13 +83,22 @@ def choose_engine(network: Network, engine: str = AUTO, *, loss: AnyLoss | None 
         return Choice(ENGINES[engine], "it was asked for")
     reason = ENGINES["layers"].why_not(network, loss) or why_sparse(network)
     if reason:
-        return Choice(ENGINES["events"], reason)
+        return choose_for_any(network, reason, loss)
     if isinstance(loss, LogitLoss):
         in_time = f"{loss.name} is a loss of logits"
     else:
         in_time = "" if loss else network.why_no_layers
     how = f", run by the kernels in time since {in_time}" if in_time else ""
     return Choice(ENGINES["layers"], f"it is a chain of dense layers{how}")
+
+
+def choose_for_any(network: Network, why_not: str, loss: AnyLoss | None = None) -> Choice:
+    """Windows or events, for a network that layers do not run."""
+    is_large = network.n_expected >= MANY
+    if is_large and not ENGINES["windows"].why_not(network, loss):
+        how = "it is large, and every connection between neurons has a delay"
+        return Choice(ENGINES["windows"], f"{why_not}, and {how}")
+    return Choice(ENGINES["events"], why_not)
 
 
 def why_sparse(network: Network) -> str:
@@ -136,8 +149,8 @@ def simulate(
     Args:
         network: The network.
         trials: A batch of trials; None for one trial with the spikes of the network's own inputs.
-        options: ``engine`` (``auto``, ``layers``, ``events``, ``plain``; a single trial is not run
-            by layers), ``record`` (whether to keep what `differentiate` needs), ``max_spikes``
+        options: ``engine`` (see `choose_engine`; a single trial is not run by layers), ``record``
+            (whether to keep what `differentiate` needs, which windows do not), ``max_spikes``
             (more of them are an error), ``on_advance`` (called every so often; the run stops if it
             returns True); for a single trial also ``probe_times``, ``probed``, ``recorded`` and
             ``on_spikes``, see `sim.events.simulate.simulate`.
@@ -166,14 +179,18 @@ def simulate_one(network: Network, engine: str, **options: Any) -> Recording:
     check_choice("engine", engine, (AUTO, *ENGINES))
     if engine == "layers":
         raise InputError(
-            "Expected the engine 'events' or 'plain' for a single trial but got 'layers', which "
-            "runs batches; pass trials, or choose another."
+            "Expected the engine 'windows', 'events' or 'plain' for a single trial but got "
+            "'layers', which runs batches; pass trials, or choose another."
         )
     if engine == "plain":
         options.pop("record", None)
         recorded, on_spikes = options.pop("recorded", None), options.pop("on_spikes", None)
         recording = simulate_plainly(network, **options)
         return keep_spikes(recording, recorded, on_spikes)
+    if engine == AUTO and not options.get("record") and not options.get("checkpoints"):
+        engine = choose_for_any(network, "").engine.name
+    if engine == "windows":
+        return simulate_in_windows(network, **options)
     return events.simulate(network, **options)
 
 
@@ -268,7 +285,7 @@ def loss_and_gradient(
         targets: As the loss wants them, see `sim.losses.prepare_targets` and
             `sim.temporal.logit_losses.prepare_logit_targets`.
         loss: The loss of each trial's output times, or logits.
-        engine: ``auto``, ``layers``, ``events`` or ``plain``.
+        engine: ``auto``, ``layers``, ``events`` or ``plain``; windows have no gradients.
         readout: What is read; None for the network's first readout, or the first spikes of its
             last population. A loss of logits needs a `LinearReadout`.
         gradient: Whether to go back.

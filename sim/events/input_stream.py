@@ -10,7 +10,6 @@ import numpy as np
 
 from sim.inputs.drawn_trains import DrawnTrains
 from sim.network.network import Network, SpikeTrains
-from sim.network.wiring import Wiring, wire
 
 SPIKES_AT_ONCE = 1_000_000
 """About so many input spikes are drawn for a piece."""
@@ -21,8 +20,8 @@ def has_drawn(network: Network) -> bool:
     return any(isinstance(p, DrawnTrains) for p in network.inputs)
 
 
-def wire_without_drawn(network: Network) -> Wiring:
-    """A network in flat arrays, without the spikes of the inputs that are drawn."""
+def leave_out_drawn(network: Network) -> Network:
+    """A network without the spikes of the inputs that are drawn."""
     none = np.empty(0), np.empty(0, np.int64)
     inputs = [
         SpikeTrains(name=p.name, size=p.size, times=none[0], channels=none[1])
@@ -30,7 +29,7 @@ def wire_without_drawn(network: Network) -> Wiring:
         else p
         for p in network.inputs
     ]
-    return wire(replace(network, inputs=inputs))
+    return replace(network, inputs=inputs)
 
 
 class InputStream:
@@ -38,13 +37,16 @@ class InputStream:
 
     Args:
         network: The network.
-        wiring: It in flat arrays, see `wire_without_drawn`.
+        times, sources: The spikes that are not drawn, sorted.
         at_once: About how many spikes a piece has.
     """
 
-    def __init__(self, network: Network, wiring: Wiring, at_once: int = SPIKES_AT_ONCE) -> None:
+    def __init__(
+        self, network: Network, times: np.ndarray, sources: np.ndarray,
+        at_once: int = SPIKES_AT_ONCE,
+    ) -> None:  # fmt: skip
         self.duration, self.time = network.duration, 0.0
-        self.times, self.sources = wiring.wires.input_times, wiring.wires.input_sources
+        self.times, self.sources = times, sources
         self.done = 0
         ends = [network.n_neurons + network.slices[p.name].stop for p in network.inputs]
         self.edges = [network.n_neurons, *ends, network.n_sources]

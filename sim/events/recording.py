@@ -7,9 +7,10 @@ import numpy as np
 
 from sim.events.checkpoints import Checkpoints
 from sim.events.tape import Tape
+from sim.network.instants import list_arrivals
 from sim.network.network import Network
-from sim.network.wiring import Wiring
-from spiketheory.errors import SimulationError
+from sim.network.wiring import Wires, Wiring, wire
+from spiketheory.errors import InputError, SimulationError
 from spiketheory.shown import shown_by
 
 
@@ -34,7 +35,6 @@ class Recording:
 
     Attributes:
         network: The network.
-        wiring: The network in flat arrays.
         spike_time: Of the spikes that were kept, sorted, shape (n_spikes,) [time].
         spike_neuron: Neurons are counted through the populations, shape (n_spikes,).
         end: Coordinates at ``time``, shape (width, n_neurons).
@@ -42,9 +42,8 @@ class Recording:
         probe_times: Times at which states were probed, shape (n_probes,) [time].
         probed: Neurons whose states were probed, shape (n_probed,).
         probed_coordinates: Their coordinates, shape (width, n_probes, n_probed).
-        under_way: Groups of connections (`sim.network.wiring`) that a spike is under way on, one
-        entry
-            per spike.
+        laid_out: The network in flat arrays; None if the engine has them in another form.
+        left_over: See `under_way`; None if it is to be found when it is asked for.
         tape: What it takes to go back; None unless asked for.
         cells: The neurons at the end (`sim.events.loop`).
         checkpoints: States from which events can be computed once more; None unless asked for.
@@ -53,7 +52,6 @@ class Recording:
     """
 
     network: Network
-    wiring: Wiring
     spike_time: np.ndarray
     spike_neuron: np.ndarray
     end: np.ndarray
@@ -61,7 +59,8 @@ class Recording:
     probe_times: np.ndarray
     probed: np.ndarray
     probed_coordinates: np.ndarray
-    under_way: np.ndarray
+    laid_out: Wiring | None = None
+    left_over: np.ndarray | None = None
     tape: Tape | None = None
     cells: np.ndarray | None = None
     checkpoints: Checkpoints | None = None
@@ -76,6 +75,26 @@ class Recording:
         )
 
     _repr_png_ = shown_by("sim.analysis.trial_figure.show_recording")
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """The network in flat arrays."""
+        return wire(self.network) if self.laid_out is None else self.laid_out
+
+    @cached_property
+    def under_way(self) -> np.ndarray:
+        """Groups of connections (`sim.network.wiring`) that a spike is under way on, one for each.
+
+        In the order in which engines left them.
+        """
+        if self.left_over is not None:
+            return self.left_over
+        if self.counted is not None:
+            raise InputError(
+                "Expected a run that kept all its spikes, to know which are under way at its end, "
+                "but got one with recorded or on_spikes; leave these out."
+            )
+        return list_under_way(self.wiring.wires, self.spike_time, self.spike_neuron, self.time)
 
     @property
     def spike_counts(self) -> np.ndarray:
@@ -150,6 +169,21 @@ class Recording:
         order = np.argsort(self.spike_neuron, kind="stable")
         edges = np.searchsorted(self.spike_neuron[order], np.arange(1, self.network.n_neurons))
         return np.split(self.spike_time[order], edges)
+
+
+def list_under_way(
+    wires: Wires, times: np.ndarray, neurons: np.ndarray, end: float
+) -> np.ndarray:  # fmt: skip
+    """The groups of connections by which inputs and spikes arrive after the end."""
+    inside = wires.input_times <= end
+    sent = np.concatenate([wires.input_times[inside], times])
+    sources = np.concatenate([wires.input_sources[inside], neurons])
+    firsts = wires.source_groups[sources]
+    counts = wires.source_groups[sources + 1] - firsts
+    groups = np.repeat(firsts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    delays = wires.group_delays[groups]
+    arrivals = list_arrivals(np.repeat(sent, counts), delays, wires.ticks)
+    return groups[(delays > 0) & (arrivals > end)]
 
 
 class StoppedError(SimulationError):

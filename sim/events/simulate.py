@@ -7,7 +7,7 @@ import numpy as np
 
 from sim.events import loop
 from sim.events.checkpoints import CHECKPOINTS, SHARES, Checkpoint, Checkpoints, number_senders
-from sim.events.input_stream import InputStream, has_drawn, wire_without_drawn
+from sim.events.input_stream import InputStream, has_drawn, leave_out_drawn
 from sim.events.kept_spikes import KeptSpikes, OnSpikes, check_recorded
 from sim.events.link import link_network
 from sim.events.loop import DONE, FULL, LOST_STATE, PAUSED, get_width, make_cells
@@ -97,8 +97,8 @@ def simulate(
     check_memory(estimate_memory(network, record is True), "the network and its queue")
     stream = None
     if not record and wiring is None and has_drawn(network):
-        wiring = wire_without_drawn(network)
-        stream = InputStream(network, wiring)
+        wiring = wire(leave_out_drawn(network))
+        stream = InputStream(network, wiring.wires.input_times, wiring.wires.input_sources)
     kept = None
     if chosen is not None or on_spikes is not None:
         kept = KeptSpikes(network.n_neurons, chosen, on_spikes)
@@ -300,11 +300,11 @@ class EventRun:
         self.kernels.probe_all(self.wiring.wires, self.cells, time, end)
         shape = (self.width, len(self.probe_times), len(self.probed))
         return Recording(
-            network=self.network, wiring=self.wiring,
+            network=self.network, laid_out=self.wiring,
             spike_time=times, spike_neuron=neurons,
             end=end, time=time, probe_times=self.probe_times, probed=self.probed,
             probed_coordinates=self.tape.probed_coordinates.reshape(shape),
-            under_way=self.in_flight.groups[: self.tape.counts[N_IN_FLIGHT]].copy(),
+            left_over=self.in_flight.groups[: self.tape.counts[N_IN_FLIGHT]].copy(),
             tape=self.tape if self.record else None, cells=self.cells,
             recorded=None if self.kept is None else self.kept.recorded,
             counted=None if self.kept is None else self.kept.counts,

@@ -14,8 +14,8 @@ from spiketheory.memory import check_memory
 from spiketheory.reading import DamagedError, catch_damage
 
 NEEDED = ("spike_time", "spike_neuron", "population_name", "population_size", "t_end")
-BYTES_PER_SPIKE = 60
-"""Times and neurons, and the copies that statistics make."""
+BYTES_PER_SPIKE, BYTES_PER_NEURON = 60, 100
+"""Of what statistics make of a file."""
 
 
 def read_result(path: Path) -> SpikeData:
@@ -66,15 +66,17 @@ def check_result(path: Path, fields: Mapping[str, np.ndarray]) -> SpikeData:
         )
     times, neurons = fields["spike_time"], fields["spike_neuron"]
     sizes = fields["population_size"]
-    total = int(sizes.sum()) if sizes.dtype.kind in "iu" and sizes.ndim == 1 else -1
+    total = sum(sizes.tolist()) if sizes.dtype.kind in "iu" and sizes.ndim == 1 else -1
+    check_memory(BYTES_PER_NEURON * total, f"the neurons of {path}")
     recorded = fields.get("recorded", np.arange(max(total, 0)))
     n_names = len(fields["population_name"]) if fields["population_name"].ndim == 1 else -1
     fits = (
         total > 0 and sizes.min() > 0 and n_names == len(sizes)
         and times.ndim == neurons.ndim == recorded.ndim == 1 and len(times) == len(neurons)
         and times.dtype.kind == "f" and neurons.dtype.kind in "iu" and recorded.dtype.kind in "iu"
-        and np.isfinite(times).all() and not np.any(np.diff(times) < 0)
-        and fields["t_end"].ndim == 0 and np.isfinite(fields["t_end"])
+        and np.isfinite(times).all() and not np.any(np.diff(times, prepend=0.0) < 0)
+        and fields["t_end"].ndim == 0 and fields["t_end"].dtype.kind in "fiu"
+        and np.isfinite(fields["t_end"])
         and not np.any(np.diff(recorded.astype(np.int64)) <= 0)
         and np.isin(np.unique(neurons), recorded).all()
         and (not len(recorded) or (recorded[0] >= 0 and recorded[-1] < total))

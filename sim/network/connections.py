@@ -37,6 +37,11 @@ class Connections(ABC, Short):
 
     @property
     @abstractmethod
+    def shortest_delay(self) -> float:
+        """No delay is shorter [time]."""
+
+    @property
+    @abstractmethod
     def longest_delay(self) -> float:
         """No delay is longer [time]."""
 

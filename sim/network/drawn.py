@@ -171,6 +171,11 @@ class Drawn(Connections):
         return given.largest if isinstance(given, Distribution) else abs(given)
 
     @property
+    def shortest_delay(self) -> float:
+        """No delay is shorter [time]."""
+        return self.delay.least if isinstance(self.delay, Distribution) else self.delay
+
+    @property
     def longest_delay(self) -> float:
         """No delay is longer [time]."""
         return self.delay.most if isinstance(self.delay, Distribution) else self.delay

@@ -56,3 +56,9 @@ def find_arrival(time: float, delay: float, ticks: float) -> float:
     """
     arrival: float = (np.rint(time * ticks) + delay) / ticks
     return arrival
+
+
+def list_arrivals(times: np.ndarray, delays: np.ndarray, ticks: float) -> np.ndarray:
+    """The same for arrays; what is under way for longer than floats can say arrives at inf."""
+    with np.errstate(over="ignore"):
+        return (np.rint(times * ticks) + delays) / ticks

@@ -80,6 +80,11 @@ class Listed(Connections):
         return float(np.abs(self.weights).max(initial=0.0))
 
     @property
+    def shortest_delay(self) -> float:
+        """No delay is shorter [time]."""
+        return float(np.min(self.delays, initial=np.inf))
+
+    @property
     def longest_delay(self) -> float:
         """No delay is longer [time]."""
         return float(np.max(self.delays, initial=0.0))

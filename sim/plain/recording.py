@@ -100,7 +100,7 @@ def record(
         found[:, k] = fill([states[i] for i in probed], width)
     return PlainRecording(
         network=network,
-        wiring=wiring,
+        laid_out=wiring,
         spike_time=np.array([time for time, _ in run.spikes], np.float64),
         spike_neuron=np.array([neuron for _, neuron in run.spikes], np.int64),
         end=fill(run.states, width),
@@ -108,7 +108,7 @@ def record(
         probe_times=probe_times,
         probed=probed,
         probed_coordinates=found,
-        under_way=find_groups(wiring, run),
+        left_over=find_groups(wiring, run),
         run=run,
     )
 

@@ -19,7 +19,7 @@ class EncoderSettings:
         emphasis: Each sample loses so much of the one before it.
         gammatone: 0 for triangular filters at equal distances in mel, 1 for gammatone filters at
             equal distances of hearing (in equivalent rectangular bandwidths).
-        bands: Number of filters, and of channels.
+        bands: Number of filters, and of channels of each line.
         lowest, highest: Range of frequencies [Hz].
         window: Length of the windows, of Hann's shape, whose power is filtered [s].
         hop: Time from window to window: the length of a frame [s].

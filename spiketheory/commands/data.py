@@ -71,7 +71,7 @@ def show(
         check_apart(target, file)
         plot_speech(
             target, name=file.name, samples=samples, rate=rate, image=image, spikes=trials.time,
-            channels=trials.channel, duration=settings.duration,
+            channels=trials.channel, duration=settings.duration, stretched=bool(settings.fill),
         )  # fmt: skip
         found["figure"] = str(target)
     if as_json:
@@ -79,7 +79,7 @@ def show(
         return
     click.echo(
         f"{file.name}: {found['seconds']:.3f} s at {rate} Hz; {found['spikes']:,} spikes of "
-        f"{settings.bands} channels in {settings.duration:g} s"
+        f"{settings.n_channels} channels in {settings.duration:g} s"
     )
     if "figure" in found:
         click.echo(f"Wrote {found['figure']}.")

@@ -46,7 +46,9 @@ def run_network(
         stream: Takes the spikes while it runs.
         line: See `spiketheory.commands.run_progress.show_run`.
     """
-    options: dict[str, Any] = {"recorded": recorded, "max_spikes": max_spikes, "record": record}
+    options: dict[str, Any] = {"max_spikes": max_spikes, "record": record}
+    if recorded is not None:
+        options["recorded"] = recorded
     if with_traces:
         times, neurons = choose_probes(network.duration, network.n_neurons)
         options |= {"probe_times": times, "probed": neurons}

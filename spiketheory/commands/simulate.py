@@ -101,7 +101,7 @@ class EngineChoice(click.Choice[str]):
 )
 @click.option(
     "--engine",
-    type=EngineChoice(["auto", "layers", "events", "plain"]),
+    type=EngineChoice(["auto", "layers", "windows", "events", "plain"]),
     default="auto",
     show_default=True,
     help="events: an event touches the neurons that it reaches; any network. layers: all neurons "

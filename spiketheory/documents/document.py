@@ -33,6 +33,7 @@ from spiketheory.documents.formulas import (
     name_velocity,
     state_fact,
 )
+from spiketheory.documents.frame import explain_frame
 from spiketheory.documents.json_form import render_json
 from spiketheory.documents.limits import explain_gradient_limits
 from spiketheory.errors import check_choice
@@ -122,6 +123,7 @@ def build_blocks(
         *explain_gradients(d),
         *explain_gradient_limits(d),
         *explain_pseudospike(d),
+        *explain_frame(d),
         *explain_checks(verified),
         Heading(text="References"),
         Listing(items=d.references),

@@ -7,6 +7,7 @@ from typing import Any
 import sympy as sp
 
 from spiketheory.documents.flow import describe_value
+from spiketheory.documents.frame import describe_frame
 from spiketheory.generation.kernel_ir import VerifiedKernel
 from spiketheory.language.model import NeuronModel, format_expression
 from spiketheory.language.notation import write_latex
@@ -65,6 +66,8 @@ def render_json(verified: VerifiedKernel, *, code: str | None = None) -> str:
         "gradients": {name: write_matrix(matrix) for name, matrix in differentiate(d).items()},
         "pseudospike": describe_pseudospike(d),
         "without_pseudospikes": d.without_pseudospikes,
+        "frame": describe_frame(d),
+        "without_frame": d.without_frame,
         "steps": [
             {"title": s.title, "text": s.text, "equations": list(map(write, s.equations))}
             for s in d.steps

@@ -307,7 +307,7 @@ def list_looped(ir: KernelIR) -> tuple[str, ...]:
             if f.name in ENDS and len(f.branches) == 1 and not is_scalar_only(f)
         }  # fmt: skip
         return tuple(name for name in INTERFACE if name not in {*UNCHANGED, *plain})
-    own = (f.name for f in ir.functions if is_scalar_only(f))
+    own = (f.name for f in ir.functions if is_scalar_only(f) or is_of_frame(f))
     return (*own, *(NUMERICAL if ir.texts else ()))
 
 
@@ -490,7 +490,10 @@ def print_body(branch: KernelBranch, indent: str, *, scalar: bool) -> list[str]:
     ]
     results = [print_result(r) for r in branch.results]
     if scalar:
-        return [*lines, lay_out_assignment(f"{indent}return ", branch.results[0], indent)]
+        line = lay_out_assignment(f"{indent}return ", branch.results[0], indent)
+        if isinstance(branch.results[0], sp.Piecewise) and "\n" not in line:
+            line = line.replace("return (", "return ").removesuffix(")")
+        return [*lines, line]
     return [*lines, print_return(results, indent)]
 
 
@@ -499,7 +502,7 @@ def print_call(call: Call, indent: str) -> str:
     names = [name_in_code(target.name) for target in call.targets]
     targets = ", ".join(names)
     if len(names) == 1 and isinstance(call.function, propagator | flow | fire):
-        targets += ","
+        targets = f"({targets},)"
     line = f"{indent}{targets} = {print_numpy(call.function)}"
     if len(line) <= LINE_LENGTH:
         return line

@@ -6,17 +6,24 @@ change. So a spike sets the coordinates with which the neuron will be released, 
 between is a matter of the inputs that come until then.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from spiketheory.generation.kernel_ir import KernelIR
 from spiketheory.language.printers import name_in_code
 from spiketheory.language.symbols import DURATION, pick_name
 
-if TYPE_CHECKING:
-    from spiketheory.generation.refractory_printer import Wrappers
 
-LARGEST_FACTOR = 1e100
-"""Factors beyond this say that the period is too long for the frame."""
+class Wrappers(Protocol):
+    """What prints functions of the whole neuron (`spiketheory.generation.refractory_printer`)."""
+
+    x: list[str]
+    p: list[str]
+    left: str
+    m: str
+
+    def function(self, name: str, arguments: Sequence[str], summary: str, body: str) -> str:
+        """Text of a function."""
 
 
 def elapsed_factor(ir: KernelIR) -> str:
@@ -28,7 +35,8 @@ def elapsed_factor(ir: KernelIR) -> str:
     return pick_name("since_origin", taken)
 
 
-def print_frame(wrappers: "Wrappers", ir: KernelIR) -> list[str]:
+# Long: it is a list of functions.
+def print_frame(wrappers: Wrappers, ir: KernelIR) -> list[str]:
     """Texts of the frame's functions; none if the free neuron has no frame."""
     frame = ir.derivation.frame
     if frame is None:
@@ -44,14 +52,8 @@ def print_frame(wrappers: "Wrappers", ir: KernelIR) -> list[str]:
     function = wrappers.function
     period = f"refractory_time({P})"
     texts = [
-        function("frame_limits", p, "Longest time between two looks, and since the origin.", f"""
-                 window, reach = free_frame_limits({P})
-                 if reach < np.inf:
-                     for number in free_frame_factors(reach + {period}, {P}):
-                         if not abs(number) < {LARGEST_FACTOR:g}:
-                             return 0.0, 0.0
-                 return window, reach
-                 """),
+        function("frame_limits", p, "Longest time between two looks, and since the origin.",
+                 f"return free_frame_limits({P})"),
         function("frame_factors", [time, *p], "Numbers of the frame at a time.",
                  f"return free_frame_factors({time}, {P}) + ({time},)"),
         function("frame_enter", [*x, *p], "Coordinates of the frame with its origin now.", f"""

@@ -9,7 +9,7 @@ a few products and sums and no exponential. $\Phi(s)^{-1} = \Phi(-s)$, so nothin
 Whether a neuron has spiked before s is asked at each of its inputs:
 
 - Projective coordinates: by the sign of the surface, which turns at each spike; so two looks may
-  not be farther apart than half a period.
+  not be farther apart than a part of a period.
 - One variable: V moves in one direction, and u is compared with the origin of the trajectory that
   reaches the threshold at s, $\Phi(-s) V_{th}$.
 - Several: V may cross and come back between two inputs. What drives it is bounded from its value
@@ -29,9 +29,14 @@ from spiketheory.language.symbols import DURATION, WEIGHT, constant_symbol, pick
 from spiketheory.symbolic.derivation import Branch, Derivation, Frame, Integrated
 
 FEW_TIME_CONSTANTS = sp.Integer(4)
-"""Of the fastest rate, in a frame: rounding of s counts as many times more in an exponent."""
+"""Of the fastest rate, in a frame of one variable: rounding of s counts so often in an exponent.
+
+Divided by the number of variables: with each that drives another more terms cancel.
+"""
 SPREAD = sp.Integer(2)
 """How far rates may draw modes apart: terms of u that cancel in V are exp(this) times larger."""
+LARGEST_EXPONENT = sp.Integer(200)
+"""By which a refractory period may make numbers of the frame grow."""
 HYPERBOLIC = sp.S.Half
 """The same for both directions of a hyperbolic flow, which part at twice their rate."""
 
@@ -176,6 +181,8 @@ class FrameBuilder:
         is_projective = bool(d.chart.projective)
         push, jump = self.build_jump() if acts_linearly(d) else self.carry_jump()
         window, reach = self.find_oscillation() if is_projective else self.find_reach()
+        too_long = self.find_overlong_period()
+        window, reach = (*too_long, *window), (*too_long, *reach)
         quiet = self.is_positive_surface() if is_projective else self.stays_below()
         crosses = sp.false
         if not d.model.spike.is_blowup and any(self.moves_potential(j) for j in d.jumps):
@@ -419,11 +426,16 @@ class FrameBuilder:
         return tuple(Branch(condition=b.condition, values=(sp.Max(0, b.values[0]),)) for b in ways)
 
     def find_spike_back(self) -> tuple[Branch, ...]:
-        """Projective coordinates at s, behind the spike: with time, x turns over."""
+        """Projective coordinates at s, behind the spike: with time, x turns over.
+
+        So soon after a spike x is positive. Where it is not, the surface was not crossed: y is 0
+        but for rounding, just behind a spike that was seen.
+        """
         x, y = self.coordinates
+        seen = Branch(condition=self.here[0] < 0, values=(sp.oo,))
         mirrored = {x: self.here[0], y: -self.here[1]}
         ways = [b for b in self.derivation.closed.time_to_spike if b.values[0] is not sp.oo]
-        return tuple(
+        return seen, *(
             Branch(
                 condition=b.condition.subs(mirrored, simultaneous=True),
                 values=(DURATION - b.values[0].subs(mirrored, simultaneous=True),),
@@ -432,10 +444,13 @@ class FrameBuilder:
         )
 
     def find_oscillation(self) -> tuple[tuple[Branch, ...], tuple[Branch, ...]]:
-        """Projective coordinates: half a period, and a whole turn; or a few time constants."""
+        """Projective coordinates: a third of a period, and a whole turn; or a few time constants.
+
+        Between two looks the sign may turn once: half a period less what rounding asks for.
+        """
         square = sp.factor(self.matrix.det())
         rate = sp.sqrt(sp.Abs(square))
-        turning = (sp.pi / (2 * rate), 2 * sp.pi / rate)
+        turning = (sp.pi / (3 * rate), 2 * sp.pi / rate)
         parting = HYPERBOLIC / rate
         if is_positive(square, self.derivation.model.parameters) or square.is_positive:
             return tuple((Branch(condition=sp.true, values=(v,)),) for v in turning)  # type: ignore
@@ -451,7 +466,7 @@ class FrameBuilder:
     def find_reach(self) -> tuple[tuple[Branch, ...], tuple[Branch, ...]]:
         """A few of the fastest time constants, and of the differences of rates."""
         rates = [self.matrix[i, i] for i in range(self.n)]
-        sizes = [sp.Abs(r) / FEW_TIME_CONSTANTS for r in rates if not r.is_zero]
+        sizes = [self.n * sp.Abs(r) / FEW_TIME_CONSTANTS for r in rates if not r.is_zero]
         sizes += [
             (rates[i] - rates[j]) / SPREAD
             for i in range(self.n) for j in range(self.n)
@@ -461,6 +476,23 @@ class FrameBuilder:
         reach = 1 / fastest if sizes else sp.oo
         found = (Branch(condition=sp.true, values=(reach,)),)
         return found, found
+
+    def find_overlong_period(self) -> tuple[Branch, ...]:
+        """A refractory period in which numbers grow too large: the frame reaches nowhere."""
+        phase = self.derivation.refractory
+        if phase is None:
+            return ()
+        rates = [sp.Abs(self.matrix[i, i]) for i in range(self.n)]
+        grows: sp.Basic = sp.true
+        if self.derivation.chart.projective:
+            square = sp.factor(self.matrix.det())
+            rates, grows = [sp.sqrt(sp.Abs(square))], square < 0
+        sizes = [r for r in rates if not r.is_zero]
+        if not sizes or grows == sp.false:
+            return ()
+        fastest = sp.Max(*sizes) if len(sizes) > 1 else sizes[0]
+        condition = sp.And(grows, phase.time * fastest > LARGEST_EXPONENT)
+        return () if condition == sp.false else (Branch(condition=condition, values=(sp.S.Zero,)),)
 
     def drives(self, source: int, target: int) -> bool:
         """Whether a coordinate drives another, however far."""

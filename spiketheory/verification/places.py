@@ -384,6 +384,10 @@ class Place:
         """Run a kernel function, with the constants between ``arguments`` and ``after``."""
         return self.kernels.functions[kernel](*arguments, *self.constants, *after)
 
+    def has(self, kernel: str) -> bool:
+        """Whether there is a kernel function of that name."""
+        return kernel in self.kernels.functions
+
     def flow(self, state: Vector, duration: mpf) -> Vector:
         """Coordinates after ``duration``."""
         return self.run("flow", *state, *self.run("propagator", duration))

@@ -122,4 +122,4 @@ def check_numerically(
     if not ir.derivation.is_measured:  # else they were checked beside the change of variables
         yield from verify_gradients.check_maps(ordinary)
     yield from verify_refractory.check_refractory(ir, ordinary)
-    yield from verify_frame.check_frame(ordinary)
+    yield from verify_frame.check_frame(ir, ordinary)

@@ -20,8 +20,10 @@ from fuzz import mutations as m
 from hypothesis import strategies as st
 
 from derivations import compile_model, read_neuron_model
+from sim.analysis.population_measures import measure_populations
 from sim.files.edge_file import read_edges
 from sim.files.network_file import read_network_file
+from sim.files.result_file import read_result
 from sim.training import run_folder
 from sim.training.checkpoint import load_checkpoint, save_checkpoint
 from sim.training.config import make_config
@@ -133,6 +135,24 @@ def make_trials() -> dict[str, Any]:
         "n_channels": 3, "duration": 2.0, "label": np.arange(7) % 2,
         "group": np.array(["train"] * 5 + ["test", "validation"]),
     }  # fmt: skip
+
+
+def make_result() -> dict[str, Any]:
+    return {
+        "spike_time": np.linspace(0.1, 3.9, 40), "spike_neuron": np.arange(40) % 4,
+        "population_name": np.array(["a", "b"]), "population_size": np.array([3, 2]),
+        "recorded": np.arange(4), "t_end": np.array(4.0),
+    }  # fmt: skip
+
+
+def damage_results() -> st.SearchStrategy[bytes]:
+    files = [make_result()]
+    return m.mix(m.damaged_arrays(files).map(m.write_npz), [m.write_npz(files[0])])
+
+
+def read_and_measure(path: Path) -> None:
+    for one in measure_populations(read_result(path)):
+        one.summarise()
 
 
 def damage_trials() -> st.SearchStrategy[bytes]:
@@ -372,6 +392,7 @@ READERS = {
         read=simulate,
     ),
     "batch": Reader(suffix=".npz", inputs=lambda: damage_npz([OLD / "batch.npz"]), read=simulate),
+    "result": Reader(suffix=".npz", inputs=damage_results, read=read_and_measure),
     "trials": Reader(suffix=".npz", inputs=damage_trials, read=read_trials),
     "config": Reader(
         suffix=".toml",

@@ -76,6 +76,10 @@ def draw_arguments(name):
         row |= dict(zip(model.state, module.leave_chart(*state, *constants), strict=True)) if (
             len(model.state) > 1
         ) else {model.state[0]: rng.normal()}  # fmt: skip
+        if model.has_frame:
+            factors = module.frame_factors(dt, *constants)
+            row |= dict(zip(module.FACTORS, factors, strict=True))
+            row |= {"since": 0.3 * dt, "at": 0.6 * dt}
         rows.append(row | {model.initial: value, "w": w, "dt": dt})
     table = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
     for function in list_functions(model):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clusters import read_arrays
+from clusters import kill, read_arrays, start_cli, wait_for
 from commands import run, run_ok
 
 from sim.cluster.client import ClusterOptions, check_threads, open_client, read_cluster_file
@@ -95,6 +95,38 @@ def test_any_number_of_workers_and_threads_gives_these_bits(options, workers, th
     alone = train_alone("alone", *options, monkeypatch=monkeypatch)
     run_ok("train", *options, "--out", "shared", "--workers", workers, "--threads", threads)
     assert read_arrays("shared") == alone
+
+
+SEARCH = """[base]
+dataset = "digits"
+hidden = [10]
+epochs = 4
+[search]
+method = "halving"
+runs = 5
+[search.space]
+learning_rate = {from = 1e-3, to = 1e-1, scale = "log"}
+batch = {from = 50, to = 200, whole = true}
+"""
+
+
+@pytest.mark.slow
+def test_a_search_stops_the_same_runs_on_any_number_of_workers_and_after_it_was_killed():
+    pytest.importorskip("optuna")
+    Path("sweep.toml").write_text(SEARCH)
+    lines = run_ok("sweep", "sweep.toml", "--out", "one", "--workers", "1", "--log-json").stdout
+    run_ok("sweep", "sweep.toml", "--out", "two", "--workers", "2", "--json")
+    states = [one["status"] for one in list_runs("one")]
+    assert sorted(json.loads(line)["number"] for line in lines.splitlines()) == list(range(5))
+    assert {"done", "stopped"} == set(states)
+    process = start_cli("sweep", "sweep.toml", "--out", "three", "--workers", "1")
+    wait_for(lambda: any(Path("three/runs").glob("*/metrics.csv")))
+    kill(process)
+    run_ok("sweep", "--resume", "three", "--workers", "1", "--json")
+    for other in ("two", "three"):
+        assert [one["status"] for one in list_runs(other)] == states
+        for a, b in zip(list_runs("one"), list_runs(other), strict=True):
+            assert read_arrays(Path("one") / a["folder"]) == read_arrays(Path(other) / b["folder"])
 
 
 def test_a_check_goes_on_where_it_was_stopped():

@@ -263,14 +263,21 @@ def test_a_worker_of_many_tasks_is_refused(cluster):
     assert "to do one task at a time but it does 3; start it with --nthreads 1" in found.stderr
 
 
-def test_a_late_worker_of_another_version_ends_a_sweep_which_goes_on_without_it(cluster):
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(OTHER_NUMPY, "to have numpy"), (NO_SPIKETHEORY, "to have spiketheory")],
+    ids=["another_version", "no_spiketheory"],
+)
+def test_a_late_worker_that_computes_otherwise_ends_a_sweep_which_goes_on_without_it(
+    code, message, cluster
+):
     write_sweep(epochs=40, rates="[0.01, 0.02]")
     good = cluster.add_worker(wait=True)
     process = start_sweep(cluster)
     wait_for(has_begun)
-    bad = cluster.add_worker(code=OTHER_NUMPY)
+    bad = cluster.add_worker(code=code)
     _, said = end_cli(process, 2)
-    assert "to have numpy" in said
+    assert message in said
     assert "go on with --resume swept" in said
     kill(bad)
     assert good.poll() is None

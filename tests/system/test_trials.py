@@ -87,7 +87,7 @@ def test_both_engines_agree_also_in_gradients_and_old_names_are_understood():
 def test_layers_refuse_a_single_trial():
     write_trial()
     result = run("simulate", "trial.npz", "--out", "o.npz", "--engine", "layers")
-    assert_refused(result, "Expected the engine 'events' or 'plain' for a single trial")
+    assert_refused(result, "Expected the engine 'windows', 'events' or 'plain' for a single trial")
 
 
 def test_a_network_that_fires_without_bound_is_an_error_and_its_spikes_are_kept():

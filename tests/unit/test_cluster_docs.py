@@ -50,10 +50,13 @@ def test_the_lines_that_start_schedulers_and_workers_are_understood():
 
     (line,) = (line for line in LINES if line.startswith("dask scheduler"))
     assert scheduler.make_context("scheduler", split(line)[2:]).params["port"] == "8786"
-    (line,) = (line for line in LINES if "dask worker" in line)
-    setting, _, _, *arguments = split(line)
+    by_hand, by_ssh = (line for line in LINES if "dask worker" in line)
+    assert by_ssh.startswith("for m in node1 node2; do ssh $m SPIKETHEORY_THREADS=1 dask worker ")
+    assert by_ssh.endswith(" & done")
+    setting, _, _, *arguments = split(by_hand)
     assert setting == "SPIKETHEORY_THREADS=1"
     assert worker.make_context("worker", arguments).params["nthreads"] == 1
+    assert " ".join(arguments) in by_ssh
 
 
 def test_the_sweep_files_are_read(tmp_path):

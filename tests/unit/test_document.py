@@ -251,8 +251,9 @@ def test_json_reads_back_with_its_sections_in_a_stable_order(verified, written):
         *("schema", "model", "method", "reason", "rejected", "chart", "constants", "propagator"),
         *("numbers", "flow", "will_spike", "time_to_spike", "descent", "integrated", "jump"),
         *("other_jumps", "reset", "initial", "gradients", "pseudospike", "without_pseudospikes"),
-        *("steps", "checks", "references"),
+        *("frame", "without_frame", "steps", "checks", "references"),
     ]
+    assert (content["frame"] is None) == bool(content["without_frame"])
     present = {key for key in ("numbers", "flow", "descent", "integrated") if content[key]}
     expected = {"bessel": {"numbers", "flow"}, "taylor": {"integrated"}}
     assert present - {"descent"} == expected.get(content["method"], {"flow"})
@@ -260,6 +261,16 @@ def test_json_reads_back_with_its_sections_in_a_stable_order(verified, written):
     assert content["model"]["digest"] == verified.derivation.model.digest
     assert content["gradients"].keys() == differentiate(verified.derivation).keys()
     assert len(content["steps"]) == len(verified.derivation.steps)
+
+
+def test_a_document_explains_the_frame_or_why_there_is_none(verified, written):
+    text = written("text")
+    _, found, rest = text.partition("\nCo-moving frame\n---------------\n")
+    assert found
+    if verified.derivation.frame is None:
+        assert rest.strip().startswith(f"None: {verified.derivation.without_frame}.")
+    else:
+        assert "No spike came before, since the last event" in rest
 
 
 def test_json_formulas_read_back_to_the_formulas_they_were_written_from(verified, written):

@@ -89,7 +89,7 @@ def test_a_state_that_is_no_number_at_the_end_is_an_error(engine):
 
 
 @pytest.mark.timeout(120)  # it never ended
-@pytest.mark.parametrize("engine", ["events", "plain"])
+@pytest.mark.parametrize("engine", ["windows", "events", "plain"])
 def test_a_neuron_too_fast_for_the_trial_is_an_error(engine, monkeypatch):
     """V relaxes at a rate of 0.08 sqrt(25e75), so that T is 1e37 steps away."""
     monkeypatch.setattr(taylor, "TAYLOR_CRAWL", 20)

@@ -277,7 +277,10 @@ def draw_delays(projection):
             "Expected trials of 3 channels, as the network has, but got 1",
         ),
         (lambda n: simulate(n, TRIALS.take([])), "at least one trial"),
-        (lambda n: simulate(n, engine="layers"), "Expected the engine 'events' or 'plain' for a"),
+        (
+            lambda n: simulate(n, engine="layers"),
+            "Expected the engine 'windows', 'events' or 'plain' for a",
+        ),
         (lambda n: simulate(n, engine="eager"), "Expected engine"),
         (lambda n: simulate(n, TRIALS, engine="layers", record=True), "Expected the engine"),
         (

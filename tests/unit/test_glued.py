@@ -171,4 +171,4 @@ def test_pseudospikes_are_those_of_the_theta_neuron():
 
 def test_two_parabolas_of_ones_own_verify():
     assert derive_once(make_glued()).method == "glued parabolas"
-    assert len(verify_derivation(derive_once(make_glued())).checks) == 24
+    assert len(verify_derivation(derive_once(make_glued())).checks) == 26

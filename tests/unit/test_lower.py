@@ -79,6 +79,9 @@ def test_few_functions_return_a_number_and_all_others_a_tuple(ir):
     numbers |= set() if ir.texts else {"will_spike", "time_to_spike"}
     if not ir.derivation.is_integrated and ir.derivation.closed.time_to_peak:
         numbers |= {"time_to_peak", "excess"}
+    if ir.derivation.frame is not None:
+        numbers |= {"frame_quiet", "frame_spike"}
+        numbers |= {"frame_crosses"} if ir.derivation.frame.crosses != sp.false else set()
     assert {f.name for f in ir.functions if f.scalar} == numbers
 
 
@@ -378,7 +381,8 @@ def test_the_order_of_the_variables_names_changes_no_function():
     known = 0
     for one, other in zip(first.functions, second.functions, strict=True):
         assert one.name == other.name
-        if one.name in ("parameters_valid", "time_to_spike", "will_spike"):
+        asked = ("parameters_valid", "time_to_spike", "will_spike", "frame_quiet")
+        if one.name in (*asked, "frame_spike", "frame_fire"):
             continue
         given = [sp.Rational(k + 2, 2 * k + 3) for k in range(len(one.arguments))]
         found, again = (

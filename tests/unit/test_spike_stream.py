@@ -175,6 +175,8 @@ GOOD = {
         {"recorded": np.array([0])},
         {"recorded": np.array([3, 0])},
         {"t_end": np.array([2.0])},
+        {"t_end": np.array("late")},
+        {"spike_time": np.array([-0.5, 1.0])},
     ],
 )
 def test_other_arrays_are_refused(change, tmp_path):

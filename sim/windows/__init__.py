@@ -1,0 +1,1 @@
+"""The engine for large networks in which every recurrent projection has a delay."""
