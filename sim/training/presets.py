@@ -66,8 +66,8 @@ SPEECH = {
     "encoding": "latency",
     "loss": "first_spike_in_time",
     "readout": "linear_window",
-    "epochs": 20,
-    "batch": 64,
+    "epochs": 30,
+    "batch": 32,
     "optimiser": "adam",
     "learning_rate": 0.03,
     "schedule": "cosine",
@@ -83,7 +83,7 @@ SPEECH = {
     "readout_rate": 20.0,
     "decorrelate": 0.03,
     "count_jumps": 0,
-    "encoder": {"grid": 0.005, "lines": 3, "line_delay": 0.05},
+    "encoder": {"rate": 160, "grid": 0.005, "lines": 3, "line_delay": 0.05},
     "augment": {
         "shift": 0.75, "warp": 0.015, "time": 0.007, "stretch": 0.05, "gain": 0.015, "phase": 1,
         "drop": 0.1,
@@ -139,6 +139,7 @@ HEIDELBERG = {
     "readout_parameters": {"tau_m": 0.02, "tau_s": 0.005},
     "epochs": 50,
     "batch": 32,
+    "learning_rate": 0.02,
     "start_rate": 14.0,
     "rate_low": 14.0,
     "rate_high": 14.0,
@@ -152,6 +153,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         for name, values in (("paper", PAPER), ("best", BEST), ("sparse", SPARSE))
     },
     "fsdd": {"dataset": "fsdd", **SPEECH},
+    "fsdd-best": {"dataset": "fsdd", **SPEECH, "hidden": (512,), "epochs": 20},
     "fsdd-lif": {
         "dataset": "fsdd",
         **SPEECH,

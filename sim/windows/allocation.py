@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sim.network.network import Network
+from sim.network.row_layout import ONE
 from sim.network.rows import BlockRows
 from sim.network.wiring import collect_constants
 from sim.windows.cells import Cells
@@ -140,8 +141,14 @@ def make_own(network: Network, rows: BlockRows, n_slots: int) -> Own:
     lists = np.full((2, n, n_slots if n else 0), END, np.int64)
     progress = np.zeros((n, 5), np.int64)
     progress[:, FREE_CHUNK] = END
+    into = reached[blocks].any(axis=0)
+    ports = np.unique(rows.tract_ports[into])
+    weights = np.unique(rows.tract_weights[into])
     own = Own(
-        places=places, keeps_sent=keeps_sent, heads=lists[0], tails=lists[1],
+        places=places, keeps_sent=keeps_sent, has_ports=len(ports) > 1,
+        has_weights=len(weights) > 1 or bool((rows.tract_kinds[into] != ONE).any()),
+        port=int(ports[0]) if len(ports) else 0, weight=float(weights[0]) if len(weights) else 0.0,
+        heads=lists[0], tails=lists[1],
         counts=np.zeros(lists[0].shape, np.int64), following=np.empty((n, 0), np.int64),
         progress=progress, times=np.empty((n, 0)), sent=np.empty((n, 0)),
         targets=np.empty((n, 0), np.uint16), weights=np.empty((n, 0)),
@@ -157,7 +164,7 @@ def add_chunks(own: Own, more: int) -> Own:
     """The same with more free chunks in every place."""
     n = own.following.shape[1]
     check_memory(len(own.following) * (n + more) * CHUNK * 27, "the spikes under way")
-    names = ["times", "targets", "weights", "ports", *(["sent"] if own.keeps_sent else [])]
+    names = ["targets", *list_names(own)]
     room = (n + more) * CHUNK
     larger: Own = own._replace(
         following=extend(own.following, n + more), **extend_all(own, names, room)
@@ -172,11 +179,17 @@ def add_chunks(own: Own, more: int) -> Own:
 def add_sorted(own: Own, room: int) -> Own:
     """The same with room for so many deliveries in a window."""
     check_memory(len(own.heads) * room * 25, "the spikes of a window")
-    names = ["times", "weights", "ports", *(["sent"] if own.keeps_sent else [])]
-    larger: Own = own._replace(**extend_all(own, [f"sorted_{name}" for name in names], room))
+    names = [f"sorted_{name}" for name in list_names(own)]
+    larger: Own = own._replace(**extend_all(own, names, room))
     return larger
 
 
 def extend_all(own: Own, names: Sequence[str], room: int) -> dict[str, Any]:
     """Some of its arrays with more room, by name."""
     return {name: extend(getattr(own, name), room) for name in names}
+
+
+def list_names(own: Own) -> list[str]:
+    """Names of what is kept of each delivery."""
+    kept = {"weights": own.has_weights, "ports": own.has_ports, "sent": own.keeps_sent}
+    return ["times", *(name for name, is_kept in kept.items() if is_kept)]

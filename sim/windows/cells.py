@@ -269,7 +269,8 @@ def push_own_cells(
             if states[DUE, i] < time:
                 status = spike_before(cells, found, block, i, time, until)
             if status == FINISHED:
-                weight, port = own.sorted_weights[place, k], int(own.sorted_ports[place, k])
+                weight = own.sorted_weights[place, k] if own.has_weights else own.weight
+                port = int(own.sorted_ports[place, k]) if own.has_ports else own.port
                 status = arrive(cells, found, block, i, time, weight, port, until)
             if status == FINISHED:
                 own.at[place, j] = k + 1

@@ -291,19 +291,13 @@ def push_own_frame(
     kind: int, rows: BlockRows, frame: Frame, own: Own, found: Found, state: State, block: int
 ) -> int:
     """Take a block whose deliveries are written out through a pass, neuron by neuron, or on."""
-    progress = found.progress
     constants = load_constants(frame.table, frame.columns[block])
     n = rows.bounds[block + 1] - rows.bounds[block]
     if not begin_block(frame, found, state, block, rows.bounds[block], n, constants):
         return NO_ROOM
     states = frame.states[frame.firsts[block] : frame.firsts[block] + n * get_stride()]
-    for j in range(progress[block, AT_NEURON], n):
-        if not take_deliveries(
-            states, own, own.places[block], j, constants, found, state, block, rows.bounds[block]
-        ):  # fmt: skip
-            progress[block, AT_NEURON] = j
-            return NO_ROOM
-    progress[block, AT_NEURON] = 0
+    if not take_deliveries(states, own, n, constants, found, state, block, rows.bounds[block]):
+        return NO_ROOM
     status = end_frame(rows, states, constants, found, state, block, n)
     if status == FINISHED:
         take_last(states, own, own.places[block], n, constants, found, state, block)
@@ -322,7 +316,8 @@ def take_last(
         for k in range(own.at[place, j], own.ends[place, j]):
             if own.sorted_times[place, k] > state.bounds[HIGH]:
                 break
-            weight, port = own.sorted_weights[place, k], int(own.sorted_ports[place, k])
+            weight = own.sorted_weights[place, k] if own.has_weights else own.weight
+            port = int(own.sorted_ports[place, k]) if own.has_ports else own.port
             push, at = make_push(weight, port, factors, constants), j * get_stride()
             u = load_frame(states, at)
             store_frame(states, at, *frame_jump(*u, *push, *factors, *constants))
@@ -332,39 +327,55 @@ def take_last(
             found.progress[block, N_REACHED] += 1
 
 
+# Long: what does not change is read before the loop, which would take as long as all else.
 @kernel()
 def take_deliveries(
-    states: Floats, own: Own, place: int, j: int, constants: Numbers, found: Found, state: State,
-    block: int, neuron: int,
+    states: Floats, own: Own, n: int, constants: Numbers, found: Found, state: State, block: int,
+    neuron: int,
 ) -> bool:  # fmt: skip
-    """Take a neuron of a block through its deliveries; whether there was room for its spikes."""
+    """Take a block through what arrives before a pass ends, or on; whether there was room."""
+    place, progress = own.places[block], found.progress
     times, weights = own.sorted_times[place], own.sorted_weights[place]
-    ports, origin = own.sorted_ports[place], state.bounds[ORIGIN]
-    at, last = j * get_stride(), own.ends[place, j]
-    k = own.at[place, j]
-    while k < last and times[k] < state.bounds[HIGH]:
-        time = times[k]
-        s = time - origin
-        factors = frame_factors(s, *constants)
-        since = states[at + N_COORDINATES] if FRAME_KEEPS_TIME else 0.0
-        u = load_frame(states, at)
-        if not frame_quiet(*u, since, s, *factors, *constants):
-            if not catch_up(states, at, s, factors, constants, found, state, block, neuron + j):
+    ports, at, ends = own.sorted_ports[place], own.at[place], own.ends[place]
+    has_weights, has_ports = own.has_weights, own.has_ports
+    origin, high = state.bounds[ORIGIN], state.bounds[HIGH]
+    for j in range(progress[block, AT_NEURON], n):
+        where, first, last = j * get_stride(), at[j], ends[j]
+        k = first
+        while k < last and times[k] < high:
+            time = times[k]
+            s = time - origin
+            factors = frame_factors(s, *constants)
+            since = states[where + N_COORDINATES] if FRAME_KEEPS_TIME else 0.0
+            u = load_frame(states, where)
+            has_room = True
+            if not frame_quiet(*u, since, s, *factors, *constants):
+                has_room = catch_up(
+                    states, where, s, factors, constants, found, state, block, neuron + j
+                )  # fmt: skip
+                u = load_frame(states, where)
+            after, end = u, k
+            while end < last and times[end] == time:
+                weight = weights[end] if has_weights else own.weight
+                port = int(ports[end]) if has_ports else own.port
+                push = make_push(weight, port, factors, constants)
+                after = frame_jump(*after, *push, *factors, *constants)
+                end += 1
+            if has_room:
+                store_frame(states, where, *after)
+                if FRAME_CROSSES and frame_crosses(*after, *factors, *constants):
+                    has_room = fire_now(states, where, s, time, constants, found, block, neuron + j)
+                    if not has_room:
+                        store_frame(states, where, *u)
+                elif FRAME_KEEPS_TIME:
+                    states[where + N_COORDINATES] = s
+            if not has_room:
+                progress[block, AT_NEURON] = j
+                at[j] = k
+                progress[block, N_REACHED] += k - first
                 return False
-            u = load_frame(states, at)
-        after, end = u, k
-        while end < last and times[end] == time:
-            push = make_push(weights[end], int(ports[end]), factors, constants)
-            after = frame_jump(*after, *push, *factors, *constants)
-            end += 1
-        store_frame(states, at, *after)
-        if FRAME_CROSSES and frame_crosses(*after, *factors, *constants):
-            if not fire_now(states, at, s, time, constants, found, block, neuron + j):
-                store_frame(states, at, *u)
-                return False
-        elif FRAME_KEEPS_TIME:
-            states[at + N_COORDINATES] = s
-        found.progress[block, N_REACHED] += end - k
-        k = end
-        own.at[place, j] = k
+            k = end
+        at[j] = k
+        progress[block, N_REACHED] += k - first
+    progress[block, AT_NEURON] = 0
     return True

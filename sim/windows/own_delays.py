@@ -9,7 +9,6 @@ delay come first, then the one that was sent first.
 
 import numpy as np
 
-from sim.network.instants import find_arrival
 from sim.network.rows import BlockRows
 from sim.windows.places import find_place
 from sim.windows.records import (
@@ -88,6 +87,7 @@ def count_chunks(rows: BlockRows, own: Own, block: int, tract: int, row: int) ->
     return n // CHUNK + min(n, own.heads.shape[1])
 
 
+# Long: what does not change is read before the loop, which would take as long as all else.
 @kernel()
 def expand_row(
     clock: Clock, rows: BlockRows, own: Own, state: State, block: int, tract: int, row: int,
@@ -98,43 +98,52 @@ def expand_row(
     if start < 0:
         return
     start += row
+    first, end = int(rows.starts[start]), int(rows.starts[start + 1])
     at, weight_at = rows.targets_at[block, tract], rows.weights_at[block, tract]
     delay_at, kind = rows.delays_at[block, tract], rows.tract_kinds[tract]
-    n_slots = own.heads.shape[1]
-    for e in range(int(rows.starts[start]), int(rows.starts[start + 1])):
+    counts, tails, times = own.counts[place], own.tails[place], own.times[place]
+    targets, weights, ports = own.targets[place], own.weights[place], own.ports[place]
+    now, n_slots, port = state.counts[WINDOW], counts.shape[0], rows.tract_ports[tract]
+    slot_now, width, ticks = now % n_slots, float(clock.width), clock.ticks
+    has_weights, has_ports, keeps_sent = own.has_weights, own.has_ports, own.keeps_sent
+    departure = np.rint(time * ticks)  # as in `find_arrival`
+    for e in range(first, end):
         delay = rows.delays[delay_at + e] * rows.delay_step
-        arrival = time if delay == 0.0 else find_arrival(time, delay, clock.ticks)
-        if arrival > clock.duration:
-            continue
-        window = state.counts[WINDOW]
+        arrival, slot = time, slot_now
         if delay > 0.0:
-            window = int(np.rint(arrival * clock.ticks)) // clock.width
-        slot = window % n_slots
-        k = append_delivery(own, place, slot)
-        own.times[place, k] = arrival
-        own.targets[place, k] = rows.targets[at + e]
-        own.weights[place, k] = weigh(rows, kind, tract, weight_at + e)
-        own.ports[place, k] = rows.tract_ports[tract]
-        if own.keeps_sent:
+            arrival = (departure + delay) / ticks
+            if arrival > clock.duration:
+                continue
+            slot += int((departure + delay) / width) - now  # whole numbers: never rounded up
+            if slot >= n_slots:
+                slot -= n_slots
+        n = counts[slot]
+        if n % CHUNK == 0:
+            add_chunk(own, place, slot)
+        counts[slot] = n + 1
+        k = tails[slot] * CHUNK + n % CHUNK
+        times[k] = arrival
+        targets[k] = rows.targets[at + e]
+        if has_weights:
+            weights[k] = weigh(rows, kind, tract, weight_at + e)
+        if has_ports:
+            ports[k] = port
+        if keeps_sent:
             own.sent[place, k] = -np.inf if delay == 0.0 else time
 
 
 @kernel()
-def append_delivery(own: Own, place: int, slot: int) -> int:
-    """Where the next delivery of a window is to be written."""
-    n = own.counts[place, slot]
-    own.counts[place, slot] = n + 1
-    if n % CHUNK == 0:
-        chunk = own.progress[place, FREE_CHUNK]
-        own.progress[place, FREE_CHUNK] = own.following[place, chunk]
-        own.progress[place, N_CHUNKS] -= 1
-        own.following[place, chunk] = END
-        if n == 0:
-            own.heads[place, slot] = chunk
-        else:
-            own.following[place, own.tails[place, slot]] = chunk
-        own.tails[place, slot] = chunk
-    return own.tails[place, slot] * CHUNK + n % CHUNK
+def add_chunk(own: Own, place: int, slot: int) -> None:
+    """Add a free chunk to a list."""
+    chunk = own.progress[place, FREE_CHUNK]
+    own.progress[place, FREE_CHUNK] = own.following[place, chunk]
+    own.progress[place, N_CHUNKS] -= 1
+    own.following[place, chunk] = END
+    if own.counts[place, slot] == 0:
+        own.heads[place, slot] = chunk
+    else:
+        own.following[place, own.tails[place, slot]] = chunk
+    own.tails[place, slot] = chunk
 
 
 @kernel()
@@ -186,8 +195,7 @@ def gather(rows: BlockRows, own: Own, arrivals: Arrivals, state: State, block: i
         ends[j] = at[j]
     write_arrivals(rows, own, arrivals, state, block)
     write_deliveries(own, place, slot)
-    for j in range(n_neurons):
-        sort_deliveries(own, place, at[j], ends[j])
+    sort_deliveries(own, place, n_neurons)
     return True
 
 
@@ -208,8 +216,10 @@ def write_arrivals(rows: BlockRows, own: Own, arrivals: Arrivals, state: State, 
             k = neuron_ends[j]
             neuron_ends[j] = k + 1
             own.sorted_times[place, k] = arrivals.times[a]
-            own.sorted_weights[place, k] = weigh(rows, kind, tract, weight_at + e)
-            own.sorted_ports[place, k] = rows.tract_ports[tract]
+            if own.has_weights:
+                own.sorted_weights[place, k] = weigh(rows, kind, tract, weight_at + e)
+            if own.has_ports:
+                own.sorted_ports[place, k] = rows.tract_ports[tract]
             if own.keeps_sent:
                 own.sorted_sent[place, k] = arrivals.sent[a]
 
@@ -221,6 +231,7 @@ def write_deliveries(own: Own, place: int, slot: int) -> None:
     times, weights, ports = own.times[place], own.weights[place], own.ports[place]
     sorted_times, sorted_weights = own.sorted_times[place], own.sorted_weights[place]
     sorted_ports = own.sorted_ports[place]
+    has_weights, has_ports, keeps_sent = own.has_weights, own.has_ports, own.keeps_sent
     n, chunk = own.counts[place, slot], own.heads[place, slot]
     while n > 0:
         for k in range(chunk * CHUNK, chunk * CHUNK + min(n, CHUNK)):
@@ -228,9 +239,11 @@ def write_deliveries(own: Own, place: int, slot: int) -> None:
             to = ends[j]
             ends[j] = to + 1
             sorted_times[to] = times[k]
-            sorted_weights[to] = weights[k]
-            sorted_ports[to] = ports[k]
-            if own.keeps_sent:
+            if has_weights:
+                sorted_weights[to] = weights[k]
+            if has_ports:
+                sorted_ports[to] = ports[k]
+            if keeps_sent:
                 own.sorted_sent[place, to] = own.sent[place, k]
         after = own.following[place, chunk]
         own.following[place, chunk] = own.progress[place, FREE_CHUNK]
@@ -241,32 +254,40 @@ def write_deliveries(own: Own, place: int, slot: int) -> None:
 
 
 @kernel()
-def sort_deliveries(own: Own, place: int, first: int, end: int) -> None:
-    """Sort those of one neuron, in place; they are few."""
+def sort_deliveries(own: Own, place: int, n_neurons: int) -> None:
+    """Sort those of each neuron, in place; they are few."""
     times, weights = own.sorted_times[place], own.sorted_weights[place]
-    ports = own.sorted_ports[place]
-    for k in range(first + 1, end):
-        time = times[k]
-        if times[k - 1] < time:
-            continue
-        weight, port = weights[k], ports[k]
-        sent = own.sorted_sent[place, k] if own.keeps_sent else 0.0
-        to = k
-        while to > first and (
-            times[to - 1] > time
-            or (own.keeps_sent and times[to - 1] == time and own.sorted_sent[place, to - 1] > sent)
-        ):
-            times[to] = times[to - 1]
-            weights[to] = weights[to - 1]
-            ports[to] = ports[to - 1]
-            if own.keeps_sent:
-                own.sorted_sent[place, to] = own.sorted_sent[place, to - 1]
-            to -= 1
-        times[to] = time
-        weights[to] = weight
-        ports[to] = port
-        if own.keeps_sent:
-            own.sorted_sent[place, to] = sent
+    ports, at, ends = own.sorted_ports[place], own.at[place], own.ends[place]
+    has_weights, has_ports, keeps_sent = own.has_weights, own.has_ports, own.keeps_sent
+    for j in range(n_neurons):
+        first = at[j]
+        for k in range(first + 1, ends[j]):
+            time = times[k]
+            if times[k - 1] < time:
+                continue
+            weight = weights[k] if has_weights else 0.0
+            port = int(ports[k]) if has_ports else 0
+            sent = own.sorted_sent[place, k] if keeps_sent else 0.0
+            to = k
+            while to > first and (
+                times[to - 1] > time
+                or (keeps_sent and times[to - 1] == time and own.sorted_sent[place, to - 1] > sent)
+            ):
+                times[to] = times[to - 1]
+                if has_weights:
+                    weights[to] = weights[to - 1]
+                if has_ports:
+                    ports[to] = ports[to - 1]
+                if keeps_sent:
+                    own.sorted_sent[place, to] = own.sorted_sent[place, to - 1]
+                to -= 1
+            times[to] = time
+            if has_weights:
+                weights[to] = weight
+            if has_ports:
+                ports[to] = port
+            if keeps_sent:
+                own.sorted_sent[place, to] = sent
 
 
 @kernel()

@@ -152,6 +152,8 @@ class Own(NamedTuple):
     Attributes:
         places: Place of each block, or -1, shape (n_blocks,).
         keeps_sent: Whether it matters when they were sent, beyond the order in a list.
+        has_ports, has_weights: Whether they have several; else ``port`` and ``weight`` are those of
+            all.
         heads, tails, counts: First and last chunk of each list, and deliveries in it, shape
             (n_places, n_slots).
         following: Next chunk of a list, or of those that are free, shape (n_places, n_chunks).
@@ -163,6 +165,10 @@ class Own(NamedTuple):
 
     places: np.ndarray
     keeps_sent: bool
+    has_ports: bool
+    has_weights: bool
+    port: int
+    weight: float
     heads: np.ndarray
     tails: np.ndarray
     counts: np.ndarray

@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 # Long: its options and its help.
 @click.command()
 @click.option("--preset",
-              type=click.Choice(["paper", "best", "sparse", "fsdd", "fsdd-lif", "shd"]),
+              type=click.Choice(
+                  ["paper", "best", "sparse", "fsdd", "fsdd-best", "fsdd-lif", "shd"]
+              ),
               help="MNIST, paper: the experiment of Klos & Memmesheimer (2025), best: the most "
-              "accurate network, sparse: few spikes. Speech, fsdd: spoken digits, fsdd-lif: the "
-              "same with lif, shd: the Spiking Heidelberg Digits.  [default: values that suit the "
-              "data set]")  # fmt: skip
+              "accurate network, sparse: few spikes. Speech, fsdd: spoken digits, fsdd-best: with "
+              "more neurons, fsdd-lif: with lif, shd: the Spiking Heidelberg Digits.  [default: "
+              "values that suit the data set]")  # fmt: skip
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.toml",
               help="Start from this configuration, such as another run's config.toml, or train "
               "the network that a network file describes.  [default: none]")  # fmt: skip

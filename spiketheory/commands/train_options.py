@@ -104,7 +104,7 @@ TRAIN_OPTIONS = (
                  help="Passes through the training set.  [default: 40; mnist 10; yinyang 60; "
                  "speech 30; paper 100]"),
     click.option("--batch", type=int,
-                 help="Samples per optimiser step.  [default: 50; mnist 1000; speech 64]"),
+                 help="Samples per optimiser step.  [default: 50; mnist 1000; speech 32]"),
     click.option("--seed", type=int,
                  help="Seed of weights, order and augmentation; equal seeds give equal results.  "
                  "[default: 0]"),
@@ -157,7 +157,7 @@ TRAIN_OPTIONS = (
     click.option("--optimiser", type=click.Choice(["adabelief", "adam", "sgd"]),
                  help="How gradients become steps.  [default: adabelief; speech adam]"),
     click.option("--learning-rate", type=float,
-                 help="Learning rate at the start.  [default: 0.004; speech 0.02]"),
+                 help="Learning rate at the start.  [default: 0.004; speech 0.03]"),
     click.option("--schedule",
                  type=click.Choice(["constant", "exponential", "cosine", "plateau"]),
                  help="How the learning rate falls.  [default: cosine; mnist exponential]"),
@@ -181,7 +181,7 @@ TRAIN_OPTIONS = (
                  "own split.  [default: none]"),
     click.option("--encoder", multiple=True, metavar="NAME=VALUE", callback=parse_parameters,
                  help="Setting of the encoder of recordings, such as bands=128; repeatable.  "
-                 "[default: none]"),
+                 "[default: none; fsdd, wav as in docs/speech.md]"),
     click.option("--augment", multiple=True, metavar="NAME=VALUE", callback=parse_parameters,
                  help="By how much speech is changed at random, such as shift=0.75; repeatable.  "
                  "[default: none; fsdd, wav as in docs/speech.md]"),

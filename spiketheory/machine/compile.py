@@ -591,7 +591,7 @@ def rebind_module(
         options: dict[str, Any] = {"_nrt": name not in LAYOUT}
         if module is elementary:
             options = {"_nrt": False, "fastmath": {"contract"}}
-        if inlines:
+        if inlines or name == "frame_factors":  # of which a caller uses a part
             options["forceinline"] = True
         compile_it = numba.njit(error_model="numpy", nogil=True, **options)
         names[name] = tell_by_type(compile_it(rebound))

@@ -91,9 +91,9 @@ def test_settings_of_speech_are_merged_by_name_and_survive_toml(tmp_path):
     assert read_config(tmp_path / "config.toml") == config
     assert config.speech.augment["shift"] == 0.75
     assert config.speech.augment["drop"] == 0.2
-    again = make_config(file=tmp_path / "config.toml", encoder={"rate": 100.0})
-    own = {"grid": 0.005, "lines": 3.0, "line_delay": 0.05}
-    assert again.speech.encoder == {"bands": 32.0, "rate": 100.0, **own}
+    again = make_config(file=tmp_path / "config.toml", encoder={"power": 2.0})
+    own = {"rate": 160.0, "grid": 0.005, "lines": 3.0, "line_delay": 0.05}
+    assert again.speech.encoder == {"bands": 32.0, "power": 2.0, **own}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_the_paper_preset_is_the_experiment_of_the_paper():
 def test_every_preset_is_a_choice_of_train(preset):
     (choices,) = (p.type.choices for p in train.params if p.name == "preset")
     assert preset in choices
-    speech = {"fsdd": "fsdd", "fsdd-lif": "fsdd", "shd": "shd"}
+    speech = {"fsdd": "fsdd", "fsdd-best": "fsdd", "fsdd-lif": "fsdd", "shd": "shd"}
     assert make_config(preset=preset).dataset.name == speech.get(preset, "mnist")
 
 
@@ -291,7 +291,7 @@ def test_a_bad_value_is_refused_with_what_was_expected(values, message):
 def test_an_unknown_preset_or_dataset_is_refused():
     with pytest.raises(
         InputError,
-        match="preset to be one of best, fsdd, fsdd-lif, paper, shd, sparse but got 'book'",
+        match=r"preset to be one of best, fsdd, fsdd-best, .*, sparse but got 'book'",
     ):
         make_config(preset="book")
     with pytest.raises(InputError, match="Expected dataset to be one of"):
