@@ -415,3 +415,24 @@ def test_a_spike_that_forgets_the_reset_is_found(monkeypatch):
     monkeypatch.setattr(forget, flow)
     with pytest.raises(VerificationError, match="trials in the frame"):
         verify(change_frame("lif_delta"))
+
+
+def test_variables_may_have_the_names_that_the_frame_uses():
+    """V = max, I = flow: two names of functions; the numbers are those of lif."""
+    fields = {"spike": "max = threshold", "reset": "max = 0", "input": "flow += w"}
+    domains = {"at": "at > 0", "since": "since > 0", "threshold": "threshold > 0"}
+    parameters = {name: {"default": 1.0, "domain": text} for name, text in domains.items()}
+    model = build_model(
+        name="odd", equations="dmax/dt = (flow - max)/at\ndflow/dt = -flow/since",
+        rest={"max": 0, "flow": 0}, parameters=parameters, **fields,
+    )  # fmt: skip
+    odd, usual = ModuleType("odd"), generate_both("lif")[0]
+    exec(compile(print_source(lower(derive(model)), "module"), "<odd>", "exec"), vars(odd))
+    found = []
+    for module in (odd, usual):
+        c = module.constants(1.0, 0.5, 1.0)
+        n = module.frame_factors(0.3, *c)
+        u = module.frame_jump(0.2, 3.0, *module.frame_push(0.5, *n, *c), *n, *c)
+        fired = module.frame_fire(*u, 0.2, *c)
+        found.append((*u, *fired, module.frame_spike(*u, 0.1, 0.9, *n, *c)))
+    assert found[0] == found[1]
