@@ -501,13 +501,14 @@ def print_call(call: Call, indent: str) -> str:
     """Text of ``a, b = function(...)``."""
     names = [name_in_code(target.name) for target in call.targets]
     targets = ", ".join(names)
-    if len(names) == 1 and isinstance(call.function, propagator | flow | fire):
+    is_tuple = len(names) > 1 or isinstance(call.function, propagator | flow | fire)
+    if len(names) == 1 and is_tuple:
         targets = f"({targets},)"
     line = f"{indent}{targets} = {print_numpy(call.function)}"
     if len(line) <= LINE_LENGTH:
         return line
     arguments = [print_numpy(a) for a in call.function.args]
-    targets = lay_out_call(indent, names, indent=indent)
+    targets = lay_out_call(indent, names, indent=indent) if is_tuple else f"{indent}{targets}"
     return lay_out_call(
         f"{targets} = {type(call.function).__name__}", arguments, indent=indent, call=True
     )

@@ -15,7 +15,7 @@ from sim.network.network import Network, Population
 def main(path: Path, limit: int) -> None:
     model = compile_model("theta", backend="numpy")
     network = Network(populations=[Population(name="a", model=model, size=7)], duration=1e12)
-    spike_stream.PAUSE = 0.01
+    spike_stream.PAUSE = 0.0  # each piece is written, however fast the machine is
     stream = spike_stream.SpikeStream(path, network, None)
     if limit:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -71,20 +71,21 @@ INTEGRATED = {
     "gradient through a spike",
 }
 PROJECTIVE = EVERY_MODEL | PSEUDOSPIKES | {"transversality"}
+FRAME = {"co-moving frame", "trials in the frame"}
 CONTRACT = {
-    "theta": PROJECTIVE,
-    "qif_delta": PROJECTIVE | {"branch seams"},
+    "theta": PROJECTIVE | FRAME,
+    "qif_delta": PROJECTIVE | FRAME | {"branch seams"},
     # its pseudodynamics is not its own, so the pseudo input is no input
     "qif": PROJECTIVE - {"pseudo input"},
     # on two sides of the glue point at once only the 50 digits look
-    "rapid_theta": (EVERY_MODEL | PSEUDOSPIKES) - {
+    "rapid_theta": (EVERY_MODEL | FRAME | PSEUDOSPIKES) - {
         "simultaneous inputs", "initial coordinate", "pseudospike continuity", "pseudo input",
     },
-    "lif": EVERY_MODEL | {"branch seams", "next maximum"},
-    "lif_delta": EVERY_MODEL | {"branch seams"},
-    "nlif": EVERY_MODEL | {"branch seams"},
+    "lif": EVERY_MODEL | FRAME | {"branch seams", "next maximum"},
+    "lif_delta": EVERY_MODEL | FRAME | {"branch seams"},
+    "nlif": EVERY_MODEL | FRAME | {"branch seams"},
     # no branch has a closed form
-    "lif_alpha": (EVERY_MODEL | {"next maximum"}) - {"time to spike", "spike time gradient"},
+    "lif_alpha": (EVERY_MODEL | FRAME | {"next maximum"}) - {"time to spike", "spike time gradient"},
     "eif": INTEGRATED,
     "izhikevich": INTEGRATED,
     "adex": INTEGRATED,
