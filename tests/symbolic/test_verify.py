@@ -85,7 +85,8 @@ CONTRACT = {
     "lif_delta": EVERY_MODEL | FRAME | {"branch seams"},
     "nlif": EVERY_MODEL | FRAME | {"branch seams"},
     # no branch has a closed form
-    "lif_alpha": (EVERY_MODEL | FRAME | {"next maximum"}) - {"time to spike", "spike time gradient"},
+    "lif_alpha": (EVERY_MODEL | FRAME | {"next maximum"})
+    - {"time to spike", "spike time gradient"},
     "eif": INTEGRATED,
     "izhikevich": INTEGRATED,
     "adex": INTEGRATED,
