@@ -6,8 +6,8 @@ then depends on its time by a few factors, computed once for all neurons that a 
 arrival is a comparison, to see that the neuron has not spiked before, and a few multiplications.
 Spikes are looked for at the neuron's next arrival, and at the window's end.
 
-Simultaneous arrivals that may carry neurons across are one group: first all own spikes before, then
-all inputs, then whoever is beyond the threshold spikes at this instant.
+Simultaneous arrivals are one group: first all own spikes before, then all inputs (between them
+rounding could make a spike), then whoever is beyond the threshold spikes at this instant.
 """
 
 from sim.events.interface import prefetch
@@ -264,7 +264,7 @@ def push_frame(
     while a < n_due and arrivals.times[a] < state.bounds[HIGH]:
         ask_ahead(rows, arrivals, block, a, n_due)
         end = a + 1
-        while FRAME_CROSSES and end < n_due and arrivals.times[end] == arrivals.times[a]:
+        while end < n_due and arrivals.times[end] == arrivals.times[a]:
             end += 1
         if end == a + 1:
             status = push_row(

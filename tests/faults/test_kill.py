@@ -104,7 +104,7 @@ def kill_once(train):
 
 
 def test_a_training_that_was_killed_goes_on_to_the_same_bits():
-    kill_once((*TRAIN, "--epochs", "20"))
+    kill_once(TRAIN)
 
 
 @pytest.mark.slow
