@@ -10,7 +10,7 @@ from sim.network.row_layout import ONE
 from sim.network.rows import BlockRows
 from sim.network.wiring import collect_constants
 from sim.windows.cells import Cells
-from sim.windows.own_delays import CHUNK
+from sim.windows.own_delays import CHUNK, PARTS
 from sim.windows.records import (
     END,
     FREE,
@@ -138,7 +138,7 @@ def make_own(network: Network, rows: BlockRows, n_slots: int) -> Own:
     others = np.where(rows.tract_own_delays, inputs, rows.tract_delays > 0)
     n, size = len(blocks), int(np.diff(rows.bounds).max()) if len(blocks) else 0
     keeps_sent = bool(reached[blocks][:, others].any())
-    lists = np.full((2, n, n_slots if n else 0), END, np.int64)
+    lists = (n, n_slots * PARTS if n else 0)
     progress = np.zeros((n, 5), np.int64)
     progress[:, FREE_CHUNK] = END
     into = reached[blocks].any(axis=0)
@@ -148,8 +148,9 @@ def make_own(network: Network, rows: BlockRows, n_slots: int) -> Own:
         places=places, keeps_sent=keeps_sent, has_ports=len(ports) > 1,
         has_weights=len(weights) > 1 or bool((rows.tract_kinds[into] != ONE).any()),
         port=int(ports[0]) if len(ports) else 0, weight=float(weights[0]) if len(weights) else 0.0,
-        heads=lists[0], tails=lists[1],
-        counts=np.zeros(lists[0].shape, np.int64), following=np.empty((n, 0), np.int64),
+        heads=np.full(lists, END), tails=np.zeros(lists, np.int64),
+        following=np.empty((n, 0), np.int64), row_times=np.empty((n, CHUNK)),
+        row_parts=np.empty((n, CHUNK)),
         progress=progress, times=np.empty((n, 0)), sent=np.empty((n, 0)),
         targets=np.empty((n, 0), np.uint16), weights=np.empty((n, 0)),
         ports=np.empty((n, 0), np.int8), sorted_times=np.empty((n, 0)),

@@ -132,6 +132,16 @@ def catch_up(
 
 
 @kernel()
+def catch_up_at(
+    states: Floats, place: int, s: float, constants: Numbers, found: Found, state: State,
+    block: int, neuron: int,
+) -> bool:  # fmt: skip
+    """The same where the factors are wanted for nothing else."""
+    factors = frame_factors(s, *constants)
+    return catch_up(states, place, s, factors, constants, found, state, block, neuron)
+
+
+@kernel()
 def fire_now(
     states: Floats, place: int, s: float, time: float, constants: Numbers, found: Found,
     block: int, neuron: int,

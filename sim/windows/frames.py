@@ -17,6 +17,7 @@ from sim.network.rows import BlockRows
 from sim.windows.frame_steps import (
     begin_block,
     catch_up,
+    catch_up_at,
     end_frame,
     fire_now,
     get_stride,
@@ -350,8 +351,8 @@ def take_deliveries(
             u = load_frame(states, where)
             has_room = True
             if not frame_quiet(*u, since, s, *factors, *constants):
-                has_room = catch_up(
-                    states, where, s, factors, constants, found, state, block, neuron + j
+                has_room = catch_up_at(
+                    states, where, s, constants, found, state, block, neuron + j
                 )  # fmt: skip
                 u = load_frame(states, where)
             after, end = u, k

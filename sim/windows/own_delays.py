@@ -1,8 +1,9 @@
 """Connections that each have a delay of their own: spikes are written out as deliveries.
 
-A block keeps its deliveries in chunks, in a list for each window, in the order in which they were
-sent. In their window they are put in order by neuron, then by time, and taken neuron by neuron
-(`sim.windows.cells`, `sim.windows.frames`). In such a block what arrives along other tracts is
+A block keeps its deliveries in chunks, in a list for each part of each window, in the order in
+which they were sent. In their window they are put in order by neuron, which leaves those of a
+neuron almost in order of time, and taken neuron by neuron (`sim.windows.cells`,
+`sim.windows.frames`). In such a block what arrives along other tracts is
 written out, too, when its window comes. Of simultaneous deliveries at one neuron, inputs without
 delay come first, then the one that was sent first.
 """
@@ -33,8 +34,10 @@ from sim.windows.records import (
 from sim.windows.weights import weigh
 from spiketheory.machine.link import kernel
 
-CHUNK = 256
+CHUNK = 128
 """Deliveries of a chunk."""
+PARTS = 32
+"""Of a window, each with a list of its own; a power of two, so that scaling by it is exact."""
 
 
 @kernel()
@@ -88,66 +91,112 @@ def count_chunks(rows: BlockRows, own: Own, block: int, tract: int, row: int) ->
     return n // CHUNK + min(n, own.heads.shape[1])
 
 
-# Long: what does not change is read before the loop, which would take as long as all else.
 @kernel()
 def expand_row(
     clock: Clock, rows: BlockRows, own: Own, state: State, block: int, tract: int, row: int,
     time: float,
 ) -> None:  # fmt: skip
     """Write out what one spike sends to a block along one tract."""
-    start, place = rows.starts_at[block, tract], own.places[block]
+    start = rows.starts_at[block, tract]
     if start < 0:
         return
     start += row
     first, end = int(rows.starts[start]), int(rows.starts[start + 1])
-    at, weight_at = rows.targets_at[block, tract], rows.weights_at[block, tract]
-    delay_at, kind = rows.delays_at[block, tract], rows.tract_kinds[tract]
-    counts, tails, times = own.counts[place], own.tails[place], own.times[place]
-    targets, weights, ports = own.targets[place], own.weights[place], own.ports[place]
-    now, n_slots, port = state.counts[WINDOW], counts.shape[0], rows.tract_ports[tract]
-    slot_now, width, ticks = now % n_slots, float(clock.width), clock.ticks
-    has_weights, has_ports, keeps_sent = own.has_weights, own.has_ports, own.keeps_sent
-    departure, low = np.rint(time * ticks), state.bounds[LOW]  # as in `find_arrival`
-    for e in range(first, end):
-        delay = rows.delays[delay_at + e] * rows.delay_step
-        arrival, slot, ahead = time, slot_now, 0
-        if delay > 0.0:
-            arrival = (departure + delay) / ticks
-            if arrival > clock.duration:
-                continue
-            ahead = int((departure + delay) / width) - now  # whole numbers: never rounded up
-            slot += ahead
-            if slot >= n_slots:
-                slot -= n_slots
-        if ahead < 0 or arrival < low:  # it has arrived: what was saved goes on
-            continue
-        n = counts[slot]
-        if n % CHUNK == 0:
-            add_chunk(own, place, slot)
-        counts[slot] = n + 1
-        k = tails[slot] * CHUNK + n % CHUNK
-        times[k] = arrival
-        targets[k] = rows.targets[at + e]
-        if has_weights:
-            weights[k] = weigh(rows, kind, tract, weight_at + e)
-        if has_ports:
-            ports[k] = port
-        if keeps_sent:
-            own.sent[place, k] = -np.inf if delay == 0.0 else time
+    while first < end:
+        last = min(first + CHUNK, end)
+        time_row(clock, rows, own, block, tract, time, first, last)
+        deliver_row(clock, rows, own, state, block, tract, time, first, last)
+        first = last
 
 
 @kernel()
-def add_chunk(own: Own, place: int, slot: int) -> None:
-    """Add a free chunk to a list."""
+def time_row(
+    clock: Clock, rows: BlockRows, own: Own, block: int, tract: int, time: float, first: int,
+    end: int,
+) -> None:  # fmt: skip
+    """Find when, and in which part of which window, a spike arrives along some connections.
+
+    It divides by nothing but what is the same for all, so that it becomes vector instructions.
+    """
+    place, at = own.places[block], rows.delays_at[block, tract] + first
+    times, parts = own.row_times[place], own.row_parts[place]
+    width, ticks, step = float(clock.width), clock.ticks, rows.delay_step
+    departure = np.rint(time * ticks)  # as in `find_arrival`
+    for k in range(end - first):
+        arrival = departure + rows.delays[at + k] * step
+        times[k] = arrival / ticks
+        # whole numbers, and windows are whole parts: never rounded up to the next window
+        parts[k] = arrival * PARTS / width
+
+
+# Long: what does not change is read before the loop, which would take as long as all else.
+@kernel()
+def deliver_row(
+    clock: Clock, rows: BlockRows, own: Own, state: State, block: int, tract: int, time: float,
+    first: int, end: int,
+) -> None:  # fmt: skip
+    """Write the deliveries of some connections to the lists of their parts."""
+    place, kind, port = own.places[block], rows.tract_kinds[tract], rows.tract_ports[tract]
+    at = rows.targets_at[block, tract] + first
+    weight_at = rows.weights_at[block, tract] + first
+    delay_at = rows.delays_at[block, tract] + first
+    row_times, row_parts = own.row_times[place], own.row_parts[place]
+    tails, times = own.tails[place], own.times[place]
+    targets, weights, ports = own.targets[place], own.weights[place], own.ports[place]
+    n_lists, now = tails.shape[0], state.counts[WINDOW] * PARTS
+    first_list = now % n_lists
+    has_weights, has_ports, keeps_sent = own.has_weights, own.has_ports, own.keeps_sent
+    low = state.bounds[LOW]
+    for k in range(end - first):
+        arrival, ahead, sent = row_times[k], int(row_parts[k]) - now, time
+        if rows.delays[delay_at + k] == 0:
+            arrival, ahead, sent = time, min(ahead, PARTS - 1), -np.inf
+        # what was before was taken before the run was saved
+        if arrival > clock.duration or ahead < 0 or arrival < low:
+            continue
+        to = first_list + ahead
+        if to >= n_lists:
+            to -= n_lists
+        tail = tails[to]
+        if tail & (CHUNK - 1) == 0:
+            tail = add_chunk(own, place, to)
+        tails[to] = tail + 1
+        times[tail] = arrival
+        targets[tail] = rows.targets[at + k]
+        if has_weights:
+            weights[tail] = weigh(rows, kind, tract, weight_at + k)
+        if has_ports:
+            ports[tail] = port
+        if keeps_sent:
+            own.sent[place, tail] = sent
+
+
+@kernel()
+def add_chunk(own: Own, place: int, to: int) -> int:
+    """Add a free chunk to a list; returns the place of its first delivery."""
     chunk = own.progress[place, FREE_CHUNK]
     own.progress[place, FREE_CHUNK] = own.following[place, chunk]
     own.progress[place, N_CHUNKS] -= 1
     own.following[place, chunk] = END
-    if own.counts[place, slot] == 0:
-        own.heads[place, slot] = chunk
+    if own.heads[place, to] == END:
+        own.heads[place, to] = chunk
     else:
-        own.following[place, own.tails[place, slot]] = chunk
-    own.tails[place, slot] = chunk
+        own.following[place, (own.tails[place, to] - 1) // CHUNK] = chunk
+    return chunk * CHUNK
+
+
+@kernel()
+def end_chunk(own: Own, place: int, part: int, chunk: int) -> int:
+    """Where the deliveries of a chunk of a list end."""
+    if own.following[place, chunk] == END:
+        return int(own.tails[place, part])
+    return (chunk + 1) * CHUNK
+
+
+@kernel()
+def find_lists(own: Own, state: State) -> int:
+    """The first list of the window."""
+    return state.counts[WINDOW] * PARTS % own.heads.shape[1]
 
 
 @kernel()
@@ -156,7 +205,12 @@ def count_deliveries(
 ) -> int:
     """How many deliveries a block has in the window."""
     place = own.places[block]
-    n = own.counts[place, state.counts[WINDOW] % own.heads.shape[1]]
+    first, n = find_lists(own, state), 0
+    for part in range(first, first + PARTS):
+        chunk = own.heads[place, part]
+        while chunk != END:
+            n += end_chunk(own, place, part, chunk) - chunk * CHUNK
+            chunk = own.following[place, chunk]
     for a in range(state.counts[N_ARRIVALS]):
         start = rows.starts_at[block, arrivals.tracts[a]]
         if start >= 0:
@@ -176,7 +230,7 @@ def gather(rows: BlockRows, own: Own, arrivals: Arrivals, state: State, block: i
     if count_deliveries(rows, own, arrivals, state, block) > own.sorted_times.shape[1]:
         return False
     at, ends, targets = own.at[place], own.ends[place], own.targets[place]
-    slot = state.counts[WINDOW] % own.heads.shape[1]
+    lists = find_lists(own, state)
     for j in range(n_neurons):
         ends[j] = 0
     for a in range(state.counts[N_ARRIVALS]):
@@ -187,18 +241,20 @@ def gather(rows: BlockRows, own: Own, arrivals: Arrivals, state: State, block: i
             first = rows.targets_at[block, tract]
             for e in range(int(rows.starts[start]), int(rows.starts[start + 1])):
                 ends[int(rows.targets[first + e])] += 1
-    n, chunk = own.counts[place, slot], own.heads[place, slot]
-    while n > 0:
-        for k in range(chunk * CHUNK, chunk * CHUNK + min(n, CHUNK)):
-            ends[int(targets[k])] += 1
-        n, chunk = n - CHUNK, own.following[place, chunk]
+    for part in range(lists, lists + PARTS):
+        chunk = own.heads[place, part]
+        while chunk != END:
+            for k in range(chunk * CHUNK, end_chunk(own, place, part, chunk)):
+                ends[int(targets[k])] += 1
+            chunk = own.following[place, chunk]
     total = 0
     for j in range(n_neurons):
         at[j] = total
         total += ends[j]
         ends[j] = at[j]
     write_arrivals(rows, own, arrivals, state, block)
-    write_deliveries(own, place, slot)
+    for part in range(lists, lists + PARTS):
+        write_deliveries(own, place, part)
     sort_deliveries(own, place, n_neurons)
     return True
 
@@ -229,16 +285,16 @@ def write_arrivals(rows: BlockRows, own: Own, arrivals: Arrivals, state: State, 
 
 
 @kernel()
-def write_deliveries(own: Own, place: int, slot: int) -> None:
-    """Write the deliveries of a window by neuron, and give their chunks back."""
+def write_deliveries(own: Own, place: int, part: int) -> None:
+    """Write the deliveries of a list by neuron, and give their chunks back."""
     ends, targets = own.ends[place], own.targets[place]
     times, weights, ports = own.times[place], own.weights[place], own.ports[place]
     sorted_times, sorted_weights = own.sorted_times[place], own.sorted_weights[place]
     sorted_ports = own.sorted_ports[place]
     has_weights, has_ports, keeps_sent = own.has_weights, own.has_ports, own.keeps_sent
-    n, chunk = own.counts[place, slot], own.heads[place, slot]
-    while n > 0:
-        for k in range(chunk * CHUNK, chunk * CHUNK + min(n, CHUNK)):
+    chunk = own.heads[place, part]
+    while chunk != END:
+        for k in range(chunk * CHUNK, end_chunk(own, place, part, chunk)):
             j = int(targets[k])
             to = ends[j]
             ends[j] = to + 1
@@ -253,13 +309,13 @@ def write_deliveries(own: Own, place: int, slot: int) -> None:
         own.following[place, chunk] = own.progress[place, FREE_CHUNK]
         own.progress[place, FREE_CHUNK] = chunk
         own.progress[place, N_CHUNKS] += 1
-        n, chunk = n - CHUNK, after
-    own.counts[place, slot] = 0
+        chunk = after
+    own.heads[place, part], own.tails[place, part] = END, 0
 
 
 @kernel()
 def sort_deliveries(own: Own, place: int, n_neurons: int) -> None:
-    """Sort those of each neuron, in place; they are few."""
+    """Sort those of each neuron, in place; they are almost in order."""
     times, weights = own.sorted_times[place], own.sorted_weights[place]
     ports, at, ends = own.sorted_ports[place], own.at[place], own.ends[place]
     has_weights, has_ports, keeps_sent = own.has_weights, own.has_ports, own.keeps_sent

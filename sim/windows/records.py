@@ -157,9 +157,11 @@ class Own(NamedTuple):
         keeps_sent: Whether it matters when they were sent, beyond the order in a list.
         has_ports, has_weights: Whether they have several; else ``port`` and ``weight`` are those of
             all.
-        heads, tails, counts: First and last chunk of each list, and deliveries in it, shape
-            (n_places, n_slots).
+        heads: First chunk of each list, or END, shape (n_places, n_slots * PARTS).
+        tails: Where each list ends, in the last of its chunks; 0 if it is empty.
         following: Next chunk of a list, or of those that are free, shape (n_places, n_chunks).
+        row_times, row_parts: When deliveries arrive, and in which part of which window, shape
+            (n_places, CHUNK).
         progress: See the names above, shape (n_places, 5).
         times, sent, targets, weights, ports: Of each delivery, by chunk.
         sorted_times, sorted_sent, sorted_weights, sorted_ports: Those of the window, in order.
@@ -174,8 +176,9 @@ class Own(NamedTuple):
     weight: float
     heads: np.ndarray
     tails: np.ndarray
-    counts: np.ndarray
     following: np.ndarray
+    row_times: np.ndarray
+    row_parts: np.ndarray
     progress: np.ndarray
     times: np.ndarray
     sent: np.ndarray
