@@ -38,12 +38,17 @@ def build(brian: Any, settings: dict[str, Any], folder: str) -> Any:
     target = "i_post" if model == "exp" else "v_post"
     one, weight = settings["one_weight"], settings["weight"]
     keep = []
-    for k, delay in enumerate(settings["delays"]):
+    own = settings["own_delays"]
+    delays = settings["delays"][: 1 if own else None]
+    for k, delay in enumerate(delays):
         synapses = brian.Synapses(
-            group, group, "" if one else "w : 1", name=f"synapses{k}", delay=delay * ms,
-            on_pre=f"{target} += {weight if one else 'w'}",
+            group, group, "" if one else "w : 1", name=f"synapses{k}",
+            delay=None if own else delay * ms, on_pre=f"{target} += {weight if one else 'w'}",
         )  # fmt: skip
-        synapses.connect(p=settings["in_degree"] / len(settings["delays"]) / settings["n"])
+        synapses.connect(p=settings["in_degree"] / len(delays) / settings["n"])
+        if own:
+            low, high = settings["delays"]
+            synapses.delay = f"({low} + {high - low}*rand())*ms"
         if not one:
             synapses.w = weight
         keep.append(synapses)

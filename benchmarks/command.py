@@ -77,6 +77,9 @@ def list_benchmarks() -> None:
 @click.option("--brian-python", metavar="PYTHON",
               help="An interpreter with brian2, whose C++ is compiled beside large networks.  "
               "[default: leave it out]")  # fmt: skip
+@click.option("--match", metavar="TEXT", default="",
+              help="Of large networks, only those with TEXT in their names.  "
+              "[default: all]")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write the result to this file, and figures beside it.  "
               "[default: bench/TIME-COMMIT.json]")  # fmt: skip
@@ -92,6 +95,7 @@ def run(
     spikegd_python: str | None,
     nest_python: str | None,
     brian_python: str | None,
+    match: str,
     out: Path | None,
     tiny: bool,
     as_json: bool,
@@ -108,7 +112,7 @@ def run(
     options = Options(
         quick=quick, rounds=rounds or (2 if quick or tiny else 7), data=data, spikegd=spikegd,
         spikegd_python=spikegd_python, nest_python=nest_python, brian_python=brian_python,
-        tiny=tiny,
+        match=match, tiny=tiny,
     )  # fmt: skip
     chosen = check_names(names)
     path = out or FOLDER / name_result()

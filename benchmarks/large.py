@@ -21,6 +21,10 @@ from sim.threads import get_thread_count
 
 DURATIONS = {1_000: 100.0, 10_000: 20.0, 100_000: 4.0, 1_000_000: 1.0}
 """Of the trial, by neurons [tau]."""
+SHORTER = {"qif": 4.0, "eif": 1.0, "adex": 1.0}
+"""Of neurons without a frame, which take longer [tau]."""
+MANY = 100_000_000
+"""Connections from which on two rounds are enough: peers take minutes to be set up."""
 ONE_WEIGHT = [
     Task(model=model, n=n, in_degree=in_degree)
     for in_degree, sizes in ((100, DURATIONS), (1_000, (1_000, 10_000, 100_000)))
@@ -48,15 +52,20 @@ def measure(session: Session) -> None:
     tasks = [TINY] if session.options.tiny else [*ONE_WEIGHT, *VARIANTS, *OTHERS]
     if few and not session.options.tiny:
         tasks = [task for task in ONE_WEIGHT[:4] if task.model == "theta"]
+    match = session.options.match
     for task in tasks:
-        measure_task(session, task)
+        if match in task.name:
+            measure_task(session, task)
     for task in [TINY] if few else THREADED:
-        measure_threads(session, task)
+        if match in task.name or match == "threads":
+            measure_threads(session, task)
 
 
 def measure_task(session: Session, task: Task) -> None:
     """One network: ours and peers, in turns on one core."""
     duration = 5.0 if session.options.tiny else DURATIONS[task.n] * 100 / task.in_degree
+    duration = min(duration, SHORTER.get(task.model, duration))
+    rounds = min(session.options.rounds, 2 if task.n * task.in_degree >= MANY else 5)
     task = replace(task, duration=duration)
     session.show(f"setting up {task.name}")
     with use_threads(1), ExitStack() as stack:
@@ -74,10 +83,10 @@ def measure_task(session: Session, task: Task) -> None:
                 steps[peer.name] = opened.step
         for step in steps.values():
             step()
-        seconds = interleave(steps, min(session.options.rounds, 5), show=session.show)
+        seconds = interleave(steps, rounds, show=session.show)
     settings = {**task.settings, "spikes_per_neuron_and_tau": windows.rate, "built_seconds": built}
     for name, values in seconds.items():
-        session.add(f"{task.name}: {name}", (task.in_degree / s / 1e6 for s in values),
+        session.add(f"{task.name}: {name}", (windows.events / s / 1e6 for s in values),
                     "million/s", "higher" if name == "windows" else None, **settings)  # fmt: skip
     for name in list(seconds)[1:]:
         session.add_ratio(f"{task.name}: windows, times faster than {name}", seconds[name],

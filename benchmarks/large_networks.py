@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.machine import ROOT
 from derivations import compile_model
 from sim.events.simulate import EventRun
+from sim.inputs.drawn_trains import DrawnTrains
 from sim.network.distribution import Distribution
 from sim.network.drawn import Drawn
 from sim.network.network import Network, Population, Projection
@@ -36,6 +37,10 @@ DRIVE = 1.35
 START: dict[str, float] = {"theta": -1.0, "qif_delta": -1.0}
 WIDTH: dict[str, float] = {"theta": 3.0, "qif_delta": 3.0}
 """Potentials begin between START and START + WIDTH."""
+NOISE: dict[str, float] = {"qif": 1.0}
+"""Weight of Poisson trains for neurons that nothing else drives."""
+N_NOISE, NOISE_CHANNELS, NOISE_RATE = 20, 1000, 1.0
+"""How many trains a neuron hears, of how many, and their rate [1/tau]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +76,17 @@ class Task:
         return STRENGTH / self.in_degree
 
     @property
+    def noise_events(self) -> float:
+        """Synaptic events of noise, for each neuron and tau."""
+        return N_NOISE * NOISE_RATE if self.model in NOISE else 0.0
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What peers are told."""
         delays = {"classes": list(CLASSES), "own": [DELAY, LONGEST]}.get(self.delays, [DELAY])
         return {
             "n": self.n, "in_degree": self.in_degree, "delays": delays,
+            "own_delays": self.delays == "own",
             "drive": PARAMETERS[self.model].get("I0", DRIVE), "weight": self.weight,
             "one_weight": self.weights == "one", "duration": self.duration, "threads": 1,
         }  # fmt: skip
@@ -110,7 +121,21 @@ def make_network(task: Task) -> Network:
         )
         for k, delay in enumerate(delays)
     ]  # fmt: skip
-    return Network(populations=[population], projections=projections, duration=task.duration)
+    inputs = []
+    if task.model in NOISE:
+        inputs = [
+            DrawnTrains(
+                name="noise", size=NOISE_CHANNELS, rates=NOISE_RATE, duration=task.duration, seed=1
+            )
+        ]
+        drive = Drawn(
+            rule="in_degree", number=N_NOISE, shape=(task.n, NOISE_CHANNELS),
+            weight=NOISE[task.model], seed=1, stream=len(projections),
+        )  # fmt: skip
+        projections.append(Projection(pre="noise", post="n", weights=drive))
+    return Network(
+        populations=[population], inputs=inputs, projections=projections, duration=task.duration
+    )
 
 
 class Run:
@@ -118,10 +143,12 @@ class Run:
 
     Attributes:
         rate: Spikes per neuron and tau of the last run.
+        events: Synaptic events per spike, those of noise included.
     """
 
     def __init__(self, task: Task, begin: Callable[[], Any], clock: Callable[[], float]) -> None:
         self.task, self.begin, self.clock, self.rate = task, begin, clock, 0.0
+        self.events = float(task.in_degree)
 
     def __call__(self) -> float:
         """Seconds per spike of a run from the start."""
@@ -131,6 +158,8 @@ class Run:
         seconds = self.clock() - start
         n = len(recording.spike_time)
         self.rate = n / self.task.n / self.task.duration
+        if n > 0:
+            self.events = self.task.in_degree + self.task.noise_events / self.rate
         return seconds / max(n, 1)
 
 

@@ -3,9 +3,9 @@
 ``python nest_peer.py SETTINGS`` prints a line of JSON when the network is there, and one with the
 CPU seconds and the spikes of another stretch of time for every line that it reads. SETTINGS are
 JSON: ``model`` (of NEST), ``n``, ``in_degree``, ``tau`` [ms], ``delays`` [ms] (one, or a class for
-each part of the connections), ``resolution`` [ms], ``drive`` and ``weight`` in units of the
-threshold, ``one_weight`` (whether synapses share it), ``duration`` [ms], ``threads``. It imports
-nothing of this package.
+each part of the connections, or, with ``own_delays``, the shortest and the longest), ``resolution``
+[ms], ``drive`` and ``weight`` in units of the threshold, ``one_weight`` (whether synapses share
+it), ``duration`` [ms], ``threads``. It imports nothing of this package.
 """
 
 import json
@@ -41,6 +41,8 @@ def set_up(nest: Any, settings: dict[str, Any]) -> None:
     if settings["one_weight"]:
         nest.SetDefaults("static_synapse_hom_w", {"weight": weight})
         synapse = {"synapse_model": "static_synapse_hom_w"}
+    if settings["own_delays"]:
+        delays = [nest.random.uniform(*delays)]
     for delay in delays:
         rule = {"rule": "fixed_indegree", "indegree": settings["in_degree"] // len(delays)}
         nest.Connect(neurons, neurons, rule, {**synapse, "delay": delay})

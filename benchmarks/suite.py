@@ -28,6 +28,7 @@ class Options:
         spikegd_python: The interpreter that runs it.
         nest_python: One that has NEST; None leaves it out.
         brian_python: One that has Brian2.
+        match: What the names of large networks contain that are measured.
         tiny: Sizes for the tests of the suite itself, which say nothing about speed.
     """
 
@@ -38,6 +39,7 @@ class Options:
     spikegd_python: str | None = None
     nest_python: str | None = None
     brian_python: str | None = None
+    match: str = ""
     tiny: bool = False
 
     @property
