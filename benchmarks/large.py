@@ -99,7 +99,7 @@ def measure_task(session: Session, task: Task) -> None:
 
 def measure_threads(session: Session, task: Task) -> None:
     """The speed-up by threads, of seconds on the wall."""
-    duration = 5.0 if session.options.tiny else DURATIONS[task.n]
+    duration = 5.0 if session.options.tiny else 2 * DURATIONS[task.n]
     most = get_thread_count()
     run = open_windows(replace(task, duration=duration), clock=time.perf_counter)
     numbers = sorted({1, 2, most} if most > 1 else {1})
