@@ -5,13 +5,14 @@ for each connection, with one weight or one for each synapse; constant drive, we
 0.5 to 0.8 spikes per neuron and tau. Million synaptic events per second and core, set-up left out;
 processor seconds of one thread, in turns. Beside them NEST with grid and precise neurons
 (``--nest-python``) and Brian2's C++ (``--brian-python``), with steps of tau/100 and one refractory
-step where they insist on it.
+step where they insist on it; and what such steps lose in spike times (`benchmarks.grid_error`).
 """
 
 import time
 from contextlib import ExitStack
 from dataclasses import replace
 
+from benchmarks import grid_error
 from benchmarks.large_networks import Task, open_events, open_windows
 from benchmarks.large_peers import list_peers, open_peer
 from benchmarks.scaling import use_threads, with_threads
@@ -60,6 +61,8 @@ def measure(session: Session) -> None:
     for task in tasks:
         if match in task.name:
             measure_task(session, task)
+    if match in grid_error.NAME and not few:
+        grid_error.measure(session)
     for task in [TINY] if few else THREADED:
         if match in task.name or match == "threads":
             measure_threads(session, task)
