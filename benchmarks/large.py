@@ -70,7 +70,7 @@ def measure(session: Session) -> None:
 
 def measure_task(session: Session, task: Task) -> None:
     """One network: ours and peers, in turns on one core."""
-    duration = 5.0 if session.options.tiny else DURATIONS[task.n] * 100 / task.in_degree
+    duration = 5.0 if session.options.tiny else max(DURATIONS[task.n] * 100 / task.in_degree, 1.0)
     duration = min(duration, SHORTER.get(task.model, duration))
     rounds = min(session.options.rounds, 2 if task.n * task.in_degree >= MANY else 5)
     task = replace(task, duration=duration)
