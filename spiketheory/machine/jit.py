@@ -6,6 +6,7 @@ import importlib.metadata
 import inspect
 import os
 import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,19 +80,39 @@ def compile_function(
         flags["inline"] = "always"
     if options.disjoint:
         flags["pipeline_class"] = make_disjoint()
-    dispatcher: Any = numba.njit(**flags)(function)
-    leave_out_wrappers(compile_undisturbed(dispatcher))
-    forget_literals(dispatcher)
     kept = linked or function.__closure__ is not None
     text = hash_package(inspect.getfile(function)) if kept else read_text(function)
     version = hash_texts(text, read_versions())
     name = f"{function.__module__}.{function.__qualname__} {function.__code__.co_firstlineno}"
-    dispatcher.full_key = hash_texts(key, version, name, read_closed_values(function), str(options))
+    full_key = hash_texts(key, version, name, read_closed_values(function), str(options))
+    if kept:
+        function = name_after(function, full_key)
+    dispatcher: Any = numba.njit(**flags)(function)
+    leave_out_wrappers(compile_undisturbed(dispatcher))
+    forget_literals(dispatcher)
+    dispatcher.full_key = full_key
     if kept:
         with contextlib.suppress(RuntimeError):  # no folder for a cache can be written to
             dispatcher._cache = KeyedCache(dispatcher, version[:12])
     compiled: Callable[..., Any] = dispatcher
     return compiled
+
+
+def name_after(function: Callable[..., Any], key: str) -> Callable[..., Any]:
+    """A copy of a function whose machine code has a name that no other function's has.
+
+    Numba names machine code after module, function and how many functions the process has met. So
+    copies of one kernel for two models that two processes compiled may have the same name, and a
+    third process that reads both would run one of them in the place of the other.
+    """
+    copy = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__,
+        function.__closure__,
+    )  # fmt: skip
+    copy.__kwdefaults__, copy.__dict__ = function.__kwdefaults__, dict(function.__dict__)
+    copy.__module__, copy.__doc__ = function.__module__, function.__doc__
+    copy.__qualname__ = f"{function.__qualname__}_{key[:16]}"
+    return copy
 
 
 def is_interpreted() -> bool:
