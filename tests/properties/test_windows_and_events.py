@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models import mark_slow
 from networks import compiled
 
-from derivations import list_models
+from derivations import compile_model, list_models
 from sim.engine.choose import simulate
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.windows.simulate import simulate as simulate_in_windows
@@ -141,5 +141,65 @@ def test_connections_may_each_have_a_delay_of_their_own(name):
     for seed in range(12):
         network = draw_with_own_delays(name, seed)
         by_time, by_state = find_difference(network, [0.3, 0.3, 0.5], 1 + seed % 8)
+        assert by_time <= 1e-12
+        assert by_state <= 1e-9
+
+
+HALVES = """
+[model]
+name = "halves"
+equations = \"\"\"
+dV/dt = I/tau_m
+dI/dt = -I/tau_s
+\"\"\"
+spike = "V = 1"
+reset = "V = 0"
+rest = {V = 0, I = 0}
+[model.inputs]
+halve = "I = I/2 + w"
+lower = "V -= w"
+[parameters]
+tau_m = {default = 1.0, domain = "tau_m > 0"}
+tau_s = {default = 0.5, domain = "tau_s > 0"}
+"""
+"""An input halves the current and adds to it: their order counts; another has a port of its own."""
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    file = tmp_path_factory.mktemp("models") / "halves.toml"
+    file.write_text(HALVES)
+    return compile_model(str(file), backend="numpy")
+
+
+def draw_ordered(model, seed, *, own_delays, shared):
+    """Six neurons and three channels, of which many arrive at one instant; at every port."""
+    rng = np.random.default_rng(seed)
+    grid, projections = rng.choice([0.1, 0.2, 0.3], (6, 6)), []
+    late = np.where(rng.random((6, 3)) < 0.5, 0.0, rng.choice([0.1, 0.2, 0.3], (6, 3)))
+    if own_delays:  # too many to be classes
+        grid, late = (d + 0.1 * rng.integers(0, 25, d.shape) * (d > 0) for d in (grid, late))
+    for port, scale in (("halve", 3.0), ("lower", 0.3)):
+        for pre, delays in (("in", late), ("n", grid)):
+            mask = rng.random(delays.shape) < 0.7
+            weights = scale * rng.uniform(0.2, 1.0, delays.shape)
+            projections.append(
+                Projection(pre=pre, post="n", weights=weights, mask=mask, delays=delays, port=port)
+            )
+    times = rng.integers(1, 40, 60) / 10
+    parameters = {} if shared else {"tau_m": np.linspace(0.9, 1.1, 6)}
+    return Network(
+        populations=[Population(name="n", model=model, size=6, parameters=parameters)],
+        inputs=[SpikeTrains(name="in", size=3, times=times, channels=rng.integers(0, 3, 60))],
+        projections=projections, duration=5.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("own_delays", [False, True])
+def test_simultaneous_inputs_act_in_the_order_in_which_they_were_sent(own_delays, shared, halves):
+    for seed in range(3):
+        network = draw_ordered(halves, seed, own_delays=own_delays, shared=shared)
+        by_time, by_state = find_difference(network, [0.3, 0.5], 1 + seed)
         assert by_time <= 1e-12
         assert by_state <= 1e-9
