@@ -8,6 +8,7 @@ from circuits import run_exactly
 from models import mark_slow
 from test_gradients_of_circuits import KINDS, draw_trial
 
+from sim.network import listed
 from sim.windows.plan import has_frame
 from sim.windows.simulate import simulate
 
@@ -74,10 +75,12 @@ def compare(trial, block_size, framed):
 
 
 @pytest.mark.parametrize("kind", mark_slow(KINDS, "adex"))
-def test_windows_give_the_spikes_and_states_of_50_digits(kind):
+def test_windows_give_the_spikes_and_states_of_50_digits(kind, monkeypatch):
     is_framed = KINDS[kind][0] in FRAMED
     for seed, delays in enumerate(DELAYS.values()):
         compare(draw_delayed([kind], seed, delays=delays), 1 + seed, [is_framed])
+    monkeypatch.setattr(listed, "MOST_CLASSES", 1)  # more are a delay for each connection
+    compare(draw_delayed([kind], 1), 2, [is_framed])
     if is_framed:
         compare(draw_delayed([kind], 3, shared=False), 2, [False])
 
