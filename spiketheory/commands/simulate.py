@@ -377,9 +377,13 @@ def run_streamed(
     network: "Network", out: Path, plot: Path | None, *, engine: str, max_spikes: int,
     as_json: bool, recorded: "np.ndarray | None", long: "LongRun | None" = None,
 ) -> None:  # fmt: skip
-    """Simulate, write spikes to HDF5 on the way and the states at the end, and say so."""
+    """Simulate, write spikes to HDF5 on the way and the states at the end, and say so.
+
+    A network that is refused leaves a file that is there as it is.
+    """
     from sim.events.recording import StoppedError
     from sim.files.spike_stream import SpikeStream
+    from sim.windows.simulate import check_network, check_room
     from spiketheory.commands import network_run as session
     from spiketheory.commands.display import format_json
     from spiketheory.commands.terminal import make_console
@@ -395,6 +399,10 @@ def run_streamed(
             recorded=recorded, long=long,
         )  # fmt: skip
         return
+    if long is not None and long.ranks is not None:
+        check_network(network)
+    elif long is not None or engine == "windows":
+        check_room(network)
     stream = SpikeStream(out, network, recorded, 0 if long is None else long.n_written)
     error = None
     try:
