@@ -16,7 +16,7 @@ from typing import Any
 
 EQUATIONS = {
     "delta": "dv/dt = (drive - v)/tau : 1",
-    "exp": "dv/dt = (drive - v + i)/tau : 1\ndi/dt = -i/(tau/2) : 1",
+    "exp": "dv/dt = (drive - v + current)/tau : 1\ndcurrent/dt = -current/(tau/2) : 1",
     "theta": "dv/dt = (v*(v - 1) + drive)/tau : 1",
 }
 SPIKES = {"theta": ("v > 50", "v = -50")}
@@ -35,7 +35,7 @@ def build(brian: Any, settings: dict[str, Any], folder: str) -> Any:
         namespace={"tau": settings["tau"] * ms, "drive": settings["drive"]},
     )  # fmt: skip
     group.v = "rand()"
-    target = "i_post" if model == "exp" else "v_post"
+    target = "current_post" if model == "exp" else "v_post"
     one, weight = settings["one_weight"], settings["weight"]
     keep = []
     own = settings["own_delays"]

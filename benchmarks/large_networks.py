@@ -16,7 +16,7 @@ from sim.network.drawn import Drawn
 from sim.network.network import Network, Population, Projection
 from sim.network.rows import build_rows
 from sim.network.wiring import wire
-from sim.windows.simulate import BLOCK_SIZE, WindowRun
+from sim.windows.simulate import WindowRun, choose_block_size
 
 DELAY = 0.1
 """The shortest [tau]."""
@@ -166,7 +166,7 @@ class Run:
 def open_windows(task: Task, clock: Callable[[], float] = time.process_time) -> Run:
     """The window engine."""
     network = make_network(task)
-    rows = build_rows(network, block_size=BLOCK_SIZE)
+    rows = build_rows(network, block_size=choose_block_size(network))
 
     def begin() -> WindowRun:
         nothing = np.empty(0), np.empty(0, np.int64)

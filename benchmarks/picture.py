@@ -1,9 +1,11 @@
 """The figure of a result: throughput, scaling and the roofline, as far as they were measured."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.picture_large import draw_costs, find_costs
 from benchmarks.records import Figure, Result
 
 OURS, OTHER, PEERS, FLOOR = "#1b6ca8", "#e08e2b", "#7c878e", "#c0392b"
@@ -179,4 +181,8 @@ PANELS: tuple[tuple[Callable[[Any, Result], None], Callable[[Result], Any]], ...
     (draw_roofline, find_roofline),
     (draw_sizes, find_sizes),
     (draw_batches, find_batches),
+    *(
+        (partial(draw_costs, model=model), partial(find_costs, model=model))
+        for model in ("lif_delta", "theta")
+    ),
 )

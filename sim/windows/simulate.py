@@ -76,6 +76,8 @@ SHARES = {"numba": 20_000_000, "numpy": 4_000}
 BLOCK_SIZE, SMALLEST_BLOCK = 16_384, 1024
 """Neurons of a block: so that their states stand in the second cache, without a frame; and so that
 it is worth a thread."""
+FIRST_ROOM, FIRST_FOUND = 1024, 64
+"""Spikes that there is room for at first, at least: of the network, and of a block in a window."""
 PACKED = (
     *("clock", "rows", "frame", "inputs", "ring", "arrivals", "scratch", "found", "spikes"),
     *("probes", "state", "own"),
@@ -208,16 +210,18 @@ class WindowRun:
         self.n_blocks = len(rows.bounds) - 1
         self.order = np.argsort(-np.diff(rows.bounds), kind="stable")
         self.ring = make_ring(n_slots)
-        self.arrivals = Arrivals(*make_room(Arrivals, 1024))
-        self.scratch = Scratch(*make_room(Scratch, 1024))
-        self.spikes = Spikes(*make_room(Spikes, 1024))
-        self.found = make_found(self.n_blocks, 64)
+        n = int(rows.bounds[-1] - rows.bounds[0])
+        self.arrivals = Arrivals(*make_room(Arrivals, max(n // 2, FIRST_ROOM)))
+        self.scratch = Scratch(*make_room(Scratch, max(n // 2, FIRST_ROOM)))
+        self.spikes = Spikes(*make_room(Spikes, max(n, FIRST_ROOM)))
+        self.found = make_found(self.n_blocks, max(n // self.n_blocks // 4, FIRST_FOUND))
         self.probes = Probes(
             times=probe_times, neurons=probed,
             coordinates=np.zeros((self.width, len(probe_times) * len(probed))),
         )  # fmt: skip
         self.state = State(counts=np.zeros(N_COUNTS, np.int64), bounds=np.zeros(8))
         self.state.counts[FREE], self.state.counts[PAUSE_AT] = END, NEVER
+        self.ring = add_nodes(self.ring, self.state.counts, max(n, FIRST_ROOM))
         self.draw_inputs()
         packed = self.packed
         self.kernels.start(packed.rows, self.cells, packed.frame, packed.clock, packed.state)

@@ -9,12 +9,15 @@ import pytest
 
 from benchmarks import dense, machine, networks, suite
 from benchmarks.compare import compare_results
+from benchmarks.grid_error import step_network
+from benchmarks.large_networks import Task, make_network
 from benchmarks.picture import draw_pictures
 from benchmarks.records import Figure, Result, read_result, write_result
 from benchmarks.report import draw_comparison, draw_result, format_machine, show
 from benchmarks.roofline import Work, count_work, count_work_of
 from benchmarks.scaling import fit_line, use_threads
 from benchmarks.timing import interleave, time_calls
+from sim import simulate
 from sim.threads import get_thread_count
 from spiketheory.errors import InputError
 
@@ -232,6 +235,20 @@ def test_a_line_is_fitted_and_its_deviation_is_relative():
     assert fit_line(x, [5.0, 32.0, 302.0 * 2])[2] > 0.1
 
 
+def test_steps_in_time_come_nearer_to_exact_spikes_the_shorter_they_are():
+    network = make_network(Task(model="lif_delta", n=50, in_degree=5, duration=4.0))
+    exact = simulate(network, engine="events")
+    order = np.lexsort((exact.spike_time, exact.spike_neuron))
+    off = []
+    for step in (0.01, 0.0001):
+        times, neurons = step_network(network, step)
+        steps = np.lexsort((times, neurons))
+        assert np.array_equal(neurons[steps], exact.spike_neuron[order])
+        off.append(abs(times[steps] - exact.spike_time[order]).mean())
+    assert 0.001 < off[0] < 0.1
+    assert 0 < off[1] < off[0] / 20
+
+
 def test_threads_are_set_for_a_while(monkeypatch):
     monkeypatch.setenv("SPIKETHEORY_THREADS", "3")
     with use_threads(1):
@@ -324,6 +341,12 @@ def test_a_picture_has_a_panel_for_what_was_measured(tmp_path):
         add("scaling", "batch 10", [3.0, 4.0], "us/sample"),
         add("scaling", "width 10", [3.0, 4.0], "us/sample"),
         add("scaling", "width 10: synaptic operations", [30.0], "per sample"),
+        *(
+            add("large", f"theta, N = {n:,d}, 100 synapses: {name}", [speed], "million/s", n=n,
+                in_degree=100, one_weight=True, delays=[0.1])
+            for name, speed in (("windows", 400.0), ("NEST, grid", 20.0))
+            for n in (1000, 10_000)
+        ),
     ]  # fmt: skip
     (path,) = draw_pictures(make_result(*figures), tmp_path / "r.json")
     assert path == tmp_path / "r.png"
