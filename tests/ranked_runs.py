@@ -32,6 +32,9 @@ OPTIONS = {"probe_times": [0.5, 0.55, 2.0], "probed": [40, 3, 17, 0, 33]}
 def draw_network(drive=0.0, duration=2.0):
     """Models with and without a frame, parameters per neuron, inputs, delays per connection.
 
+    The shortest delay is between neurons of the first rank.
+
+
     ``drive`` is what one neuron of the last rank gets more.
     """
     rng, size = np.random.default_rng(0), 16
@@ -49,7 +52,7 @@ def draw_network(drive=0.0, duration=2.0):
         Projection(
             pre=pre, post=post, weights=Drawn(
                 rule="in_degree", number=4, shape=(size, size), weight=rng.normal(0.02, 0.1),
-                delay=0.1 if pre == post else 0.15, stream=stream,
+                delay=0.1 if pre == post == "qif" else 0.15, stream=stream,
             ),
         )
         for stream, (pre, post) in enumerate(itertools.product(starts, repeat=2))

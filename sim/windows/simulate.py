@@ -10,7 +10,7 @@ from sim.events.kept_spikes import KeptSpikes, OnSpikes, check_recorded
 from sim.events.recording import Advance, Recording, StoppedError
 from sim.events.simulate import MAX_SPIKES, check_probes
 from sim.network.network import Network
-from sim.network.rows import LARGEST_BLOCK, BlockRows, build_rows
+from sim.network.rows import LARGEST_BLOCK, BlockRows, build_rows, estimate_rows
 from sim.network.wiring import sort_inputs
 from sim.threads import get_thread_count, run_on_threads
 from sim.windows import loop, own_delays
@@ -69,6 +69,7 @@ from sim.windows.records import (
 )
 from sim.windows.saved import Saver, restore
 from spiketheory.errors import InputError
+from spiketheory.memory import check_needs
 
 SHARES = {"numba": 20_000_000, "numpy": 4_000}
 """About so many arrivals and visits of neurons between two looks at the clock and the keyboard."""
@@ -143,6 +144,13 @@ def check_network(network: Network) -> None:
             f"Expected a network that the engine 'windows' can run but {reason}; give every "
             "connection between neurons a delay, or choose the engine 'events'."
         )
+
+
+def check_room(network: Network) -> None:
+    """Raise `InputError` if this process cannot run a network in windows: nothing is laid out."""
+    check_network(network)
+    needs = estimate_rows(network, block_size=choose_block_size(network))
+    check_needs(needs, f"a network of {network.n_expected:,.0f} connections")
 
 
 def choose_block_size(network: Network, n_neurons: int | None = None) -> int:

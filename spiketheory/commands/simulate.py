@@ -373,6 +373,16 @@ def choose_line(as_json: bool) -> Callable[[str], None] | None:
     return partial(click.echo, err=True)
 
 
+def check_windows(network: "Network", engine: str, long: "LongRun | None") -> None:
+    """Refuse a network that windows do not run, before a file that is there is replaced."""
+    from sim.windows.simulate import check_network, check_room
+
+    if long is not None and long.ranks is not None:
+        check_network(network)
+    elif long is not None or engine == "windows":
+        check_room(network)
+
+
 def run_streamed(
     network: "Network", out: Path, plot: Path | None, *, engine: str, max_spikes: int,
     as_json: bool, recorded: "np.ndarray | None", long: "LongRun | None" = None,
@@ -395,6 +405,7 @@ def run_streamed(
             recorded=recorded, long=long,
         )  # fmt: skip
         return
+    check_windows(network, engine, long)
     stream = SpikeStream(out, network, recorded, 0 if long is None else long.n_written)
     error = None
     try:

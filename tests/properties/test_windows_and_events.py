@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from models import mark_slow
 from networks import compiled
 
-from derivations import list_models
+from derivations import compile_model, list_models
 from sim.engine.choose import simulate
 from sim.network.network import Network, Population, Projection, SpikeTrains
+from sim.network.rows import build_rows
 from sim.windows.simulate import simulate as simulate_in_windows
 
 STRENGTHS = {"qif": 6.0, "lif": 4.3, "lif_alpha": 8.3, "lif_delta": 0.6, "nlif": 3.0, "eif": 8.0,
@@ -143,3 +144,87 @@ def test_connections_may_each_have_a_delay_of_their_own(name):
         by_time, by_state = find_difference(network, [0.3, 0.3, 0.5], 1 + seed % 8)
         assert by_time <= 1e-12
         assert by_state <= 1e-9
+
+
+HALVES = """
+[model]
+name = "halves"
+equations = \"\"\"
+dV/dt = I/tau_m
+dI/dt = -I/tau_s
+\"\"\"
+spike = "V = 1"
+reset = "V = 0"
+rest = {V = 0, I = 0}
+[model.inputs]
+halve = "I = I/2 + w"
+lower = "V -= w"
+[parameters]
+tau_m = {default = 1.0, domain = "tau_m > 0"}
+tau_s = {default = 0.5, domain = "tau_s > 0"}
+"""
+"""An input halves the current and adds to it: their order counts; another has a port of its own."""
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    file = tmp_path_factory.mktemp("models") / "halves.toml"
+    file.write_text(HALVES)
+    return compile_model(str(file), backend="numpy")
+
+
+def draw_ordered(model, seed, *, own_delays, shared):
+    """Six neurons and six channels, of which many arrive at one instant, at two ports."""
+    rng = np.random.default_rng(seed)
+    projections = []
+    for port, scale in (("halve", 3.0), ("lower", 0.3)):
+        for pre in ("in", "n", "n"):
+            delays = rng.choice([0.1, 0.2, 0.3], (6, 6))
+            if own_delays and len(projections) % 3 < 2:  # more than are taken as classes
+                delays = (2 + rng.permutation(36).reshape(6, 6)) / 20
+            if pre == "in":
+                delays[rng.random((6, 6)) < 0.3] = 0.0
+            mask = rng.random((6, 6)) < 0.8
+            weights = scale * rng.uniform(0.2, 1.0, (6, 6))
+            projections.append(
+                Projection(pre=pre, post="n", weights=weights, mask=mask, delays=delays, port=port)
+            )
+    times = rng.integers(1, 40, 60) / 10
+    parameters = {} if shared else {"tau_m": np.linspace(0.9, 1.1, 6)}
+    network = Network(
+        populations=[Population(name="n", model=model, size=6, parameters=parameters)],
+        inputs=[SpikeTrains(name="in", size=6, times=times, channels=rng.integers(0, 6, 60))],
+        projections=projections, duration=5.0,
+    )  # fmt: skip
+    assert build_rows(network).tract_own_delays.any() == own_delays
+    return network
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("own_delays", [False, True])
+def test_simultaneous_inputs_act_in_the_order_in_which_they_were_sent(own_delays, shared, halves):
+    for seed in range(3):
+        network = draw_ordered(halves, seed, own_delays=own_delays, shared=shared)
+        by_time, by_state = find_difference(network, [0.3, 0.5], 1 + seed)
+        assert by_time <= 1e-12
+        assert by_state <= 1e-9
+
+
+def test_an_input_current_at_the_instant_of_a_spike_comes_after_it():
+    """Neurons that begin on their threshold, with parameters of their own."""
+    inputs = SpikeTrains(name="in", size=1, times=[0.0, 0.0, 0.5], channels=[0, 0, 0])
+    network = Network(
+        populations=[
+            Population(name="n", model=compiled("lif"), size=3,
+                       parameters={"tau_m": [1.0, 1.1, 1.2]}, initial={"V": 1.0, "I": 1.5})
+        ],
+        inputs=[inputs], duration=3.0,
+        projections=[
+            Projection(pre="in", post="n", weights=[[2.5], [0.0], [3.0]]),
+            Projection(pre="n", post="n", weights=np.full((3, 3), 0.3), delays=0.2),
+        ],
+    )  # fmt: skip
+    assert (simulate(network, engine="events").spike_time[:3] == 0.0).all()
+    by_time, by_state = find_difference(network, [0.0, 0.5], 2)
+    assert by_time <= 1e-12
+    assert by_state <= 1e-9

@@ -136,8 +136,11 @@ def write_network(folder, duration):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["npz", "h5"])
-def test_a_rank_that_is_killed_leaves_what_was_written_and_the_run_goes_on(kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "ended"), [("npz", "rank"), ("h5", "rank"), ("h5", "Ctrl-C"), ("npz", "Ctrl-C")]
+)
+def test_ranks_that_are_ended_leave_what_was_written_and_the_run_goes_on(kind, ended, tmp_path):
+    """A rank is killed, or mpirun hears Ctrl-C, which kills all ranks a moment later."""
     file = write_network(tmp_path, 60.0)
     out, whole = tmp_path / f"out.{kind}", tmp_path / f"whole.{kind}"
     run_ok("simulate", file, "--out", whole, "--backend", "numpy", "--engine", "windows")
@@ -146,7 +149,10 @@ def test_a_rank_that_is_killed_leaves_what_was_written_and_the_run_goes_on(kind,
     while not saved.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    os.kill(list_workers(process)[1], signal.SIGKILL)
+    if ended == "rank":
+        os.kill(list_workers(process)[1], signal.SIGKILL)
+    else:
+        process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode != 0
     if kind == "h5":
