@@ -7,7 +7,7 @@ from sim.training.config import make_config
 from sim.training.run_folder import make_trainer
 from sim.training.train import train_network
 
-PRESETS = ("fsdd", "fsdd-best", "fsdd-lif")
+PRESETS = ("fsdd", "fsdd-best", "fsdd-speakers", "fsdd-lif")
 CASES = {preset: {"preset": preset} for preset in PRESETS} | {
     f"{preset}, hidden weights frozen": {"preset": preset, "freeze": "hidden"} for preset in PRESETS
 }

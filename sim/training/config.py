@@ -95,6 +95,7 @@ class TrainConfig:
 TRAIN_ONLY = (
     *("readout_parameters", "recurrent", "delay", "learn_delays", "learn_parameters"),
     *("smoothing", "class_weights", "rate_cost", "margin", "patience", "clip_sample"),
+    "smooth_start",
 )
 """What only readouts of spike trains have."""
 

@@ -85,6 +85,9 @@ class DatasetPart:
         return bool(self.validation or self.validation_groups)
 
 
+MOST_SMOOTH = 1000.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkPart:
     """Neurons and how they are connected.
@@ -95,6 +98,8 @@ class NetworkPart:
         duration: The trial's end T [time].
         hidden: Numbers of neurons of the hidden layers.
         weight_scale: Weights start uniform in +-weight_scale/sqrt(fan_in).
+        smooth_start: Weights of the input start alike in neighbouring channels, with a readout of
+            spike trains: they are smoothed by a Gaussian of this width [channels].
         precision: ``float64`` or ``float32``, of weights and states.
         recurrent: Whether hidden layers project to themselves.
         delay: Spikes of hidden neurons are under way for up to so long at the start, each neuron's
@@ -110,6 +115,7 @@ class NetworkPart:
     duration: float = 2.0
     hidden: tuple[int, ...] = (100,)
     weight_scale: float = 0.5
+    smooth_start: float = 0.0
     precision: str = "float64"
     recurrent: bool = False
     delay: float = 0.0
@@ -127,6 +133,7 @@ class NetworkPart:
             )
         check_positive("duration", self.duration)
         check_positive("weight_scale", self.weight_scale)
+        check_range("smooth_start", self.smooth_start, 0.0, MOST_SMOOTH)
         for width in self.hidden:
             check_at_least("every hidden layer", width, 1)
         check_range("delay", self.delay, 0.0, np.inf)

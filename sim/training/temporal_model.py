@@ -114,6 +114,8 @@ class TemporalModel:
         default = self.model.module.initial_bounds(*values)[2]
         for k, (n_pre, n) in enumerate(pairwise(self.sizes)):
             arrays[f"W{k}"] = rng.normal(MEAN_WEIGHT, 1.0, (n, n_pre))
+            if k == 0 and self.config.network.smooth_start:
+                arrays["W0"] = self.smooth(arrays["W0"])
             arrays[f"R{k}"] = rng.normal(0.0, 1.0, (n, n))
             if self.config.network.learn_delays:
                 drawn = rng.uniform(0.0, 1.0, n)
@@ -125,6 +127,19 @@ class TemporalModel:
         arrays["readout"] = rng.normal(0.0, 1.0 / self.config.optimiser.readout_rate, shape)
         arrays["bias"] = np.zeros(self.n_outputs)
         return {name: arrays[name] for name in self.names}
+
+    def smooth(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of the input that are alike in neighbouring channels, of the same mean and size.
+
+        Channels of one line alone are neighbours.
+        """
+        from scipy.ndimage import gaussian_filter1d
+
+        lines = int(self.config.speech.encoder.get("lines", 1))
+        by_line = (weights - MEAN_WEIGHT).reshape(len(weights), lines, -1)
+        width = self.config.network.smooth_start
+        found = gaussian_filter1d(by_line, width, axis=2, mode="nearest").reshape(weights.shape)
+        return np.asarray(found / found.std() + MEAN_WEIGHT)
 
     def fixed_delays(self) -> list[np.ndarray]:
         """Delays of each layer's neurons where they do not learn [time]."""

@@ -358,14 +358,25 @@ class TemporalTrainer(Trainer):
             times[row, channels[:n]] = own[:n]
         return Trials.of_compact(LatencyInput(times=times))
 
+    def run_held_out(self, state: TrainState, part: HeldOut) -> list[TemporalOutcome]:
+        """What the network does with samples that are held out, in batches."""
+        arrays, scales = self.read_state(state)
+        parts = []
+        for first in range(0, len(part.labels), EVALUATION_BATCH):
+            chosen = np.arange(first, min(first + EVALUATION_BATCH, len(part.labels)))
+            parts.append(self.run(arrays, scales, part.events.take(chosen), part.labels[chosen]))
+        return parts
+
+    def find_probabilities(self, state: TrainState, part: HeldOut) -> np.ndarray:
+        """Probability of each class for samples that are held out, shape (n, n_classes)."""
+        logits = np.concatenate([one.logits for one in self.run_held_out(state, part)])
+        likely = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(likely / likely.sum(axis=1, keepdims=True))
+
     def evaluate(self, state: TrainState, part: HeldOut | None = None) -> Metrics:
         """Metrics of the network on samples that are held out; None for those that are watched."""
         part = part or self.watched
-        arrays, scales = self.read_state(state)
-        labels, parts = part.labels, []
-        for first in range(0, len(labels), EVALUATION_BATCH):
-            chosen = np.arange(first, min(first + EVALUATION_BATCH, len(labels)))
-            parts.append(self.run(arrays, scales, part.events.take(chosen), labels[chosen]))
+        labels, parts = part.labels, self.run_held_out(state, part)
         logits = np.concatenate([part.logits for part in parts])
         counts = np.concatenate([part.counts for part in parts])
         loss = float(np.concatenate([part.loss for part in parts]).mean())

@@ -6,7 +6,7 @@ Functions return what is to be printed; only `show_training` writes, to the cons
 import json
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sim.files.batch_file import BatchFile
     from sim.training.evaluate import Metrics
     from sim.training.run_folder import Run
+    from sim.training.together import Answers, Asked
     from sim.training.train import Progress as BatchProgress
     from sim.training.train import Row, Trainer, TrainState
 
@@ -334,6 +335,43 @@ def draw_metrics(row: dict[str, Any]) -> Table:
     nanojoule, dense = row["spiking_pj"] / 1e3, row["dense_pj"] / 1e3
     energy = f"{nanojoule:,.2f} nJ; dense network {dense:,.2f} nJ"
     table.add_row("energy of these operations (45 nm)", energy)
+    return table
+
+
+def describe_together(
+    runs: Sequence[Path], asked: "Sequence[Asked]", test: "Answers", validation: "Answers | None"
+) -> dict[str, Any]:
+    """How well several networks do together, as plain values."""
+    row: dict[str, Any] = {
+        "runs": [str(run) for run in runs],
+        "dataset": test.source[1],
+        "samples": len(test.labels),
+        "accuracy": test.accuracy,
+        "loss": test.loss,
+        "each": [one.test.accuracy for one in asked],
+    }
+    if validation is not None:
+        row["validation"] = {
+            "samples": len(validation.labels),
+            "accuracy": validation.accuracy,
+            "loss": validation.loss,
+            "each": [one.validation.accuracy for one in asked if one.validation is not None],
+        }
+    return row
+
+
+def draw_together(row: dict[str, Any]) -> Table:
+    """The same as a table that a person understands."""
+    title = f"{row['samples']} held-out samples of {row['dataset']}, {len(row['runs'])} networks"
+    table = Table(title=title, show_header=False)
+    table.add_row("classified correctly together", f"{row['accuracy']:.2%}")
+    table.add_row("loss together", f"{row['loss']:.4f}")
+    for run, accuracy in zip(row["runs"], row["each"], strict=True):
+        table.add_row(f"  {run} alone", f"{accuracy:.2%}")
+    if "validation" in row:
+        own = row["validation"]
+        title = f"{own['samples']} validation samples classified correctly together"
+        table.add_row(title, f"{own['accuracy']:.2%}")
     return table
 
 

@@ -3,7 +3,7 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--preset",
               type=click.Choice(
-                  ["paper", "best", "sparse", "fsdd", "fsdd-best", "fsdd-lif", "shd"]
+                  ["paper", "best", "sparse", "fsdd", "fsdd-best", "fsdd-speakers", "fsdd-lif",
+                   "shd"]
               ),
               help="MNIST, paper: the experiment of Klos & Memmesheimer (2025), best: the most "
               "accurate network, sparse: few spikes. Speech, fsdd: spoken digits, fsdd-best: with "
-              "more neurons, fsdd-lif: with lif, shd: the Spiking Heidelberg Digits.  [default: "
-              "values that suit the data set]")  # fmt: skip
+              "more neurons, fsdd-speakers: for --fold, new speakers, fsdd-lif: with lif, shd: the "
+              "Spiking Heidelberg Digits.  [default: values that suit the data set]")  # fmt: skip
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.toml",
               help="Start from this configuration, such as another run's config.toml, or train "
               "the network that a network file describes.  [default: none]")  # fmt: skip
@@ -216,28 +217,51 @@ def name_program() -> str:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...",
+                type=click.Path(path_type=Path))  # fmt: skip
 @DATA_OPTION
 @JSON_OPTION
-def evaluate(run: Path, root: Path | None, as_json: bool) -> None:
+def evaluate(runs: tuple[Path, ...], root: Path | None, as_json: bool) -> None:
     """Test the network in RUN, a folder that `spiketheory train` wrote.
 
     It is tested on the test samples, which it did not learn from; nothing is written.
+    Several runs are asked together: the mean of their probabilities decides.
     """
     from derivations import compile_model, compile_readout
     from sim.training.run_folder import load_run
     from spiketheory.commands import train_network
 
-    described = train_network.find_described(
-        run, compile_model=compile_model, compile_readout=compile_readout
-    )
-    if described is not None:
-        train_network.print_run(described, as_json=as_json)
+    compilers: dict[str, Any] = {"compile_model": compile_model, "compile_readout": compile_readout}
+    described = [train_network.find_described(run, **compilers) for run in runs]
+    if len(runs) > 1:
+        for run, found in zip(runs, described, strict=True):
+            check_for_many(run, found)
+        print_together(runs, lambda k: load_run(runs[k], root=root, **compilers), as_json=as_json)
         return
-    print_metrics(
-        load_run(run, compile_model=compile_model, compile_readout=compile_readout, root=root),
-        as_json=as_json,
-    )
+    if described[0] is not None:
+        train_network.print_run(described[0], as_json=as_json)
+        return
+    print_metrics(load_run(runs[0], root=root, **compilers), as_json=as_json)
+
+
+def check_for_many(run: Path, described: "NetworkRun | None") -> None:
+    """Raise `InputError` if a run is of a network file, which is asked alone."""
+    from spiketheory.errors import InputError
+
+    if described is not None:
+        raise InputError(
+            f"Expected runs of train without a network file to ask together but {run} is of one; "
+            "evaluate it alone."
+        )
+
+
+def print_together(runs: Sequence[Path], load: "Callable[[int], Run]", *, as_json: bool) -> None:
+    """Print how well several networks do together."""
+    from sim.training.together import ask_together
+    from spiketheory.commands.display import describe_together, draw_together, format_json
+
+    row = describe_together(runs, *ask_together(runs, load))
+    print_either(format_json(row) if as_json else draw_together(row))
 
 
 def print_metrics(run: "Run", *, as_json: bool) -> None:

@@ -51,6 +51,30 @@ def test_training_writes_a_run_that_evaluate_reproduces():
     assert {f"run/{name}" for name in RUN_FILES} == list_files()
 
 
+def test_several_runs_are_asked_together():
+    for k in (0, 1):
+        run_ok("train", *SMALL, *READ, "--hidden", 10 + k, "--out", f"run{k}", "--json")
+    alone = [json.loads(run_ok("evaluate", f"run{k}", "--json").stdout) for k in (0, 1)]
+    row = json.loads(run_ok("evaluate", "run0", "run1", "--json").stdout)
+    assert row["each"] == [one["accuracy"] for one in alone]
+    assert row["validation"]["each"] == [one["validation"]["accuracy"] for one in alone]
+    assert (row["samples"], row["validation"]["samples"]) == (360, 237)
+    assert row["loss"] < sum(one["loss"] for one in alone) / 2  # -log is convex
+    twice = json.loads(run_ok("evaluate", "run0", "run0", "--json").stdout)
+    assert twice["accuracy"] == alone[0]["accuracy"]
+    assert twice["loss"] == pytest.approx(alone[0]["loss"], rel=1e-12)
+    text = run_ok("evaluate", "run0", "run1").stdout
+    assert f"{row['accuracy']:.2%}" in text
+    assert "run1 alone" in text
+
+
+def test_runs_that_cannot_be_asked_together_are_refused():
+    run_ok("train", *SMALL, "--out", "spikes", "--json")
+    result = run("evaluate", "spikes", "spikes")
+    assert result.exit_code == 2
+    assert "but spikes reads first spikes; evaluate it alone" in " ".join(result.stderr.split())
+
+
 def test_what_train_learns_without_options_is_right_with_and_without_pseudospikes():
     metrics = json.loads(run_ok("train", "--json").stdout)
     assert metrics["samples"] == 360

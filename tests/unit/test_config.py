@@ -27,6 +27,7 @@ UNUSUAL = {
     "last_input": 0.75,
     "threshold": 0.125,
     "weight_scale": 2.5,
+    "smooth_start": 1.25,
     "loss": "target_time",
     "gamma": 0.5,
     "sharpness": 7.5,
@@ -161,8 +162,8 @@ def test_the_paper_preset_is_the_experiment_of_the_paper():
 def test_every_preset_is_a_choice_of_train(preset):
     (choices,) = (p.type.choices for p in train.params if p.name == "preset")
     assert preset in choices
-    speech = {"fsdd": "fsdd", "fsdd-best": "fsdd", "fsdd-lif": "fsdd", "shd": "shd"}
-    assert make_config(preset=preset).dataset.name == speech.get(preset, "mnist")
+    name = "shd" if preset == "shd" else "fsdd" if preset.startswith("fsdd") else "mnist"
+    assert make_config(preset=preset).dataset.name == name
 
 
 def test_without_options_the_dataset_is_digits():
@@ -240,6 +241,11 @@ def test_whole_numbers_may_be_written_as_floats_where_floats_are_wanted():
         ({"duration": 0.0}, "Expected duration > 0 but got duration=0.0"),
         ({"duration": float("nan")}, "Expected duration > 0 but got duration=nan"),
         ({"weight_scale": -1.0}, "Expected weight_scale > 0 but got weight_scale=-1.0"),
+        (
+            {"smooth_start": -1.0},
+            "Expected a finite 0 <= smooth_start <= 1000 but got smooth_start=-1.0",
+        ),
+        ({"smooth_start": 1.0}, "Expected a readout of spike trains for smooth_start"),
         ({"learning_rate": float("inf")}, "Expected learning_rate > 0 but got learning_rate=inf"),
         ({"decay_epochs": 0.0}, "Expected decay_epochs > 0 but got decay_epochs=0.0"),
         ({"epochs": 0}, "Expected epochs to be a whole number of at least 1 but got 0"),

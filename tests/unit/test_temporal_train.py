@@ -10,6 +10,7 @@ from sim.temporal.batch import run_temporal
 from sim.training.config import change_config, make_config
 from sim.training.data import Dataset
 from sim.training.decorrelate import decorrelate
+from sim.training.temporal_model import TemporalModel
 from sim.training.temporal_train import TemporalTrainer
 from sim.training.train import train_network
 from spiketheory.errors import InputError
@@ -250,6 +251,31 @@ def test_balanced_classes_weigh_as_much_as_each_other():
     alone = replace(dataset, train_labels=np.ones_like(dataset.train_labels))
     with pytest.raises(InputError, match="balanced but class 0 of bars has none; give a list of 2"):
         make_trainer(dataset=alone, class_weights="balanced")
+
+
+def test_weights_start_alike_in_neighbouring_channels_of_one_line():
+    config = {"dataset": "fsdd", "readout": "windows", "hidden": (200,)}
+    starts = []
+    for lines, width in ((1, 0.0), (1, 3.0), (2, 3.0)):
+        model = TemporalModel(
+            config=make_config(**config, smooth_start=width, encoder={"lines": lines}),
+            model=compile_model("theta", backend="numpy"), n_inputs=40, n_outputs=10,
+            readout=compile_readout("windows", backend="numpy", n_windows=2),
+        )  # fmt: skip
+        starts.append(model.start(np.random.default_rng(0)))
+    rough, smooth, by_line = (arrays["W0"] for arrays in starts)
+
+    def correlate(weights, channel):
+        return np.corrcoef(weights[:, channel], weights[:, channel + 1])[0, 1]
+
+    assert abs(correlate(rough, 19)) < 0.3
+    assert correlate(smooth, 19) > 0.9
+    assert correlate(by_line, 18) > 0.9
+    assert abs(correlate(by_line, 19)) < 0.3  # the last channel of one line, the first of another
+    for weights in (smooth, by_line):
+        assert weights.std() == pytest.approx(1.0, rel=0.02)
+        assert weights.mean() == pytest.approx(0.3, abs=0.1)
+    np.testing.assert_array_equal(starts[0]["readout"], starts[1]["readout"])
 
 
 def test_silent_neurons_are_lifted():
