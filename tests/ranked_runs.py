@@ -34,7 +34,6 @@ def draw_network(drive=0.0, duration=2.0):
 
     The shortest delay is between neurons of the first rank.
 
-
     ``drive`` is what one neuron of the last rank gets more.
     """
     rng, size = np.random.default_rng(0), 16

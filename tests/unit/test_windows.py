@@ -16,6 +16,7 @@ from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.network.rows import build_rows
 from sim.windows import allocation
 from sim.windows import simulate as windows
+from sim.windows.saved import Saver
 from sim.windows.simulate import WindowRun
 from sim.windows.simulate import simulate as simulate_in_windows
 from spiketheory.errors import InputError
@@ -75,9 +76,13 @@ def test_compiled_windows_give_the_spikes_of_the_interpreted_ones():
     np.testing.assert_allclose(found[0].spike_time, found[1].spike_time, rtol=0, atol=4e-12)
 
 
-@pytest.mark.parametrize("kind", ["theta", "lif_delta", "parameters per neuron", "own delays"])
+@pytest.mark.parametrize(
+    "kind", ["theta", "lif_delta", "caused", "parameters per neuron", "own delays"]
+)
 def test_a_run_goes_on_where_an_array_was_full(kind, monkeypatch):
-    network = draw_network(["theta" if kind == "theta" else "lif_delta"], size=12, number=6)
+    weight = 0.15 if kind == "caused" else None  # an input carries neurons across the threshold
+    name = "theta" if kind == "theta" else "lif_delta"
+    network = draw_network([name], size=12, number=6, weight=weight)
     population, projections = network.populations[0], list(network.projections)
     if kind == "parameters per neuron":
         drive = {"I0": np.linspace(1.2, 1.9, 12)}
@@ -92,6 +97,8 @@ def test_a_run_goes_on_where_an_array_was_full(kind, monkeypatch):
         made = getattr(windows, room)
         monkeypatch.setattr(windows, room, lambda what, _, made=made: made(what, 1))
     monkeypatch.setattr(allocation, "FIRST_CHUNKS", 1)
+    grown = windows.grow  # by one at a time, so that it is full again and again
+    monkeypatch.setattr(windows, "grow", lambda r, _: grown(r, r.times.shape[-1] + 1))
     found = simulate(network, engine="windows")
     assert len(expected.spike_time) > 200
     assert are_same(found, expected)
@@ -266,3 +273,14 @@ def test_spikes_are_handed_on_or_kept_in_part(own_delays, monkeypatch):
     assert np.array_equal(found.spike_time, whole.spike_time[own])
     with pytest.raises(StoppedError, match=r"at most 50 spikes but got more by t=\d"):
         simulate(network, engine="windows", max_spikes=50, on_spikes=lambda *spikes: None)
+
+
+@pytest.mark.parametrize("name", ["lif_delta", "theta"])
+def test_a_saved_run_goes_on_where_the_origin_of_the_frame_was_moved(name):
+    network, saves = draw_network([name], size=12, number=6, duration=12.0), []
+    whole = simulate_in_windows(network, saver=Saver(25, saves.append))
+    assert saves[-1].arrays["counts"][2] >= 2  # N_REBASES
+    for saved in saves[1:]:
+        found = simulate_in_windows(network, saver=Saver(None, print, saved), block_size=5)
+        assert are_same(found, whole)
+        assert np.array_equal(found.end, whole.end)
