@@ -453,11 +453,12 @@ class WindowRun:
         values, counts = np.unique(neurons, return_counts=True)
         fastest = int(values[counts.argmax()])
         time = float(self.state.bounds[LOW])
+        width = float(self.state.bounds[UNTIL]) - time
         return time, fastest, (
             f"Expected at most {self.max_spikes} spikes but got more in the window from t={time:g} "
             f"of T={self.network.duration:g}; neuron {fastest} of {self.name_of(fastest)} fires "
-            f"most, {counts.max()} spikes within {self.state.bounds[UNTIL] - time:.3g}. Lower its "
-            "excitation, or raise max_spikes."
+            f"most, {counts.max()} spikes within {width:.3g} ({counts.max() / width:.3g} per unit "
+            "of time). Lower its excitation, or raise max_spikes."
         )  # fmt: skip
 
     def raise_lost(self) -> None:
