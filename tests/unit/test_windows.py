@@ -284,3 +284,19 @@ def test_a_saved_run_goes_on_where_the_origin_of_the_frame_was_moved(name):
         found = simulate_in_windows(network, saver=Saver(None, print, saved), block_size=5)
         assert are_same(found, whole)
         assert np.array_equal(found.end, whole.end)
+
+
+def test_inputs_of_a_group_come_once_where_there_is_no_room_for_its_spikes(monkeypatch):
+    """Two inputs at one instant carry all neurons across; the room for their spikes grows."""
+    monkeypatch.setattr(windows, "FIRST_FOUND", 2)
+    both = SpikeTrains(name="in", size=2, times=[0.5, 0.5], channels=[0, 1])
+    drawn = draw_network(["lif_delta"], size=6, number=2, weight=0.0)
+    hits = Projection(pre="in", post="p0", weights=np.full((6, 2), 1.25))
+    network = Network(
+        populations=[Population(name="p0", model=compiled("lif_delta"), size=6)], inputs=[both],
+        projections=[*drawn.projections, hits], duration=0.7,
+    )  # fmt: skip
+    one, other = (simulate(network, engine=engine) for engine in ("events", "windows"))
+    assert list(other.spike_time) == [0.5] * 6
+    assert are_same(one, other)
+    np.testing.assert_allclose(other.end, one.end, rtol=1e-13)
