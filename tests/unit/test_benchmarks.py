@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from networks import compiled
 
 from benchmarks import dense, machine, networks, suite
 from benchmarks.compare import compare_results
@@ -237,6 +238,8 @@ def test_a_line_is_fitted_and_its_deviation_is_relative():
 
 def test_steps_in_time_come_nearer_to_exact_spikes_the_shorter_they_are():
     network = make_network(Task(model="lif_delta", n=50, in_degree=5, duration=4.0))
+    interpreted = replace(network.populations[0], model=compiled("lif_delta"))
+    network = replace(network, populations=[interpreted])
     exact = simulate(network, engine="events")
     order = np.lexsort((exact.spike_time, exact.spike_neuron))
     off = []
