@@ -124,7 +124,7 @@ def encode_changed(
     moves[:, 2] += draw_normal(rng, change.time / settings.hop, n)
     moves[:, 3] += draw_normal(rng, change.stretch, n)
     moves[:, 4] += draw_normal(rng, change.gain, n)
-    phases = rng.uniform(0.0, 1.0, (n, settings.bands)) if change.phase else None
+    phases = rng.uniform(0.0, 1.0, (n, settings.n_cells)) if change.phase else None
     if settings.equal_counts:
         phases = None
     if change.tilt or change.contrast:

@@ -52,14 +52,23 @@ def link_kernels(compiles: bool = True) -> ModuleType:
 
 
 def find_drive(image: np.ndarray, settings: EncoderSettings) -> np.ndarray:
-    """The drive X of a recording's loudness, shape (n_frames, bands) [1/s].
+    """The drive X of a recording's loudness, shape (n_frames, n_cells) [1/s].
 
     With ``equal_counts`` the drive of each channel adds up to so many spikes; a silent channel's is
     the same in all frames.
     """
-    drive = np.array(image, np.float64, order="C")
+    drive = hear(np.array(image, np.float64, order="C"), settings)
     link_kernels().find_drive(drive, *list_numbers(settings))
     return drive
+
+
+def hear(image: np.ndarray, settings: EncoderSettings) -> np.ndarray:
+    """Loudness for each encoding neuron, shape (n_frames, n_cells): that of bands, or more."""
+    if not settings.onset_frames:
+        return image
+    found = np.empty((len(image), settings.n_cells))
+    link_kernels().hear_changes(image, settings.onset_frames, settings.onset_gain, found)
+    return found
 
 
 def list_numbers(settings: EncoderSettings) -> tuple[float, float, float]:
@@ -68,9 +77,9 @@ def list_numbers(settings: EncoderSettings) -> tuple[float, float, float]:
 
 
 def find_phases(settings: EncoderSettings, n: int) -> np.ndarray:
-    """Where neurons start: their V, shape (n, bands)."""
+    """Where neurons start: their V, shape (n, n_cells)."""
     phase = 0.5 if settings.equal_counts else settings.phase
-    return np.full((n, settings.bands), phase)
+    return np.full((n, settings.n_cells), phase)
 
 
 def encode(
@@ -82,7 +91,7 @@ def encode(
     Args:
         images: Loudness of each recording, shape (n, n_frames, bands), see `log_mel`.
         settings: See `EncoderSettings`.
-        phases: Where each neuron starts, from 0 to below 1, shape (n, bands); by default at
+        phases: Where each neuron starts, from 0 to below 1, shape (n, n_cells); by default at
             ``settings.phase``, or halfway to the first spike with equal counts.
         moves: How each image is moved and stretched first, shape (n, 5), see
             `sim.speech.hair_kernels.warp_image`; by default not at all.
@@ -100,8 +109,9 @@ def encode(
         out = np.empty(images.shape[1:])
         for k in range(part * PART, min((part + 1) * PART, n)):
             kernels.warp_image(np.array(images[k], np.float64, order="C"), moved[k], out)
-            kernels.find_drive(out, *numbers)
-            found[k] = send(*drive_cells(out, potentials[k], settings), settings)
+            drive = hear(out, settings)
+            kernels.find_drive(drive, *numbers)
+            found[k] = send(*drive_cells(drive, potentials[k], settings), settings)
 
     run_on_threads(run_part, -(-n // PART), get_thread_count())
     return Trials(
@@ -142,7 +152,7 @@ def send(
     if lines > 1:
         sent, owners = np.empty(lines * len(times)), np.empty(lines * len(times), np.int64)
         nexts = np.zeros(lines, np.int64)
-        link_kernels().send_on_lines(times, channels, delay, settings.bands, nexts, sent, owners)
+        link_kernels().send_on_lines(times, channels, delay, settings.n_cells, nexts, sent, owners)
         times, channels = sent, owners
     n = np.searchsorted(times, settings.duration / grid, side="right")
     return times[:n] * grid, channels[:n]
@@ -156,18 +166,17 @@ def describe_encoder(image: np.ndarray, settings: EncoderSettings, model: Compil
         settings: See `EncoderSettings`.
         model: The compiled model of the file `HAIR_CELL`.
     """
-    drive, bands = find_drive(image, settings), settings.bands
+    drive, n = find_drive(image, settings), settings.n_cells
     begins = settings.hop * np.arange(len(drive))
     cells = Population(
-        name="hair_cells", model=model, size=bands, initial={"V0": find_phases(settings, 1)[0]}
+        name="hair_cells", model=model, size=n, initial={"V0": find_phases(settings, 1)[0]}
     )
     currents = [
-        CurrentSteps(name=f"band{b}", size=1, times=begins, values=drive[:, b])
-        for b in range(bands)
+        CurrentSteps(name=f"cell{c}", size=1, times=begins, values=drive[:, c]) for c in range(n)
     ]
     projections = [
-        Projection(pre=f"band{b}", post="hair_cells", weights=np.eye(bands)[:, b : b + 1])
-        for b in range(bands)
+        Projection(pre=f"cell{c}", post="hair_cells", weights=np.eye(n)[:, c : c + 1])
+        for c in range(n)
     ]
     return Network(
         populations=[cells],

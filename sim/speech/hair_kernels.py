@@ -39,6 +39,26 @@ def warp_image(image: Floats, moves: Floats, out: Floats) -> None:
 
 
 @kernel()
+def hear_changes(image: Floats, lag: int, gain: float, out: Floats) -> None:
+    """Loudness beside its rises and falls.
+
+    Args:
+        image: Loudness, shape (n_frames, n_bands).
+        lag: A frame is compared with the one so many before it; there is silence before the first.
+        gain: Change times this is loudness.
+        out: By band loudness, rises, falls; shape (n_frames, 3 n_bands).
+    """
+    n_frames, n_bands = image.shape
+    for f in range(n_frames):
+        for b in range(n_bands):
+            before = image[f - lag, b] if f >= lag else 0.0
+            change = gain * (image[f, b] - before)
+            out[f, b] = image[f, b]
+            out[f, n_bands + b] = max(change, 0.0)
+            out[f, 2 * n_bands + b] = max(-change, 0.0)
+
+
+@kernel()
 def find_drive(image: Floats, power: float, rate: float, charge: float) -> None:
     """Turn loudness into drive, in place.
 

@@ -18,7 +18,10 @@ from spiketheory.errors import InputError
 from spiketheory.files import replace_atomically
 from spiketheory.reading import DamagedError, read_npz
 
-OF_SPIKES = ("power", "rate", "phase", "equal_counts", "grid", "lines", "line_delay")
+OF_SPIKES = (
+    *("power", "rate", "onset", "onset_gain", "phase", "equal_counts", "grid", "lines"),
+    "line_delay",
+)
 """Settings that images do not depend on."""
 MOST_KEPT = 8
 """The oldest beyond so many are removed."""

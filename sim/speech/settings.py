@@ -27,6 +27,9 @@ class EncoderSettings:
         decades: So many decades of power below it is silence.
         power: Exponent of the drive, which is loudness from 0 to 1, raised to it.
         rate: Spikes per second of a neuron at full loudness [Hz].
+        onset: If above 0, each band has two more neurons, which hear change: by how much it is
+            louder, and by how much quieter, than so long before, rounded to frames [s].
+        onset_gain: Their loudness is so many times that change.
         phase: Where each neuron starts on its way from reset to spike, from 0 to below 1.
         duration: Recordings are cut, or followed by silence, to this length [s].
         fill: If above 0, silence at both ends is cut off instead, and what is left is stretched or
@@ -36,7 +39,7 @@ class EncoderSettings:
             every recording: what is left is timing.
         grid: If above 0, spikes are moved to the ends of steps of this length [s]. Those of one
             step are one instant for the network, which learns the faster for it.
-        lines: Each band has so many channels: lines on which its spikes travel.
+        lines: Each neuron has so many channels: lines on which its spikes travel.
         line_delay: Each line takes longer by this than the one before it, rounded to steps of the
             grid [s].
     """
@@ -53,6 +56,8 @@ class EncoderSettings:
     decades: float = 4.0
     power: float = 1.5
     rate: float = 320.0
+    onset: float = 0.0
+    onset_gain: float = 2.0
     phase: float = 0.5
     duration: float = 0.8
     fill: float = 0.0
@@ -95,9 +100,19 @@ class EncoderSettings:
             )
 
     @property
+    def n_cells(self) -> int:
+        """Encoding neurons: those of loudness by band, then those of rises, then those of falls."""
+        return self.bands * (3 if self.onset > 0.0 else 1)
+
+    @property
     def n_channels(self) -> int:
         """Channels of all lines."""
-        return self.bands * self.lines
+        return self.n_cells * self.lines
+
+    @property
+    def onset_frames(self) -> int:
+        """Frames between loudness and that which it is compared with; 0 for none."""
+        return max(round(self.onset / self.hop), 1) if self.onset > 0.0 else 0
 
     @property
     def n_window(self) -> int:
@@ -120,6 +135,8 @@ RANGES = {
     "gammatone": (0, 1),
     "bands": (1, MOST_BANDS),
     "loudness": (0.5, 1.0),
+    "onset": (0.0, 10.0),
+    "onset_gain": (0.0, 100.0),
     "phase": (0.0, 0.999),
     "trim": (0.0, 1.0),
     "equal_counts": (0, 10_000),

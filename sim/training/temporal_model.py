@@ -15,6 +15,7 @@ import numpy as np
 from sim.inputs.trials import Trials
 from sim.network.network import Network, Population, Projection, SpikeTrains
 from sim.network.readouts import LinearReadout
+from sim.speech.settings import read_settings
 from sim.temporal.allocation import FIRST_ROOM
 from sim.temporal.batch import MOST_BLOCKS, SAMPLES_PER_BLOCK, TemporalGradients
 from sim.training.config import TrainConfig
@@ -131,14 +132,17 @@ class TemporalModel:
     def smooth(self, weights: np.ndarray) -> np.ndarray:
         """Weights of the input that are alike in neighbouring channels, of the same mean and size.
 
-        Channels of one line alone are neighbours.
+        Neighbours are channels of one line, and of one kind of encoding neuron.
         """
         from scipy.ndimage import gaussian_filter1d
 
-        lines = int(self.config.speech.encoder.get("lines", 1))
-        by_line = (weights - MEAN_WEIGHT).reshape(len(weights), lines, -1)
+        given = self.config.speech.encoder
+        duration = {"duration": self.config.network.duration} if given else {}
+        encoder = read_settings({**given, **duration})
+        rows = encoder.n_channels // encoder.bands
+        by_row = (weights - MEAN_WEIGHT).reshape(len(weights), rows, -1)
         width = self.config.network.smooth_start
-        found = gaussian_filter1d(by_line, width, axis=2, mode="nearest").reshape(weights.shape)
+        found = gaussian_filter1d(by_row, width, axis=2, mode="nearest").reshape(weights.shape)
         return np.asarray(found / found.std() + MEAN_WEIGHT)
 
     def fixed_delays(self) -> list[np.ndarray]:

@@ -156,13 +156,14 @@ def draw_images(n=3, seed=0):
     return images
 
 
-def test_spikes_are_those_of_the_encoder_as_a_network(tmp_path):
+@pytest.mark.parametrize("onset", [0.0, 0.01])
+def test_spikes_are_those_of_the_encoder_as_a_network(tmp_path, onset):
     from derivations import compile_model
     from sim import simulate
 
     (tmp_path / "hair_cell.toml").write_text(HAIR_CELL)
     model = compile_model(str(tmp_path / "hair_cell.toml"), backend="numpy")
-    settings = replace(SMALL, bands=3, duration=0.06)
+    settings = replace(SMALL, bands=3, duration=0.06, onset=onset)
     images = draw_images(2)[:, : settings.n_frames, :3]
     trials = encode(images, settings)
     for k, image in enumerate(images):
@@ -237,6 +238,31 @@ def test_lines_deliver_the_same_spikes_later_on_channels_of_their_own():
         np.testing.assert_array_equal(arrived[owners == 5 * line + band], later[later <= 0.1])
 
 
+def test_neurons_of_change_hear_by_how_much_it_is_louder_or_quieter():
+    settings = EncoderSettings(bands=2, duration=0.03, rate=100.0, power=1.0, onset=0.01)
+    steps = np.array([[0.5, 0.0], [0.5, 0.1], [0.5, 0.3], [0.2, 0.4], [0.0, 0.4], [0.0, 0.4]])
+    rises = [[0.5, 0.0], [0.5, 0.1], [0.0, 0.3], [0.0, 0.3], [0.0, 0.1], [0.0, 0.0]]
+    falls = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.3, 0.0], [0.5, 0.0], [0.2, 0.0]]
+    expected = 100.0 * np.hstack([steps, 2.0 * np.array(rises), 2.0 * np.array(falls)])
+    np.testing.assert_allclose(find_drive(steps, settings), expected, rtol=0, atol=1e-12)
+    assert settings.n_channels == 6
+
+
+def test_loudness_is_heard_the_same_beside_change_and_on_every_line():
+    images = draw_images(2)
+    alone = encode(images, SMALL)
+    trials = encode(images, replace(SMALL, onset=0.02, lines=2, line_delay=0.03))
+    assert trials.n_channels == 30
+    for k in range(2):
+        times, channels = trials.select(k)
+        np.testing.assert_array_equal(times[channels < 5], alone.select(k)[0])
+        np.testing.assert_array_equal(channels[channels < 5], alone.select(k)[1])
+        for channel in range(15):
+            first, later = times[channels == channel], times[channels == channel + 15]
+            assert len(first) > 2
+            np.testing.assert_array_equal(later, first[first + 0.03 <= 0.1] + 0.03)
+
+
 def test_on_a_grid_lines_share_its_instants():
     trials = encode(draw_images(2), replace(SMALL, grid=0.005, lines=3, line_delay=0.024))
     steps = np.round(trials.time / 0.005)
@@ -257,6 +283,8 @@ def test_settings_out_of_range_are_refused():
         ({"hop": 0.0}, "Expected hop > 0"),
         ({"band": 6}, "Expected settings of the encoder among .* but got 'band'"),
         ({"phase": 1.0}, "Expected 0 <= phase"),
+        ({"onset": -0.01}, "Expected 0 <= onset <= 10"),
+        ({"onset_gain": np.inf}, "Expected 0 <= onset_gain <= 100"),
         ({"grid": -0.1}, "Expected 0 <= grid <= 1"),
         ({"lines": 0}, "Expected 1 <= lines <= 100"),
         ({"window": 1e-5}, "Expected windows and frames of several samples"),

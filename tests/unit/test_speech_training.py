@@ -85,6 +85,17 @@ def test_a_run_that_is_resumed_has_the_same_bits_on_any_number_of_threads(root, 
     assert whole.rows[-1]["train_loss"] < whole.rows[1]["train_loss"]
 
 
+def test_smooth_weights_are_alike_within_a_line_and_a_kind_of_neuron_alone(root):
+    encoder = {"bands": 20, "rate": 60.0, "lines": 2, "line_delay": 0.03, "onset": 0.01}
+    trainer = make(root, hidden=(400,), smooth_start=1.5, encoder=encoder)
+    weights = trainer.temporal.start(np.random.default_rng(0))["W0"]
+    assert weights.shape == (400, 20 * 3 * 2)
+    alike = [np.corrcoef(weights[:, c], weights[:, c + 1])[0, 1] for c in range(119)]
+    ends = np.arange(19, 119, 20)
+    assert np.abs(np.take(alike, ends)).max() < 0.2  # four standard errors
+    assert np.delete(alike, ends).min() > 0.6
+
+
 def test_recordings_are_exported_as_shd_and_learned_from_there(root, tmp_path):
     pytest.importorskip("h5py")
     encoder = {"bands": 5, "duration": 0.1, "rate": 60.0}
