@@ -7,8 +7,9 @@ not find; yet it does, of all these models, but for where the excuses below say 
 import pytest
 from models import FOLDER, certify_once
 
-from derivations import compile_model, list_models, read_neuron_model
+from derivations import compile_model, import_generated, list_models, read_neuron_model
 from spiketheory.checking.opponent import attack
+from spiketheory.checking.subject import choose_backend
 from spiketheory.errors import DerivationError, InputError, VerificationError
 from spiketheory.testing import check_model, load_subject
 
@@ -43,7 +44,8 @@ ALLOWED = {
 def prepare(name, assume=()):
     if name in FURTHER:
         return load_subject(FOLDER / f"{name}.toml", assume=assume)
-    return load_subject(read_neuron_model(name), compiled=compile_model(name), assume=assume)
+    compiled = compile_model(name, backend=choose_backend(import_generated(name)))
+    return load_subject(read_neuron_model(name), compiled=compiled, assume=assume)
 
 
 def mark(names):
