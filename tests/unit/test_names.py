@@ -32,13 +32,15 @@ OURS = {
     *("step", "like", "branch_1", "branch_2", "t0", "t1", "x0", "l_V", "g_time", "g_k", "elapsed"),
     *("V0", "u", "x", "y", "a", "b", "beta", "omega", "turns", "E", "I", "S", "N", "Q", "O"),
     *("gamma", "zeta", "LambertW", "Lambda", "own_float", "P_V_V", "P_V_0"),
-    *("print", "exec", "self"),
+    *("print", "exec", "self", "taylor"),
 }  # fmt: skip
 """Names of the generated code, of its namespaces and of what it is printed by."""
 THEIRS = {*dir(builtins), *keyword.softkwlist, *dir(math), *dir(mpmath), *sp.__all__}
 
 
-FIRST = {*CODE_NAMES, "array", "branch_1", "inf", "l_V", "mpf", "over", "place", "t0", "x0"}
+FIRST = {
+    *CODE_NAMES, "array", "branch_1", "inf", "l_V", "mpf", "over", "place", "t0", "taylor", "x0",
+}  # fmt: skip
 """Those that the generated functions themselves use; the others run by hand."""
 
 
