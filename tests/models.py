@@ -10,16 +10,19 @@ from types import ModuleType
 
 import pytest
 
-from derivations import read_neuron_model
+from derivations import list_models, read_neuron_model
+from spiketheory.certification.certificate import Certificate
+from spiketheory.certification.certify import certify
 from spiketheory.generation.generate import generate
-from spiketheory.generation.kernel_ir import VerifiedKernel
+from spiketheory.generation.kernel_ir import KernelIR, VerifiedKernel
 from spiketheory.generation.lower import lower
 from spiketheory.language.model import NeuronModel
-from spiketheory.language.parse import build_model
+from spiketheory.language.parse import build_model, parse_assumption
 from spiketheory.symbolic.derivation import Check, Derivation
 from spiketheory.symbolic.derive import derive
 from spiketheory.verification.verify import verify
 
+FOLDER = Path(__file__).with_name("models")
 CHECKS = (
     Check(name="residual of the flow", method="symbolic", detail="0"),
     Check(name="time to spike", method="50 digits", detail="largest error 3e-49"),
@@ -113,6 +116,16 @@ def verify_derivation(derivation: Derivation, *, thorough: bool = False) -> Veri
     return verify(lower(derivation), thorough=thorough)
 
 
+def verify_functions(ir: KernelIR) -> None:
+    """Run the checks of a right derivation's functions: what is symbolic was proved of it before.
+
+    `symbolic/test_verify.py` does so for all models.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spiketheory.verification.verify.check_symbolically", lambda *_: ())
+        verify(ir)
+
+
 def pretend_verified(derivation: Derivation) -> VerifiedKernel:
     """A verified derivation without the work: for tests of what comes after."""
     return VerifiedKernel(ir=lower(derivation), checks=CHECKS)
@@ -131,9 +144,27 @@ def verify_once(name: str) -> VerifiedKernel:
 
 
 @lru_cache(maxsize=64)
+def lower_once(model: NeuronModel) -> KernelIR:
+    """A model's functions, shared by all tests of a process."""
+    return lower(derive_once(model))
+
+
+def pretend_once(model: NeuronModel) -> VerifiedKernel:
+    """A verified model without the work, of functions that all tests of a process share."""
+    return VerifiedKernel(ir=lower_once(model), checks=CHECKS)
+
+
+@lru_cache(maxsize=128)
+def certify_once(name: str, *assumptions: str) -> Certificate:
+    """The certificate of a built-in model or one of tests/models, shared by all tests."""
+    model = read_neuron_model(name if name in list_models() else str(FOLDER / f"{name}.toml"))
+    return certify(model, [parse_assumption(a, model) for a in assumptions])
+
+
+@lru_cache(maxsize=64)
 def generate_text(model: NeuronModel, *, target: str = "module") -> str:
     """The generated module of a model; a second call does not generate it again."""
-    return generate(pretend_verified(derive_once(model)), target=target)
+    return generate(pretend_once(model), target=target)
 
 
 def import_text(text: str, folder: Path, *, name: str = "generated_by_a_test") -> ModuleType:

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,10 +24,34 @@ from spiketheory.commands.spread.cluster_options import (
 )
 from spiketheory.commands.train_options import parse_parameters
 
+if TYPE_CHECKING:
+    from sim.cluster.client import ClusterOptions
+
 EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
 
 
-# Long: options and examples.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The options of the command, as click reads them."""
+
+    model: str | None
+    assumptions: tuple[str, ...]
+    parameters: dict[str, float] | None
+    readout: str | None
+    blame: bool
+    axes: tuple[Axis, Axis] | None
+    grid: int
+    style: str
+    as_json: bool
+    recheck: Path | None
+    workers: int | None
+    scheduler: str | None
+    cluster: Path | None
+    resume: Path | None
+    timeout: float
+    out: Path | None
+
+
 @click.command()
 @click.option(
     "--model",
@@ -80,25 +105,7 @@ EXIT_OF_VERDICT = {"smooth": 0, "continuous": 0, "refuted": 1, "undecided": 3}
 @TIMEOUT_OPTION
 @OUT_OPTION
 @click.pass_context
-def certify(
-    ctx: click.Context,
-    model: str | None,
-    assumptions: tuple[str, ...],
-    parameters: dict[str, float] | None,
-    readout: str | None,
-    blame: bool,
-    axes: tuple[Axis, Axis] | None,
-    grid: int,
-    style: str,
-    as_json: bool,
-    recheck: Path | None,
-    workers: int | None,
-    scheduler: str | None,
-    cluster: Path | None,
-    resume: Path | None,
-    timeout: float,
-    out: Path | None,
-) -> None:
+def certify(ctx: click.Context, **options: Any) -> None:
     """Prove that spikes of a model only shift, or show a trial in which one vanishes.
 
     \b
@@ -119,60 +126,76 @@ def certify(
       spiketheory certify --recheck lif.json
       spiketheory certify --model my_models/ --workers 4 --out certificates
     """  # noqa: D301
-    if (model is None) == (recheck is None):
-        raise click.UsageError("Expected either --model or --recheck; give one of them.")
-    if recheck is not None and readout is not None:
-        raise click.UsageError("Expected no --readout: --readout goes with --model; leave it out.")
     from spiketheory.files import check_apart
 
-    where = read_place(workers=workers, scheduler=scheduler, cluster=cluster)
-    if model is not None and Path(model).is_dir():
-        if blame or axes is not None or readout is not None or style not in ("text", "json"):
-            raise click.UsageError(
-                "Expected a single model for --blame, --map, --readout, --format markdown and "
-                f"--format html but got the folder {model}; leave them out."
-            )
-        from spiketheory.commands.spread.certify_many import certify_folder
-
-        ctx.exit(certify_folder(
-            Path(model), assumptions, parameters or {}, timeout=timeout, out=out, resume=resume,
-            where=where, workers=workers or 1, as_json=as_json or style == "json",
-        ))  # fmt: skip
-    if workers or where or resume:
+    asked = Asked(**options)
+    if (asked.model is None) == (asked.recheck is None):
+        raise click.UsageError("Expected either --model or --recheck; give one of them.")
+    if asked.recheck is not None and asked.readout is not None:
+        raise click.UsageError("Expected no --readout: --readout goes with --model; leave it out.")
+    where = read_place(workers=asked.workers, scheduler=asked.scheduler, cluster=asked.cluster)
+    if asked.model is not None and Path(asked.model).is_dir():
+        ctx.exit(certify_all(asked, where))
+    if asked.workers or where or asked.resume:
         raise click.UsageError(
             "Expected a folder of models (--model FOLDER) for --workers, --scheduler, --cluster "
             "and --resume but got one model; leave them out."
         )
-    check_apart(out, recheck, models=[model])
-    if recheck is not None:
-        recheck_certificate(ctx, recheck, timeout=timeout, out=out)
-        return
+    check_apart(asked.out, asked.recheck, models=[asked.model])
+    if asked.recheck is not None:
+        recheck_certificate(ctx, asked.recheck, timeout=asked.timeout, out=asked.out)
+    else:
+        certify_one(ctx, asked)
+
+
+def certify_all(asked: Asked, where: "ClusterOptions | None") -> int:
+    """Certify the models of a folder, and return the exit code."""
+    from spiketheory.commands.spread.certify_many import certify_folder
+
+    shows_one = asked.blame or asked.axes is not None or asked.readout is not None
+    if shows_one or asked.style not in ("text", "json"):
+        raise click.UsageError(
+            "Expected a single model for --blame, --map, --readout, --format markdown and "
+            f"--format html but got the folder {asked.model}; leave them out."
+        )
+    return certify_folder(
+        Path(str(asked.model)), asked.assumptions, asked.parameters or {}, timeout=asked.timeout,
+        out=asked.out, resume=asked.resume, where=where, workers=asked.workers or 1,
+        as_json=asked.as_json or asked.style == "json",
+    )  # fmt: skip
+
+
+def certify_one(ctx: click.Context, asked: Asked) -> None:
+    """Certify one model and print its verdict, its ranges or its map; exit with the verdict's."""
     from derivations import read_neuron_model, read_readout
     from spiketheory.certification.parameter_ranges import fix_parameters
     from spiketheory.language.parse import parse_assumption
     from spiketheory.time_limit import limit_time
 
-    check_views(blame=blame, axes=axes, out=out, readout=readout)
-    read = read_readout(readout) if readout is not None else None
+    axes, as_json, verdict = asked.axes, asked.as_json, None
+    check_views(blame=asked.blame, axes=axes, out=asked.out, readout=asked.readout)
+    read = read_readout(asked.readout) if asked.readout is not None else None
     with end_undecided(ctx), show_progress() as show:
-        neuron, relations = fix_parameters(read_neuron_model(str(model)), parameters or {})
-        relations = (*relations, *(parse_assumption(text, neuron) for text in assumptions))
-        with limit_time(timeout, f"the certificate of {neuron.name}"):
+        neuron, relations = fix_parameters(
+            read_neuron_model(str(asked.model)), asked.parameters or {}
+        )
+        relations = (*relations, *(parse_assumption(text, neuron) for text in asked.assumptions))
+        with limit_time(asked.timeout, f"the certificate of {neuron.name}"):
             if axes is not None:
-                text = write_map(neuron, relations, axes, cells=grid, out=out, as_json=as_json,
-                                 show=show)  # fmt: skip
-            elif blame:
+                text = write_map(neuron, relations, axes, cells=asked.grid, out=asked.out,
+                                 as_json=as_json, show=show)  # fmt: skip
+            elif asked.blame:
                 text = write_blame(neuron, relations, as_json=as_json, show=show,
-                                   fixed=parameters or ())  # fmt: skip
+                                   fixed=asked.parameters or ())  # fmt: skip
             else:
-                style = "json" if as_json else style
+                style = "json" if as_json else asked.style
                 text, verdict = write_verdict(neuron, relations, style=style, show=show,
                                               readout=read)  # fmt: skip
-    if axes is not None:
+    if axes is not None:  # --out is the figure
         click.echo(text)
-        return
-    write_output(text, out)
-    if not blame:
+    else:
+        write_output(text, asked.out)
+    if verdict is not None:
         ctx.exit(EXIT_OF_VERDICT[verdict])
 
 

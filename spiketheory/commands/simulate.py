@@ -1,28 +1,20 @@
 """The command ``simulate``."""
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketheory.commands.common import (
-    DERIVE_TIMEOUT_OPTION,
-    JSON_OPTION,
-    compile_in_time,
-    end_stopped,
-)
+from spiketheory.commands.common import DERIVE_TIMEOUT_OPTION, JSON_OPTION, compile_in_time
+from spiketheory.commands.run_and_write import run_network, run_streamed, simulate_trials
 from spiketheory.commands.spread.cluster_options import CLUSTER_OPTION, SCHEDULER_OPTION, read_place
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sim.events.recording import Recording
-    from sim.network.network import Network
-    from spiketheory.commands.long_run import LongRun
     from spiketheory.machine.compile import CompiledModel
 
 
@@ -42,7 +34,40 @@ class EngineChoice(click.Choice[str]):
         return super().convert(OLD_NAMES.get(value, value), param, ctx)
 
 
-# Long: a third of it is the help text.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the command is asked: its argument and options, as click reads them."""
+
+    file: Path
+    out: Path
+    trials: Path | None
+    scan: tuple[str, ...]
+    workers: int | None
+    scheduler: str | None
+    cluster: Path | None
+    plot: Path | None
+    record: tuple[str, ...]
+    model: str | None
+    backend: str
+    engine: str
+    max_spikes: int | None
+    mpi: bool
+    checkpoint_every: int | None
+    resume: bool
+    timeout: float
+    as_json: bool
+
+    @property
+    def most(self) -> int:
+        """How many spikes a trial or network may have."""
+        return self.max_spikes or MOST_SPIKES
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The options that all runs of trials and networks have, anew each time."""
+        return {"engine": self.engine, "max_spikes": self.most, "as_json": self.as_json}
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -136,26 +161,7 @@ class EngineChoice(click.Choice[str]):
 )
 @DERIVE_TIMEOUT_OPTION
 @JSON_OPTION
-def simulate(
-    file: Path,
-    out: Path,
-    trials: Path | None,
-    scan: tuple[str, ...],
-    workers: int | None,
-    scheduler: str | None,
-    cluster: Path | None,
-    plot: Path | None,
-    record: tuple[str, ...],
-    model: str | None,
-    backend: str,
-    engine: str,
-    max_spikes: int | None,
-    mpi: bool,
-    checkpoint_every: int | None,
-    resume: bool,
-    timeout: float,
-    as_json: bool,
-) -> None:
+def simulate(**options: Any) -> None:
     """Simulate a network described by FILE, event by event and exactly.
 
     FILE is a network (.toml), a trial of a recurrent network (.npz), or a feedforward batch (.npz);
@@ -177,112 +183,150 @@ def simulate(
     and if you like phi0 (initial phases), labels and gamma (loss and exact gradients). Results:
     t_out (first spike of every output), spike_sample, spike_neuron, spike_time; loss, grad_W0, ...
     """
-    from derivations import compile_model, compile_readout
-    from sim.files.batch_file import (
-        count_spikes_by_layer,
-        drop_answers,
-        read_arrays,
-        read_batch_file,
-        simulate_batch,
-        write_arrays,
-    )
-    from sim.files.trial_file import (
-        collect_results,
-        drop_results,
-        is_trial,
-        read_trial_file,
-    )
-    from sim.layers.batch import MAX_SPIKES
-    from spiketheory.commands.display import describe_simulation, format_json, format_simulation
-    from spiketheory.files import check_apart, is_same_file
+    asked = Asked(**options)
+    check_places(asked)
+    if asked.scan or asked.file.is_dir():
+        simulate_many(asked)
+        return
+    if asked.workers or asked.scheduler or asked.cluster:
+        raise click.UsageError(
+            "Expected --workers, --scheduler and --cluster with --scan or a folder; leave them out."
+        )
+    if asked.file.suffix == ".toml":
+        simulate_network(asked)
+    else:
+        simulate_arrays(asked)
 
-    most = max_spikes or MOST_SPIKES
-    check_apart(out, trials, plot)
-    check_apart(plot, file, trials)
-    is_long = mpi or checkpoint_every is not None or resume
-    if is_long and (scan or trials or file.suffix != ".toml"):
+
+def check_places(asked: Asked) -> None:
+    """Raise if a file would be lost, or if options of long runs come with anything else."""
+    from spiketheory.files import check_apart
+
+    check_apart(asked.out, asked.trials, asked.plot)
+    check_apart(asked.plot, asked.file, asked.trials)
+    is_long = asked.mpi or asked.checkpoint_every is not None or asked.resume
+    if is_long and (asked.scan or asked.trials or asked.file.suffix != ".toml"):
         raise click.UsageError(
             "Expected --mpi, --checkpoint-every and --resume with a single run of a network file "
             "(.toml); leave them out."
         )
-    if scan or file.is_dir():
-        from spiketheory.commands.spread.scan import run_scan
 
-        if trials or plot or model or record:
-            raise click.UsageError(
-                "Expected --trials, --plot, --record and --model with a single run; leave them out."
-            )
-        check_apart(out, file)
-        where = read_place(workers=workers, scheduler=scheduler, cluster=cluster)
-        compile_quickly = partial(compile_model, backend=backend)
-        run_scan(file, out, scan, engine=engine, max_spikes=most, workers=workers,
-                 where=where, as_json=as_json, compile_model=compile_quickly,
-                 compile_readout=compile_readout)  # fmt: skip
-        return
-    if workers or scheduler or cluster:
+
+def simulate_many(asked: Asked) -> None:
+    """Simulate a network for every value of what is scanned, or every file of a folder."""
+    from derivations import compile_model, compile_readout
+    from spiketheory.commands.spread.scan import run_scan
+    from spiketheory.files import check_apart
+
+    if asked.trials or asked.plot or asked.model or asked.record:
         raise click.UsageError(
-            "Expected --workers, --scheduler and --cluster with --scan or a folder; leave them out."
+            "Expected --trials, --plot, --record and --model with a single run; leave them out."
         )
+    check_apart(asked.out, asked.file)
+    where = read_place(workers=asked.workers, scheduler=asked.scheduler, cluster=asked.cluster)
+    compile_quickly = partial(compile_model, backend=asked.backend)
+    run_scan(asked.file, asked.out, asked.scan, engine=asked.engine, max_spikes=asked.most,
+             workers=asked.workers, where=where, as_json=asked.as_json,
+             compile_model=compile_quickly, compile_readout=compile_readout)  # fmt: skip
 
-    compile_in_limit = compile_in_time(partial(compile_model, backend=backend), timeout)
+
+def compile_apart(asked: Asked) -> "Callable[[str], CompiledModel]":
+    """What compiles a model within the time that it has, and from no file that is written to."""
+    from derivations import compile_model
+    from spiketheory.files import check_apart
+
+    compile_in_limit = compile_in_time(partial(compile_model, backend=asked.backend), asked.timeout)
 
     def compile_for(name: str) -> "CompiledModel":
-        check_apart(out, models=[name])
-        check_apart(plot, models=[name])
+        check_apart(asked.out, models=[name])
+        check_apart(asked.plot, models=[name])
         return compile_in_limit(name)
 
-    options: dict[str, Any] = {"engine": engine, "max_spikes": most, "as_json": as_json}
-    if file.suffix == ".toml":
-        check_apart(out, file)
-        from sim.files.network_file import collect_network_results, read_network_file
-        from sim.files.record_table import parse_record
-        from spiketheory.commands.long_run import join_ranks, make_long_run
+    return compile_for
 
-        if model is not None:
-            raise click.UsageError("Expected --model with an .npz file but got a network file.")
-        with join_ranks(mpi) as ranks:
-            described = read_network_file(
-                file, compile_model=compile_for, compile_readout=compile_readout
-            )
-            network = described.network
-            if trials is not None:
-                check_batch_options(plot, record)
-                simulate_trials(network, trials, out, **options)
-                return
-            chosen = parse_record(record, network)
-            options["recorded"] = described.recorded if chosen is None else chosen
-            options["long"] = make_long_run(
-                ranks, out, every=checkpoint_every, resume=resume, engine=engine
-            )
-            if out.suffix == ".h5":
-                run_streamed(network, out, plot, **options)
-            else:
-                run_network(network, collect_network_results, out, plot, **options)
-        return
-    if record:
+
+def simulate_network(asked: Asked) -> None:
+    """Simulate the network of a network file: one trial, or a batch of them."""
+    from derivations import compile_readout
+    from sim.files.network_file import collect_network_results, read_network_file
+    from sim.files.record_table import parse_record
+    from spiketheory.commands.long_run import join_ranks, make_long_run
+    from spiketheory.files import check_apart
+
+    check_apart(asked.out, asked.file)
+    if asked.model is not None:
+        raise click.UsageError("Expected --model with an .npz file but got a network file.")
+    out, plot, common = asked.out, asked.plot, asked.common
+    with join_ranks(asked.mpi) as ranks:
+        described = read_network_file(
+            asked.file, compile_model=compile_apart(asked), compile_readout=compile_readout
+        )
+        network = described.network
+        if asked.trials is not None:
+            check_batch_options(plot, asked.record)
+            simulate_trials(network, asked.trials, out, **common)
+            return
+        chosen = parse_record(asked.record, network)
+        common["recorded"] = described.recorded if chosen is None else chosen
+        common["long"] = make_long_run(
+            ranks, out, every=asked.checkpoint_every, resume=asked.resume, engine=asked.engine
+        )
+        if out.suffix == ".h5":
+            run_streamed(network, out, plot, **common)
+        else:
+            run_network(network, collect_network_results, out, plot, **common)
+
+
+def simulate_arrays(asked: Asked) -> None:
+    """Simulate what an .npz file describes: a trial of a recurrent network, or a batch."""
+    from sim.files.batch_file import read_arrays
+    from sim.files.trial_file import collect_results, drop_results, is_trial, read_trial_file
+    from spiketheory.files import is_same_file
+
+    if asked.record:
         raise click.UsageError("Expected --record with a network file (.toml) but got an .npz.")
-    if trials is not None:
+    if asked.trials is not None:
         raise click.UsageError("Expected --trials with a network file (.toml) but got an .npz.")
-    arrays = read_arrays(file)
-    if is_trial(arrays):
-        trial = read_trial_file(file, arrays, compile_model=compile_for, model=model)
-        collect = partial(collect_results, trial)
-        kept = drop_results(trial, arrays) if is_same_file(file, out) else {}
-        run_network(trial.network, collect, out, plot, record=trial.coefficients is not None,
-                    beside=kept, **options)  # fmt: skip
+    arrays = read_arrays(asked.file)
+    if not is_trial(arrays):
+        simulate_layers(asked, arrays)
         return
-    if plot is not None or engine not in ("auto", "layers"):
+    trial = read_trial_file(
+        asked.file, arrays, compile_model=compile_apart(asked), model=asked.model
+    )
+    collect = partial(collect_results, trial)
+    kept = drop_results(trial, arrays) if is_same_file(asked.file, asked.out) else {}
+    run_network(trial.network, collect, asked.out, asked.plot,
+                record=trial.coefficients is not None, beside=kept, **asked.common)  # fmt: skip
+
+
+def simulate_layers(asked: Asked, arrays: "dict[str, np.ndarray]") -> None:
+    """Simulate a feedforward batch, write what came out of it, and say so."""
+    from sim.files.batch_file import (
+        count_spikes_by_layer,
+        drop_answers,
+        read_batch_file,
+        simulate_batch,
+        write_arrays,
+    )
+    from sim.layers.batch import MAX_SPIKES
+    from spiketheory.commands.display import describe_simulation, format_json, format_simulation
+    from spiketheory.files import is_same_file
+
+    if asked.plot is not None or asked.engine not in ("auto", "layers"):
         raise click.UsageError(
             "Expected --plot and --engine events or plain with a trial of a recurrent network but "
             "got a feedforward batch, which layers run; leave them out."
         )
-    batch = read_batch_file(file, compile_model=compile_for, model=model, arrays=arrays)
-    results = simulate_batch(batch, max_spikes=max_spikes or MAX_SPIKES)
-    kept = drop_answers(arrays) if is_same_file(file, out) else {}
-    write_arrays(out, {**kept, **results})
+    batch = read_batch_file(
+        asked.file, compile_model=compile_apart(asked), model=asked.model, arrays=arrays
+    )
+    results = simulate_batch(batch, max_spikes=asked.max_spikes or MAX_SPIKES)
+    kept = drop_answers(arrays) if is_same_file(asked.file, asked.out) else {}
+    write_arrays(asked.out, {**kept, **results})
     counts = count_spikes_by_layer(batch.network, results["spike_neuron"])
-    summary = describe_simulation(batch, results, counts, out)
-    click.echo(format_json(summary) if as_json else format_simulation(summary))
+    summary = describe_simulation(batch, results, counts, asked.out)
+    click.echo(format_json(summary) if asked.as_json else format_simulation(summary))
 
 
 def check_batch_options(plot: Path | None, record: tuple[str, ...]) -> None:
@@ -292,139 +336,3 @@ def check_batch_options(plot: Path | None, record: tuple[str, ...]) -> None:
             f"Expected {'--record' if record else '--plot'} with a single trial but got --trials; "
             "leave out one of them."
         )
-
-
-def simulate_trials(
-    network: "Network", path: Path, out: Path, *, engine: str, max_spikes: int, as_json: bool
-) -> None:
-    """Run a batch of trials, write what came out of it, and say so."""
-    from sim.files.batch_file import write_arrays
-    from sim.files.trials_file import collect_batch_results, read_trials_file
-    from spiketheory.commands import network_run as session
-    from spiketheory.commands.display import format_json
-    from spiketheory.commands.terminal import make_console
-
-    trials = read_trials_file(path).trials
-    console = make_console(stderr=True, quiet=as_json or not sys.stderr.isatty())
-    recording = session.run_trials(network, trials, console, engine=engine, max_spikes=max_spikes)
-    if recording is None:
-        end_stopped("Stopped; nothing was written.")
-    results = collect_batch_results(recording)
-    write_arrays(out, results)
-    summary = session.describe_batch(recording, results, out)
-    click.echo(format_json(summary) if as_json else session.format_batch(summary))
-
-
-def run_network(
-    network: "Network",
-    collect: Callable[["Recording"], dict[str, Any]],
-    out: Path,
-    plot: Path | None,
-    *,
-    engine: str,
-    max_spikes: int,
-    as_json: bool,
-    record: bool = False,
-    recorded: "np.ndarray | None" = None,
-    long: "LongRun | None" = None,
-    beside: Mapping[str, Any] = MappingProxyType({}),
-) -> None:
-    """Simulate, write what came out of it, also if it was stopped, and say so.
-
-    ``beside`` is the question, if it is in the file that the answer is written to.
-    """
-    from sim.events.recording import StoppedError
-    from sim.files.batch_file import write_arrays
-    from spiketheory.commands import network_run as session
-    from spiketheory.commands.display import format_json
-    from spiketheory.commands.terminal import make_console
-
-    error, is_first = None, long is None or long.is_first
-    is_quiet = as_json or not is_first
-    try:
-        recording = session.run_network(
-            network, make_console(stderr=True, quiet=is_quiet or not sys.stderr.isatty()),
-            engine=engine, record=record, with_traces=plot is not None, max_spikes=max_spikes,
-            recorded=recorded, line=choose_line(is_quiet), long=long,
-        )  # fmt: skip
-    except StoppedError as err:
-        if not is_first:
-            raise
-        error, recording = err, err.recording
-    if not is_first:
-        return
-    results = collect(recording)
-    write_arrays(out, {**beside, **results})
-    session.draw_if_asked(recording, plot)
-    if error is not None:
-        raise type(error)(f"{error} What ran up to then is in {out}.", recording)
-    if long is not None:
-        long.end(recording)
-    summary = session.describe_recording(recording, results, out)
-    click.echo(format_json(summary) if as_json else session.format_recording(summary))
-    if not recording.is_complete:
-        end_stopped()
-
-
-def choose_line(as_json: bool) -> Callable[[str], None] | None:
-    """Where lines about a long run go: nowhere if there is a bar, or a program reads."""
-    if as_json or sys.stderr.isatty():
-        return None
-    return partial(click.echo, err=True)
-
-
-def check_windows(network: "Network", engine: str, long: "LongRun | None") -> None:
-    """Refuse a network that windows do not run, before a file that is there is replaced."""
-    from sim.windows.simulate import check_network, check_room
-
-    if long is not None and long.ranks is not None:
-        check_network(network)
-    elif long is not None or engine == "windows":
-        check_room(network)
-
-
-def run_streamed(
-    network: "Network", out: Path, plot: Path | None, *, engine: str, max_spikes: int,
-    as_json: bool, recorded: "np.ndarray | None", long: "LongRun | None" = None,
-) -> None:  # fmt: skip
-    """Simulate, write spikes to HDF5 on the way and the states at the end, and say so."""
-    from sim.events.recording import StoppedError
-    from sim.files.spike_stream import SpikeStream
-    from spiketheory.commands import network_run as session
-    from spiketheory.commands.display import format_json
-    from spiketheory.commands.terminal import make_console
-
-    if plot is not None:
-        raise click.UsageError(
-            "Expected --plot with an .npz but got an .h5, whose spikes are not kept in memory; "
-            "draw them with spiketheory stats."
-        )
-    if long is not None and not long.is_first:
-        session.run_network(
-            network, make_console(stderr=True, quiet=True), max_spikes=max_spikes,
-            recorded=recorded, long=long,
-        )  # fmt: skip
-        return
-    check_windows(network, engine, long)
-    stream = SpikeStream(out, network, recorded, 0 if long is None else long.n_written)
-    error = None
-    try:
-        recording = session.run_network(
-            network, make_console(stderr=True, quiet=as_json or not sys.stderr.isatty()),
-            engine=engine, max_spikes=max_spikes, recorded=recorded, stream=stream,
-            line=choose_line(as_json), long=long,
-        )  # fmt: skip
-        stream.finish(recording)
-    except StoppedError as err:
-        error, recording = err, err.recording
-        stream.finish(recording)
-    finally:
-        stream.close()
-    if error is not None:
-        raise type(error)(f"{error} What ran up to then is in {out}.", recording)
-    if long is not None:
-        long.end(recording)
-    summary = session.describe_recording(recording, stream.fields, out)
-    click.echo(format_json(summary) if as_json else session.format_recording(summary))
-    if not recording.is_complete:
-        end_stopped()

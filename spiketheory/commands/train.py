@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sim.training.run_folder import Run
 
 
-# Long: its options and its help.
 @click.command()
 @click.option("--preset",
               type=click.Choice(
@@ -65,11 +64,6 @@ def train(
     timeout: float,
     as_json: bool,
     log_json: bool,
-    workers: int | None,
-    threads: int | None,
-    memory: str | None,
-    scheduler: str | None,
-    cluster: Path | None,
     **options: Any,
 ) -> None:
     """Train a network of spiking neurons by exact gradient descent.
@@ -86,68 +80,67 @@ def train(
       spiketheory train --preset fsdd --workers 4
     """  # noqa: D301
     from derivations import compile_model, compile_readout
-    from sim.training.config import make_config
-    from sim.training.networks.network_run import is_network_config
-    from sim.training.run_folder import CONFIG, resume_run, start_run
+    from sim.training.networks.network_run import NetworkRun
+    from sim.training.run_folder import CONFIG
+    from spiketheory.commands import train_network
     from spiketheory.files import check_apart
 
-    compile_for = compile_in_time(compile_model, timeout)
-    file = options["file"]
-    place = None
-    if workers or threads or memory or scheduler or cluster:
-        place = read_cluster_options(
-            workers=workers, threads=threads, memory=memory, scheduler=scheduler, cluster=cluster
-        )
+    compilers = {
+        "compile_model": compile_in_time(compile_model, timeout),
+        "compile_readout": compile_readout,
+    }
+    place = take_place(options)
     if out is not None and not overwrite:  # a run may be trained anew from its own configuration
-        check_apart(out / CONFIG, file)
-    if resume is None and file is not None and is_network_config(file):
-        from spiketheory.commands import train_network
-
-        others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
-        described = train_network.start_described(
-            file,
-            out,
-            others,
-            compile_model=compile_for,
-            compile_readout=compile_readout,
-            overwrite=overwrite,
-        )
-        with work_together(described, place, root):
-            train_network.train_run(described, as_json=as_json, program=name_program())
-        return
+        check_apart(out / CONFIG, options["file"])
     if resume is None:
-        config = make_config(**options)
-        run = start_run(
-            config,
-            compile_model=compile_for,
-            compile_readout=compile_readout,
-            root=root,
-            folder=out,
-            overwrite=overwrite,
-        )
+        run = start_any(options, root=root, out=out, overwrite=overwrite, **compilers)
     else:
         check_resume_options({**options, "out": out, "overwrite": overwrite or None})
-        from spiketheory.commands import train_network
-
-        found = train_network.resume_described(
-            resume,
-            compile_model=compile_for,
-            compile_readout=compile_readout,
-            epochs=options["epochs"],
-        )
-        if found is not None:
-            with work_together(found, place, root):
-                train_network.train_run(found, as_json=as_json, program=name_program())
-            return
-        run = resume_run(
-            resume,
-            compile_model=compile_for,
-            compile_readout=compile_readout,
-            root=root,
-            epochs=options["epochs"],
-        )
+        run = resume_any(resume, root=root, epochs=options["epochs"], **compilers)
     with work_together(run, place, root):
-        train_run(run, as_json=as_json, log_json=log_json)
+        if isinstance(run, NetworkRun):
+            train_network.train_run(run, as_json=as_json, program=name_program())
+        else:
+            train_run(run, as_json=as_json, log_json=log_json)
+
+
+PLACE = ("workers", "threads", "memory", "scheduler", "cluster")
+"""Options that say where a run's steps are done; the others say what it is."""
+
+
+def take_place(options: dict[str, Any]) -> "ClusterOptions | None":
+    """Take the options out that say where a run's steps are done; None for this process alone."""
+    place = {name: options.pop(name) for name in PLACE}
+    return read_cluster_options(**place) if any(place.values()) else None
+
+
+def start_any(
+    options: dict[str, Any], *, root: Path | None, out: Path | None, overwrite: bool,
+    **compilers: Any,
+) -> "Run | NetworkRun":  # fmt: skip
+    """Start a run of a configuration, or of the network that a file describes."""
+    from sim.training.config import make_config
+    from sim.training.networks.network_run import is_network_config
+    from sim.training.run_folder import start_run
+    from spiketheory.commands import train_network
+
+    file = options["file"]
+    if file is not None and is_network_config(file):
+        others = {name: value for name, value in options.items() if name != "file"} | {"root": root}
+        return train_network.start_described(file, out, others, overwrite=overwrite, **compilers)
+    config = make_config(**options)
+    return start_run(config, root=root, folder=out, overwrite=overwrite, **compilers)
+
+
+def resume_any(
+    folder: Path, *, root: Path | None, epochs: int | None, **compilers: Any
+) -> "Run | NetworkRun":
+    """Go on with the run in a folder, of whichever kind it is."""
+    from sim.training.run_folder import resume_run
+    from spiketheory.commands import train_network
+
+    found = train_network.resume_described(folder, epochs=epochs, **compilers)
+    return resume_run(folder, root=root, epochs=epochs, **compilers) if found is None else found
 
 
 @contextmanager

@@ -171,8 +171,7 @@ def list_imports(text: str, *, in_digits: bool = False) -> str:
         start, names = f"from spiketheory.runtime.{module} import ", sorted(modules[module])
         line = f"{start}{', '.join(names)}"
         imports.append(line if len(line) <= LINE_LENGTH else lay_out_call(start, names, indent=""))
-    if "taylor_" in text:
-        imports.append(print_taylor_import([text]))
+    imports.append(print_taylor_import([text]))
     return "\n".join(imports).rstrip()
 
 

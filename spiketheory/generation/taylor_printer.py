@@ -77,10 +77,12 @@ def print_taylor_import(functions: Sequence[str]) -> str:
         functions: What `print_taylor_functions` returned.
 
     Returns:
-        An import statement over several lines.
+        An import statement over several lines; nothing if they call nothing.
     """
     text = "\n".join(functions)
     names = [name for name in RUNTIME_FUNCTIONS if f"{name}(" in text]
+    if not names:
+        return ""
     return "\n".join(
         ["from spiketheory.runtime.taylor import (", *(f"{TAB}{name}," for name in names), ")"]
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from models import mark_slow
 from temporal import differentiate, draw, simulate
 from temporal.records import INTEGRATED, MODELS
 from temporal_bridge import build_network, find_event_gradient
@@ -42,7 +43,7 @@ def test_spikes_are_those_of_the_event_engine(model):
             first += layer.size
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", mark_slow(MODELS, "adex"))  # eif and izhikevich are like it
 def test_slopes_are_those_of_the_event_engine(model):
     for network, trial in draw_some(model, 10, ("leaky_integrator", "windows", "maximum")):
         expected = find_event_gradient(network, trial)

@@ -251,7 +251,7 @@ def look_up_value(trial, path):
     return inner
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", mark_slow(KINDS, "adex"))  # eif and izhikevich are like it
 def test_gradients_of_spike_times_and_states_are_slopes_of_a_plain_loop(kind):
     _, recording = compare([kind], 1)
     at_once = recording.tape.spike_waits[: len(recording.spike_time)] == -1.0

@@ -1,26 +1,39 @@
 """Verification can fail: every bug planted in a derivation is found, by the check it belongs to."""
 
 from dataclasses import replace
-from functools import lru_cache
 
 import pytest
 import sympy as sp
-from models import change_derivation, verify_derivation
+from models import (
+    change_derivation,
+    derive_once,
+    lower_once,
+    verify_derivation,
+    verify_functions,
+)
 
 import derivations
 from spiketheory.errors import VerificationError
 from spiketheory.generation import generate
-from spiketheory.generation.lower import Lowering
 from spiketheory.language.symbols import DURATION, PSEUDO_INPUT, WEIGHT
 from spiketheory.symbolic.derivation import Branch
-from spiketheory.symbolic.derive import derive
 from spiketheory.verification.cases import build_cases
 from spiketheory.verification.symbolic import SYMBOLIC, Setting, holds
 
 
-@lru_cache
 def derive_built_in(name):
-    return derive(derivations.read_neuron_model(name))
+    return derive_once(derivations.read_neuron_model(name))
+
+
+def spoil_function(model, kernel, spoil):
+    """The functions of a built-in model, of which one is spoilt in every branch."""
+    ir = lower_once(derivations.read_neuron_model(model))
+    functions = tuple(
+        replace(f, branches=tuple(map(spoil, f.branches))) if f.name == kernel else f
+        for f in ir.functions
+    )
+    assert functions != ir.functions
+    return replace(ir, functions=functions)
 
 
 def in_chart(**changes):
@@ -430,46 +443,24 @@ KERNEL_BUGS = {
 
 @pytest.mark.parametrize(("kernel", "check"), KERNEL_BUGS.items(), ids=KERNEL_BUGS)
 @pytest.mark.parametrize("model", ["theta", "qif_delta"])
-def test_a_kernel_function_that_was_lowered_wrongly_is_found(model, kernel, check, monkeypatch):
-    lower = Lowering.lower
-
+def test_a_kernel_function_that_was_lowered_wrongly_is_found(model, kernel, check):
     def spoil(branch):
         first, *rest = branch.results
         wrong = sp.Not(first) if kernel == "will_spike" else -3 * first - 1
         return replace(branch, results=(wrong, *rest))
 
-    def lower_wrongly(self):
-        ir = lower(self)
-        functions = tuple(
-            replace(f, branches=tuple(map(spoil, f.branches))) if f.name == kernel else f
-            for f in ir.functions
-        )
-        return replace(ir, functions=functions)
-
-    monkeypatch.setattr(Lowering, "lower", lower_wrongly)
     with pytest.raises(VerificationError, match=f"^Check '{check}' failed: expected .* but got "):
-        verify_derivation(derive_built_in(model))
+        verify_functions(spoil_function(model, kernel, spoil))
 
 
 @pytest.mark.parametrize("digits", [20, 24])
-def test_an_error_that_no_float_shows_is_found(digits, monkeypatch):
-    lower = Lowering.lower
-
+def test_an_error_that_no_float_shows_is_found(digits):
     def err(branch):
         results = tuple(r * (1 + sp.Rational(1, 10**digits)) for r in branch.results)
         return replace(branch, results=results)
 
-    def lower_wrongly(self):
-        ir = lower(self)
-        functions = tuple(
-            replace(f, branches=tuple(map(err, f.branches))) if f.name == "time_to_spike" else f
-            for f in ir.functions
-        )
-        return replace(ir, functions=functions)
-
-    monkeypatch.setattr(Lowering, "lower", lower_wrongly)
     with pytest.raises(VerificationError, match=r"^Check 'first spike' failed"):
-        verify_derivation(derive_built_in("theta"))
+        verify_functions(spoil_function("theta", "time_to_spike", err))
 
 
 @pytest.mark.parametrize(
@@ -492,5 +483,5 @@ def test_a_slip_of_the_printer_is_found(monkeypatch, old, new):
 
     monkeypatch.setattr(generate, "print_function", slip)
     with pytest.raises(VerificationError):
-        verify_derivation(derive_built_in("theta"))
+        verify_functions(lower_once(derivations.read_neuron_model("theta")))
     assert any(printed)

@@ -4,20 +4,15 @@ What a certificate proves, no trial that the check finds may break. What it refu
 not find; yet it does, of all these models, but for where the excuses below say why not.
 """
 
-from functools import lru_cache
-from pathlib import Path
-
 import pytest
+from models import FOLDER, certify_once
 
-from derivations import compile_model, list_models, read_neuron_model
-from spiketheory.certification.certificate import Certificate
-from spiketheory.certification.certify import certify
+from derivations import compile_model, import_generated, list_models, read_neuron_model
 from spiketheory.checking.opponent import attack
+from spiketheory.checking.subject import choose_backend
 from spiketheory.errors import DerivationError, InputError, VerificationError
-from spiketheory.language.parse import parse_assumption
 from spiketheory.testing import check_model, load_subject
 
-FOLDER = Path(__file__).resolve().parents[1] / "models"
 FURTHER = sorted(path.stem for path in FOLDER.glob("*.toml"))
 QUICK = {
     "theta": 10, "qif_delta": 10, "qif": 10, "lif": 20, "lif_delta": 20, "nlif": 30,
@@ -49,13 +44,8 @@ ALLOWED = {
 def prepare(name, assume=()):
     if name in FURTHER:
         return load_subject(FOLDER / f"{name}.toml", assume=assume)
-    return load_subject(read_neuron_model(name), compiled=compile_model(name), assume=assume)
-
-
-@lru_cache(maxsize=64)
-def certify_model(name: str, assume: tuple[str, ...] = ()) -> Certificate:
-    model = read_neuron_model(name if name not in FURTHER else str(FOLDER / f"{name}.toml"))
-    return certify(model, [parse_assumption(a, model) for a in assume])
+    compiled = compile_model(name, backend=choose_backend(import_generated(name)))
+    return load_subject(read_neuron_model(name), compiled=compiled, assume=assume)
 
 
 def mark(names):
@@ -71,7 +61,7 @@ def test_at_least_twenty_further_models_are_checked():
     "name", mark(n for n in [*list_models(), *FURTHER] if n not in NOT_DERIVED | SILENT)
 )
 def test_certificate_and_check_do_not_contradict_each_other(name):
-    certificate = certify_model(name)
+    certificate = certify_once(name)
     report = check_model(prepare(name), examples=QUICK.get(name, MANY))
     reasons = [r.reason for r in report.results]
     assert report.verdict in ALLOWED[certificate.verdict], reasons
@@ -86,22 +76,22 @@ def test_certificate_and_check_do_not_contradict_each_other(name):
 def test_the_opponent_does_not_contradict_a_certificate(name):
     """Some models are attacked in the ordinary suite: tests/quality/test_opponent.py."""
     model = read_neuron_model(name if name not in FURTHER else str(FOLDER / f"{name}.toml"))
-    result = attack(model, certify_model(name), [], seed=0, rounds=1)
+    result = attack(model, certify_once(name), [], seed=0, rounds=1)
     assert not result.contradictions
 
 
 @pytest.mark.parametrize("name", mark(["nlif", "phase_with_current"]))
 def test_nor_do_they_under_the_assumptions_that_a_model_needs(name):
-    assume = tuple(sorted(str(a) for a in certify_model(name).suggestion))
-    verdict = certify_model(name, assume).verdict
-    assert verdict == certify_model(name).suggested == "continuous"
+    assume = tuple(sorted(str(a) for a in certify_once(name).suggestion))
+    verdict = certify_once(name, *assume).verdict
+    assert verdict == certify_once(name).suggested == "continuous"
     report = check_model(prepare(name, assume), examples=QUICK.get(name, MANY))
     assert report.verdict in ALLOWED[verdict], [r.reason for r in report.results]
 
 
 def test_a_contradiction_would_be_seen():
     report = check_model(prepare("lif"), examples=20, properties=["continuity"])
-    assert report.verdict not in ALLOWED[certify_model("qif").verdict]
+    assert report.verdict not in ALLOWED[certify_once("qif").verdict]
 
 
 @pytest.mark.parametrize("name", sorted(NOT_DERIVED))

@@ -82,11 +82,11 @@ def test_blame_is_a_table_for_people(model):
 
 def test_a_map_is_drawn_and_described(model, tmp_path):
     out = tmp_path / "map.svg"
-    options = ("--map", "c=-0.5:1.5,tau_m", "--grid", "2", "--out", out)
+    options = ("--map", "c=-5:1.5,tau_m", "--grid", "2", "--out", out)
     content = json.loads(run_ok("certify", "--model", model, *options, "--json").stdout)
     assert content["parameters"] == ["c", "tau_m"]
     assert content["units"] == ["", "ms"]
-    assert content["values"][0] == [-0.5, 1.5]
+    assert content["values"][0] == [-5, 1.5]
     assert all(row[1:] == ["continuous"] for row in content["verdicts"])
     assert all(row[0] != "continuous" for row in content["verdicts"])
     drawn = out.read_text()

@@ -1,9 +1,11 @@
 """The command line: train and evaluate."""
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from commands import (
     write_batch,
 )
 
+import derivations
+import sim.training.data
 import sim.training.run_folder
 from derivations import read_neuron_model
 from sim.training.checkpoint import load_checkpoint
@@ -254,9 +258,25 @@ def test_the_program_is_named_as_it_was_called(called, typed, monkeypatch):
     assert name_program() == typed
 
 
+@pytest.fixture
+def interpreted(monkeypatch):
+    """A few digits, and no machine code: that of a model of one's own takes 15 seconds."""
+    digits = sim.training.data.load_dataset("digits")
+    few = dataclasses.replace(
+        digits,
+        train_inputs=digits.train_inputs[:40], train_labels=digits.train_labels[:40],
+        test_inputs=digits.test_inputs[:20], test_labels=digits.test_labels[:20],
+    )  # fmt: skip
+    monkeypatch.setattr("sim.training.data._load_digits", lambda: few)
+    numpy = partial(derivations.compile_model, backend="numpy")
+    monkeypatch.setattr("derivations.compile_model", numpy)
+
+
+@pytest.mark.usefixtures("interpreted")
 def test_a_run_of_a_model_file_can_be_used_without_the_file(monkeypatch, verify_once):
     Path("mine.toml").write_text(read_neuron_model("theta").to_toml())
-    first = run_ok("train", *SMALL, "--model", "mine.toml", "--out", "run", "--json")
+    options = ("--validation", 10, "--model", "mine.toml", "--out", "run", "--json")
+    first = run_ok("train", *SMALL, *options)
     kept = Path("run/model.toml").read_bytes()
     assert kept == Path("mine.toml").read_bytes()
     assert 'model = "mine.toml"' in Path("run/config.toml").read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy as sp
-from models import derive_once, verify_derivation
+from models import derive_once, mark_slow, verify_derivation
 from scipy.integrate import solve_ivp
 
 from derivations import compile_model
@@ -67,7 +67,7 @@ def integrate(model, duration):
     return spikes
 
 
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", mark_slow(PATHS, "mat_kobayashi_rs"))  # in the gate of the corpus
 def test_spikes_come_when_direct_integration_says(name):
     found = run(name).spike_time
     wanted = integrate(read_model(PATHS[name]), DURATIONS[name])

@@ -33,10 +33,12 @@ def split(line):
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_is_understood(line):
     _, name, *arguments = split(line)
-    group = main.get_command(click.Context(main), name)
+    context = click.Context(main, **main.context_settings)  # else click remembers no -h for it
+    group = main.get_command(context, name)
     if isinstance(group, click.Group):
-        group = group.get_command(click.Context(group), arguments.pop(0))
-    assert group.make_context(name, arguments).params
+        context = click.Context(group, parent=context)
+        group = group.get_command(context, arguments.pop(0))
+    assert group.make_context(name, arguments, parent=context).params
 
 
 def test_all_commands_that_share_work_stand_there():

@@ -23,15 +23,15 @@ def network() -> Network:
     listed = SpikeTrains(
         name="listed", size=1, times=[0.5, 1.0, 1.0, 12.5, 20.0], channels=np.zeros(5, np.int64)
     )
-    to_all = np.full((20, 1), 0.05)
+    to_all = np.full((20, 1), 0.5)
     return Network(
-        populations=[Population(name="cells", model=compile_model("theta"), size=20)],
+        populations=[Population(name="cells", model=compile_model("qif"), size=20)],
         inputs=[clock, noise, listed],
         projections=[
-            Projection(pre="noise", post="cells", weights=np.eye(20) * 0.3),
+            Projection(pre="noise", post="cells", weights=np.eye(20) * 6.0),
             Projection(pre="clock", post="cells", weights=to_all),
             Projection(pre="listed", post="cells", weights=2 * to_all),
-            Projection(pre="cells", post="cells", weights=rng.normal(0, 0.1, (20, 20)), delays=0.5),
+            Projection(pre="cells", post="cells", weights=rng.normal(0, 1, (20, 20)), delays=0.5),
         ],
         duration=20.0,
     )

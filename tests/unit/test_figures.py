@@ -3,7 +3,14 @@ import re
 
 import numpy as np
 import pytest
-from models import generate_text, import_text, make_quadratic, mark_slow, pretend_verified
+from models import (
+    generate_text,
+    import_text,
+    make_quadratic,
+    mark_slow,
+    pretend_once,
+    pretend_verified,
+)
 
 from derivations import compile_model, list_models, read_neuron_model
 from spiketheory.documents.figure_data import (
@@ -38,7 +45,7 @@ def make(name):
 def figures():
     return {
         name: draw_figures(
-            pretend_verified(derive(read_neuron_model(name))),
+            pretend_once(read_neuron_model(name)),
             compiled=compile_model(name, backend="numpy"),
         )
         for name in MODELS
@@ -145,14 +152,14 @@ def test_a_figure_holds_nothing_but_itself(figures):
 
 def test_the_same_model_gives_the_same_figures(figures):
     again = draw_figures(
-        pretend_verified(derive(read_neuron_model("theta"))),
+        pretend_once(read_neuron_model("theta")),
         compiled=compile_model("theta", backend="numpy"),
     )
     assert again == figures["theta"]
 
 
 def test_the_code_is_generated_if_it_is_not_given(figures):
-    drawn = draw_figures(pretend_verified(derive(read_neuron_model("qif_delta"))))
+    drawn = draw_figures(pretend_once(read_neuron_model("qif_delta")))
     assert drawn == figures["qif_delta"]
 
 
@@ -193,7 +200,7 @@ OTHERS = mark_slow([n for n in list_models() if n not in MODELS], "adex", "eif")
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_other_model_is_drawn_without_complaint(name):
     figures = draw_figures(
-        pretend_verified(derive(read_neuron_model(name))),
+        pretend_once(read_neuron_model(name)),
         compiled=compile_model(name, backend="numpy"),
     )
     states = len(read_neuron_model(name).state)

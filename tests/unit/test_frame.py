@@ -9,7 +9,7 @@ from types import ModuleType
 import mpmath
 import pytest
 import sympy as sp
-from models import derive_once
+from models import derive_once, lower_once
 from mpmath import mpf
 
 from derivations import read_neuron_model
@@ -66,7 +66,7 @@ def get_model(name):
 @cache
 def generate_both(name):
     """The generated module, for doubles and for numbers of mpmath."""
-    ir = lower(derive_once(get_model(name)))
+    ir = lower_once(get_model(name))
     found = []
     for target in ("module", "mpmath"):
         found.append(ModuleType(name))
@@ -278,7 +278,7 @@ def test_next_to_its_unstable_point_a_neuron_keeps_its_distance():
 def test_an_input_in_the_frame_costs_two_to_six_operations_and_no_exponential():
     counts = {}
     for name in BUILT_IN[:4]:
-        functions = {f.name: f.operations for f in lower(derive_once(get_model(name))).functions}
+        functions = {f.name: f.operations for f in lower_once(get_model(name)).functions}
         counts[name] = sum(functions["frame_jump"].values())
         asked = {**functions["frame_jump"], **functions["frame_quiet"], **functions["frame_push"]}
         assert set(asked) <= {"add", "multiply", "compare", "max", "min"}

@@ -217,19 +217,21 @@ def test_many_periods_of_one_neuron_keep_the_gradient_exact(backend):
     assert abs(gradients.initial[0]) < 1e-12
 
 
+MANY = [(-2.0, 0.1), (-3.0, 0.125), (-300.0, 0.005), (-1000.0, 0.005)]
+"""Weights of thousands of inputs, and the time from one to the next."""
+
+
 @pytest.mark.parametrize(
-    ("model", "drive", "weight", "gap"),
+    ("model", "backend", "drive", "weight", "gap"),
     [
-        ("theta", 1.25, -2.0, 0.1),
-        ("theta", 1.25, -3.0, 0.125),
-        ("theta", 1.25, -300.0, 0.005),
-        ("theta", 1.25, -1000.0, 0.005),
-        ("qif_delta", 0.0, 0.1, 5.0),
-        ("qif_delta", 1.25, -30.0, 0.02),
+        *(("theta", "numba", 1.25, *case) for case in MANY),
+        *(("theta", "numpy", 1.25, *case) for case in MANY),
+        ("qif_delta", "numpy", 0.0, 0.1, 5.0),
+        ("qif_delta", "numpy", 1.25, -30.0, 0.02),
     ],
 )
 def test_thousands_of_inputs_without_a_spike_neither_overflow_nor_spoil_the_gradient(
-    model, drive, weight, gap, backend
+    model, backend, drive, weight, gap
 ):
     # each of these leaves the range of floats unless the coordinates are scaled down on the way
     times = gap * np.arange(1, 3001)

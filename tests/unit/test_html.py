@@ -2,7 +2,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from models import CHECKS, generate_text, make_quadratic, pretend_verified
+from models import CHECKS, generate_text, make_quadratic, pretend_once, pretend_verified
 
 from derivations import compile_model, read_neuron_model
 from spiketheory.documents import html
@@ -69,7 +69,7 @@ def read(page):
 
 @pytest.fixture(scope="module", params=["theta", "qif_delta"])
 def verified(request):
-    return pretend_verified(derive(read_neuron_model(request.param)))
+    return pretend_once(read_neuron_model(request.param))
 
 
 @pytest.fixture(scope="module")

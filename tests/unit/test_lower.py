@@ -3,7 +3,7 @@ from functools import lru_cache
 
 import pytest
 import sympy as sp
-from models import change_derivation, make_model, make_quadratic
+from models import change_derivation, lower_once, make_model, make_quadratic
 
 from derivations import list_models, read_neuron_model
 from spiketheory.generation.generate import generate
@@ -25,9 +25,8 @@ from spiketheory.symbolic.derive import derive, evaluate
 x, y = state_symbol("x"), state_symbol("y")
 
 
-@lru_cache
 def lower_built_in(name):
-    return lower(derive(read_neuron_model(name)))
+    return lower_once(read_neuron_model(name))
 
 
 @pytest.fixture(params=list_models())
@@ -126,7 +125,7 @@ def test_numbers_of_the_flow_are_computed_by_one_call_and_only_where_they_are_ne
 
 
 def test_domains_are_checked_as_they_were_written():
-    ir = lower(derive(read_neuron_model("theta")))
+    ir = lower_built_in("theta")
     assert [str(r) for r in get_function(ir, "parameters_valid").branches[0].results] == [
         "tau > 0",
         "I0 > 1/4",
@@ -222,7 +221,7 @@ def test_operations_are_counted_as_they_are_written(expression, counts):
 
 
 def test_the_flow_of_theta_takes_four_multiplications_and_two_additions():
-    ir = lower(derive(read_neuron_model("theta")))
+    ir = lower_built_in("theta")
     assert get_function(ir, "flow").operations == {"add": 2, "multiply": 4}
 
 

@@ -32,13 +32,15 @@ OURS = {
     *("step", "like", "branch_1", "branch_2", "t0", "t1", "x0", "l_V", "g_time", "g_k", "elapsed"),
     *("V0", "u", "x", "y", "a", "b", "beta", "omega", "turns", "E", "I", "S", "N", "Q", "O"),
     *("gamma", "zeta", "LambertW", "Lambda", "own_float", "P_V_V", "P_V_0"),
-    *("print", "exec", "self"),
+    *("print", "exec", "self", "taylor"),
 }  # fmt: skip
 """Names of the generated code, of its namespaces and of what it is printed by."""
 THEIRS = {*dir(builtins), *keyword.softkwlist, *dir(math), *dir(mpmath), *sp.__all__}
 
 
-FIRST = {*CODE_NAMES, "array", "branch_1", "inf", "l_V", "mpf", "over", "place", "t0", "x0"}
+FIRST = {
+    *CODE_NAMES, "array", "branch_1", "inf", "l_V", "mpf", "over", "place", "t0", "taylor", "x0",
+}  # fmt: skip
 """Those that the generated functions themselves use; the others run by hand."""
 
 
@@ -50,10 +52,22 @@ def split(names, size):
     return [names[i : i + size] for i in range(0, len(names), size)]
 
 
-def mark(names):
-    """Names as parameters of a test, of which only the first run in the gate."""
-    slow = free({*names} - FIRST)
-    return [*free(FIRST & {*names}), *(pytest.param(n, marks=pytest.mark.slow) for n in slow)]
+def mark(names, size):
+    """Rings of names that one model uses at a time, of which only the first run in the gate.
+
+    Each is ``size`` names that it gives to its state variables, and as many to its parameters;
+    every name is once a state variable and once a parameter.
+    """
+    first, others = free(FIRST & {*names}), free({*names} - FIRST)
+    return [
+        *(pytest.param(ring, id=ring[0]) for ring in link(first, size)),
+        *(pytest.param(ring, id=ring[0], marks=pytest.mark.slow) for ring in link(others, size)),
+    ]
+
+
+def link(names, size):
+    """Every ``size`` names, and as many after them; the last are followed by the first."""
+    return [(names * 2)[i : i + 2 * size] for i in range(0, len(names), size)]
 
 
 def make_linear(names, state="V", rate="k"):
@@ -103,40 +117,46 @@ def test_a_model_with_such_parameters_verifies():
     verify_derivation(derive(make_linear(VERIFIED)))
 
 
-@pytest.mark.parametrize("name", mark(OURS - {"V", "k"}))
-def test_every_name_of_ours_works_as_a_state_variable_and_as_a_rate(name):
-    other = "q" if name != "q" else "r"
-    model = make_linear([other], state=name, rate="k" if len(name) % 2 else f"{name}_1")
+@pytest.mark.parametrize("names", mark(OURS, 1))
+def test_every_name_of_ours_works_as_a_state_variable_and_as_a_rate(names):
+    state, rate = names
+    model = make_linear(["q" if "q" not in names else "r"], state=state, rate=rate)
     assert math.isclose(run(model, 0.0), math.log(3), rel_tol=1e-12)
-    assert math.isclose(run(make_linear([other], rate=name), 0.0), math.log(3), rel_tol=1e-12)
 
 
 METHODS = {
-    "linear": ("dV/dt = -V/{0} + {1}\nd{1}/dt = -{1}/2", "V = 1", "V = 0"),
-    "riccati": ("d{1}/dt = {1}**2/{0} + 1", "{1} -> oo", "{1} = -oo"),
-    "taylor": ("dV/dt = exp(V)/{0} + {1}\nd{1}/dt = -V*{1}", "V = 1", "V = 0"),
+    "linear": ("d{0}/dt = -{0}/{2} + {1}\nd{1}/dt = -{3}*{1}/2", "{0} = 1", "{0} = 0"),
+    "riccati": ("d{0}/dt = {0}**2/{1} + 1", "{0} -> oo", "{0} = -oo"),
+    "taylor": ("d{0}/dt = exp({0})/{2} + {1}\nd{1}/dt = -{3}*{0}*{1}", "{0} = 1", "{0} = 0"),
 }
-"""Equations that use the names as a parameter and as a state variable, by every way to code."""
+"""Equations of state variables, then of as many parameters, by every way to code."""
 
 
-def make_by_method(method, parameter, state):
-    equations, spike, reset = (part.format(parameter, state) for part in METHODS[method])
-    variable = spike.split()[0]
-    rest = {line.split("/")[0].strip()[1:]: 0 for line in equations.split("\n")}
+def make_by_method(method, names):
+    equations, spike, reset = (part.format(*names) for part in METHODS[method])
+    state, parameters = names[: len(names) // 2], names[len(names) // 2 :]
     return make_model(
-        equations, spike=spike, reset=reset, input=f"{variable} += w", rest=rest,
-        parameters={parameter: {"default": 1.0, "domain": f"{parameter} > 0"}},
+        equations, spike=spike, reset=reset, input=f"{state[0]} += w", rest=dict.fromkeys(state, 0),
+        parameters={p: {"default": 1.0, "domain": f"{p} > 0"} for p in parameters},
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", mark(OURS - {"V", "mu", "z"}))
-def test_names_work_in_every_method(method, name):
-    plain = make_by_method(method, "mu", "z")
+def check_names(method, names):
+    plain = make_by_method(method, ("V", "z", "mu", "nu") if len(names) == 4 else ("V", "mu"))
     place = [0.25, 1.0][: len(plain.state)]
-    want = run(plain, *chart(plain, place))
-    for model in (make_by_method(method, name, "z"), make_by_method(method, "mu", name)):
-        assert run(model, *chart(model, place)) == want
+    model = make_by_method(method, names)
+    assert run(model, *chart(model, place)) == run(plain, *chart(plain, place))
+
+
+@pytest.mark.parametrize("method", ["linear", "taylor"])
+@pytest.mark.parametrize("names", mark(OURS, 2))
+def test_names_work_in_every_method(method, names):
+    check_names(method, names)
+
+
+@pytest.mark.parametrize("names", mark(OURS, 1))
+def test_names_work_in_quadratic_models(names):
+    check_names("riccati", names)
 
 
 def chart(model, state):

@@ -24,7 +24,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "models"
 EVERY = [*list_models(), *sorted(str(p) for p in FOLDER.glob("*.toml"))]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=2 * len(EVERY))
 def list_of(name):
     return list_obligations(read_neuron_model(name), ()).obligations
 

@@ -40,15 +40,23 @@ def distance(found, exact):
 
 
 @pytest.mark.parametrize("kind", ["bins", "latency"])
-@pytest.mark.parametrize(("model", "scale"), [("theta", 0.5), ("theta", 5.0), ("qif", 30.0)])
-def test_single_precision_gradients_are_right_to_1e_4(model, scale, kind):
+@pytest.mark.parametrize(
+    ("model", "scale", "backend", "n"),
+    [
+        ("theta", 0.5, "numba", 50),
+        ("theta", 5.0, "numba", 50),
+        ("qif", 30.0, "numpy", 6),
+        pytest.param("qif", 30.0, "numba", 50, marks=pytest.mark.slow),  # compiles for 27 s
+    ],
+)
+def test_single_precision_gradients_are_right_to_1e_4(model, scale, backend, n, kind):
     rng = np.random.default_rng(5)
-    network = draw_network(model, rng, scale)
+    network = draw_network(model, rng, scale, backend)
     if kind == "bins":
-        inputs = BinnedInput(times=np.array([0.02, 0.3]), bins=rng.integers(0, 3, (50, 40)))
+        inputs = BinnedInput(times=np.array([0.02, 0.3]), bins=rng.integers(0, 3, (n, 40)))
     else:
-        inputs = LatencyInput(times=rng.uniform(0, DURATION, (50, 40)))
-    labels = rng.integers(0, 6, 50)
+        inputs = LatencyInput(times=rng.uniform(0, DURATION, (n, 40)))
+    labels = rng.integers(0, 6, n)
     exact, exact_gradients = run(network, inputs, labels)
     found, gradients = run(dataclasses.replace(network, precision="float32"), inputs, labels)
     assert exact.hidden_spikes.sum() > 100 or scale < 1

@@ -7,7 +7,7 @@ import flint
 import mpmath
 import pytest
 import sympy as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spiketheory.certification import proofs
@@ -228,6 +228,7 @@ def test_groups_of_one_sign_give_no_more_than_that_sign():
 
 
 @given(st.integers(-4, 4), st.integers(-4, 4), st.integers(-4, 4), st.integers(-4, 4))
+@settings(max_examples=settings.default.max_examples // 2)
 def test_no_cubic_gets_a_wrong_proof(a, b, c, d):
     expression = a * x**3 + b * x**2 + c * x + d
     found = prove(claim(expression, "> 0", region(x=Range(low=sp.S.Zero, high=sp.Integer(3)))))

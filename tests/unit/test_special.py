@@ -363,6 +363,7 @@ def test_the_wait_and_the_sign_of_y_agree(nu):
                 assert yy * y + yx * x < 1e-14 * (abs(yy * y) + abs(yx * x)), case
 
 
+@pytest.mark.slow  # compiles for 7 s; parity/test_backends.py does so within qif, lif and lif_alpha
 def test_compiled_functions_agree_with_python(compiled):
     for nu, current, time in itertools.product((0.5, 0.7, 3.0), (-300.0, 1e-9, 5.0), (1e-9, 2.0)):
         case = (nu, current, time)

@@ -672,6 +672,7 @@ def test_the_text_is_formatted(tmp_path):
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow  # compiles for 20 s; parity/test_backends.py does so for izhikevich
 def test_compiled_functions_return_what_the_interpreted_ones_return():
     plain, jitted, state = load(make_eif), load_jitted(make_eif), (0.3, 0.2)
     calls = {

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from commands import ROOT, run_process
+from commands import ROOT, run, run_ok, run_process
 
 from spiketheory.commands.terminal import make_console, protect_output, spell_out
 from spiketheory.plain_text import escape_all, escape_controls
@@ -63,9 +63,8 @@ def test_letters_that_an_encoding_lacks_have_others_in_their_place(letter, ascii
     assert spell_out(letter) == ascii_form
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-@pytest.mark.parametrize("command", ["derive", "certify"])
-def test_commands_print_where_output_is_not_unicode(encoding, command):
+@pytest.mark.parametrize(("command", "encoding"), [("derive", "cp1252"), ("certify", "ascii")])
+def test_commands_print_where_output_is_not_unicode(command, encoding):
     done = subprocess.run(
         [sys.executable, ROOT / "cli.py", command, "--model", "theta"],
         env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=False,
@@ -94,18 +93,17 @@ I0 = {{default = 1.0, domain = "I0 > 0", unit = "{escaped}"}}
     )
     for style in ("text", "latex", "markdown", "html", "json"):
         out = tmp_path / f"out.{style}"
-        code, _, err = run_process("derive", "--model", path, "--format", style, "--out", out)
-        assert code == 0, err
+        run_ok("derive", "--model", path, "--format", style, "--out", out)
         text = out.read_text(encoding="utf-8")
         if style != "json":  # which has escapes of its own
             assert escape_controls(text) == text
         if style == "html":
             assert "<script" not in text
             assert "Content-Security-Policy" in text
-    code, out, _ = run_process("derive", "--model", path, "--format", "json")
+    _, out, _ = run_process("derive", "--model", path, "--format", "json")
     assert escape_controls(out) == out
     assert json.loads(out)["model"]["parameters"][0]["unit"] == EVIL[:-1]
     path.write_text('[model]\nname = "\\u001b[2J"')
-    code, _, err = run_process("derive", "--model", path)
-    assert code == 2
-    assert "\x1b" not in err
+    refused = run("derive", "--model", path)
+    assert refused.exit_code == 2
+    assert "\x1b" not in refused.stderr
