@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.machine import describe_machine, find_load
 from benchmarks.speech_classic import FEATURES, MAKERS, Features, Score, train_classifier
-from benchmarks.speech_data import COPIES, Words, load_words
+from benchmarks.speech_data import COPIES, DECADES, Words, load_words
 from benchmarks.speech_ours import CASES, train_ours
 from benchmarks.speech_torch import NETWORKS, Hearing, is_there, train_network
 from spiketheory.commands.group import invoke_safely
@@ -61,7 +61,9 @@ class Plan:
 
     def name(self, method: str) -> str:
         """A method's name in the table."""
-        return method + FILLED * bool(self.words.fine.fill)
+        decades = self.words.fine.decades
+        scale = f", {decades:g} decades" if decades != DECADES else ""
+        return method + FILLED * bool(self.words.fine.fill) + scale
 
 
 def measure(plan: Plan) -> Iterator[Entry]:
@@ -146,13 +148,14 @@ def write_table(entries: list[Entry]) -> str:
             ),
             default=(math.nan, ""),
         )
+        validated = [e.score.validation for e in own if math.isfinite(e.score.validation)]
         epoch = [e.score.epoch_seconds for e in own if math.isfinite(e.score.epoch_seconds)]
         cells = (
             method,
             show_spread([e.score.test for e in official]),
             show_spread(by_seed),
             f"{worst[1]} {100 * worst[0]:.1f}" if worst[1] else "",
-            show_spread([statistics.mean(e.score.validation for e in own)]),
+            show_spread([statistics.mean(validated)] if validated else []),
             f"{statistics.median(epoch):.2g}" if epoch else "",
             f"{statistics.mean(e.score.picojoules for e in own) / 1e3:,.1f}",
         )
@@ -201,6 +204,8 @@ def list_speakers(entries: list[Entry]) -> str:
 @click.option("--fill", type=float, default=0.0, metavar="SECONDS",
               help="Cut silence off both ends of words, and stretch them to this length, for all "
               "methods but ours.  [default: not]")  # fmt: skip
+@click.option("--decades", type=float, default=DECADES, show_default=True,
+              help="From silence to full loudness, for all methods but ours.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Add all figures to this file; those that are in it are not measured again."
               )  # fmt: skip
@@ -213,9 +218,10 @@ def speech(ctx: click.Context, out: Path | None, **options: Any) -> None:
 def run(
     out: Path | None, *, data: Path | None, methods: tuple[str, ...], folds: tuple[str, ...],
     seeds: int, hidden: int, epochs: int, match: str, fill: float,
+    decades: float,
 ) -> None:  # fmt: skip
     """Measure, print, keep."""
-    words = load_words(data, fill)
+    words = load_words(data, fill, decades)
     speakers = np.unique(words.recordings.speakers).tolist()
     chosen = tuple(OFFICIAL if f == "official" else f for f in folds) or (OFFICIAL, *speakers)
     for fold in chosen:

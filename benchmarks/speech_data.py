@@ -18,6 +18,7 @@ CHANGE = Augmentation(
 )
 """How training samples are changed at random, for every method that has such data."""
 FRAMES, BANDS = 20, 40
+DECADES = EncoderSettings().decades
 COPIES = 2
 """So many changed copies of each sample, where a method sees all data at once."""
 BIN = 0.05
@@ -60,12 +61,12 @@ class Words:
         return split_recordings(self.recordings, fold)
 
 
-def load_words(root: Path | None, fill: float = 0.0) -> Words:
-    """The data set; see `find_fsdd`, and `EncoderSettings` for ``fill``."""
+def load_words(root: Path | None, fill: float = 0.0, decades: float = DECADES) -> Words:
+    """The data set; see `find_fsdd`, and `EncoderSettings` for ``fill`` and ``decades``."""
     return Words(
         recordings=find_fsdd(root),
-        fine=EncoderSettings(fill=fill),
-        coarse=EncoderSettings(bands=BANDS, fill=fill),
+        fine=EncoderSettings(fill=fill, decades=decades),
+        coarse=EncoderSettings(bands=BANDS, fill=fill, decades=decades),
     )
 
 

@@ -98,13 +98,17 @@ SPEAKERS = {
     "readout": "windows",
     "readout_parameters": {"n_windows": 10},
     "epochs": 8,
+    "learning_rate": 0.01,
+    "smoothing": 0.2,
     "start_rate": 26.5,
     "rate_high": 40.0,
     "decorrelate": 1.0,
-    "encoder": {"bands": 40, "decades": 5, "power": 1, "rate": 250, "grid": 0.01, "fill": 0.78},
+    "encoder": {
+        "bands": 40, "decades": 5, "power": 1, "rate": 500, "onset": 0.03, "grid": 0.01,
+        "fill": 0.78,
+    },
     "augment": {
         "shift": 1, "warp": 0.03, "time": 0.014, "stretch": 0.05, "gain": 0.03, "phase": 1,
-        "drop": 0.1,
     },
 }  # fmt: skip
 SPIKES = {**SPEECH, "encoder": {}, "augment": {}}
