@@ -83,7 +83,7 @@ SPEECH = {
     "readout_rate": 20.0,
     "decorrelate": 0.03,
     "count_jumps": 0,
-    "encoder": {"rate": 160, "grid": 0.005, "lines": 3, "line_delay": 0.05},
+    "encoder": {"rate": 160, "grid": 0.005, "lines": 2, "line_delay": 0.08},
     "augment": {
         "shift": 0.75, "warp": 0.015, "time": 0.007, "stretch": 0.05, "gain": 0.015, "phase": 1,
         "drop": 0.1,

@@ -93,7 +93,7 @@ def test_settings_of_speech_are_merged_by_name_and_survive_toml(tmp_path):
     assert config.speech.augment["shift"] == 0.75
     assert config.speech.augment["drop"] == 0.2
     again = make_config(file=tmp_path / "config.toml", encoder={"power": 2.0})
-    own = {"rate": 160.0, "grid": 0.005, "lines": 3.0, "line_delay": 0.05}
+    own = {"rate": 160.0, "grid": 0.005, "lines": 2.0, "line_delay": 0.08}
     assert again.speech.encoder == {"bands": 32.0, "power": 2.0, **own}
 
 
